@@ -1,0 +1,11 @@
+"""Edge-cloud incremental learning: hard examples travel from the edge, better models travel back.
+
+Importing the package makes the names of the built-in algorithms known; none of them is imported before it
+is asked for.
+"""
+
+import sedna.algorithms as algorithms  # makes the built-in names known to ClassFactory
+
+__all__ = ["__version__", "algorithms"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,23 @@
+"""Names of the built-in algorithms and the modules that define them.
+
+Adding a method: write its module, register it there with ``@ClassFactory.register``, and add one line to
+``BUILT_IN``.
+"""
+
+from sedna.common.class_factory import ClassFactory, ClassType
+
+_MINERS = "sedna.algorithms.hard_example_mining"
+
+BUILT_IN: tuple[tuple[str, str, str], ...] = (
+    (ClassType.HEM, "Threshold", f"{_MINERS}.threshold"),
+    (ClassType.HEM, "CrossEntropy", f"{_MINERS}.cross_entropy"),
+    (ClassType.HEM, "IBT", f"{_MINERS}.ibt"),
+    (ClassType.HEM, "Random", f"{_MINERS}.random"),
+    (ClassType.HEM, "CloudOnly", f"{_MINERS}.cloud_only"),
+    (ClassType.HEM, "EdgeOnly", f"{_MINERS}.edge_only"),
+    (ClassType.GENERAL, "FPN", "sedna.algorithms.detection.fpn"),
+)
+"""(type, alias, module) of every built-in; the module is imported when the alias is first asked for."""
+
+for _type_name, _alias, _module in BUILT_IN:
+    ClassFactory.register_lazy(_type_name, _alias, _module)

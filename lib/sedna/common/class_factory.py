@@ -1,0 +1,230 @@
+"""The registry through which job descriptions name code: algorithms, miners, call-backs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType, ModuleType
+from typing import Any, ClassVar, TypeVar
+
+from sedna.common.errors import ConflictError, NotFoundError, UserError
+
+__all__ = ["ClassFactory", "ClassType", "MissingPackageError", "ReplacedBuiltInWarning", "UnknownClassError"]
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+class ClassType:
+    """Kinds of registered classes. The values are part of upstream's contract, spelling included."""
+
+    GENERAL = "general"
+    HEM = "hard_example_mining"
+    FL_AGG = "aggregation"
+    MTL = "multi_task_learening"
+    UTD = "unseen_task_detect"
+    UTP = "unseen_task_processing"
+    KM = "knowledge_management"
+    STP = "seen_task_processing"
+    OF = "optical_flow"
+    ALGORITHM = "algorithm"
+    DATASET = "data_process"
+    CALLBACK = "post_process_callback"
+
+
+class UnknownClassError(NotFoundError, ValueError):
+    """No class is registered under this type and name. Also a ``ValueError``, as upstream raises one."""
+
+
+class MissingPackageError(UserError):
+    """A built-in needs a package that is not installed."""
+
+
+class ReplacedBuiltInWarning(UserWarning):
+    """A user's class took the name of a built-in."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One registered class, or the promise of one (``target`` None: import ``module`` and it registers
+    itself)."""
+
+    target: Callable[..., Any] | None
+    module: str
+    # (file or module, qualified name): equal for a reload, different for a second class
+    definition: tuple[str, str]
+    place: str  # "file:line", or the module of a promise
+
+    @property
+    def built_in(self) -> bool:
+        return self.module == "sedna" or self.module.startswith("sedna.")
+
+
+class ClassFactory:
+    """Registry ``{type: {name: class}}`` with upstream's methods and a duplicate check that works.
+
+    - A user's class under the name of a built-in replaces it, with a ``ReplacedBuiltInWarning`` that names
+      both places.
+    - Two different user classes under one name: ``ConflictError`` that names both, unless ``override=True``.
+    - The same definition again (same file and qualified name: a reloaded module, a notebook cell) replaces
+      silently.
+
+    "Built-in" means defined below the ``sedna`` package. All methods may be called from several threads.
+    """
+
+    __registry__: ClassVar[dict[str, dict[str, _Entry]]] = {}
+    _lock: ClassVar[threading.RLock] = threading.RLock()
+
+    @classmethod
+    def register(
+        cls, type_name: str = ClassType.GENERAL, alias: str | None = None, *, override: bool = False
+    ) -> Callable[[T], T]:
+        """Decorator that registers a class or function under ``alias`` (default: its own name), unchanged.
+
+        Raises:
+            ConflictError: another user class already has the name.
+        """
+
+        def wrapper(t_cls: T) -> T:
+            cls._add(t_cls, type_name, alias, override, inspect.currentframe())
+            return t_cls
+
+        return wrapper
+
+    @classmethod
+    def register_cls(
+        cls, t_cls: T, type_name: str = ClassType.GENERAL, alias: str | None = None, *, override: bool = False
+    ) -> T:
+        """Register ``t_cls``; the function form of `register`."""
+        cls._add(t_cls, type_name, alias, override, inspect.currentframe())
+        return t_cls
+
+    @classmethod
+    def register_from_package(cls, package: ModuleType, type_name: str = ClassType.GENERAL) -> None:
+        """Register every public class and function that ``package`` shows, each under its own name."""
+        for name, member in vars(package).items():
+            if not name.startswith("_") and (inspect.isclass(member) or inspect.isfunction(member)):
+                cls._add(member, type_name, None, False, inspect.currentframe())
+
+    @classmethod
+    def register_lazy(cls, type_name: str, alias: str, module: str) -> None:
+        """Make ``alias`` known; ``module`` is imported when it is asked for and must register the alias
+        itself."""
+        entry = _Entry(None, module, (module, alias), module)
+        with cls._lock:
+            cls.__registry__.setdefault(type_name, {}).setdefault(alias, entry)
+
+    @classmethod
+    def is_exists(cls, type_name: str, cls_name: str | None = None) -> bool:
+        """Whether the type has any class, or the class ``cls_name``."""
+        with cls._lock:
+            known = cls.__registry__.get(type_name)
+            return known is not None and (cls_name is None or cls_name in known)
+
+    @classmethod
+    def names(cls, type_name: str) -> tuple[str, ...]:
+        """The registered names of a type, sorted."""
+        with cls._lock:
+            return tuple(sorted(cls.__registry__.get(type_name, {})))
+
+    @classmethod
+    def get_cls(cls, type_name: str, t_cls_name: str | None = None) -> Any:
+        """The class registered under type and name; a built-in is imported now if it was not yet.
+
+        Raises:
+            UnknownClassError: nothing has this name (the message lists what has).
+            MissingPackageError: the built-in needs a package that is not installed.
+        """
+        entry = cls._find(type_name, t_cls_name)
+        if entry.target is None:
+            _import_built_in(entry.module, f"{type_name}/{t_cls_name}")
+            entry = cls._find(type_name, t_cls_name)
+            if entry.target is None:
+                raise UnknownClassError(
+                    f"module {entry.module} did not register it",
+                    where=f"{type_name}/{t_cls_name}",
+                    hint="its class needs @ClassFactory.register with this type and alias",
+                )
+        return entry.target
+
+    @classmethod
+    def _find(cls, type_name: str, name: str | None) -> _Entry:
+        with cls._lock:
+            entry = cls.__registry__.get(type_name, {}).get(name or "")
+        if entry is not None:
+            return entry
+        known = ", ".join(cls.names(type_name)) or "none"
+        raise UnknownClassError(
+            f"no class {name!r} of type {type_name!r} is registered", hint=f"known names: {known}"
+        )
+
+    @classmethod
+    def _add(
+        cls,
+        t_cls: Callable[..., Any],
+        type_name: str,
+        alias: str | None,
+        override: bool,
+        frame: FrameType | None,
+    ) -> None:
+        entry = _describe(t_cls, frame.f_back if frame else None)
+        name = alias if alias is not None else t_cls.__name__
+        with cls._lock:
+            known = cls.__registry__.setdefault(type_name, {})
+            old = known.get(name)
+            if old is None or _supersedes(entry, old, f"{type_name}/{name}", override):
+                known[name] = entry
+        if old is not None and old.built_in != entry.built_in and not override:
+            users, ours = (old, entry) if entry.built_in else (entry, old)
+            warnings.warn(
+                f"{type_name}/{name}: the class at {users.place} replaces the built-in of {ours.place}",
+                ReplacedBuiltInWarning,
+                stacklevel=3,
+            )
+
+
+def _supersedes(new: _Entry, old: _Entry, where: str, override: bool) -> bool:
+    """Whether ``new`` takes the name from ``old``; raises when that would silently change a user's job."""
+    if new.definition == old.definition or override:
+        return True
+    if old.target is None and new.module == old.module:
+        return True  # the promised built-in has arrived
+    if old.built_in != new.built_in:
+        return old.built_in  # a user's class wins, whichever of the two was loaded first
+    raise ConflictError(
+        f"registered twice: at {old.place} and at {new.place}",
+        where=where,
+        hint="give one of them another alias, or register the second with override=True",
+    )
+
+
+def _describe(target: Callable[..., Any], frame: FrameType | None) -> _Entry:
+    module = str(getattr(target, "__module__", "") or "")
+    here = frame.f_code.co_filename if frame else ""
+    line = frame.f_lineno if frame else 0
+    code = getattr(target, "__code__", None)
+    loaded = sys.modules.get(module)
+    # A module loaded by path may not be in sys.modules; then the registering line is the best witness of its
+    # file.
+    file = (
+        code.co_filename if code else str(getattr(loaded, "__file__", None) or (module if loaded else here))
+    )
+    qualified = getattr(target, "__qualname__", type(target).__qualname__)
+    return _Entry(target, module, (file, qualified), f"{here}:{line}")
+
+
+def _import_built_in(module: str, where: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "sedna":
+            raise
+        raise MissingPackageError(
+            f"needs the package {error.name!r}, which is not installed",
+            where=where,
+            hint="pip install 'sedna-il[train]'",
+        ) from error

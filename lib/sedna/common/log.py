@@ -1,0 +1,63 @@
+"""The log of the SDK: ``LOGGER``, plain text by default, one JSON object a line with ``LOG_FORMAT=json``.
+
+As a library Sedna adds no handler of its own when it is imported. Programs call `setup_logging` once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import IO, Literal, get_args
+
+from sedna.common.errors import SpecError
+
+__all__ = ["LOGGER", "JsonFormatter", "setup_logging"]
+
+LOGGER = logging.getLogger("sedna")
+LOGGER.addHandler(logging.NullHandler())
+
+LogFormat = Literal["text", "json"]
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC, ISO 8601), level, logger, message, ``extra`` fields, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        entry.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+def setup_logging(level: str = "INFO", log_format: LogFormat = "text", stream: IO[str] | None = None) -> None:
+    """Send the log of ``sedna`` to ``stream`` (default: standard error). Called again, it replaces the
+    first set-up.
+
+    Raises:
+        SpecError: unknown level or format.
+    """
+    names = logging.getLevelNamesMapping()
+    if level.upper() not in names:
+        raise SpecError(f"unknown log level {level!r}", where="LOG_LEVEL", hint=", ".join(sorted(names)))
+    if log_format not in get_args(LogFormat):
+        raise SpecError(f"unknown log format {log_format!r}", where="LOG_FORMAT", hint="text or json")
+    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+    if log_format == "json":
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    for old in list(LOGGER.handlers):
+        LOGGER.removeHandler(old)
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(names[level.upper()])
+    LOGGER.propagate = False
