@@ -98,9 +98,20 @@ def append_line(path: Path | str, line: str) -> None:
     with full_disk_as_error(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
-            os.write(descriptor, line.encode() + b"\n")
+            _write_whole(descriptor, line.encode() + b"\n")
         finally:
             os.close(descriptor)
+
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    """One write; when the disk takes only a part of it, cut that part off again and raise."""
+    written = os.write(descriptor, data)
+    if written == len(data):
+        return
+    end = os.lseek(descriptor, 0, os.SEEK_CUR)
+    if end == os.fstat(descriptor).st_size:  # nobody has appended behind us
+        os.ftruncate(descriptor, end - written)
+    raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written")
 
 
 def fsync_dir(folder: Path | str) -> None:

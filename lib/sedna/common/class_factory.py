@@ -8,7 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType, ModuleType
 from typing import Any, ClassVar, TypeVar
 
@@ -58,6 +58,7 @@ class _Entry:
     # (file or module, qualified name): equal for a reload, different for a second class
     definition: tuple[str, str]
     place: str  # "file:line", or the module of a promise
+    announced: bool = False  # a warning has already said that this user's class stands for a built-in
 
     @property
     def built_in(self) -> bool:
@@ -158,9 +159,7 @@ class ClassFactory:
         if entry is not None:
             return entry
         known = ", ".join(cls.names(type_name)) or "none"
-        raise UnknownClassError(
-            f"no class {name!r} of type {type_name!r} is registered", hint=f"known names: {known}"
-        )
+        raise UnknownClassError(f"no class {name!r} of type {type_name!r} is registered", hint=f"known names: {known}")
 
     @classmethod
     def _add(
@@ -173,15 +172,17 @@ class ClassFactory:
     ) -> None:
         entry = _describe(t_cls, frame.f_back if frame else None)
         name = alias if alias is not None else t_cls.__name__
+        where = f"{type_name}/{name}"
         with cls._lock:
             known = cls.__registry__.setdefault(type_name, {})
             old = known.get(name)
-            if old is None or _supersedes(entry, old, f"{type_name}/{name}", override):
-                known[name] = entry
-        if old is not None and old.built_in != entry.built_in and not override:
+            mixed = old is not None and old.built_in != entry.built_in and not override
+            winner = entry if old is None or _supersedes(entry, old, where, override) else old
+            known[name] = replace(winner, announced=True) if mixed else winner
+        if mixed and old is not None and not old.announced:
             users, ours = (old, entry) if entry.built_in else (entry, old)
             warnings.warn(
-                f"{type_name}/{name}: the class at {users.place} replaces the built-in of {ours.place}",
+                f"{where}: the class at {users.place} replaces the built-in of {ours.place}",
                 ReplacedBuiltInWarning,
                 stacklevel=3,
             )
@@ -210,9 +211,7 @@ def _describe(target: Callable[..., Any], frame: FrameType | None) -> _Entry:
     loaded = sys.modules.get(module)
     # A module loaded by path may not be in sys.modules; then the registering line is the best witness of its
     # file.
-    file = (
-        code.co_filename if code else str(getattr(loaded, "__file__", None) or (module if loaded else here))
-    )
+    file = code.co_filename if code else str(getattr(loaded, "__file__", None) or (module if loaded else here))
     qualified = getattr(target, "__qualname__", type(target).__qualname__)
     return _Entry(target, module, (file, qualified), f"{here}:{line}")
 

@@ -39,9 +39,7 @@ class _Loader(yaml.SafeLoader):
         for key_node in own:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be a plain value", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain value", key_node.start_mark)
             line = key_node.start_mark.line + 1
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -123,9 +121,7 @@ def load_yaml(text: str | bytes, name: str = "yaml") -> Any:
     """
     documents = load_yaml_all(text, name)
     if len(documents) > 1:
-        raise SpecError(
-            f"{len(documents)} documents", where=name, hint="one document, without '---' in between"
-        )
+        raise SpecError(f"{len(documents)} documents", where=name, hint="one document, without '---' in between")
     return documents[0] if documents else None
 
 
