@@ -1,0 +1,315 @@
+"""The job description: upstream's ``sedna.io/v1alpha1`` kinds, with optional additions of our own.
+
+Every upstream IncrementalLearningJob, Dataset and Model validates unchanged. Additions are marked "ours".
+Pod templates are kept as they are: a runtime reads what it needs, and Kubernetes validates the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AliasGenerator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from sedna.common.types import JobKey, Name
+from sedna.loop.conditions import Condition, parse_metric
+from sedna.loop.timers import CronTrigger, Timer
+
+TRAIN_METRICS = ("num_of_samples", "audit_precision", "audit_recall", "audit_f1")
+"""What a train trigger can look at. ``num_of_samples`` is upstream's: new labelled samples of the training share."""
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class SpecModel(BaseModel):
+    """camelCase outside, snake_case inside; unknown keys are errors, so that a typing mistake is never silent."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        alias_generator=AliasGenerator(validation_alias=to_camel, serialization_alias=to_camel),
+    )
+
+
+class Reference(SpecModel):
+    """The name of another object in the job's namespace."""
+
+    name: Name
+
+
+class DatasetUse(SpecModel):
+    """Which dataset feeds the job, and the share of its labelled samples that goes to training."""
+
+    name: Name
+    train_prob: float = Field(gt=0, lt=1, description="share used for training; the rest judges candidates")
+
+
+class PrecisionTrigger(SpecModel):
+    """Ours: fires when the model in service got worse on randomly audited traffic that has since been labelled."""
+
+    below: float = Field(gt=0, le=1)
+    min_samples: int = Field(default=20, ge=1, description="fewer labelled audit samples than this say nothing")
+    metric: Literal["audit_precision", "audit_recall", "audit_f1"] = "audit_precision"
+
+
+class Trigger(SpecModel):
+    """When to act. Everything given must hold (upstream's rule); ``any`` holds if one of its members does."""
+
+    check_period_seconds: int = Field(default=60, ge=1, description="seconds between two evaluations")
+    timer: Timer | None = None
+    condition: Condition | None = None
+    cron: CronTrigger | None = None
+    precision: PrecisionTrigger | None = None
+    all: tuple[Trigger, ...] = ()
+    any: tuple[Trigger, ...] = ()
+    cooldown_seconds: float = Field(default=0, ge=0, description="ours: quiet time after the end of a round")
+    max_wait_seconds: float | None = Field(
+        default=None, gt=0, description="ours: fire when the oldest unused sample has waited this long"
+    )
+
+
+def _require_train_metrics(trigger: Trigger) -> None:
+    if trigger.condition is not None:
+        name, _ = parse_metric(trigger.condition.metric)
+        if name not in TRAIN_METRICS:
+            known = ", ".join(TRAIN_METRICS)
+            raise ValueError(f"condition.metric {name!r} is not known to a train trigger; one of: {known}")
+    for child in (*trigger.all, *trigger.any):
+        _require_train_metrics(child)
+
+
+class Algorithm(SpecModel):
+    """Ours: an algorithm registered in ``ClassFactory``, instead of a pod template."""
+
+    name: Text = Field(description="alias in ClassFactory, type general")
+    module: str | None = Field(default=None, description="a Python file that registers it, if it is not built in")
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Limits(SpecModel):
+    """Ours: what a worker may use, and how often it is tried."""
+
+    timeout_seconds: float = Field(default=6 * 3600, gt=0)
+    memory_mib: int | None = Field(default=None, ge=64)
+    threads: int | None = Field(default=None, ge=1)
+    retries: int = Field(default=2, ge=0, description="further attempts after a temporary failure or a lost worker")
+    retry_seconds: float = Field(default=10, ge=0, description="before the first further attempt; doubles each time")
+
+
+class _WorkerSpec(SpecModel):
+    template: dict[str, JsonValue] | None = Field(default=None, description="PodTemplateSpec")
+    algorithm: Algorithm | None = None
+    limits: Limits = Limits()
+
+    @field_validator("template")
+    @classmethod
+    def _has_containers(cls, template: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        if template is None:
+            return None
+        pod = template.get("spec")
+        containers = pod.get("containers") if isinstance(pod, dict) else None
+        if not isinstance(containers, list) or not containers:
+            raise ValueError("template.spec.containers must list at least one container")
+        return template
+
+
+class TrainSpec(_WorkerSpec):
+    """How a candidate is made: ``template`` (upstream) or ``algorithm`` (ours), and when."""
+
+    trigger: Trigger = Trigger()
+
+    @model_validator(mode="after")
+    def _checks(self) -> Self:
+        if (self.template is None) == (self.algorithm is None):
+            raise ValueError("give exactly one of template (a pod) and algorithm (a registered class)")
+        _require_train_metrics(self.trigger)
+        return self
+
+
+class EvalSpec(_WorkerSpec):
+    """How a candidate is judged. Without a template the training algorithm evaluates."""
+
+    initial_eval_model: Reference | None = None
+
+
+class DeployModel(SpecModel):
+    """The model in service: where upstream-style workers expect it."""
+
+    name: Name
+    hot_update_enabled: bool = False
+    poll_period_seconds: int = Field(default=60, ge=1)
+
+
+class Parameter(SpecModel):
+    """A miner parameter; upstream's are strings, ours may be any scalar."""
+
+    key: Text
+    value: str | bool | int | float
+
+
+class HardExampleMining(SpecModel):
+    """Which registered miner decides what is hard."""
+
+    name: Text
+    parameters: tuple[Parameter, ...] = ()
+
+    def as_dict(self) -> dict[str, str | bool | int | float]:
+        """The parameters as keyword arguments of the miner."""
+        return {parameter.key: parameter.value for parameter in self.parameters}
+
+
+class Audit(SpecModel):
+    """Ours: a random share of ordinary traffic that is kept as well: the only unbiased look at the model in service."""
+
+    ratio: float = Field(default=0.02, ge=0, le=1)
+    seed: int = 0
+
+
+class Gate(SpecModel):
+    """Ours: what "better" means. Checked beside upstream's ``deploySpec.trigger.condition``; all must hold."""
+
+    metric: Literal["f1", "f1_macro", "precision", "recall", "accuracy", "value"] = "f1"
+    confidence: float | None = Field(
+        default=None,
+        gt=0.5,
+        lt=1,
+        description="two-sided level of the paired bootstrap interval; none = no interval",
+    )
+    min_improvement: float = Field(default=0.0, description="the interval of (candidate - champion) must lie above")
+    min_samples: int = Field(default=1, ge=1, description="fewer judged samples are not enough evidence")
+    max_regression: float | None = Field(
+        default=None, ge=0, description="largest allowed loss of the metric on the frozen hold-out"
+    )
+    class_floor: float | dict[str, float] | None = Field(
+        default=None, description="lowest allowed F1 of every class, or by class name"
+    )
+    resamples: int = Field(default=2000, ge=100, le=100_000)
+    seed: int = 0
+
+
+class Rollout(SpecModel):
+    """Ours: how long edges may take to accept a model."""
+
+    timeout_seconds: float = Field(default=600, gt=0)
+
+
+class DeploySpec(SpecModel):
+    """Where and when a better model goes into service."""
+
+    model: DeployModel
+    trigger: Trigger = Trigger()
+    hard_example_mining: HardExampleMining
+    template: dict[str, JsonValue] | None = None
+    gate: Gate = Gate()
+    audit: Audit = Audit()
+    rollout: Rollout = Rollout()
+
+
+class JobSpec(SpecModel):
+    """``spec`` of an IncrementalLearningJob."""
+
+    dataset: DatasetUse
+    initial_model: Reference
+    train_spec: TrainSpec
+    eval_spec: EvalSpec = EvalSpec()
+    deploy_spec: DeploySpec
+    credential_name: str | None = None
+    output_dir: str = Field(default="", description="upstream's result folder; empty = the service's own store")
+    class_names: tuple[Text, ...] = Field(default=(), description="ours: label i is class_names[i]")
+
+    @model_validator(mode="after")
+    def _evaluator(self) -> Self:
+        if self.train_spec.algorithm is None and self.eval_spec.template is None and self.eval_spec.algorithm is None:
+            raise ValueError("evalSpec.template is required when trainSpec has a template")
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError("classNames lists a name twice")
+        return self
+
+    @property
+    def evaluation_algorithm(self) -> Algorithm | None:
+        """The algorithm that evaluates, or None when a template does."""
+        if self.eval_spec.template is not None:
+            return None
+        return self.eval_spec.algorithm or self.train_spec.algorithm
+
+
+class Metadata(SpecModel):
+    """The part of ObjectMeta that is used here; the rest is carried along."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Name
+    namespace: Name = "default"
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class _Object(SpecModel):
+    api_version: Literal["sedna.io/v1alpha1"] = "sedna.io/v1alpha1"
+    metadata: Metadata
+    status: Any = Field(default=None, exclude=True, description="read and ignored: the service owns it")
+
+    @property
+    def key(self) -> JobKey:
+        """Namespace and name."""
+        return JobKey(namespace=self.metadata.namespace, name=self.metadata.name)
+
+
+class IncrementalLearningJob(_Object):
+    """A job: one model kept up to date from one stream of samples."""
+
+    kind: Literal["IncrementalLearningJob"] = "IncrementalLearningJob"
+    spec: JobSpec
+
+
+class DatasetSpec(SpecModel):
+    """``spec`` of a Dataset. ``holdoutUrl`` is ours: an index nobody trains on."""
+
+    url: str
+    format: Literal["txt", "csv", "json", "jsonl", "TXT", "CSV", "JSON", "JSONL"]
+    node_name: str = ""
+    credential_name: str | None = None
+    holdout_url: str | None = None
+
+
+class Dataset(_Object):
+    """A described set of samples."""
+
+    kind: Literal["Dataset"] = "Dataset"
+    spec: DatasetSpec
+
+
+class ModelSpec(SpecModel):
+    """``spec`` of a Model; ``device_soc_versions`` is snake_case upstream too."""
+
+    url: Text
+    format: Text
+    device_soc_versions: tuple[str, ...] = Field(
+        default=(), validation_alias="device_soc_versions", serialization_alias="device_soc_versions"
+    )
+    credential_name: str | None = None
+
+
+class Model(_Object):
+    """A described model file or folder."""
+
+    kind: Literal["Model"] = "Model"
+    spec: ModelSpec
+
+
+Resource = IncrementalLearningJob | Dataset | Model
+KINDS: dict[str, type[IncrementalLearningJob | Dataset | Model]] = {
+    "IncrementalLearningJob": IncrementalLearningJob,
+    "Dataset": Dataset,
+    "Model": Model,
+}

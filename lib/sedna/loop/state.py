@@ -1,0 +1,112 @@
+"""The state of a job, as data.
+
+    Waiting --trigger--> Training --candidate--> Evaluating --scores--> Judging --better--> Deploying --> (Deployed)
+                            |                        |                     |                   |
+                            `-- Failed               `-- Failed            |-- Rejected        `-- Failed (rolled back)
+                                                                           `-- Inconclusive
+
+``Waiting`` is the absence of a current round. A round that somebody asks for may start at Evaluating (look at the last
+candidate again) or at Deploying (promote or roll back). Transitions not in ``TRANSITIONS`` cannot be expressed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from sedna.common.types import Value
+from sedna.loop.verdict import GateVerdict
+
+
+class Stage(StrEnum):
+    """Where the current round is."""
+
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    JUDGING = "Judging"
+    DEPLOYING = "Deploying"
+
+
+class Outcome(StrEnum):
+    """How a round ended."""
+
+    DEPLOYED = "Deployed"
+    REJECTED = "Rejected"
+    INCONCLUSIVE = "Inconclusive"
+    FAILED = "Failed"
+
+
+TRANSITIONS: dict[Stage, frozenset[Stage | Outcome]] = {
+    Stage.TRAINING: frozenset({Stage.EVALUATING, Outcome.FAILED}),
+    Stage.EVALUATING: frozenset({Stage.JUDGING, Outcome.FAILED}),
+    Stage.JUDGING: frozenset({Stage.DEPLOYING, Outcome.REJECTED, Outcome.INCONCLUSIVE, Outcome.FAILED}),
+    Stage.DEPLOYING: frozenset({Outcome.DEPLOYED, Outcome.FAILED}),
+}
+
+HISTORY = 10
+"""Finished rounds kept in the state; all of them are in the database."""
+
+REMEMBERED_REQUESTS = 64
+
+
+class RoundKind(StrEnum):
+    """What started the round; also the action of a manual request."""
+
+    TRAIN = "train"
+    EVAL = "eval"
+    DEPLOY = "deploy"
+
+
+class RoundState(Value):
+    """The current round. ``attempt`` counts workers of the current stage; reports of other attempts are stray."""
+
+    id: int
+    kind: RoundKind
+    reason: str
+    stage: Stage
+    attempt: int = 1
+    started_at: datetime
+    stage_started_at: datetime
+    not_before: datetime | None = Field(default=None, description="the next attempt waits until then")
+    candidate: int | None = None
+    verdict: GateVerdict | None = None
+    parameters: dict[str, JsonValue] = Field(
+        default_factory=dict, description="algorithm parameters for this round only"
+    )
+
+
+class RoundSummary(Value):
+    """A finished round."""
+
+    id: int
+    kind: RoundKind
+    outcome: Outcome
+    reason: str
+    started_at: datetime
+    ended_at: datetime
+    candidate: int | None = None
+    champion: int | None = None
+
+
+class JobState(Value):
+    """Everything ``decide`` remembers. ``champion`` is the model in service and the desired model of every edge."""
+
+    created_at: datetime
+    next_round: int = 1
+    champion: int | None = None
+    last_candidate: int | None = None
+    current: RoundState | None = None
+    history: tuple[RoundSummary, ...] = ()
+    last_started_at: datetime | None = None
+    last_ended_at: datetime | None = None
+    failures: int = Field(default=0, description="rounds failed in a row")
+    handled: tuple[str, ...] = Field(default=(), description="manual requests already answered")
+
+    @property
+    def desired_model(self) -> int | None:
+        """What edges should serve now: the candidate while it is rolled out, else the champion."""
+        if self.current is not None and self.current.stage is Stage.DEPLOYING:
+            return self.current.candidate
+        return self.champion

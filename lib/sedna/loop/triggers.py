@@ -1,0 +1,204 @@
+"""When a round is worth it: evaluate a trigger against an observation, and say why.
+
+Every leaf answers with a reason and the values it looked at; ``all`` and ``any`` only combine. Nothing is
+short-circuited, so that one decision shows everything that would have to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from sedna.loop.observation import Observation
+from sedna.loop.spec import PrecisionTrigger, Trigger
+from sedna.loop.state import JobState
+from sedna.loop.timers import CronTrigger, Timer
+from sedna.loop.verdict import Decision, DecisionKind
+
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One leaf's answer."""
+
+    holds: bool
+    reason: str
+    observed: dict[str, JsonValue] = field(default_factory=dict)
+
+
+def train_metrics(observation: Observation) -> dict[str, float]:
+    """The values a train condition can name (``sedna.loop.spec.TRAIN_METRICS``); absent ones are unknown."""
+    metrics: dict[str, float] = {"num_of_samples": float(observation.samples.train_new)}
+    if observation.audit is not None:
+        known = {
+            "audit_precision": observation.audit.precision,
+            "audit_recall": observation.audit.recall,
+            "audit_f1": observation.audit.f1,
+        }
+        metrics.update({name: value for name, value in known.items() if value is not None})
+    return metrics
+
+
+def _timer(timer: Timer, now: datetime) -> Finding:
+    inside, local = timer.contains(now)
+    zone = timer.time_zone or "local time"
+    where = "inside" if inside else "outside"
+    return Finding(inside, f"timer: {local} is {where} {timer.start}-{timer.end} ({zone})", {"timer.time": local})
+
+
+def _cron(cron: CronTrigger, state: JobState, now: datetime) -> Finding:
+    since = cron.due_since(state.last_started_at or state.created_at, now)
+    if since is None:
+        return Finding(
+            False,
+            f"cron: {cron.schedule!r} ({cron.time_zone}) is not due since the last round",
+            {"cron.due": None},
+        )
+    return Finding(
+        True,
+        f"cron: {cron.schedule!r} ({cron.time_zone}) due since {since:%Y-%m-%d %H:%M}Z",
+        {"cron.due": since.isoformat()},
+    )
+
+
+def _condition(trigger: Trigger, observation: Observation) -> Finding:
+    condition = trigger.condition
+    assert condition is not None
+    value = condition.read(train_metrics(observation))
+    key = f"condition.{condition.metric}"
+    if value is None:
+        return Finding(False, f"condition: {condition.metric} is not known yet", {key: None})
+    holds = condition.holds(value)
+    relation = f"{'' if holds else 'not '}{condition.operator} {condition.threshold:g}"
+    text = f"condition: {condition.metric} = {value:g}, {relation}"
+    return Finding(holds, text, {key: value})
+
+
+def _precision(precision: PrecisionTrigger, observation: Observation) -> Finding:
+    audit = observation.audit
+    samples = audit.samples if audit is not None else 0
+    value = train_metrics(observation).get(precision.metric)
+    observed: dict[str, JsonValue] = {"audit.samples": samples, f"audit.{precision.metric}": value}
+    if samples < precision.min_samples or value is None:
+        return Finding(False, f"precision: {samples} labelled audit samples, {precision.min_samples} needed", observed)
+    holds = value < precision.below
+    relation = f"{'' if holds else 'not '}below {precision.below:g}"
+    text = f"precision: {precision.metric} = {value:.3f} on {samples} audit samples, {relation}"
+    return Finding(holds, text, observed)
+
+
+def _leaves(trigger: Trigger, observation: Observation, state: JobState, now: datetime) -> Iterator[Finding]:
+    if trigger.timer is not None:
+        yield _timer(trigger.timer, now)
+    if trigger.condition is not None:
+        yield _condition(trigger, observation)
+    if trigger.cron is not None:
+        yield _cron(trigger.cron, state, now)
+    if trigger.precision is not None:
+        yield _precision(trigger.precision, observation)
+
+
+def _combine(trigger: Trigger, observation: Observation, state: JobState, now: datetime) -> tuple[bool, list[Finding]]:
+    findings = list(_leaves(trigger, observation, state, now))
+    holds = all(finding.holds for finding in findings)
+    for child in trigger.all:
+        child_holds, child_findings = _with_time_limits(child, observation, state, now)
+        holds = holds and child_holds
+        findings += child_findings
+    if trigger.any:
+        members = [_with_time_limits(child, observation, state, now) for child in trigger.any]
+        holds = holds and any(member_holds for member_holds, _ in members)
+        findings += [finding for _, found in members for finding in found]
+    return holds, findings
+
+
+def _max_wait(seconds: float, observation: Observation, now: datetime) -> Finding:
+    oldest = observation.samples.oldest_new_at
+    waited = (now - oldest).total_seconds() if oldest is not None else 0.0
+    holds = oldest is not None and waited >= seconds
+    text = f"max wait: the oldest unused sample has waited {waited:.0f} s of {seconds:.0f} s"
+    return Finding(holds, text, {"max_wait.waited_seconds": waited})
+
+
+def _cooldown(seconds: float, state: JobState, now: datetime) -> Finding:
+    if state.last_ended_at is None:
+        return Finding(True, "cooldown: no round has ended yet", {})
+    rest = seconds - (now - state.last_ended_at).total_seconds()
+    text = f"cooldown: {max(rest, 0):.0f} s left of {seconds:.0f} s" if rest > 0 else "cooldown: over"
+    return Finding(rest <= 0, text, {"cooldown.left_seconds": max(rest, 0.0)})
+
+
+def _with_time_limits(
+    trigger: Trigger, observation: Observation, state: JobState, now: datetime
+) -> tuple[bool, list[Finding]]:
+    """``max_wait`` overrides an unmet trigger; ``cooldown`` overrides everything."""
+    holds, findings = _combine(trigger, observation, state, now)
+    if trigger.max_wait_seconds is not None:
+        waited = _max_wait(trigger.max_wait_seconds, observation, now)
+        holds = holds or waited.holds
+        findings.append(waited)
+    if trigger.cooldown_seconds > 0:
+        cooled = _cooldown(trigger.cooldown_seconds, state, now)
+        holds = holds and cooled.holds
+        findings.append(cooled)
+    return holds, findings
+
+
+def retry_after(failures: int) -> timedelta:
+    """Quiet time after failed rounds: doubles with each failure in a row, one day at most."""
+    if failures == 0:
+        return timedelta(0)
+    return min(FIRST_RETRY * (1 << min(failures - 1, 20)), LONGEST_RETRY)
+
+
+def _ready(observation: Observation, state: JobState, now: datetime) -> list[Finding]:
+    """What must hold before any automatic round, whatever the trigger says."""
+    samples = observation.samples
+    findings = [
+        Finding(
+            samples.train_new > 0,
+            f"samples: {samples.train_new} new for training, {samples.eval_new} new for evaluation",
+            {
+                "samples.train_new": samples.train_new,
+                "samples.eval_new": samples.eval_new,
+                "samples.unlabelled": samples.unlabelled,
+            },
+        ),
+        Finding(
+            state.champion is not None,
+            f"model in service: {state.champion}" if state.champion is not None else "no model in service yet",
+            {"champion": state.champion},
+        ),
+    ]
+    if state.current is not None:
+        current = state.current
+        findings.append(Finding(False, f"round {current.id} is {current.stage.value.lower()}", {"round": current.id}))
+    if state.failures and state.last_ended_at is not None:
+        rest = (state.last_ended_at + retry_after(state.failures) - now).total_seconds()
+        text = f"{state.failures} failed rounds in a row: next automatic try in {max(rest, 0):.0f} s"
+        findings.append(Finding(rest <= 0, text, {"failures": state.failures}))
+    return findings
+
+
+def evaluate_trigger(trigger: Trigger, observation: Observation, state: JobState, now: datetime) -> Decision:
+    """Would an automatic training round start now? Pure: asking changes nothing.
+
+    Returns:
+        A decision whose reasons are, when it fires, the parts that hold, and otherwise the parts that do not.
+    """
+    holds, findings = _with_time_limits(trigger, observation, state, now)
+    if not findings:
+        findings.append(Finding(True, "no trigger is given: any new labelled sample starts a round"))
+    ready = _ready(observation, state, now)
+    fire = holds and all(finding.holds for finding in ready)
+    everything = [*ready, *findings]
+    observed: dict[str, JsonValue] = {}
+    for finding in everything:
+        observed |= finding.observed
+    reasons = tuple(finding.reason for finding in everything if finding.holds is fire)
+    return Decision(kind=DecisionKind.TRAIN, fire=fire, reasons=reasons, observed=observed, at=now)

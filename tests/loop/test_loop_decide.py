@@ -1,0 +1,239 @@
+"""``decide``: the round's way through its stages, one behaviour a test."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from loop_builders import make_spec
+from loop_world import Worker, World
+
+from sedna.loop import ManualRequest, Outcome, RoundKind, Stage, WorkerPhase, decide
+
+
+@pytest.fixture
+def world() -> World:
+    spec = make_spec(trigger={"condition": {"operator": ">=", "threshold": 4, "metric": "num_of_samples"}})
+    made = World(spec, edges={"edge-1": 1, "edge-2": 1})
+    made.tick()
+    return made
+
+
+def to_stage(world: World, stage: Stage) -> None:
+    world.label(5)
+    for _ in range(20):
+        current = world.state.current
+        if current is not None and current.stage is stage:
+            return
+        world.tick()
+        if not (world.state.current and world.state.current.stage is stage):
+            world.finish_workers()
+    raise AssertionError(f"never reached {stage}: {world.state}")
+
+
+def run_out(world: World) -> None:
+    for _ in range(10):
+        if world.state.current is None:
+            return
+        world.finish_workers()
+        world.tick()
+        world.edges_follow()
+
+
+def ask(world: World, action: RoundKind, **more: object) -> ManualRequest:
+    request = ManualRequest(id=f"r{len(world.requests)}", action=action, reason="because", **more)
+    world.requests.append(request)
+    return request
+
+
+def test_the_initial_model_goes_into_service(world: World) -> None:
+    assert world.state.champion == 1
+    assert world.champions == [1]
+
+
+def test_a_better_candidate_is_deployed_to_every_edge(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    assert world.state.champion == 1
+    assert world.state.desired_model == 2
+    world.edges["edge-1"] = 2
+    world.tick()
+    assert world.state.current is not None, "one edge is still on its way"
+    world.edges["edge-2"] = 2
+    world.tick()
+    assert world.closed == {1: Outcome.DEPLOYED}
+    assert world.state.champion == 2
+    assert world.stages[1] == [Stage.TRAINING, Stage.EVALUATING, Stage.JUDGING, Stage.DEPLOYING]
+
+
+def test_a_worse_candidate_is_rejected_and_the_next_round_works(world: World) -> None:
+    world.good = False
+    to_stage(world, Stage.EVALUATING)
+    run_out(world)
+    assert world.closed == {1: Outcome.REJECTED}
+    assert world.state.champion == 1
+    assert {sample.round for sample in world.samples} == {1}, "a judged round has used its samples"
+    world.settle(3)
+
+
+def test_an_edge_that_refuses_rolls_the_model_back_everywhere(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    world.edges["edge-1"] = 2
+    world.refused["edge-2"] = 2
+    world.tick()
+    assert world.closed == {1: Outcome.FAILED}
+    assert world.state.desired_model == 1
+    assert "edge-2: bad" in world.state.history[-1].reason
+
+
+def test_a_rollout_that_takes_too_long_is_rolled_back(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    world.tick(seconds=601)
+    assert world.closed == {1: Outcome.FAILED}
+    assert "edge-1, edge-2" in world.state.history[-1].reason
+
+
+def test_a_temporary_failure_is_tried_again_after_a_pause(world: World) -> None:
+    to_stage(world, Stage.TRAINING)
+    world.tick()
+    world.finish_workers(fail=True, retryable=True)
+    world.tick()
+    current = world.state.current
+    assert current is not None
+    assert (current.stage, current.attempt) == (Stage.TRAINING, 2)
+    assert (1, Stage.TRAINING, 2) not in world.workers, "the pause holds"
+    world.tick(seconds=11)
+    assert (1, Stage.TRAINING, 2) in world.workers
+    run_out(world)
+    assert world.closed == {1: Outcome.DEPLOYED}
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+def test_failed_training_gives_its_samples_back(world: World, retryable: bool) -> None:
+    to_stage(world, Stage.TRAINING)
+    for _ in range(12):
+        world.tick(seconds=60)
+        world.finish_workers(fail=True, retryable=retryable)
+        if world.closed:
+            break
+    assert world.closed == {1: Outcome.FAILED}
+    assert {sample.round for sample in world.samples} == {None}
+    assert len(world.workers) == (3 if retryable else 1)
+    before = len(world.opened)
+    world.tick()
+    assert len(world.opened) == before, "no hot loop after a failure"
+    world.settle(2)
+
+
+def test_a_worker_over_its_time_is_stopped(world: World) -> None:
+    to_stage(world, Stage.TRAINING)
+    world.tick()
+    world.tick(seconds=6 * 3600 + 1)
+    assert world.closed == {1: Outcome.FAILED}
+    assert world.workers[1, Stage.TRAINING, 1].stopped
+
+
+def test_reports_of_other_rounds_stages_and_attempts_change_nothing(world: World) -> None:
+    to_stage(world, Stage.TRAINING)
+    world.tick()
+    for place in [(9, Stage.TRAINING, 1), (1, Stage.EVALUATING, 1), (1, Stage.TRAINING, 7)]:
+        for phase in (WorkerPhase.SUCCEEDED, WorkerPhase.FAILED):
+            stray = Worker(place, phase=phase, candidate=99)
+            state, _ = decide(world.spec, world.state, world.observe(stray=stray), world.now)
+            assert state == world.state
+
+
+def test_manual_training_needs_no_trigger_but_samples(world: World) -> None:
+    ask(world, RoundKind.TRAIN)
+    world.tick()
+    assert world.answers["r0"].accepted is False
+    assert "no labelled sample" in world.answers["r0"].message
+    world.label(2)
+    ask(world, RoundKind.TRAIN, parameters={"learning_rate": 9.0})
+    world.tick()
+    assert world.answers["r1"].accepted is True
+    assert world.state.current is not None
+    assert world.state.current.parameters == {"learning_rate": 9.0}
+
+
+def test_a_request_waits_for_the_round_under_way(world: World) -> None:
+    to_stage(world, Stage.TRAINING)
+    ask(world, RoundKind.TRAIN)
+    world.tick()
+    assert "r0" not in world.answers
+    run_out(world)
+    world.tick()
+    assert world.answers["r0"].accepted
+
+
+def test_evaluating_the_last_candidate_again(world: World) -> None:
+    world.good = False
+    to_stage(world, Stage.EVALUATING)
+    run_out(world)
+    world.good = True
+    ask(world, RoundKind.EVAL)
+    world.tick()
+    run_out(world)
+    assert world.closed == {1: Outcome.REJECTED, 2: Outcome.DEPLOYED}
+    assert world.stages[2][0] is Stage.EVALUATING
+    assert world.state.champion == 2
+
+
+def test_a_rollback_does_not_wait_for_the_training(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    world.edges_follow()
+    world.tick()
+    assert world.state.champion == 2
+    to_stage(world, Stage.TRAINING)
+    ask(world, RoundKind.DEPLOY, version=1)
+    world.tick()
+    assert world.state.champion == 1
+    assert world.state.desired_model == 1
+    assert world.state.current is not None
+    assert world.state.current.stage is Stage.TRAINING
+    run_out(world)
+    assert world.closed == {1: Outcome.DEPLOYED, 2: Outcome.DEPLOYED, 3: Outcome.DEPLOYED}
+
+
+def test_a_rollback_during_evaluation_evaluates_against_the_new_champion(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    world.edges_follow()
+    world.tick()
+    to_stage(world, Stage.EVALUATING)
+    world.tick()
+    ask(world, RoundKind.DEPLOY, version=1)
+    world.tick()
+    assert world.state.current is not None
+    assert world.state.current.attempt == 2
+    assert world.workers[2, Stage.EVALUATING, 1].stopped
+
+
+@pytest.mark.parametrize(
+    ("version", "message"), [(77, "no model version 77; known: 1"), (1, "already in service"), (None, "no candidate")]
+)
+def test_a_deploy_request_that_cannot_be_served_says_why(world: World, version: int | None, message: str) -> None:
+    ask(world, RoundKind.DEPLOY, version=version)
+    world.tick()
+    assert message in world.answers["r0"].message
+
+
+def test_no_evidence_is_an_outcome_of_its_own() -> None:
+    world = World(make_spec(gate={"minSamples": 1000}))
+    world.tick()
+    to_stage(world, Stage.EVALUATING)
+    run_out(world)
+    assert world.closed == {1: Outcome.INCONCLUSIVE}
+
+
+def test_without_edges_the_champion_changes_at_once() -> None:
+    world = World(make_spec())
+    world.tick()
+    to_stage(world, Stage.EVALUATING)
+    run_out(world)
+    assert world.closed == {1: Outcome.DEPLOYED}
+
+
+def test_between_check_periods_the_trigger_is_not_looked_at(world: World) -> None:
+    world.label(10)
+    state, actions = decide(world.spec, world.state, world.observe(), world.now + timedelta(days=1), automatic=False)
+    assert state is world.state
+    assert actions == ()
