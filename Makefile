@@ -1,0 +1,55 @@
+# One target a chore; people and CI run the same ones.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+install: $(STAMP)  ## make .venv with everything in it
+
+demo: $(STAMP)  ## run the whole loop on real boards, five minutes at most (ARGS="--json out.json")
+	$(BIN)/sedna demo $(ARGS)
+
+test: $(STAMP)  ## unit and integration tests, coverage shown
+	$(BIN)/pytest -n 2 --dist worksteal -m "not e2e" --cov --cov-report=term:skip-covered $(ARGS)
+
+e2e: $(STAMP)  ## whole-service tests, some minutes
+	$(BIN)/pytest -m e2e $(ARGS)
+
+lint: $(STAMP)  ## style and common mistakes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)  ## mypy, strict
+	$(BIN)/mypy
+
+layers: $(STAMP)  ## who may import whom
+	$(BIN)/lint-imports
+
+check: lint types layers  ## everything that reads the code without running it
+
+format: $(STAMP)  ## rewrite to the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(STAMP)  ## build the distribution into dist/
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:  ## remove what the targets made, .venv apart
+	rm -rf dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find lib controllers tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help install demo test e2e lint types layers check format wheel clean
