@@ -1,0 +1,58 @@
+"""Streams to files: whole and flushed, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO
+
+from sedna.common.atomic import fsync_dir, temporary_beside
+from sedna.common.errors import IntegrityError
+from sedna.store.oserrors import os_errors
+
+__all__ = ["copy_stream", "stream_to_file"]
+
+_CHUNK = 1 << 20
+
+
+def copy_stream(source: BinaryIO, target: BinaryIO, where: str) -> str:
+    """Copy to the end of ``source``, flush ``target`` to the disk; returns the lower-case hex sha256 of the bytes.
+
+    Failures of ``target`` are reported for ``where``; failures of ``source`` pass through.
+    """
+    digest = hashlib.sha256()
+    while chunk := source.read(_CHUNK):
+        digest.update(chunk)
+        with os_errors(where, writing=True):
+            target.write(chunk)
+    with os_errors(where, writing=True):
+        target.flush()
+        os.fsync(target.fileno())
+    return digest.hexdigest()
+
+
+def stream_to_file(source: AbstractContextManager[BinaryIO], path: Path, *, sha256: str | None = None) -> None:
+    """Write a stream to ``path`` through a temporary file beside it. Makes missing folders.
+
+    Raises:
+        IntegrityError: the bytes do not have the given sha256; ``path`` is as before and nothing is left behind.
+        StorageFullError: the disk is full, likewise.
+    """
+    temporary = temporary_beside(path)
+    with source as stream:
+        with os_errors(str(path), writing=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = temporary.open("xb")
+        try:
+            with file:
+                found = copy_stream(stream, file, str(path))
+            if sha256 is not None and found != sha256:
+                raise IntegrityError(f"the bytes have sha256 {found}, recorded is {sha256}", where=str(path))
+            with os_errors(str(path), writing=True):
+                temporary.replace(path)
+                fsync_dir(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
