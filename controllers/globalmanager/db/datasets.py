@@ -1,0 +1,102 @@
+"""Dataset versions. A version is "every label up to seq n", fixed in the transaction that opens its round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.orm import Session
+
+from globalmanager.db.paging import page
+from globalmanager.db.tables import DatasetVersion, Job, Label, Sample
+from globalmanager.db.values import DatasetVersionRow, Page
+from sedna.common.errors import NotFoundError
+from sedna.common.types import Annotation, Picked, Value
+
+
+class Member(Value):
+    """A sample of a dataset version with the label that it has there."""
+
+    sample_id: str
+    extension: str
+    part: str
+    annotation: Annotation
+    picked: Picked
+    round_used: int | None
+
+
+def _build(row: DatasetVersion) -> DatasetVersionRow:
+    return DatasetVersionRow.model_validate({name: getattr(row, name) for name in DatasetVersionRow.model_fields})
+
+
+def create(session: Session, job_id: int, number: int, new: int, now: datetime) -> DatasetVersionRow:
+    """The next version of the job, for round ``number``: everything labelled at this moment."""
+    job = session.get_one(Job, job_id)
+    session.refresh(job)
+    row = DatasetVersion(
+        job_id=job_id,
+        version=job.next_dataset,
+        parent=job.next_dataset - 1 if job.next_dataset > 1 else None,
+        round=number,
+        label_seq=job.label_seq,
+        train=job.train_total,
+        eval=job.eval_total,
+        holdout=job.holdout_total,
+        new=new,
+        created_at=now,
+    )
+    job.next_dataset += 1
+    session.add(row)
+    session.flush()
+    return _build(row)
+
+
+def get(session: Session, job_id: int, version: int) -> DatasetVersionRow:
+    """A version. Raises `NotFoundError`."""
+    row = session.get(DatasetVersion, (job_id, version))
+    if row is None:
+        raise NotFoundError("the job has no such dataset version", where=f"dataset version {version}")
+    return _build(row)
+
+
+def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[DatasetVersionRow]:
+    """Versions, the newest first."""
+    query = select(DatasetVersion).where(DatasetVersion.job_id == job_id)
+    return page(session, query, DatasetVersion.version, _build, limit=limit, cursor=cursor)
+
+
+def set_manifest(session: Session, job_id: int, version: int, key: str, sha256: str) -> None:
+    """Note where the manifest was written."""
+    session.execute(
+        update(DatasetVersion)
+        .where(DatasetVersion.job_id == job_id, DatasetVersion.version == version)
+        .values(manifest_key=key, manifest_sha256=sha256)
+    )
+
+
+def members(session: Session, job_id: int, label_seq: int) -> Iterator[Member]:
+    """The samples of a version, in the order in which they arrived, each with its newest label up to ``label_seq``."""
+    newest = (
+        select(Label.sample_pk, func.max(Label.seq).label("seq"))
+        .where(Label.job_id == job_id, Label.seq <= label_seq)
+        .group_by(Label.sample_pk)
+        .subquery()
+    )
+    query = (
+        select(Sample.sample_id, Sample.extension, Sample.part, Sample.picked, Sample.round_used, Label.annotation)
+        .join(newest, newest.c.sample_pk == Sample.id)
+        .join(Label, and_(Label.job_id == job_id, Label.seq == newest.c.seq))
+        .order_by(Sample.id)
+        .execution_options(yield_per=1000)
+    )
+    for sample_id, extension, part, picked, round_used, annotation in session.execute(query):
+        assert part is not None, "a labelled sample has a part"
+        yield Member(
+            sample_id=sample_id,
+            extension=extension,
+            part=part,
+            annotation=Annotation.model_validate(annotation),
+            picked=Picked(picked),
+            round_used=round_used,
+        )

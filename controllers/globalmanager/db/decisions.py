@@ -1,0 +1,67 @@
+"""Decisions: a trigger that says the same for hours takes one row, and old rows go."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from globalmanager.db.paging import page
+from globalmanager.db.tables import Decision as Table
+from globalmanager.db.values import DecisionRow, Page
+from sedna.loop.verdict import Decision
+
+_PRUNE_EVERY = 64
+
+
+def _build(row: Table) -> DecisionRow:
+    return DecisionRow(
+        id=row.id,
+        decision=Decision.model_validate(row.decision),
+        count=row.count,
+        at=row.at,
+        last_at=row.last_at,
+    )
+
+
+def _digest(decision: Decision) -> str:
+    """Equal for decisions that say the same about the same numbers, whenever they were made."""
+    return hashlib.sha256(decision.model_dump_json(exclude={"at"}).encode()).hexdigest()
+
+
+def add(session: Session, job_id: int, decision: Decision, kept: int) -> None:
+    """Store a decision. A repetition of the newest one that did not fire only counts up."""
+    digest = _digest(decision)
+    newest = session.scalar(select(Table).where(Table.job_id == job_id).order_by(Table.id.desc()).limit(1))
+    if newest is not None and newest.digest == digest and not decision.fire:
+        newest.count += 1
+        newest.last_at = decision.at
+        return
+    row = Table(
+        job_id=job_id,
+        decision=decision.model_dump(mode="json"),
+        digest=digest,
+        count=1,
+        at=decision.at,
+        last_at=decision.at,
+    )
+    session.add(row)
+    session.flush()
+    if row.id % _PRUNE_EVERY == 0:
+        prune(session, job_id, kept)
+
+
+def prune(session: Session, job_id: int, kept: int) -> None:
+    """Forget all but the newest ``kept`` decisions of a job."""
+    oldest = session.scalar(
+        select(Table.id).where(Table.job_id == job_id).order_by(Table.id.desc()).offset(kept - 1).limit(1)
+    )
+    if oldest is not None:
+        session.execute(delete(Table).where(Table.job_id == job_id, Table.id < oldest))
+
+
+def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[DecisionRow]:
+    """Decisions, the newest first."""
+    query = select(Table).where(Table.job_id == job_id)
+    return page(session, query, Table.id, _build, limit=limit, cursor=cursor)

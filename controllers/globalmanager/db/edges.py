@@ -1,0 +1,123 @@
+"""Registered edges and what they said last."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from globalmanager.db.paging import execute_dml
+from globalmanager.db.tables import Edge, EdgeJob, Job
+from globalmanager.db.values import EdgeJobRow, EdgeRow
+from sedna.common.errors import ConflictError, NotFoundError
+from sedna.common.types import JobKey
+from sedna.loop.observation import EdgeObservation
+
+
+def register(session: Session, name: str, now: datetime) -> None:
+    """Add an edge. Raises `ConflictError` when the name is taken."""
+    if session.get(Edge, name) is not None:
+        raise ConflictError("an edge of this name is registered", where=name, hint="remove it first")
+    session.add(Edge(name=name, software="", registered_at=now))
+    session.flush()
+
+
+def remove(session: Session, name: str) -> None:
+    """Forget an edge, what it said, and its tokens. Raises `NotFoundError`."""
+    if execute_dml(session, delete(Edge).where(Edge.name == name)) == 0:
+        raise NotFoundError("there is no such edge", where=name)
+
+
+def seen(session: Session, name: str, software: str, now: datetime) -> None:
+    """An edge was heard of. Raises `NotFoundError` when it is not registered."""
+    edge = session.get(Edge, name)
+    if edge is None:
+        raise NotFoundError("this edge is not registered", where=name, hint="register it first")
+    edge.software, edge.last_seen_at = software, now
+    session.flush()
+
+
+def put_status(
+    session: Session,
+    edge: str,
+    job_id: int,
+    *,
+    model_version: int | None,
+    state: str,
+    failed_version: int | None,
+    reason: str,
+    counters: dict[str, JsonValue],
+    now: datetime,
+) -> EdgeJobRow | None:
+    """Replace what an edge said about a job; returns what it said before."""
+    row = session.get(EdgeJob, (edge, job_id))
+    before = None if row is None else _build_status(row, session.get_one(Job, job_id))
+    if row is None:
+        row = EdgeJob(edge=edge, job_id=job_id)
+        session.add(row)
+    row.model_version, row.state, row.failed_version = model_version, state, failed_version
+    row.reason, row.counters, row.at = reason, counters, now
+    session.flush()
+    return before
+
+
+def observe(session: Session, job_id: int, now: datetime, live_seconds: float) -> tuple[EdgeObservation, ...]:
+    """The edges of a job as the loop sees them."""
+    since = now - timedelta(seconds=live_seconds)
+    query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).where(EdgeJob.job_id == job_id)
+    return tuple(
+        EdgeObservation(
+            name=edge.name,
+            live=edge.last_seen_at is not None and edge.last_seen_at >= since,
+            version=status.model_version,
+            failed_version=status.failed_version,
+            reason=status.reason,
+        )
+        for status, edge in session.execute(query.order_by(Edge.name))
+    )
+
+
+def get(session: Session, name: str) -> EdgeRow:
+    """An edge. Raises `NotFoundError`."""
+    found = [edge for edge in list_all(session) if edge.name == name]
+    if not found:
+        raise NotFoundError("there is no such edge", where=name)
+    return found[0]
+
+
+def list_all(session: Session) -> tuple[EdgeRow, ...]:
+    """Every edge with what it last said, by name."""
+    said: dict[str, list[EdgeJobRow]] = {}
+    query = select(EdgeJob, Job).join(Job, Job.id == EdgeJob.job_id).where(Job.deleted_at.is_(None))
+    for status, job in session.execute(query.order_by(Job.namespace, Job.name)):
+        said.setdefault(status.edge, []).append(_build_status(status, job))
+    return tuple(
+        EdgeRow(
+            name=edge.name,
+            software=edge.software,
+            registered_at=edge.registered_at,
+            last_seen_at=edge.last_seen_at,
+            jobs=tuple(said.get(edge.name, ())),
+        )
+        for edge in session.scalars(select(Edge).order_by(Edge.name))
+    )
+
+
+def of_job(session: Session, job_id: int) -> tuple[EdgeRow, ...]:
+    """The edges that spoke about a job."""
+    names = set(session.scalars(select(EdgeJob.edge).where(EdgeJob.job_id == job_id)))
+    return tuple(edge for edge in list_all(session) if edge.name in names)
+
+
+def _build_status(row: EdgeJob, job: Job) -> EdgeJobRow:
+    return EdgeJobRow(
+        job=JobKey(namespace=job.namespace, name=job.name),
+        model_version=row.model_version,
+        state=row.state,
+        failed_version=row.failed_version,
+        reason=row.reason,
+        counters=row.counters,
+        at=row.at,
+    )

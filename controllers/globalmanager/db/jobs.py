@@ -1,0 +1,163 @@
+"""Jobs: description and state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from globalmanager.db.paging import execute_dml
+from globalmanager.db.tables import Job
+from globalmanager.db.values import JobRow, SampleTotals
+from sedna.common.errors import ConflictError, NotFoundError
+from sedna.common.types import JobKey
+from sedna.loop.decide import initial_state
+from sedna.loop.spec import JobSpec
+from sedna.loop.state import JobState
+
+
+def _build(row: Job) -> JobRow:
+    labelled = row.train_total + row.eval_total + row.holdout_total
+    return JobRow(
+        id=row.id,
+        key=JobKey(namespace=row.namespace, name=row.name),
+        spec=JobSpec.model_validate(row.spec),
+        metadata=row.meta,
+        generation=row.generation,
+        state=JobState.model_validate(row.state),
+        seq=row.seq,
+        totals=SampleTotals(
+            samples=row.samples,
+            labelled=labelled,
+            train=row.train_total,
+            eval=row.eval_total,
+            holdout=row.holdout_total,
+        ),
+        degraded=row.degraded,
+        degraded_at=row.degraded_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+    )
+
+
+def _select(session: Session, key: JobKey) -> Job | None:
+    return session.scalar(select(Job).where(Job.namespace == key.namespace, Job.name == key.name))
+
+
+def find(session: Session, key: JobKey) -> JobRow | None:
+    """The job, also a deleted one, or None."""
+    row = _select(session, key)
+    return None if row is None else _build(row)
+
+
+def get(session: Session, key: JobKey) -> JobRow:
+    """The job. Raises `NotFoundError` when there is none, or it was deleted."""
+    row = find(session, key)
+    if row is None or row.deleted_at is not None:
+        raise NotFoundError("there is no such job", where=str(key), hint="list the jobs to see their names")
+    return row
+
+
+def by_id(session: Session, job_id: int) -> JobRow:
+    """The job of a row id, also a deleted one."""
+    row = session.get(Job, job_id)
+    if row is None:
+        raise NotFoundError("there is no such job", where=f"job row {job_id}")
+    return _build(row)
+
+
+def list_all(session: Session, *, namespace: str | None = None) -> tuple[JobRow, ...]:
+    """Every job that was not deleted, by namespace and name."""
+    query = select(Job).where(Job.deleted_at.is_(None)).order_by(Job.namespace, Job.name)
+    if namespace is not None:
+        query = query.where(Job.namespace == namespace)
+    return tuple(_build(row) for row in session.scalars(query))
+
+
+def ids(session: Session) -> tuple[int, ...]:
+    """Row ids of all jobs, deleted ones too: the engine clears up after those."""
+    return tuple(session.scalars(select(Job.id).order_by(Job.id)))
+
+
+def insert(session: Session, key: JobKey, spec: JobSpec, metadata: dict[str, Any], now: datetime) -> JobRow:
+    """Create a job. Raises `ConflictError` when the name is taken, also by a deleted job: `revive` that one."""
+    if _select(session, key) is not None:
+        raise ConflictError("a job of this name exists", where=str(key))
+    row = Job(
+        namespace=key.namespace,
+        name=key.name,
+        spec=_dump(spec),
+        meta=metadata,
+        generation=1,
+        state=initial_state(now).model_dump(mode="json"),
+        seq=0,
+        label_seq=0,
+        next_ordinal=0,
+        next_model=1,
+        next_dataset=1,
+        samples=0,
+        train_total=0,
+        eval_total=0,
+        holdout_total=0,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return _build(row)
+
+
+def replace_spec(session: Session, job_id: int, spec: JobSpec, metadata: dict[str, Any], now: datetime) -> None:
+    """Store an edited description; the state and the samples stay. A deleted job comes back with its history."""
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(spec=_dump(spec), meta=metadata, generation=Job.generation + 1, updated_at=now, deleted_at=None)
+    )
+
+
+def mark_deleted(session: Session, job_id: int, now: datetime) -> None:
+    """The engine stops driving it; models, samples and history stay."""
+    session.execute(update(Job).where(Job.id == job_id).values(deleted_at=now, updated_at=now))
+
+
+def swap_state(session: Session, job_id: int, seq: int, state: JobState) -> None:
+    """Store ``state`` if nobody else has since ``seq`` was read; the row stays locked until the commit.
+
+    Raises:
+        ConflictError: somebody else has.
+    """
+    statement = update(Job).where(Job.id == job_id, Job.seq == seq)
+    if execute_dml(session, statement.values(state=state.model_dump(mode="json"), seq=seq + 1)) != 1:
+        raise ConflictError(f"the state of job row {job_id} moved on from {seq}", where="database")
+
+
+def set_degraded(session: Session, job_id: int, reason: str | None, now: datetime) -> bool:
+    """Note why a job stands still, or (None) that it does not. Returns whether that is news."""
+    row = session.get(Job, job_id)
+    if row is None or row.degraded == reason:
+        return False
+    row.degraded = reason
+    row.degraded_at = None if reason is None else now
+    return True
+
+
+def users_of(session: Session, namespace: str, kind: str, name: str) -> Sequence[JobKey]:
+    """Jobs that refer to a Dataset or a Model."""
+    found = []
+    for row in list_all(session, namespace=namespace):
+        spec = row.spec
+        models = {spec.initial_model.name, spec.deploy_spec.model.name}
+        if spec.eval_spec.initial_eval_model is not None:
+            models.add(spec.eval_spec.initial_eval_model.name)
+        if name in ({spec.dataset.name} if kind == "Dataset" else models):
+            found.append(row.key)
+    return found
+
+
+def _dump(spec: JobSpec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,0 +1,75 @@
+"""The lease that makes one engine the driver. ``token`` fences: a transaction of a former holder is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from globalmanager.db.tables import EngineLease
+from globalmanager.db.values import LeaseRow
+from sedna.common.errors import ConflictError
+
+_ROW = 1
+
+
+def _build(row: EngineLease) -> LeaseRow:
+    return LeaseRow(holder=row.holder, token=row.token, since=row.since, expires_at=row.expires_at)
+
+
+def _select(session: Session) -> EngineLease | None:
+    return session.scalar(select(EngineLease).where(EngineLease.id == _ROW).with_for_update())
+
+
+def current(session: Session) -> LeaseRow | None:
+    """The lease, also an expired one; None before the first engine."""
+    row = session.get(EngineLease, _ROW)
+    return None if row is None else _build(row)
+
+
+def acquire(session: Session, holder: str, now: datetime, seconds: float) -> int:
+    """Take the lease if it is free or expired, and return its token.
+
+    Raises:
+        ConflictError: another engine holds it.
+    """
+    expires_at = now + timedelta(seconds=seconds)
+    row = _select(session)
+    if row is None:
+        session.add(EngineLease(id=_ROW, holder=holder, token=1, since=now, expires_at=expires_at))
+        session.flush()
+        return 1
+    if row.expires_at > now:
+        raise ConflictError(
+            f"another engine drives this database: held by {row.holder} since {row.since:%Y-%m-%d %H:%M:%S}Z,"
+            f" expires {row.expires_at:%Y-%m-%d %H:%M:%S}Z",
+            where="engine lease",
+            hint="stop it, or wait until the lease expires",
+        )
+    row.holder, row.token, row.since, row.expires_at = holder, row.token + 1, now, expires_at
+    session.flush()
+    return row.token
+
+
+def renew(session: Session, token: int, now: datetime, seconds: float) -> None:
+    """Hold the lease longer. Raises `ConflictError` when it changed hands."""
+    check(session, token).expires_at = now + timedelta(seconds=seconds)
+    session.flush()
+
+
+def release(session: Session, token: int, now: datetime) -> None:
+    """Give the lease back; nothing happens when it changed hands already."""
+    row = _select(session)
+    if row is not None and row.token == token:
+        row.expires_at = now
+        session.flush()
+
+
+def check(session: Session, token: int) -> EngineLease:
+    """Refuse the transaction of an engine that lost the lease; the row stays locked until the commit."""
+    row = _select(session)
+    if row is None or row.token != token:
+        by = "nobody" if row is None else row.holder
+        raise ConflictError(f"this engine lost its lease to {by}", where="engine lease")
+    return row

@@ -1,0 +1,95 @@
+"""Published model versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import JsonValue
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from globalmanager.db.paging import page
+from globalmanager.db.tables import Job, ModelVersion
+from globalmanager.db.values import ModelVersionRow, Page
+from sedna.common.errors import NotFoundError
+
+INITIAL = 1
+"""The version of a job's initial model."""
+
+
+def _build(row: ModelVersion) -> ModelVersionRow:
+    return ModelVersionRow.model_validate({name: getattr(row, name) for name in ModelVersionRow.model_fields})
+
+
+def reserve(session: Session, job_id: int) -> int:
+    """The next free version number; never given out again. 1 is kept for the initial model."""
+    job = session.get_one(Job, job_id)
+    session.refresh(job)
+    number = max(job.next_model, INITIAL + 1)
+    session.execute(update(Job).where(Job.id == job_id).values(next_model=number + 1))
+    return number
+
+
+def insert(
+    session: Session,
+    job_id: int,
+    version: int,
+    *,
+    parent: int | None,
+    round_number: int | None,
+    dataset_version: int | None,
+    runtime: str,
+    model_format: str,
+    entry: str,
+    manifest_sha256: str,
+    size: int,
+    metrics: dict[str, JsonValue],
+    note: str,
+    now: datetime,
+) -> None:
+    """Make a published model known; once known it stays as it is."""
+    if session.get(ModelVersion, (job_id, version)) is not None:
+        return
+    session.add(
+        ModelVersion(
+            job_id=job_id,
+            version=version,
+            parent=parent,
+            round=round_number,
+            dataset_version=dataset_version,
+            runtime=runtime,
+            format=model_format,
+            entry=entry,
+            manifest_sha256=manifest_sha256,
+            size=size,
+            metrics=metrics,
+            note=note,
+            created_at=now,
+        )
+    )
+    session.flush()
+
+
+def find(session: Session, job_id: int, version: int) -> ModelVersionRow | None:
+    """A version, or None."""
+    row = session.get(ModelVersion, (job_id, version))
+    return None if row is None else _build(row)
+
+
+def get(session: Session, job_id: int, version: int) -> ModelVersionRow:
+    """A version. Raises `NotFoundError`."""
+    row = find(session, job_id, version)
+    if row is None:
+        raise NotFoundError("the job has no such model version", where=f"model version {version}")
+    return row
+
+
+def known(session: Session, job_id: int) -> frozenset[int]:
+    """Every version."""
+    return frozenset(session.scalars(select(ModelVersion.version).where(ModelVersion.job_id == job_id)))
+
+
+def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[ModelVersionRow]:
+    """Versions, the newest first."""
+    query = select(ModelVersion).where(ModelVersion.job_id == job_id)
+    return page(session, query, ModelVersion.version, _build, limit=limit, cursor=cursor)

@@ -1,0 +1,136 @@
+"""Rounds, from opening to closing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from globalmanager.db.paging import page
+from globalmanager.db.tables import Round
+from globalmanager.db.values import Page, RoundRow
+from sedna.common.errors import NotFoundError
+from sedna.loop.evidence import Evaluation
+from sedna.loop.state import Outcome, RoundKind, Stage
+from sedna.loop.verdict import GateVerdict
+
+
+def _build(row: Round) -> RoundRow:
+    return RoundRow.model_validate({name: getattr(row, name) for name in RoundRow.model_fields})
+
+
+_FIRST = {RoundKind.TRAIN: Stage.TRAINING, RoundKind.EVAL: Stage.EVALUATING, RoundKind.DEPLOY: Stage.DEPLOYING}
+
+
+def open_round(
+    session: Session,
+    job_id: int,
+    number: int,
+    *,
+    kind: RoundKind,
+    reason: str,
+    candidate: int | None,
+    champion: int | None,
+    dataset_version: int | None,
+    now: datetime,
+) -> None:
+    """Create a round."""
+    session.add(
+        Round(
+            job_id=job_id,
+            round=number,
+            kind=kind.value,
+            reason=reason,
+            stage=_FIRST[kind].value,
+            attempt=1,
+            stages=[],
+            outcome_reason="",
+            candidate=candidate,
+            champion=champion,
+            dataset_version=dataset_version,
+            started_at=now,
+        )
+    )
+    session.flush()
+
+
+def move(
+    session: Session,
+    job_id: int,
+    number: int,
+    *,
+    stage: Stage,
+    attempt: int,
+    candidate: int | None,
+    reason: str,
+    now: datetime,
+) -> None:
+    """The round entered a stage, or starts another attempt of it."""
+    row = session.get_one(Round, (job_id, number))
+    row.stage, row.attempt, row.candidate = stage.value, attempt, candidate
+    entry: dict[str, Any] = {"stage": stage.value, "attempt": attempt, "at": now.isoformat(), "reason": reason}
+    row.stages = [*row.stages, entry]
+    session.flush()
+
+
+def set_verdict(session: Session, job_id: int, number: int, verdict: GateVerdict) -> None:
+    """What the gate said."""
+    session.get_one(Round, (job_id, number)).verdict = verdict.model_dump(mode="json")
+    session.flush()
+
+
+def set_evaluation(session: Session, job_id: int, number: int, evaluation: Evaluation, key: str) -> None:
+    """Where the whole evaluation is in the store; the row keeps it without the results per sample."""
+    row = session.get_one(Round, (job_id, number))
+    short = evaluation.model_copy(
+        update={
+            "candidate": evaluation.candidate.model_copy(update={"per_sample": ()}),
+            "champion": evaluation.champion and evaluation.champion.model_copy(update={"per_sample": ()}),
+        }
+    )
+    dumped = short.model_dump(mode="json")
+    dumped["judged"], dumped["holdout"] = sorted(dumped["judged"]), sorted(dumped["holdout"])
+    row.evaluation, row.evaluation_key = dumped, key
+    session.flush()
+
+
+def clear_evaluation(session: Session, job_id: int, number: int) -> None:
+    """An evaluation against another champion counts no more."""
+    row = session.get_one(Round, (job_id, number))
+    row.evaluation, row.evaluation_key = None, None
+    session.flush()
+
+
+def set_champion(session: Session, job_id: int, number: int, champion: int) -> None:
+    """The model against which the round's candidate is compared from now on."""
+    session.get_one(Round, (job_id, number)).champion = champion
+    session.flush()
+
+
+def close(session: Session, job_id: int, number: int, outcome: Outcome, reason: str, ended_at: datetime) -> None:
+    """The round ended."""
+    row = session.get_one(Round, (job_id, number))
+    row.outcome, row.outcome_reason, row.ended_at = outcome.value, reason, ended_at
+    session.flush()
+
+
+def find(session: Session, job_id: int, number: int) -> RoundRow | None:
+    """A round, or None."""
+    row = session.get(Round, (job_id, number))
+    return None if row is None else _build(row)
+
+
+def get(session: Session, job_id: int, number: int) -> RoundRow:
+    """A round. Raises `NotFoundError`."""
+    row = find(session, job_id, number)
+    if row is None:
+        raise NotFoundError("the job has no such round", where=f"round {number}")
+    return row
+
+
+def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[RoundRow]:
+    """Rounds, the newest first."""
+    query = select(Round).where(Round.job_id == job_id)
+    return page(session, query, Round.round, _build, limit=limit, cursor=cursor)

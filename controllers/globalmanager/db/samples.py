@@ -1,0 +1,277 @@
+"""Samples and their labels.
+
+Rules: a sample is one row per job, by its content. Its first label gives it the job's next ordinal and with it a part,
+for ever; a sample that came as hold-out stays hold-out. A round uses a sample once, unless it releases it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from globalmanager.db.paging import execute_dml, page
+from globalmanager.db.tables import DatasetVersion, Job, Label, ModelVersion, Sample
+from globalmanager.db.values import LabelRow, Page, SampleFilter, SampleRow, SampleStory
+from sedna.common.errors import NotFoundError
+from sedna.common.types import Annotation, Picked, SampleRecord
+from sedna.loop.audit import audit_metrics, count_sample
+from sedna.loop.observation import AuditMetrics, SampleCounts
+from sedna.loop.split import part_of
+
+
+def insert(
+    session: Session,
+    job_id: int,
+    record: SampleRecord,
+    now: datetime,
+    *,
+    source: str | None = None,
+    holdout: bool = False,
+) -> bool:
+    """Add a sample. False when the job has it already (nothing changes then, also not its part)."""
+    job = _lock(session, job_id)
+    if _select(session, job_id, record.sample_id) is not None:
+        return False
+    session.add(
+        Sample(
+            job_id=job_id,
+            sample_id=record.sample_id,
+            record=record.model_dump(mode="json"),
+            extension=record.extension,
+            picked=record.picked.value,
+            edge=record.edge,
+            model_version=record.model_version,
+            source=source,
+            received_at=now,
+            part="holdout" if holdout else None,
+        )
+    )
+    job.samples += 1
+    session.flush()
+    return True
+
+
+def add_label(
+    session: Session, job_id: int, sample_id: str, annotation: Annotation, author: str, now: datetime
+) -> SampleRow:
+    """Label a sample, or label it again: the history grows, the part stays. The same statement again changes nothing.
+
+    Raises:
+        NotFoundError: the job has no such sample.
+    """
+    job = _lock(session, job_id)
+    sample = _select(session, job_id, sample_id)
+    if sample is None:
+        raise NotFoundError("the job has no such sample", where=sample_id)
+    current = _label(session, sample)
+    if current is not None and current.annotation == annotation:
+        return _build(sample, current)
+    job.label_seq += 1
+    label = Label(
+        job_id=job_id,
+        sample_pk=sample.id,
+        seq=job.label_seq,
+        annotation=annotation.model_dump(mode="json"),
+        author=author,
+        created_at=now,
+    )
+    session.add(label)
+    if sample.labelled_at is None:
+        _first_label(job, sample, now)
+    sample.label_seq = job.label_seq
+    if sample.picked == Picked.AUDIT:
+        prediction = SampleRecord.model_validate(sample.record).prediction
+        sample.tp, sample.fp, sample.fn = count_sample(prediction, annotation)
+    session.flush()
+    return _build(sample, _build_label(label))
+
+
+def _first_label(job: Job, sample: Sample, now: datetime) -> None:
+    sample.labelled_at = now
+    if sample.part == "holdout":
+        job.holdout_total += 1
+        return
+    sample.ordinal = job.next_ordinal
+    sample.part = part_of(job.next_ordinal, float(job.spec["dataset"]["trainProb"]))
+    job.next_ordinal += 1
+    if sample.part == "train":
+        job.train_total += 1
+    else:
+        job.eval_total += 1
+
+
+def counts(session: Session, job_id: int) -> SampleCounts:
+    """What the trigger looks at. Costs as much as there are unused labelled samples, not as there are samples."""
+    query = (
+        select(Sample.part, func.count(), func.min(Sample.labelled_at))
+        .where(Sample.job_id == job_id, Sample.labelled_at.is_not(None), Sample.round_used.is_(None))
+        .group_by(Sample.part)
+    )
+    new = {part: (number, oldest) for part, number, oldest in session.execute(query)}
+    job = session.get_one(Job, job_id)
+    train, oldest_train = new.get("train", (0, None))
+    judged, oldest_judged = new.get("eval", (0, None))
+    oldest = min((time for time in (oldest_train, oldest_judged) if time is not None), default=None)
+    return SampleCounts(
+        train_new=train,
+        eval_new=judged,
+        train_total=job.train_total,
+        unlabelled=job.samples - job.train_total - job.eval_total - job.holdout_total,
+        oldest_new_at=oldest,
+    )
+
+
+def audit(session: Session, job_id: int, model_version: int, window: int) -> AuditMetrics | None:
+    """The model on its newest ``window`` labelled audit samples; None when there is none."""
+    query = (
+        select(Sample.tp, Sample.fp, Sample.fn)
+        .where(
+            Sample.job_id == job_id,
+            Sample.model_version == model_version,
+            Sample.picked == Picked.AUDIT.value,
+            Sample.labelled_at.is_not(None),
+        )
+        .order_by(Sample.id.desc())
+        .limit(window)
+    )
+    rows = [(tp or 0, fp or 0, fn or 0) for tp, fp, fn in session.execute(query)]
+    return audit_metrics(rows) if rows else None
+
+
+def take_new(session: Session, job_id: int, number: int) -> int:
+    """Mark every unused labelled sample as used by round ``number``; returns how many."""
+    return _mark(session, job_id, (Sample.labelled_at.is_not(None), Sample.round_used.is_(None)), number)
+
+
+def release(session: Session, job_id: int, number: int) -> int:
+    """The opposite of `take_new`: the round taught nothing."""
+    return _mark(session, job_id, (Sample.round_used == number,), None)
+
+
+def _mark(session: Session, job_id: int, conditions: Sequence[ColumnElement[bool]], number: int | None) -> int:
+    changed = execute_dml(
+        session,
+        update(Sample)
+        .where(Sample.job_id == job_id, *conditions)
+        .values(round_used=number)
+        .execution_options(synchronize_session=False),
+    )
+    return changed
+
+
+def get(session: Session, job_id: int, sample_id: str) -> SampleRow:
+    """A sample with its current label. Raises `NotFoundError`."""
+    sample = _select(session, job_id, sample_id)
+    if sample is None:
+        raise NotFoundError("the job has no such sample", where=sample_id)
+    return _build(sample, _label(session, sample))
+
+
+def exists(session: Session, job_id: int, sample_id: str) -> bool:
+    """Whether the job has this sample."""
+    return _select(session, job_id, sample_id) is not None
+
+
+def by_source(session: Session, job_id: int, sources: Sequence[str]) -> dict[str, str]:
+    """Sample ids by the file name they were imported from."""
+    query = select(Sample.source, Sample.sample_id).where(Sample.job_id == job_id, Sample.source.in_(sources))
+    return {source: sample for source, sample in session.execute(query) if source is not None}
+
+
+def list_page(
+    session: Session,
+    job_id: int,
+    wanted: SampleFilter | None = None,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    newest_first: bool = True,
+) -> Page[SampleRow]:
+    """Samples in the order in which they arrived."""
+    wanted = wanted or SampleFilter()
+    query = select(Sample).where(Sample.job_id == job_id)
+    if wanted.picked is not None:
+        query = query.where(Sample.picked == wanted.picked.value)
+    if wanted.part is not None:
+        query = query.where(Sample.part == wanted.part)
+    if wanted.edge is not None:
+        query = query.where(Sample.edge == wanted.edge)
+    if wanted.labelled is not None:
+        query = query.where(Sample.labelled_at.is_not(None) if wanted.labelled else Sample.labelled_at.is_(None))
+    found: Page[Any] = page(
+        session, query, Sample.id, lambda row: row, limit=limit, cursor=cursor, newest_first=newest_first
+    )
+    seqs = [row.label_seq for row in found.items if row.label_seq is not None]
+    labels = {
+        label.seq: _build_label(label)
+        for label in session.scalars(select(Label).where(Label.job_id == job_id, Label.seq.in_(seqs)))
+    }
+    built = tuple(_build(row, labels.get(row.label_seq) if row.label_seq else None) for row in found.items)
+    return Page[SampleRow](items=built, next=found.next)
+
+
+def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
+    """Everything that happened to a sample. Raises `NotFoundError`."""
+    row = get(session, job_id, sample_id)
+    query = select(Label).where(Label.job_id == job_id, Label.sample_pk == row.id).order_by(Label.seq)
+    labels = tuple(_build_label(label) for label in session.scalars(query))
+    if not labels:
+        return SampleStory(sample=row, labels=(), dataset_versions=(), models=())
+    holding = select(DatasetVersion.version).where(
+        DatasetVersion.job_id == job_id, DatasetVersion.label_seq >= labels[0].seq
+    )
+    versions = tuple(session.scalars(holding.order_by(DatasetVersion.version)))
+    models: tuple[int, ...] = ()
+    if row.part == "train":
+        trained = select(ModelVersion.version).where(
+            ModelVersion.job_id == job_id, ModelVersion.dataset_version.in_(holding)
+        )
+        models = tuple(session.scalars(trained.order_by(ModelVersion.version)))
+    return SampleStory(sample=row, labels=labels, dataset_versions=versions, models=models)
+
+
+def _lock(session: Session, job_id: int) -> Job:
+    """The job's row, locked: its counters give numbers out in commit order."""
+    job = session.scalar(select(Job).where(Job.id == job_id).with_for_update())
+    if job is None:
+        raise NotFoundError("there is no such job", where=f"job row {job_id}")
+    return job
+
+
+def _select(session: Session, job_id: int, sample_id: str) -> Sample | None:
+    return session.scalar(select(Sample).where(Sample.job_id == job_id, Sample.sample_id == sample_id))
+
+
+def _label(session: Session, sample: Sample) -> LabelRow | None:
+    if sample.label_seq is None:
+        return None
+    label = session.scalar(select(Label).where(Label.job_id == sample.job_id, Label.seq == sample.label_seq))
+    return None if label is None else _build_label(label)
+
+
+def _build_label(row: Label) -> LabelRow:
+    return LabelRow(
+        seq=row.seq,
+        annotation=Annotation.model_validate(row.annotation),
+        author=row.author,
+        created_at=row.created_at,
+    )
+
+
+def _build(row: Sample, label: LabelRow | None) -> SampleRow:
+    return SampleRow.model_validate(
+        {
+            "id": row.id,
+            "record": row.record,
+            "source": row.source,
+            "received_at": row.received_at,
+            "label": label,
+            "labelled_at": row.labelled_at,
+            "part": row.part,
+            "round_used": row.round_used,
+        }
+    )

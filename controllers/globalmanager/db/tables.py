@@ -1,0 +1,349 @@
+"""The tables. Rows of this module never leave a session; callers get the frozen objects of ``values``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from globalmanager.db.columns import BigId, JsonColumn, UtcDateTime
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Named constraints, so that later migrations can alter them."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        dict[str, Any]: JsonColumn,
+        list[Any]: JsonColumn,
+    }
+
+
+def _job_key(*, primary_key: bool = False) -> Mapped[int]:
+    return mapped_column(BigId, ForeignKey("jobs.id"), primary_key=primary_key)
+
+
+class Job(Base):
+    """One job. ``seq`` guards ``state`` (compare and swap); the counters are only ever added to."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (UniqueConstraint("namespace", "name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    namespace: Mapped[str] = mapped_column(String(253))
+    name: Mapped[str] = mapped_column(String(253))
+    spec: Mapped[dict[str, Any]]
+    meta: Mapped[dict[str, Any]]
+    generation: Mapped[int] = mapped_column(Integer, default=1)
+    state: Mapped[dict[str, Any]]
+    seq: Mapped[int] = mapped_column(BigId, default=0)
+    label_seq: Mapped[int] = mapped_column(BigId, default=0)
+    next_ordinal: Mapped[int] = mapped_column(BigId, default=0)
+    next_model: Mapped[int] = mapped_column(Integer, default=1)
+    next_dataset: Mapped[int] = mapped_column(Integer, default=1)
+    samples: Mapped[int] = mapped_column(BigId, default=0)
+    train_total: Mapped[int] = mapped_column(BigId, default=0)
+    eval_total: Mapped[int] = mapped_column(BigId, default=0)
+    holdout_total: Mapped[int] = mapped_column(BigId, default=0)
+    degraded: Mapped[str | None] = mapped_column(Text)
+    degraded_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class Resource(Base):
+    """A Dataset or a Model."""
+
+    __tablename__ = "resources"
+    __table_args__ = (UniqueConstraint("kind", "namespace", "name"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    namespace: Mapped[str] = mapped_column(String(253))
+    name: Mapped[str] = mapped_column(String(253))
+    spec: Mapped[dict[str, Any]]
+    meta: Mapped[dict[str, Any]]
+    generation: Mapped[int] = mapped_column(Integer, default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+_BAD = text("error IS NOT NULL")
+_NEW = text("labelled_at IS NOT NULL AND round_used IS NULL")
+_UNLABELLED = text("labelled_at IS NULL")
+_AUDITED = text("picked = 'audit' AND labelled_at IS NOT NULL")
+
+
+class Sample(Base):
+    """One sample of one job. ``label_seq`` names its current label, ``round_used`` the round that took it.
+
+    ``tp``, ``fp``, ``fn`` compare its recorded prediction with its current label.
+    """
+
+    __tablename__ = "samples"
+    __table_args__ = (
+        UniqueConstraint("job_id", "sample_id"),
+        Index("ix_samples_page", "job_id", "id"),
+        Index("ix_samples_picked", "job_id", "picked", "id"),
+        Index("ix_samples_part", "job_id", "part", "id"),
+        Index("ix_samples_round", "job_id", "round_used"),
+        Index("ix_samples_unlabelled", "job_id", "id", sqlite_where=_UNLABELLED, postgresql_where=_UNLABELLED),
+        Index("ix_samples_new", "job_id", "part", "labelled_at", sqlite_where=_NEW, postgresql_where=_NEW),
+        Index("ix_samples_audit", "job_id", "model_version", "id", sqlite_where=_AUDITED, postgresql_where=_AUDITED),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = _job_key()
+    sample_id: Mapped[str] = mapped_column(String(64))
+    record: Mapped[dict[str, Any]]
+    extension: Mapped[str] = mapped_column(String(8))
+    picked: Mapped[str] = mapped_column(String(8))
+    edge: Mapped[str] = mapped_column(String(253))
+    model_version: Mapped[int] = mapped_column(Integer)
+    source: Mapped[str | None] = mapped_column(Text)
+    received_at: Mapped[datetime]
+    label_seq: Mapped[int | None] = mapped_column(BigId)
+    labelled_at: Mapped[datetime | None]
+    ordinal: Mapped[int | None] = mapped_column(BigId)
+    part: Mapped[str | None] = mapped_column(String(8))
+    round_used: Mapped[int | None] = mapped_column(Integer)
+    tp: Mapped[int | None] = mapped_column(Integer)
+    fp: Mapped[int | None] = mapped_column(Integer)
+    fn: Mapped[int | None] = mapped_column(Integer)
+
+
+class Label(Base):
+    """One statement about a sample. ``seq`` counts within the job in commit order: a version is "all up to seq n"."""
+
+    __tablename__ = "labels"
+    __table_args__ = (UniqueConstraint("job_id", "seq"), Index("ix_labels_sample", "sample_pk", "seq"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = _job_key()
+    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id"))
+    seq: Mapped[int] = mapped_column(BigId)
+    annotation: Mapped[dict[str, Any]]
+    author: Mapped[str] = mapped_column(String(253))
+    created_at: Mapped[datetime]
+
+
+class ImportedLine(Base):
+    """A line of a watched dataset that was seen, by the sha256 of its text; ``error`` while it cannot be used."""
+
+    __tablename__ = "imported_lines"
+    __table_args__ = (Index("ix_imported_lines_bad", "job_id", sqlite_where=_BAD, postgresql_where=_BAD),)
+
+    job_id: Mapped[int] = _job_key(primary_key=True)
+    holdout: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class DatasetVersion(Base):
+    """What round ``round`` saw: every label up to ``label_seq``. The manifest follows from that."""
+
+    __tablename__ = "dataset_versions"
+
+    job_id: Mapped[int] = _job_key(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    parent: Mapped[int | None] = mapped_column(Integer)
+    round: Mapped[int] = mapped_column(Integer)
+    label_seq: Mapped[int] = mapped_column(BigId)
+    train: Mapped[int] = mapped_column(Integer)
+    eval: Mapped[int] = mapped_column(Integer)
+    holdout: Mapped[int] = mapped_column(Integer)
+    new: Mapped[int] = mapped_column(Integer)
+    manifest_key: Mapped[str | None] = mapped_column(Text)
+    manifest_sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class ModelVersion(Base):
+    """A published model. ``entry`` is the file that a worker opens; empty = the folder."""
+
+    __tablename__ = "model_versions"
+
+    job_id: Mapped[int] = _job_key(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    parent: Mapped[int | None] = mapped_column(Integer)
+    round: Mapped[int | None] = mapped_column(Integer)
+    dataset_version: Mapped[int | None] = mapped_column(Integer)
+    runtime: Mapped[str] = mapped_column(String(32))
+    format: Mapped[str] = mapped_column(String(32))
+    entry: Mapped[str] = mapped_column(Text, default="")
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigId)
+    metrics: Mapped[dict[str, Any]]
+    note: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+
+
+class Round(Base):
+    """A round, from OpenRound to CloseRound. ``stages`` lists every stage and attempt with its time."""
+
+    __tablename__ = "rounds"
+
+    job_id: Mapped[int] = _job_key(primary_key=True)
+    round: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    reason: Mapped[str] = mapped_column(Text)
+    stage: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int] = mapped_column(Integer, default=1)
+    stages: Mapped[list[Any]]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    outcome_reason: Mapped[str] = mapped_column(Text, default="")
+    candidate: Mapped[int | None] = mapped_column(Integer)
+    champion: Mapped[int | None] = mapped_column(Integer)
+    dataset_version: Mapped[int | None] = mapped_column(Integer)
+    verdict: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    evaluation: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    evaluation_key: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Decision(Base):
+    """A decision. Identical ones in a row share a row: ``count`` of them between ``at`` and ``last_at``."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_page", "job_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = _job_key()
+    decision: Mapped[dict[str, Any]]
+    digest: Mapped[str] = mapped_column(String(64))
+    count: Mapped[int] = mapped_column(Integer, default=1)
+    at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
+class Worker(Base):
+    """One attempt of one stage. ``model_version`` is reserved before its model is published."""
+
+    __tablename__ = "workers"
+    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("job_id", "round", "stage", "attempt"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = _job_key()
+    round: Mapped[int] = mapped_column(Integer)
+    stage: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(String(253))
+    phase: Mapped[str] = mapped_column(String(16))
+    handle: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    model_version: Mapped[int | None] = mapped_column(Integer)
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[str | None] = mapped_column(Text)
+    retryable: Mapped[bool] = mapped_column(Boolean, default=False)
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class TriggerRequest(Base):
+    """Somebody's wish for a round, and the answer."""
+
+    __tablename__ = "trigger_requests"
+    __table_args__ = (
+        UniqueConstraint("job_id", "idempotency_key"),
+        Index("ix_trigger_requests_open", "job_id", "state", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: Mapped[int] = mapped_column(BigId, primary_key=True)
+    id: Mapped[str] = mapped_column(String(36), unique=True)
+    job_id: Mapped[int] = _job_key()
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(8))
+    reason: Mapped[str] = mapped_column(Text)
+    requested_by: Mapped[str] = mapped_column(String(253))
+    version: Mapped[int | None] = mapped_column(Integer)
+    parameters: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    round: Mapped[int | None] = mapped_column(Integer)
+    message: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+
+
+class Edge(Base):
+    """A registered edge and when it was last heard of."""
+
+    __tablename__ = "edges"
+
+    name: Mapped[str] = mapped_column(String(253), primary_key=True)
+    software: Mapped[str] = mapped_column(String(253), default="")
+    registered_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime | None]
+
+
+class EdgeJob(Base):
+    """What an edge last said about one job."""
+
+    __tablename__ = "edge_jobs"
+    __table_args__ = (Index("ix_edge_jobs_job", "job_id"),)
+
+    edge: Mapped[str] = mapped_column(ForeignKey("edges.name", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[int] = _job_key(primary_key=True)
+    model_version: Mapped[int | None] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16))
+    failed_version: Mapped[int | None] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    counters: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class Token(Base):
+    """A bearer token: only its sha256 is kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(253), unique=True)
+    role: Mapped[str] = mapped_column(String(16))
+    edge: Mapped[str | None] = mapped_column(ForeignKey("edges.name", ondelete="CASCADE"))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Event(Base):
+    """Something worth telling. Ids only grow, also over a restart."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_job", "job_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("jobs.id"))
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(64))
+    level: Mapped[str] = mapped_column(String(8))
+    message: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]]
+
+
+class EngineLease(Base):
+    """The one row that says which engine drives the jobs. ``token`` grows with every change of hands."""
+
+    __tablename__ = "engine_lease"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    holder: Mapped[str] = mapped_column(String(253))
+    token: Mapped[int] = mapped_column(BigId)
+    since: Mapped[datetime]
+    expires_at: Mapped[datetime]

@@ -1,0 +1,301 @@
+"""What the repositories return: frozen, detached from any session."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import Field, JsonValue
+
+from sedna.common.types import Annotation, JobKey, Picked, SampleRecord, Value
+from sedna.loop.evidence import Evaluation
+from sedna.loop.observation import WorkerPhase
+from sedna.loop.spec import JobSpec
+from sedna.loop.state import JobState, Outcome, RoundKind, Stage
+from sedna.loop.verdict import Decision, GateVerdict
+
+T = TypeVar("T")
+
+Part = Literal["train", "eval", "holdout"]
+Role = Literal["admin", "edge"]
+Level = Literal["info", "warning", "error"]
+
+
+class Page(Value, Generic[T]):
+    """One page of a list; ``next`` is the cursor of the following page, or None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+class SampleTotals(Value):
+    """How many samples a job has, by what became of them."""
+
+    samples: int
+    labelled: int
+    train: int
+    eval: int
+    holdout: int
+
+    @property
+    def unlabelled(self) -> int:
+        """Samples without any label."""
+        return self.samples - self.labelled
+
+
+class JobRow(Value):
+    """A job with its state. ``seq`` is the version of ``state``: a write names the one it was computed from."""
+
+    id: int
+    key: JobKey
+    spec: JobSpec
+    metadata: dict[str, Any]
+    generation: int
+    state: JobState
+    seq: int
+    totals: SampleTotals
+    degraded: str | None
+    degraded_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+    @property
+    def phase(self) -> str:
+        """One word for people: Degraded, the stage of the current round, or Waiting."""
+        if self.degraded is not None:
+            return "Degraded"
+        return self.state.current.stage.value if self.state.current is not None else "Waiting"
+
+
+class ResourceRow(Value):
+    """A Dataset or a Model as it was applied."""
+
+    kind: Literal["Dataset", "Model"]
+    key: JobKey
+    spec: dict[str, Any]
+    metadata: dict[str, Any]
+    generation: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class LabelRow(Value):
+    """One label in the history of a sample."""
+
+    seq: int
+    annotation: Annotation
+    author: str
+    created_at: datetime
+
+
+class SampleRow(Value):
+    """A sample. ``label`` is the current one; ``round_used`` the round that took it, None while it is unused."""
+
+    id: int
+    record: SampleRecord
+    source: str | None = Field(default=None, description="file name in the dataset it was imported from")
+    received_at: datetime
+    label: LabelRow | None
+    labelled_at: datetime | None
+    part: Part | None
+    round_used: int | None
+
+
+class SampleStory(Value):
+    """Everything that happened to one sample."""
+
+    sample: SampleRow
+    labels: tuple[LabelRow, ...]
+    dataset_versions: tuple[int, ...] = Field(description="that hold it")
+    models: tuple[int, ...] = Field(description="trained on a dataset version that holds it in its training share")
+
+
+class SampleFilter(Value):
+    """Which samples to list; None = any."""
+
+    picked: Picked | None = None
+    labelled: bool | None = None
+    part: Part | None = None
+    edge: str | None = None
+
+
+class DatasetVersionRow(Value):
+    """An immutable dataset version; the manifest fields are set once it is written."""
+
+    version: int
+    parent: int | None
+    round: int
+    label_seq: int
+    train: int
+    eval: int
+    holdout: int
+    new: int
+    manifest_key: str | None
+    manifest_sha256: str | None
+    created_at: datetime
+
+
+class ModelVersionRow(Value):
+    """A published model version."""
+
+    version: int
+    parent: int | None
+    round: int | None
+    dataset_version: int | None
+    runtime: str
+    format: str
+    entry: str
+    manifest_sha256: str
+    size: int
+    metrics: dict[str, JsonValue]
+    note: str
+    created_at: datetime
+
+
+class StageEntry(Value):
+    """When a round entered a stage, or another attempt of it."""
+
+    stage: Stage
+    attempt: int
+    at: datetime
+    reason: str
+
+
+class RoundRow(Value):
+    """A round, running or finished. ``evaluation`` leaves out the per-sample rows; those are in the store."""
+
+    round: int
+    kind: RoundKind
+    reason: str
+    stage: Stage
+    attempt: int
+    stages: tuple[StageEntry, ...]
+    outcome: Outcome | None
+    outcome_reason: str
+    candidate: int | None
+    champion: int | None
+    dataset_version: int | None
+    verdict: GateVerdict | None
+    evaluation: Evaluation | None
+    evaluation_key: str | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class DecisionRow(Value):
+    """A decision, and how often it was repeated without a difference."""
+
+    id: int
+    decision: Decision
+    count: int
+    at: datetime
+    last_at: datetime
+
+
+class WorkerUsage(Value):
+    """What a worker used so far. Seconds of processor time; peak resident bytes of its process tree."""
+
+    cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+
+
+class WorkerRow(Value):
+    """A worker attempt and, once it ended, its result."""
+
+    id: int
+    job_id: int
+    round: int
+    stage: Literal[Stage.TRAINING, Stage.EVALUATING]
+    attempt: int
+    name: str
+    phase: WorkerPhase
+    handle: dict[str, str] | None
+    report: dict[str, Any] | None
+    model_version: int | None
+    exit_code: int | None
+    error: str | None
+    retryable: bool
+    usage: WorkerUsage | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class RequestState(StrEnum):
+    """Where a manual request is."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class RequestRow(Value):
+    """A manual request and its answer."""
+
+    id: str
+    job: JobKey
+    action: RoundKind
+    reason: str
+    requested_by: str
+    version: int | None
+    parameters: dict[str, JsonValue]
+    state: RequestState
+    round: int | None
+    message: str
+    created_at: datetime
+    answered_at: datetime | None
+
+
+class EdgeJobRow(Value):
+    """What an edge last said about a job."""
+
+    job: JobKey
+    model_version: int | None
+    state: str
+    failed_version: int | None
+    reason: str
+    counters: dict[str, JsonValue]
+    at: datetime
+
+
+class EdgeRow(Value):
+    """A registered edge."""
+
+    name: str
+    software: str
+    registered_at: datetime
+    last_seen_at: datetime | None
+    jobs: tuple[EdgeJobRow, ...]
+
+
+class TokenRow(Value):
+    """A token without its secret."""
+
+    name: str
+    role: Role
+    edge: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class EventRow(Value):
+    """Something that happened."""
+
+    id: int
+    job: JobKey | None
+    at: datetime
+    kind: str
+    level: Level
+    message: str
+    data: dict[str, JsonValue]
+
+
+class LeaseRow(Value):
+    """Who drives the jobs."""
+
+    holder: str
+    token: int
+    since: datetime
+    expires_at: datetime

@@ -1,0 +1,117 @@
+"""Worker attempts and their results."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from globalmanager.db.tables import Worker
+from globalmanager.db.values import WorkerRow, WorkerUsage
+from sedna.loop.observation import WorkerPhase
+from sedna.loop.state import Stage
+
+
+def _build(row: Worker) -> WorkerRow:
+    return WorkerRow.model_validate({name: getattr(row, name) for name in WorkerRow.model_fields})
+
+
+def ensure(
+    session: Session, job_id: int, number: int, stage: Stage, attempt: int, name: str, now: datetime
+) -> WorkerRow:
+    """The row of an attempt, made if it is missing."""
+    row = _select(session, job_id, number, stage, attempt)
+    if row is None:
+        row = Worker(
+            job_id=job_id,
+            round=number,
+            stage=stage.value,
+            attempt=attempt,
+            name=name,
+            phase=WorkerPhase.PENDING.value,
+            retryable=False,
+            created_at=now,
+        )
+        session.add(row)
+        session.flush()
+    return _build(row)
+
+
+def find(session: Session, job_id: int, number: int, stage: Stage, attempt: int) -> WorkerRow | None:
+    """The worker of an attempt, or None."""
+    row = _select(session, job_id, number, stage, attempt)
+    return None if row is None else _build(row)
+
+
+def by_name(session: Session, name: str) -> WorkerRow | None:
+    """The worker of this name, or None."""
+    row = session.scalar(select(Worker).where(Worker.name == name))
+    return None if row is None else _build(row)
+
+
+def of_round(session: Session, job_id: int, number: int) -> tuple[WorkerRow, ...]:
+    """All attempts of a round, the oldest first."""
+    query = select(Worker).where(Worker.job_id == job_id, Worker.round == number).order_by(Worker.id)
+    return tuple(_build(row) for row in session.scalars(query))
+
+
+def active(session: Session, job_id: int) -> tuple[WorkerRow, ...]:
+    """Workers that may run."""
+    phases = (WorkerPhase.PENDING.value, WorkerPhase.RUNNING.value)
+    query = select(Worker).where(Worker.job_id == job_id, Worker.phase.in_(phases)).order_by(Worker.id)
+    return tuple(_build(row) for row in session.scalars(query))
+
+
+def started(session: Session, worker_id: int, handle: dict[str, str]) -> None:
+    """The runtime has it."""
+    row = session.get_one(Worker, worker_id)
+    row.handle = handle
+    if row.phase == WorkerPhase.PENDING.value:
+        row.phase = WorkerPhase.RUNNING.value
+    session.flush()
+
+
+def reported(session: Session, worker_id: int, report: dict[str, Any]) -> None:
+    """It told its result. The first report stays: a repetition changes nothing."""
+    row = session.get_one(Worker, worker_id)
+    if row.report is None:
+        row.report = report
+        session.flush()
+
+
+def reserve_model(session: Session, worker_id: int, version: int) -> None:
+    """The version under which its model will be published."""
+    session.get_one(Worker, worker_id).model_version = version
+    session.flush()
+
+
+def ended(
+    session: Session,
+    worker_id: int,
+    *,
+    phase: WorkerPhase,
+    exit_code: int | None,
+    error: str | None,
+    retryable: bool,
+    usage: WorkerUsage | None,
+    now: datetime,
+) -> None:
+    """Its result is final."""
+    row = session.get_one(Worker, worker_id)
+    row.phase, row.exit_code, row.error, row.retryable = phase.value, exit_code, error, retryable
+    row.usage = None if usage is None else usage.model_dump(mode="json")
+    row.ended_at = now
+    session.flush()
+
+
+def _select(session: Session, job_id: int, number: int, stage: Stage, attempt: int) -> Worker | None:
+    return session.scalar(
+        select(Worker).where(
+            Worker.job_id == job_id,
+            Worker.round == number,
+            Worker.stage == stage.value,
+            Worker.attempt == attempt,
+        )
+    )

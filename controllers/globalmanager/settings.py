@@ -1,0 +1,55 @@
+"""Settings of the engine and what it drives. Each field states its unit and why the default is what it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EngineSettings(BaseModel):
+    """How the engine ticks, and where it keeps what it can make again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(description="folder of the service; work, cache and logs live below it")
+    tick_seconds: float = Field(default=1.0, gt=0, description="longest pause between two looks")
+    lease_seconds: float = Field(default=15.0, gt=0, description="a dead engine's jobs stand still this long")
+    wait_for_lease: bool = Field(default=False, description="wait for another engine to go away instead of an error")
+    heartbeat_seconds: float = Field(
+        default=5.0, gt=0, description="asked of edges; three missed heartbeats make an edge not live"
+    )
+    stop_grace_seconds: float = Field(
+        default=20.0, ge=0, description="between SIGTERM and SIGKILL of a worker: time to write a checkpoint"
+    )
+    lost_after_seconds: float = Field(
+        default=30.0, gt=0, description="a started worker that left no trace for this long is lost"
+    )
+    lc_server: str = Field(default="http://127.0.0.1:9100", description="base URL to which workers report")
+    eval_history_rounds: int = Field(
+        default=5, ge=1, description="candidates are judged on the evaluation samples of so many rounds, as upstream"
+    )
+    audit_window: int = Field(
+        default=1000, ge=1, description="newest labelled audit samples that count; old traffic says little about today"
+    )
+    decisions_kept: int = Field(default=1000, ge=1, description="per job; identical ones in a row are stored once")
+    events_kept: int = Field(default=100_000, ge=1000, description="of all jobs together")
+    max_image_bytes: int = Field(default=32 * 2**20, ge=1, description="larger images of a dataset are refused")
+    log_bytes: int = Field(default=16 * 2**20, ge=4096, description="per worker; the middle of a longer log is dropped")
+    python: str = Field(default=sys.executable, description="interpreter of workers")
+
+    @property
+    def work_dir(self) -> Path:
+        """Inputs, outputs and logs of workers."""
+        return self.data_dir / "work"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Images and models fetched from the store; may be deleted while the service is down."""
+        return self.data_dir / "cache"
+
+    @property
+    def live_seconds(self) -> float:
+        """An edge unheard of for longer is not live."""
+        return 3 * self.heartbeat_seconds
