@@ -98,7 +98,11 @@ def test_regression_on_the_frozen_holdout_rejects() -> None:
     assert "hold-out f1 1.0000 -> 0.6667 on 10 samples, loss over 0.05" in verdict.reason
     assert judge(spec, evaluation([1] * 10, [0] * 10)).outcome is GateOutcome.NOT_ENOUGH_EVIDENCE
     faithful = evaluation([1] * 10, [0] * 10, hold_new=[1] * 10, hold_old=[1] * 10)
-    assert judge(spec, faithful).outcome is GateOutcome.BETTER
+    kept = judge(spec, faithful)
+    assert kept.outcome is GateOutcome.BETTER
+    assert kept.holdout is not None
+    assert (kept.holdout.samples, kept.holdout.candidate, kept.holdout.champion) == (10, 1.0, 1.0)
+    assert kept.holdout.candidate_classes == (1.0,)
 
 
 def test_floor_per_class() -> None:

@@ -20,11 +20,12 @@ from sedna.loop.spec import Dataset, IncrementalLearningJob, JobSpec, Model
 from sedna.loop.split import part_of
 from sedna.loop.state import JobState, Outcome, RoundKind, RoundState, RoundSummary, Stage
 from sedna.loop.triggers import evaluate_trigger
-from sedna.loop.verdict import Check, Decision, DecisionKind, GateOutcome, GateVerdict, Interval
+from sedna.loop.verdict import Check, Comparison, Decision, DecisionKind, GateOutcome, GateVerdict, Interval
 
 __all__ = [
     "AuditMetrics",
     "Check",
+    "Comparison",
     "Dataset",
     "Decision",
     "DecisionKind",

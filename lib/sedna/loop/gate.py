@@ -21,7 +21,7 @@ from sedna.loop.evidence import (
     total_counts,
 )
 from sedna.loop.spec import Gate, JobSpec
-from sedna.loop.verdict import Check, GateOutcome, GateVerdict, Interval
+from sedna.loop.verdict import Check, Comparison, GateOutcome, GateVerdict, Interval
 
 
 @dataclass(frozen=True)
@@ -179,19 +179,31 @@ def _improvement(gate: Gate, interval: Interval | None, delta: float) -> Check:
     )
 
 
-def _regression(gate: Gate, evaluation: Evaluation) -> Iterator[Check]:
-    if gate.max_regression is None:
-        return
-    required = f"hold-out {gate.metric} falls by at most {gate.max_regression:g}"
+def _compare_holdout(gate: Gate, evaluation: Evaluation) -> Comparison | None:
     pairs = _pair(evaluation, evaluation.holdout)
     new, old = statistic(gate.metric, pairs.candidate), statistic(gate.metric, pairs.champion)
     if new is None or old is None:
+        return None
+    return Comparison(
+        samples=len(pairs),
+        candidate=new,
+        champion=old,
+        candidate_classes=tuple(class_f1(*total_counts(pairs.candidate))),
+        champion_classes=tuple(class_f1(*total_counts(pairs.champion))),
+    )
+
+
+def _regression(gate: Gate, holdout: Comparison | None) -> Iterator[Check]:
+    if gate.max_regression is None:
+        return
+    required = f"hold-out {gate.metric} falls by at most {gate.max_regression:g}"
+    if holdout is None:
         reason = "there is no frozen hold-out with per-sample results of both models"
         yield Check(name="holdout", passed=None, required=required, reason=reason)
         return
-    loss = old - new
+    loss = holdout.champion - holdout.candidate
     passed = loss <= gate.max_regression
-    change = f"hold-out {gate.metric} {old:.4f} -> {new:.4f} on {len(pairs)} samples"
+    change = f"hold-out {gate.metric} {holdout.champion:.4f} -> {holdout.candidate:.4f} on {holdout.samples} samples"
     text = f"{change}, loss {'within' if passed else 'over'} {gate.max_regression:g}"
     yield Check(name="holdout", passed=passed, observed=loss, required=required, reason=text)
 
@@ -245,7 +257,8 @@ def judge(spec: JobSpec, evaluation: Evaluation) -> GateVerdict:
             )
         if gate.confidence is not None or condition is None:
             checks.append(_improvement(gate, interval, values[0] - values[1]))
-    checks += _regression(gate, evaluation)
+    holdout = _compare_holdout(gate, evaluation)
+    checks += _regression(gate, holdout)
     checks += _class_floors(gate, evaluation, spec.class_names)
     if condition is not None:
         checks.append(_condition_check(condition, delta_metrics(evaluation.candidate, evaluation.champion)))
@@ -256,6 +269,7 @@ def judge(spec: JobSpec, evaluation: Evaluation) -> GateVerdict:
         champion=values[1],
         interval=interval,
         samples=len(pairs),
+        holdout=holdout,
         checks=tuple(checks),
     )
 

@@ -56,6 +56,16 @@ class Interval(Value):
     confidence: float
 
 
+class Comparison(Value):
+    """Both models on the frozen hold-out. The class lists hold F1, None where a class neither occurs nor is predicted."""
+
+    samples: int
+    candidate: float
+    champion: float
+    candidate_classes: tuple[float | None, ...] = ()
+    champion_classes: tuple[float | None, ...] = ()
+
+
 class GateVerdict(Value):
     """The gate's answer with everything it was based on."""
 
@@ -65,6 +75,7 @@ class GateVerdict(Value):
     champion: float | None
     interval: Interval | None = None
     samples: int
+    holdout: Comparison | None = None
     checks: tuple[Check, ...]
 
     @property
