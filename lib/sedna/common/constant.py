@@ -1,0 +1,24 @@
+"""Words that go over the wire. Names and values are upstream's."""
+
+from enum import Enum
+
+__all__ = ["K8sResourceKind", "K8sResourceKindStatus"]
+
+
+class K8sResourceKind(Enum):
+    """``ownerKind`` of a worker's report."""
+
+    DEFAULT = "default"
+    MULTI_EDGE_TRACKING_SERVICE = "multiedgetrackingservice"
+    JOINT_INFERENCE_SERVICE = "jointinferenceservice"
+    FEDERATED_LEARNING_JOB = "federatedlearningjob"
+    INCREMENTAL_JOB = "incrementallearningjob"
+    LIFELONG_JOB = "lifelonglearningjob"
+
+
+class K8sResourceKindStatus(Enum):
+    """``status`` of a worker's report."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    RUNNING = "running"

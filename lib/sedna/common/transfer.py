@@ -1,0 +1,181 @@
+"""Transfers for `FileOps`: s3 through the minio client, http(s) through httpx. Imported only when one is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import tenacity
+
+from sedna.common.atomic import full_disk_as_error, temporary_beside
+from sedna.common.config import BaseConfig
+from sedna.common.errors import AuthError, NotFoundError, PermanentError, SpecError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+__all__ = ["http_download", "s3_download", "s3_upload"]
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "ResourceNotFound"})
+_DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+
+_patiently = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(StoreUnavailableError),
+    stop=tenacity.stop_after_attempt(4),
+    wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
+    reraise=True,
+)
+
+
+def s3_download(src: str, target: Path) -> None:
+    """Bring ``s3://bucket/key`` to the file ``target``, or all below ``s3://bucket/prefix/`` into that folder.
+
+    Endpoint and credentials are those of `BaseConfig`.
+
+    Raises:
+        NotFoundError: neither such an object nor any below the prefix.
+        AuthError: the store refuses the credentials.
+        StoreUnavailableError: the store does not answer; tried several times.
+    """
+    bucket, key = _split(src)
+    client = _client()
+    names = _names_below(client, bucket, key, src)
+    if not names:
+        raise NotFoundError("nothing at this address", where=src)
+    for name in names:
+        inside = name[len(key) :].strip("/")
+        file = (target / inside) if inside else target
+        if not file.resolve().is_relative_to(target.resolve()):
+            raise SpecError("an object name leads outside the folder", where=f"s3://{bucket}/{name}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _get(client, bucket, name, file)
+
+
+def s3_upload(source: Path, dst: str) -> None:
+    """Send a file to ``s3://bucket/key`` (into the prefix when it ends in ``/``), a folder below it.
+
+    Raises:
+        AuthError, NotFoundError (no such bucket), StoreUnavailableError: as `s3_download`.
+    """
+    bucket, key = _split(dst)
+    client = _client()
+    if source.is_file():
+        _put(client, bucket, key + source.name if not key or key.endswith("/") else key, source)
+        return
+    prefix = f"{key.rstrip('/')}/" if key else ""
+    for file in sorted(p for p in source.rglob("*") if p.is_file()):
+        _put(client, bucket, prefix + file.relative_to(source).as_posix(), file)
+
+
+@_patiently
+def http_download(src: str, target: Path) -> None:
+    """Bring an http(s) address to a file, whole or not at all.
+
+    Raises:
+        NotFoundError: status 404 or 410.
+        AuthError: status 401 or 403.
+        PermanentError: another status below 500.
+        StoreUnavailableError: no answer, or a status from 500 on; tried several times.
+    """
+    temporary = temporary_beside(target)
+    try:
+        with (
+            full_disk_as_error(target),
+            httpx.stream("GET", src, timeout=httpx.Timeout(60, connect=10), follow_redirects=True) as response,
+        ):
+            _check_status(response.status_code, src)
+            with temporary.open("wb") as file:
+                for piece in response.iter_bytes():
+                    file.write(piece)
+        temporary.replace(target)
+    except httpx.InvalidURL as error:
+        raise SpecError(f"not an address: {error}", where=src) from error
+    except httpx.HTTPError as error:
+        raise StoreUnavailableError(f"no answer: {error}", where=src) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_status(status: int, where: str) -> None:
+    if status in (404, 410):
+        raise NotFoundError(f"status {status}", where=where)
+    if status in (401, 403):
+        raise AuthError(f"status {status}", where=where, forbidden=status == 403)
+    if status >= 500 or status in (408, 429):
+        raise StoreUnavailableError(f"status {status}", where=where)
+    if status >= 400:
+        raise PermanentError(f"status {status}", where=where)
+
+
+def _client() -> Minio:
+    import urllib3
+    from minio import Minio
+
+    endpoint = urlsplit(BaseConfig.s3_endpoint_url or "https://s3.amazonaws.com")
+    if endpoint.scheme not in ("http", "https") or not endpoint.netloc:
+        raise SpecError(
+            f"not an endpoint: {BaseConfig.s3_endpoint_url!r}", where="S3_ENDPOINT_URL", hint="https://host:port"
+        )
+    patience = urllib3.Timeout(connect=10, read=60)
+    return Minio(
+        endpoint.netloc,
+        http_client=urllib3.PoolManager(timeout=patience, retries=False),  # tenacity repeats
+        access_key=BaseConfig.access_key_id or None,
+        secret_key=BaseConfig.secret_access_key or None,
+        secure=endpoint.scheme == "https",
+    )
+
+
+def _split(address: str) -> tuple[str, str]:
+    parts = urlsplit(address)
+    if not parts.netloc:
+        raise SpecError("no bucket", where=address, hint="s3://bucket/key")
+    return parts.netloc, parts.path.lstrip("/")
+
+
+@_patiently
+def _names_below(client: Minio, bucket: str, key: str, where: str) -> list[str]:
+    """The object ``key``, or every object below the folder ``key``."""
+    with _s3_errors(where):
+        found = [item.object_name or "" for item in client.list_objects(bucket, prefix=key, recursive=True)]
+    if key in found and not key.endswith("/"):
+        return [key]
+    folder = f"{key.rstrip('/')}/" if key else ""
+    return [name for name in found if name.startswith(folder) and not name.endswith("/")]
+
+
+@_patiently
+def _get(client: Minio, bucket: str, name: str, file: Path) -> None:
+    with _s3_errors(f"s3://{bucket}/{name}"), full_disk_as_error(file):
+        client.fget_object(bucket, name, str(file), tmp_file_path=str(temporary_beside(file)))
+
+
+@_patiently
+def _put(client: Minio, bucket: str, name: str, file: Path) -> None:
+    with _s3_errors(f"s3://{bucket}/{name}"):
+        client.fput_object(bucket, name, str(file))
+
+
+@contextmanager
+def _s3_errors(where: str) -> Iterator[None]:
+    from minio.error import MinioException, S3Error, ServerError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _MISSING:
+            raise NotFoundError(error.code, where=where) from error
+        if error.code in _DENIED:
+            raise AuthError(f"{error.code}: {error.message}", where=where, forbidden=True) from error
+        if error.response.status >= 500 or error.code == "SlowDown":
+            raise StoreUnavailableError(f"{error.code}: {error.message}", where=where) from error
+        raise PermanentError(f"{error.code}: {error.message}", where=where) from error
+    except (HTTPError, ServerError) as error:
+        raise StoreUnavailableError(f"no answer: {error}", where=where) from error
+    except MinioException as error:
+        raise PermanentError(str(error), where=where) from error
