@@ -57,7 +57,7 @@ class Interval(Value):
 
 
 class Comparison(Value):
-    """Both models on the frozen hold-out. The class lists hold F1, None where a class neither occurs nor is predicted."""
+    """Both models on the frozen hold-out. Class lists hold F1, None where a class neither occurs nor is predicted."""
 
     samples: int
     candidate: float
