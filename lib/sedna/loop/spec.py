@@ -6,7 +6,7 @@ Pod templates are kept as they are: a runtime reads what it needs, and Kubernete
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AliasGenerator,
@@ -23,6 +23,8 @@ from pydantic.alias_generators import to_camel
 from sedna.common.types import JobKey, Name
 from sedna.loop.conditions import Condition, parse_metric
 from sedna.loop.timers import CronTrigger, Timer
+
+API_VERSION: Final = "sedna.io/v1alpha1"
 
 TRAIN_METRICS = ("num_of_samples", "audit_precision", "audit_recall", "audit_f1")
 """What a train trigger can look at. ``num_of_samples`` is upstream's: new labelled samples of the training share."""
@@ -255,7 +257,7 @@ class Metadata(SpecModel):
 
 
 class _Object(SpecModel):
-    api_version: Literal["sedna.io/v1alpha1"] = "sedna.io/v1alpha1"
+    api_version: Literal["sedna.io/v1alpha1"] = API_VERSION
     metadata: Metadata
     status: Any = Field(default=None, exclude=True, description="read and ignored: the service owns it")
 
