@@ -1,12 +1,24 @@
 """Small makers and twins shared by the tests of sedna.edge."""
 
+from __future__ import annotations
+
+import contextlib
 import io
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from sedna.common.errors import LinkUnavailableError, NotFoundError
 from sedna.common.types import JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
+from sedna.edge.protocol import DesiredJob, EdgeDesired, EdgeHeartbeat
+
+if TYPE_CHECKING:
+    from sedna.store.models import ModelManifest
 
 JOB = JobKey(name="pcb")
 
@@ -35,3 +47,74 @@ def record_of(data: bytes, picked: Picked = Picked.HARD, job: JobKey = JOB) -> S
         edge="edge-1",
         captured_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
+
+
+class MemoryLink:
+    """An `EdgeLink` whose other end is a few dictionaries. ``failure`` may answer with an error to raise."""
+
+    def __init__(self):
+        self.samples: dict[str, bytes] = {}
+        self.records: dict[str, SampleRecord] = {}
+        self.models: dict[tuple[JobKey, int], tuple[ModelManifest, Path]] = {}
+        self.heartbeats: list[EdgeHeartbeat] = []
+        self.jobs: tuple[DesiredJob, ...] = ()
+        self.offline = False
+        self.failure: Callable[[SampleRecord], Exception | None] | None = None
+        self.lose_acknowledgements = 0
+        self.tries = 0
+        self._changed = threading.Condition()
+
+    def heartbeat(self, heartbeat: EdgeHeartbeat) -> EdgeDesired:
+        self._reach()
+        with self._changed:
+            self.heartbeats.append(heartbeat)
+            self._changed.notify_all()
+        return EdgeDesired(at=heartbeat.at, jobs=self.jobs, heartbeat_seconds=0.05)
+
+    def model_manifest(self, job: JobKey, version: int) -> ModelManifest:
+        self._reach()
+        return self._model(job, version)[0]
+
+    @contextlib.contextmanager
+    def open_model_file(self, job: JobKey, version: int, name: str) -> Iterator[BinaryIO]:
+        self._reach()
+        with (self._model(job, version)[1] / name).open("rb") as file:
+            yield file
+
+    def put_sample(self, record: SampleRecord, image: Path) -> bool:
+        self._reach()
+        self.tries += 1
+        error = self.failure(record) if self.failure else None
+        if error is not None:
+            raise error
+        with self._changed:
+            new = record.sample_id not in self.samples
+            self.samples[record.sample_id] = image.read_bytes()
+            self.records[record.sample_id] = record
+            self._changed.notify_all()
+        if self.lose_acknowledgements:
+            self.lose_acknowledgements -= 1
+            raise LinkUnavailableError("connection lost", retry_after=0.0)
+        return new
+
+    def wait_for(self, samples: int, timeout: float = 20.0) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.samples) >= samples, timeout)
+
+    def wait_heartbeat(self, accept: Callable[[EdgeHeartbeat], bool], timeout: float = 20.0) -> EdgeHeartbeat:
+        """The first heartbeat from now on that is accepted."""
+        with self._changed:
+            seen = len(self.heartbeats)
+            assert self._changed.wait_for(lambda: any(accept(one) for one in self.heartbeats[seen:]), timeout), (
+                self.heartbeats[-1:]
+            )
+            return next(one for one in self.heartbeats[seen:] if accept(one))
+
+    def _reach(self) -> None:
+        if self.offline:
+            raise LinkUnavailableError("offline", retry_after=0.0)
+
+    def _model(self, job: JobKey, version: int) -> tuple[ModelManifest, Path]:
+        if (job, version) not in self.models:
+            raise NotFoundError(f"no model {version}", where=str(job))
+        return self.models[job, version]

@@ -14,7 +14,7 @@ from sedna.edge.spool.values import SpoolState
 
 __all__ = ["open_index", "reconcile"]
 
-_LOG = logging.getLogger("sedna.edge.spool")
+LOG = logging.getLogger("sedna.edge.spool")
 
 
 def open_index(files: SpoolFiles, now: datetime) -> SpoolIndex:
@@ -41,7 +41,7 @@ def _set_aside(files: SpoolFiles, now: datetime, why: str) -> None:
         if path.name.startswith("index.sqlite3") or path.name in ("images", "rejected", "quarantine"):
             path.rename(aside / path.name)
     fsync_dir(files.folder)
-    _LOG.error("the spool's index is damaged (%s): it and %d images were moved to %s", why, images, aside)
+    LOG.error("the spool's index is damaged (%s): it and %d images were moved to %s", why, images, aside)
 
 
 def reconcile(files: SpoolFiles, index: SpoolIndex) -> Iterator[Row]:
@@ -61,7 +61,7 @@ def reconcile(files: SpoolFiles, index: SpoolIndex) -> Iterator[Row]:
         elif row.state is not state and not files.path(row).exists():
             files.move(row, row.state)
     if deleted:
-        _LOG.info("removed %d leftover files of an interrupted run", deleted)
+        LOG.info("removed %d leftover files of an interrupted run", deleted)
     for row in index.in_order(SpoolState.PENDING):
         size = files.size(row)
         if size != row.size:

@@ -22,7 +22,7 @@ from sedna.edge.spool.values import DropPolicy, JobSpoolCounts, RefusedSample, S
 
 __all__ = ["Spool"]
 
-_LOG = logging.getLogger("sedna.edge.spool")
+LOG = logging.getLogger("sedna.edge.spool")
 _REMEMBERED = 100_000
 _FORGET_EVERY = 256
 _VICTIMS = 64
@@ -107,7 +107,7 @@ class Spool:
                 self._write(record, image, known)
             except StorageFullError as error:
                 self._count_refusal(record.job)
-                _LOG.warning("sample %s of %s dropped: %s", record.sample_id, record.job, error)
+                LOG.warning("sample %s of %s dropped: %s", record.sample_id, record.job, error)
                 raise
             return True
 
@@ -255,7 +255,7 @@ class Spool:
         for row in rows:
             self._bytes[row.job] -= row.bytes
             self._files.path(row).unlink(missing_ok=True)
-            _LOG.warning("sample %s of %s dropped to make room (%s)", row.sample_id, row.job, row.state)
+            LOG.warning("sample %s of %s dropped to make room (%s)", row.sample_id, row.job, row.state)
 
     def _set_aside(self, entry: SpoolEntry, state: SpoolState, reason: str) -> None:
         with self._lock:
@@ -271,7 +271,7 @@ class Spool:
         with self._counting(Counter({_key(row.job, kind): 1})) as counters:
             self._index.move(row, state, counters)
         self._files.move(row, state)
-        _LOG.warning("sample %s of %s %s: %s", row.sample_id, row.job, kind, row.reason)
+        LOG.warning("sample %s of %s %s: %s", row.sample_id, row.job, kind, row.reason)
 
     def _row(self, entry: SpoolEntry) -> Row:
         row = self._index.find(entry.record.job, entry.record.sample_id)
@@ -296,7 +296,7 @@ class Spool:
             try:
                 self._index.store_counters(counters)
             except StorageFullError:
-                _LOG.warning("the count of dropped samples cannot be stored now; it is kept in memory")
+                LOG.warning("the count of dropped samples cannot be stored now; it is kept in memory")
 
 
 def _key(job: JobKey, kind: str) -> CounterKey:

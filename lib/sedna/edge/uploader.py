@@ -1,0 +1,211 @@
+"""Samples from the spool to the cloud: one after another, for as long as it takes."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sedna.common.atomic import sha256_file
+from sedna.common.clock import Clock, SystemClock
+from sedna.common.errors import AuthError, SednaError, TemporaryError, UserError
+from sedna.common.types import JobKey
+from sedna.edge.backoff import Backoff
+from sedna.edge.link import EdgeLink
+from sedna.edge.spool import Spool, SpoolEntry
+
+__all__ = ["UploadStats", "Uploader", "UploaderSettings"]
+
+LOG = logging.getLogger("sedna.edge.uploader")
+
+
+class UploaderSettings(BaseModel):
+    """How hard the uploader tries."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    initial_seconds: float = Field(default=1.0, gt=0, description="wait after the first failure; doubles from there")
+    max_seconds: float = Field(
+        default=120.0, gt=0, description="longest wait: how late an edge notices the cloud is back"
+    )
+    auth_seconds: float = Field(default=60.0, ge=0, description="least wait after a refused token; a person must act")
+    idle_seconds: float = Field(default=5.0, gt=0, description="look at an empty spool this often, if nobody wakes it")
+    max_bytes_per_second: float | None = Field(default=None, gt=0, description="share of a thin line; none = no limit")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadStats:
+    """Since the process started. ``last_error`` is empty while uploads work."""
+
+    uploaded: int = 0
+    rejected: int = 0
+    damaged: int = 0
+    failures: int = 0
+    bytes: int = 0
+    last_success_at: datetime | None = None
+    last_error: str = ""
+
+
+class Uploader:
+    """Moves samples from a `Spool` over an `EdgeLink`, in a thread of its own or step by step.
+
+    Safe to repeat: a sample is named by the hash of its bytes, so that one whose acknowledgement got lost is sent
+    again and answered "already there". A sample that the cloud refuses for good goes to the spool's ``rejected``
+    folder with the reason. A refused token is no sample's fault: the samples wait. Before it is sent, every file is
+    checked against its hash; one that the disk has damaged goes to quarantine.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        link: EdgeLink,
+        settings: UploaderSettings | None = None,
+        *,
+        clock: Clock | None = None,
+        random_source: random.Random | None = None,
+    ) -> None:
+        self._spool = spool
+        self._link = link
+        self._settings = settings or UploaderSettings()
+        self._clock = clock or SystemClock()
+        self._backoff = Backoff(self._settings.initial_seconds, self._settings.max_seconds, random_source)
+        self._not_before = self._clock.monotonic()
+        self._paused: Collection[JobKey] = ()
+        self._stats = UploadStats()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def stats(self) -> UploadStats:
+        """What happened so far."""
+        return self._stats
+
+    def pause(self, jobs: Collection[JobKey]) -> None:
+        """Leave the samples of exactly these jobs on the disk for now."""
+        self._paused = frozenset(jobs)
+        self.wake()
+
+    def wake(self) -> None:
+        """There is something new: do not wait out the idle time. A wait after a failure is not cut short."""
+        self._wake.set()
+
+    def start(self) -> None:
+        """Work in a thread until `stop`."""
+        assert self._thread is None, "started twice"
+        self._thread = threading.Thread(target=self._run, name="sedna-uploader", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 30.0) -> bool:
+        """Finish the sample in hand and end; False if that took longer than ``timeout`` seconds.
+
+        A sample whose upload was cut short is sent again at the next start.
+        """
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def step(self) -> float:
+        """Handle one sample, if one is due.
+
+        Returns:
+            Seconds until the next step is worth it; 0 = at once.
+        """
+        early = self._not_before - self._clock.monotonic()
+        if early > 0:
+            return early
+        entry = self._spool.claim(self._paused)
+        if entry is None:
+            return self._settings.idle_seconds
+        try:
+            self._handle(entry)
+        finally:
+            self._spool.release(entry)  # no effect if it was handled
+        return max(0.0, self._not_before - self._clock.monotonic())
+
+    def _handle(self, entry: SpoolEntry) -> None:
+        try:
+            found = sha256_file(entry.path)
+        except FileNotFoundError:
+            found = "none: its file is gone"
+        if found != entry.record.sample_id:
+            self._spool.quarantine(entry, f"damaged on the disk: sha256 is {found}")
+            self._count(damaged=1)
+            return
+        try:
+            created = self._link.put_sample(entry.record, entry.path)
+        except AuthError as error:
+            self._failed(error, at_least=self._settings.auth_seconds)
+        except UserError as error:
+            self._spool.reject(entry, str(error))
+            self._count(rejected=1)
+        except SednaError as error:
+            self._spool.retry(entry)
+            self._failed(error)
+        else:
+            self._spool.done(entry)
+            self._succeeded(entry, created)
+
+    def _succeeded(self, entry: SpoolEntry, created: bool) -> None:
+        if self._stats.last_error:
+            LOG.info("uploads work again")
+        self._backoff.reset()
+        size = entry.record.size
+        self._count(uploaded=1, bytes=size, last_success_at=self._clock.now(), last_error="")
+        LOG.debug("uploaded %s of %s (%s)", entry.record.sample_id, entry.record.job, "new" if created else "known")
+        if self._settings.max_bytes_per_second is not None:
+            self._not_before = self._clock.monotonic() + size / self._settings.max_bytes_per_second
+
+    def _failed(self, error: SednaError, at_least: float = 0.0) -> None:
+        asked = error.retry_after if isinstance(error, TemporaryError) else 0.0
+        wait = self._backoff.next(max(asked, at_least))
+        self._not_before = self._clock.monotonic() + wait
+        text = str(error)
+        level = logging.DEBUG if text == self._stats.last_error else logging.WARNING  # days offline: one line, not many
+        LOG.log(level, "upload failed, next try in %.0f s: %s", wait, text)
+        self._count(failures=1, last_error=text)
+
+    def _count(
+        self,
+        *,
+        uploaded: int = 0,
+        rejected: int = 0,
+        damaged: int = 0,
+        failures: int = 0,
+        bytes: int = 0,  # noqa: A002 - the field's name
+        last_success_at: datetime | None = None,
+        last_error: str | None = None,
+    ) -> None:
+        old = self._stats
+        self._stats = UploadStats(
+            uploaded=old.uploaded + uploaded,
+            rejected=old.rejected + rejected,
+            damaged=old.damaged + damaged,
+            failures=old.failures + failures,
+            bytes=old.bytes + bytes,
+            last_success_at=last_success_at or old.last_success_at,
+            last_error=old.last_error if last_error is None else last_error,
+        )
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                wait = self.step()
+            except SednaError as error:  # the spool: its disk is full or fails
+                self._failed(error)
+                wait = self._not_before - self._clock.monotonic()
+            except Exception:  # the thread's boundary: a defect must not end uploading for good
+                LOG.exception("unexpected error while uploading")
+                wait = self._backoff.next()
+                self._not_before = self._clock.monotonic() + wait
+            if wait > 0 and not self._stopping.is_set():
+                self._wake.wait(wait)
