@@ -1,0 +1,178 @@
+"""Labelled pictures out of the shapes in which data sources hand them over.
+
+Accepted for one picture: an array-like (N, 5) of x1, y1, x2, y2, label; the text ``x1,y1,x2,y2,label x1,...``; the path
+of a Pascal VOC xml. Accepted for a source: ``x`` with pictures and ``y`` with the above, or ``x`` alone with raw index
+lines ``picture.jpg x1,y1,x2,y2,label ...``. Labels are indices or class names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+import numpy as np
+import numpy.typing as npt
+from defusedxml import DefusedXmlException
+
+from sedna.algorithms.detection.preprocess import Picture
+from sedna.common.errors import DataError
+
+Boxes = npt.NDArray[np.float32]
+"""(M, 5): x1, y1, x2, y2 in pixels of the picture, then the label index."""
+
+_BOX_TEXT = re.compile(r"^[-+.\deE]+(?:,[-+.\deE]+){3},[^,\s]+$")
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """The part of ``sedna.datasources.BaseDataSource`` that is read here."""
+
+    x: Any
+    y: Any
+
+
+class Labelled(NamedTuple):
+    """One picture and what is on it; ``name`` is the file stem, or the position for pictures in memory."""
+
+    picture: Picture
+    boxes_M5: Boxes
+    name: str
+
+
+def read_labelled(source: DataSource, class_names: Sequence[str], folders: Sequence[Path]) -> list[Labelled]:
+    """All pictures of a source with their boxes.
+
+    Args:
+        source: see the module's text.
+        class_names: resolves label names, and bounds label indices.
+        folders: where relative paths are looked for, in this order, after the working folder.
+
+    Raises:
+        DataError: a file is not found, a box has no area, a label is unknown, or x and y differ in length.
+    """
+    pictures = list(source.x)
+    if _is_raw(source):
+        split = [_split_line(str(line)) for line in pictures]
+        pictures, notes = [first for first, _ in split], [rest for _, rest in split]
+    else:
+        notes = list(source.y)
+    if len(pictures) != len(notes):
+        raise DataError(f"{len(pictures)} pictures but {len(notes)} annotations", hint="x and y of equal length")
+    result = []
+    for position, (picture, note) in enumerate(zip(pictures, notes, strict=True)):
+        located = resolve(picture, folders)
+        name = Path(located).stem if isinstance(located, str | Path) else str(position)
+        result.append(Labelled(located, read_boxes(note, class_names, folders, where=name), name))
+    return result
+
+
+def read_pictures(data: Any, folders: Sequence[Path]) -> list[Picture]:
+    """The pictures of a source, a list, an array of paths, or of one picture alone; paths resolved."""
+    if isinstance(data, DataSource):
+        lines = list(data.x)
+        lines = [_split_line(line)[0] if isinstance(line, str) else line for line in lines]
+    elif isinstance(data, str | Path) or hasattr(data, "convert"):
+        lines = [data]
+    elif isinstance(data, np.ndarray) and data.dtype == np.uint8:
+        lines = [data] if data.ndim < 4 else list(data)
+    else:
+        lines = list(data)
+    return [resolve(line, folders) for line in lines]
+
+
+def resolve(picture: Picture, folders: Sequence[Path]) -> Picture:
+    """The first existing file for a path; pictures in memory pass through."""
+    if not isinstance(picture, str | Path):
+        return picture
+    path = Path(picture)
+    for candidate in [path, *(folder / path for folder in folders)]:
+        if candidate.is_file():
+            return candidate
+    tried = ", ".join(str(folder) for folder in folders) or "the working folder"
+    raise DataError("no such file", where=str(picture), hint=f"looked in {tried}")
+
+
+def read_boxes(note: Any, class_names: Sequence[str], folders: Sequence[Path], *, where: str) -> Boxes:
+    """Boxes of one annotation; empty text, "0" and an empty array say that nothing is there."""
+    if isinstance(note, str | Path):
+        text = str(note).strip()
+        if text.lower().endswith(".xml"):
+            path = resolve(text, folders)
+            assert isinstance(path, str | Path)
+            rows: Iterable[Sequence[Any]] = _read_voc(Path(path))
+        else:
+            rows = [] if text in ("", "0") else [token.split(",") for token in text.split()]
+    elif note is None:
+        raise DataError("has no annotation", where=where, hint="an empty list if there is nothing on it")
+    else:
+        array = np.asarray(note, dtype=object)
+        # Upstream's text parser answers 0 for a line that holds a path alone.
+        rows = [] if array.size == 0 or (array.ndim == 0 and array.item() == 0) else np.atleast_2d(array).tolist()
+    boxes = [_check_box(row, class_names, where) for row in rows]
+    return np.asarray(boxes, dtype=np.float32).reshape(-1, 5)
+
+
+def _check_box(row: Sequence[Any], class_names: Sequence[str], where: str) -> tuple[float, ...]:
+    if len(row) != 5:
+        raise DataError(f"box {list(row)} has {len(row)} values", where=where, hint="x1, y1, x2, y2, label")
+    try:
+        x1, y1, x2, y2 = (float(value) for value in row[:4])
+    except (TypeError, ValueError) as error:
+        raise DataError(f"box {list(row)} is not numeric", where=where, hint="x1, y1, x2, y2, label") from error
+    if not (np.isfinite([x1, y1, x2, y2]).all() and x2 > x1 and y2 > y1):
+        raise DataError(f"box {list(row)} has no area", where=where, hint="x2 > x1 and y2 > y1")
+    return x1, y1, x2, y2, float(_label(row[4], class_names, where))
+
+
+def _label(value: Any, class_names: Sequence[str], where: str) -> int:
+    text = str(value).strip()
+    if text in class_names:
+        return class_names.index(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if number.is_integer() and 0 <= number < len(class_names):
+        return int(number)
+    raise DataError(
+        f"unknown label {text!r}", where=where,
+        hint=f"0..{len(class_names) - 1} or one of {', '.join(class_names)}",
+    )  # fmt: skip
+
+
+def _is_raw(source: DataSource) -> bool:
+    """Whether ``x`` holds whole index lines: there is no ``y`` to go with it."""
+    y = getattr(source, "y", None)
+    return y is None or (len(y) == 0 and len(source.x) > 0)
+
+
+def _split_line(line: str) -> tuple[str, str]:
+    """``"a b.jpg 1,2,3,4,0"`` -> (``"a b.jpg"``, ``"1,2,3,4,0"``); from the right, as paths may hold spaces."""
+    head, boxes = line.strip(), []
+    while head and _BOX_TEXT.match(head.rsplit(None, 1)[-1]) and len(head.split(None, 1)) == 2:
+        head, token = head.rsplit(None, 1)
+        boxes.append(token)
+    if not boxes and head.lower().endswith(".xml") and len(head.split()) == 2:
+        head, token = head.split()
+        boxes.append(token)
+    return head, " ".join(reversed(boxes))
+
+
+def _read_voc(path: Path) -> list[list[Any]]:
+    """Rows x1, y1, x2, y2, class name of a Pascal VOC file; other elements are ignored."""
+    try:
+        root = defusedxml.ElementTree.parse(path).getroot()
+        assert isinstance(root, Element)  # an empty file raised ParseError
+        return [
+            [float(item.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax")]
+            + [item.findtext("name", "").strip()]
+            for item in root.iter("object")
+        ]
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise DataError(
+            f"is not a Pascal VOC annotation: {error}", where=str(path), hint="object elements with name and bndbox"
+        ) from error

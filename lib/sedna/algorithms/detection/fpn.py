@@ -1,0 +1,254 @@
+"""The detector "FPN" behind upstream's estimator methods: train, predict, evaluate, save, load."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sedna.algorithms.detection.annotations import DataSource, Labelled, read_labelled, read_pictures
+from sedna.algorithms.detection.config import ARCHITECTURE_FIELDS, FPNConfig
+from sedna.algorithms.detection.metrics import DetectionMetrics, Scored, measure
+from sedna.algorithms.detection.model_file import ModelHeader, find_model, load_weights, read_model, write_model
+from sedna.algorithms.detection.network import Detector
+from sedna.algorithms.detection.onnx_export import export_onnx
+from sedna.algorithms.detection.postprocess import Detection, select
+from sedna.algorithms.detection.predictor import forward
+from sedna.algorithms.detection.preprocess import Picture
+from sedna.algorithms.detection.progress import ProgressCallback
+from sedna.algorithms.detection.sampler import Pool, Sampler
+from sedna.algorithms.detection.trainer import Trainer
+from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.config import Context
+from sedna.common.errors import DataError, SpecError
+from sedna.common.log import LOGGER
+
+__all__ = ["BaseModel"]
+
+_MAP_SCORE = 0.02
+"""mAP integrates over scores; boxes below this change nothing but the run time."""
+
+_HEADER_FIELDS = frozenset(ModelHeader.model_fields) - {"version"}
+
+
+@ClassFactory.register(ClassType.GENERAL, alias="FPN")
+class BaseModel:
+    """Feature pyramid detector.
+
+    Args:
+        kwargs: fields of ``FPNConfig``; values may be strings.
+
+    Raises:
+        SpecError: unknown key, or a value out of range.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._given = dict(kwargs)
+        self.config = FPNConfig.build(kwargs)
+        self._model: Detector | None = None
+
+    @property
+    def model(self) -> Detector:
+        """The network; made with random weights if none was loaded.
+
+        Raises:
+            SpecError: neither a model was loaded nor ``class_names`` given.
+        """
+        if self._model is None:
+            self._model = _new_detector(self.config)
+        return self._model
+
+    def train(
+        self,
+        train_data: DataSource,
+        valid_data: DataSource | None = None,
+        *,
+        checkpoint_dir: str | Path | None = None,
+        progress: ProgressCallback | None = None,
+        replay_data: DataSource | None = None,
+        base_model_url: str | Path | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Train from ``base_model_url``, else the weights in memory, else the environment's BASE_MODEL_URL, else anew.
+
+        Args:
+            train_data: see ``annotations``.
+            valid_data: decides early stopping (``patience`` > 0), and gives the figures under "valid".
+            checkpoint_dir: where an interrupted run leaves its state and goes on from.
+            progress: called with ``TrainingProgress``.
+            replay_data: earlier samples, mixed in at ``replay_ratio``.
+            kwargs: fields of ``FPNConfig`` for this and later calls.
+
+        Returns:
+            Figures of the run: the fields of ``TrainingResult``, "samples", "threads", and "valid" if data was given.
+
+        Raises:
+            TrainingDivergedError, DataError, SpecError, ModelError, ConflictError: see ``Trainer``, ``annotations``.
+        """
+        self._configure(kwargs)
+        self._load_base(base_model_url)
+        pictures = self._labelled(train_data)
+        if not pictures:
+            raise DataError("no training pictures", where="train_data", hint="at least one")
+        replay = self._labelled(replay_data) if replay_data is not None else []
+        valid = self._labelled(valid_data) if valid_data is not None else []
+        sampler = Sampler(Pool(pictures, self.config), Pool(replay, self.config) if replay else None, self.config)
+        model = self.model.to(memory_format=torch.channels_last)
+        trainer = Trainer(
+            model,
+            self.config,
+            sampler,
+            validate=(lambda: self._measure(valid).f1_macro) if valid else None,
+            run=self._identity([*pictures, *replay, *valid]),
+            checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir is not None else None,
+            report=progress,
+        )
+        result = trainer.run()
+        answer = {**vars(result), "samples": len(pictures), "threads": torch.get_num_threads()}
+        if valid:
+            answer["valid"] = self._measure(valid).as_dict()
+        return answer
+
+    def predict(self, data: Any, *, score_threshold: float | str | None = None) -> list[list[Detection]]:
+        """Boxes of every picture.
+
+        Args:
+            data: paths, PIL images, uint8 arrays (H, W, 3), a mixture, one of them alone, or a data source.
+            score_threshold: in place of the model's own.
+
+        Returns:
+            Per picture rows ``[x1, y1, x2, y2, score, label]``, pixels of the picture, best score first.
+
+        Raises:
+            DataError: a picture cannot be read; the message names it.
+        """
+        threshold = self.config.score_threshold if score_threshold is None else float(score_threshold)
+        return self._detect(read_pictures(data, _folders()), threshold)
+
+    def evaluate(
+        self,
+        data: DataSource,
+        model_path: str | Path | None = None,
+        *,
+        metric: tuple[str, Callable[[Any, Any], float]] | None = None,
+    ) -> dict[str, Any]:
+        """Figures on labelled data: the fields of ``DetectionMetrics``.
+
+        Args:
+            data: see ``annotations``.
+            model_path: loaded first, when given (upstream calls once per model).
+            metric: name and function(truth, predictions) of a benchmark; its value is added under its name.
+        """
+        if model_path is not None:
+            self.load(model_path)
+        labelled = self._labelled(data)
+        answer = self._measure(labelled).as_dict()
+        if metric is not None:
+            name, function = metric
+            found = self._detect([one.picture for one in labelled], self.config.score_threshold)
+            answer[name] = function([one.boxes_M5.tolist() for one in labelled], found)
+        return answer
+
+    def save(self, model_path: str | Path, *, half: bool = False) -> str:
+        """Write one .safetensors file with weights, classes and input description; answers its path.
+
+        A path without that suffix is a folder, and gets ``model.safetensors``.
+        """
+        path = Path(model_path)
+        path = path if path.suffix else path / "model.safetensors"
+        write_model(path, self.model, self.config, half=half)
+        return str(path)
+
+    def load(self, model_url: str | Path, **kwargs: Any) -> None:
+        """Take weights, classes and input description from a file of ``save``, or a folder that holds exactly one.
+
+        Classes given in the constructor may be more than the file's: rows of known classes are kept.
+
+        Raises:
+            ModelError: the file is none, its classes are not all wanted, or another architecture was asked for.
+        """
+        self._given.update(kwargs)
+        path = find_model(model_url)
+        header, weights = read_model(path)
+        described = header.model_dump(include=set(_HEADER_FIELDS))
+        config = FPNConfig.build(self._given, base=FPNConfig.build({**described, "class_names": header.class_names}))
+        header.require_same_architecture(config, str(path))
+        model = _new_detector(config)
+        load_weights(model, weights, header.class_names, config.class_names, where=str(path))
+        self.config, self._model = config, model
+
+    def export_onnx(self, path: str | Path) -> None:
+        """Write the ONNX form that ``OnnxDetector`` runs without torch."""
+        export_onnx(Path(path), self.model, self.config)
+
+    def _configure(self, values: dict[str, Any]) -> None:
+        """Change hyper-parameters; what the weights depend on cannot change once there are weights."""
+        if self._model is not None:
+            fixed = sorted({*ARCHITECTURE_FIELDS, "class_names"} & set(values))
+            changed = FPNConfig.build(values, base=self.config)
+            fixed = [key for key in fixed if getattr(changed, key) != getattr(self.config, key)]
+            if fixed:
+                raise SpecError(f"{', '.join(fixed)} cannot change after a model was loaded", where="FPN.train")
+        self.config = FPNConfig.build(values, base=self.config)
+        self._given.update(values)
+        if self.config.threads:
+            torch.set_num_threads(self.config.threads)
+
+    def _load_base(self, url: str | Path | None) -> None:
+        if self._model is None:
+            url = url or Context.get_parameters("base_model_url")
+        if url:
+            self.load(url)
+            LOGGER.info("FPN starts from %s", url)
+
+    def _labelled(self, data: DataSource) -> list[Labelled]:
+        _ = self.model  # classes are known from here on, or an error says how to give them
+        return read_labelled(data, self.config.class_names, _folders())
+
+    def _detect(self, pictures: Sequence[Picture], threshold: float) -> list[list[Detection]]:
+        config = self.config
+        return [
+            select(
+                raw.boxes_N4,
+                raw.scores_NK,
+                score_threshold=threshold,
+                nms_threshold=config.nms_threshold,
+                max_detections=config.max_detections,
+                size=raw.size,
+                scale=raw.scale,
+            )
+            for raw in forward(self.model, pictures, config.input_size, config.predict_batch_size)
+        ]
+
+    def _measure(self, labelled: Sequence[Labelled]) -> DetectionMetrics:
+        found = self._detect([one.picture for one in labelled], _MAP_SCORE)
+        scored = [Scored(one.name, rows, one.boxes_M5) for one, rows in zip(labelled, found, strict=True)]
+        return measure(scored, len(self.config.class_names), self.config.score_threshold)
+
+    def _identity(self, pictures: Sequence[Labelled]) -> str:
+        """Hash of configuration, first weights, and names, sizes and boxes of all pictures."""
+        digest = hashlib.sha256(self.config.model_dump_json().encode())
+        for key, value in self.model.state_dict().items():
+            digest.update(key.encode() + value.contiguous().numpy().tobytes())
+        for one in pictures:
+            size = Path(one.picture).stat().st_size if isinstance(one.picture, str | Path) else 0
+            digest.update(f"{one.name} {size} ".encode() + one.boxes_M5.tobytes())
+        return digest.hexdigest()
+
+
+def _new_detector(config: FPNConfig) -> Detector:
+    if not config.class_names:
+        raise SpecError("no class names", where="FPN", hint="class_names=..., or load a model first")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return Detector(len(config.class_names), **{key: getattr(config, key) for key in ARCHITECTURE_FIELDS}).eval()
+
+
+def _folders() -> list[Path]:
+    """Folders of the original index and of the split index, in which relative sample paths are looked for."""
+    names = ("original_dataset_url", "train_dataset_url", "test_dataset_url")
+    urls = [Context.get_parameters(name) for name in names]
+    return [Path(url).parent for url in urls if url]
