@@ -36,7 +36,7 @@ class EngineSettings(BaseModel):
     decisions_kept: int = Field(default=1000, ge=1, description="per job; identical ones in a row are stored once")
     events_kept: int = Field(default=100_000, ge=1000, description="of all jobs together")
     max_image_bytes: int = Field(default=32 * 2**20, ge=1, description="larger images of a dataset are refused")
-    log_bytes: int = Field(default=16 * 2**20, ge=4096, description="per worker; the middle of a longer log is dropped")
+    log_bytes: int = Field(default=16 * 2**20, ge=4096, description="per worker; of a longer log the oldest lines go")
     python: str = Field(default=sys.executable, description="interpreter of workers")
 
     @property

@@ -1,0 +1,227 @@
+"""Workers as processes of this machine, each under a supervisor of its own, so that both outlive the service."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import sedna
+from globalmanager.runtimes import supervisor
+from globalmanager.runtimes.base import (
+    TEMPORARY_EXIT,
+    RunPhase,
+    RunUsage,
+    WorkerHandle,
+    WorkerSpec,
+    WorkerStatus,
+)
+from globalmanager.runtimes.command import command_of
+from sedna.common.atomic import write_atomic
+from sedna.common.errors import WorkerError
+
+START_SECONDS = 60.0
+"""A supervisor that takes longer to start a worker hangs; the slowest disks need a few seconds."""
+
+LOG_TAIL_BYTES = 4096
+
+_INHERITED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE",
+    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+)  # fmt: skip
+"""What a worker inherits. Everything else stays out: the service's environment may hold credentials."""
+
+
+class ProcessRuntime:
+    """Runs workers as local processes.
+
+    Args:
+        python: interpreter of workers.
+        log_bytes: upper bound of a worker's log; the oldest lines go.
+        grace_seconds: between SIGTERM and SIGKILL when a time limit is reached.
+    """
+
+    def __init__(
+        self, *, python: str = sys.executable, log_bytes: int = 16 * 2**20, grace_seconds: float = 20.0
+    ) -> None:
+        self._python = python
+        self._log_bytes = log_bytes
+        self._grace = grace_seconds
+
+    def start(self, spec: WorkerSpec) -> WorkerHandle:
+        """As `WorkerRuntime.start`.
+
+        Raises:
+            SpecError: the template cannot run as a process.
+            StorageFullError: the disk is full.
+            WorkerError: the supervisor itself did not start.
+        """
+        folder = spec.work_dir.absolute()
+        handle = WorkerHandle(name=spec.name, place={"folder": str(folder)})
+        if (folder / "exit.json").exists() or _is_locked(folder):
+            return handle
+        command = command_of(spec, self._python)
+        order: dict[str, Any] = {
+            "argv": command.argv,
+            "cwd": str(command.cwd),
+            "env": _environment(command.env, spec.threads),
+            "timeout_seconds": spec.timeout_seconds,
+            "memory_bytes": None if spec.memory_mib is None else spec.memory_mib * 2**20,
+            "grace_seconds": self._grace,
+            "log_bytes": self._log_bytes,
+        }
+        write_atomic(folder / "worker.json", json.dumps(order).encode(), mode=0o600)
+        self._launch(folder)
+        return handle
+
+    def _launch(self, folder: Path) -> None:
+        log = folder / "supervisor.log"  # a file, since a pipe would keep us waiting as long as the supervisor lives
+        try:
+            with log.open("wb") as stderr:
+                done = subprocess.run(
+                    [self._python, "-P", supervisor.__file__, str(folder)],
+                    env=_environment({}, None),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    timeout=START_SECONDS,
+                    check=False,
+                )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise WorkerError(f"the supervisor does not start: {error}", where=str(folder)) from error
+        if done.returncode != 0:
+            text = log.read_text(errors="replace").strip()[-LOG_TAIL_BYTES:]
+            raise WorkerError(f"the supervisor ended with code {done.returncode}: {text}", where=str(folder))
+
+    def adopt(self, handle: WorkerHandle) -> bool:
+        """As `WorkerRuntime.adopt`."""
+        folder = Path(handle.place["folder"])
+        return (folder / "exit.json").exists() or _is_locked(folder)
+
+    def observe(self, handle: WorkerHandle) -> WorkerStatus:
+        """As `WorkerRuntime.observe`."""
+        folder = Path(handle.place["folder"])
+        alive = _is_locked(folder)  # first: the exit file is written while the lock is still held
+        ended = _read(folder / "exit.json")
+        if ended is not None:
+            return _ended(folder, ended)
+        if alive:
+            return WorkerStatus(phase=RunPhase.RUNNING, usage=_usage(_read(folder / "usage.json")))
+        _kill_orphan(folder)
+        return WorkerStatus(
+            phase=RunPhase.LOST,
+            reason="the worker is gone and left no exit code: its supervisor was killed, or the machine restarted",
+            retryable=True,
+            usage=_usage(_read(folder / "usage.json")),
+            log_tail=_log_tail(folder),
+        )
+
+    def stop(self, handle: WorkerHandle, grace_seconds: float) -> None:
+        """As `WorkerRuntime.stop`."""
+        folder = Path(handle.place["folder"])
+        if folder.exists() and not (folder / "exit.json").exists():
+            write_atomic(folder / "stop.json", json.dumps({"grace_seconds": grace_seconds}).encode())
+
+
+def _environment(own: dict[str, str], threads: int | None) -> dict[str, str]:
+    env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    # The worker runs this very copy of the SDK, whether or not it is installed in the interpreter's site-packages.
+    path = [str(Path(sedna.__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(entry for entry in path if entry))
+    env["PYTHONUNBUFFERED"] = "1"
+    if threads is not None:
+        env |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    return env | own
+
+
+def _is_locked(folder: Path) -> bool:
+    """Whether a supervisor lives: the kernel drops its lock with it, whatever becomes of its process id."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _usage(content: dict[str, Any] | None) -> RunUsage | None:
+    if content is None or "peak_rss_bytes" not in content:
+        return None
+    return RunUsage(cpu_seconds=content["cpu_seconds"], peak_rss_bytes=content["peak_rss_bytes"])
+
+
+_REASONS = {
+    "timeout": "it was ended at its time limit",
+    "memory": "it was ended at its memory limit",
+    "stopped": "it was stopped",
+}
+
+
+def _ended(folder: Path, content: dict[str, Any]) -> WorkerStatus:
+    """Retryable are a temporary failure (75), a foreign signal, and the end of the machine; limits are not."""
+    code, why = content["exit_code"], content["reason"]
+    usage = _usage(content)
+    if why == "start":
+        return WorkerStatus(phase=RunPhase.FAILED, reason=f"it could not be started: {content['message']}")
+    if code == 0 and why == "exited":
+        return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0, usage=usage)
+    reason = _REASONS.get(why) or (
+        f"it was killed by {_signal_name(-code)}" if code < 0 else f"it ended with exit code {code}"
+    )
+    retryable = why == "terminated" or (why == "exited" and (code < 0 or code == TEMPORARY_EXIT))
+    return WorkerStatus(
+        phase=RunPhase.FAILED,
+        exit_code=code,
+        reason=reason,
+        retryable=retryable,
+        usage=usage,
+        log_tail=_log_tail(folder),
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _log_tail(folder: Path) -> str:
+    text = b""
+    for name in ("worker.log.1", "worker.log"):
+        with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL_BYTES))
+            text += file.read()
+    return text[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+
+def _kill_orphan(folder: Path) -> None:
+    """End what a killed supervisor left behind, if it is still that process and not a later one with its number."""
+    notes = _read(folder / "supervisor.json")
+    if notes is None:
+        return
+    with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+        process = psutil.Process(notes["worker_pid"])
+        if abs(process.create_time() - notes["worker_created"]) < 1.0 and os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,203 @@
+"""Watches one worker process: starts it, bounds its time, memory and log, and leaves its exit code on the disk.
+
+Runs as a process of its own (``python supervisor.py FOLDER``), so that a worker and its result outlive the service.
+Imports next to nothing, since it stays as long as the worker does.
+
+Files in FOLDER: ``worker.json`` (what to run, from the service), ``lock`` (held while this process lives: the proof of
+life), ``supervisor.json`` (process ids), ``usage.json``, ``stop.json`` (from the service), ``worker.log[.1]``,
+``exit.json`` (last of all).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from sedna.common.atomic import write_atomic
+
+_POLL_SECONDS = 0.05
+_MEASURE_SECONDS = 0.5
+_LOCK_TRIES = 40
+
+
+class _Terminated:
+    """Set by SIGTERM to this process: the machine goes down."""
+
+    asked = False
+
+
+def main(folder: Path) -> int:
+    """Detach, then watch. The caller's process returns once the worker is started, or could not be."""
+    ready, tell = os.pipe()
+    if os.fork() > 0:
+        os.close(tell)
+        with os.fdopen(ready, "rb") as pipe:
+            return 0 if pipe.read(1) == b"+" else 1
+    os.close(ready)
+    os.setsid()
+    with os.fdopen(tell, "wb", buffering=0) as pipe:
+        watched = _begin(folder)
+        pipe.write(b"+")
+    if watched is not None:
+        _watch(folder, *watched)
+    return 0
+
+
+def _begin(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes], threading.Thread, float] | None:
+    """Take the folder and start the worker; None when another process has it, or it ended already."""
+    if not _lock(folder) or (folder / "exit.json").exists():
+        return None
+    signal.signal(signal.SIGTERM, lambda *_: setattr(_Terminated, "asked", True))
+    order = json.loads((folder / "worker.json").read_bytes())
+    started = time.monotonic()
+    try:
+        worker = subprocess.Popen(
+            order["argv"],
+            cwd=order["cwd"],
+            env=order["env"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        _write(folder / "exit.json", {"exit_code": None, "reason": "start", "message": str(error)})
+        return None
+    _write(
+        folder / "supervisor.json",
+        {"pid": os.getpid(), "worker_pid": worker.pid, "worker_created": psutil.Process(worker.pid).create_time()},
+    )
+    assert worker.stdout is not None
+    copier = threading.Thread(
+        target=_copy, args=(worker.stdout, folder / "worker.log", order["log_bytes"]), daemon=True
+    )
+    copier.start()
+    return order, worker, copier, started
+
+
+def _lock(folder: Path) -> bool:
+    """Hold ``lock`` until this process ends. A reader that looks for life holds it for an instant, so try again."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_POLL_SECONDS)
+    os.close(descriptor)
+    return False
+
+
+def _watch(
+    folder: Path, order: dict[str, Any], worker: subprocess.Popen[bytes], copier: threading.Thread, started: float
+) -> None:
+    reason, kill_at, measured, peak = "exited", None, 0.0, 0
+    while not _has_ended(worker.pid):
+        now = time.monotonic()
+        if now - measured >= _MEASURE_SECONDS:
+            measured = now
+            rss, cpu = _measure(worker.pid)
+            peak = max(peak, rss)
+            _write(folder / "usage.json", {"cpu_seconds": cpu, "peak_rss_bytes": peak}, durable=False)
+        if kill_at is None:
+            why = _why_stop(folder, order, now - started, peak)
+            if why is not None:
+                reason, grace = why
+                _signal_group(worker.pid, signal.SIGTERM)
+                kill_at = now + grace
+        elif now >= kill_at:
+            _signal_group(worker.pid, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
+    _signal_group(worker.pid, signal.SIGKILL)  # children that it left behind; its own id is not free until wait()
+    code = worker.wait()
+    copier.join(timeout=5)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _write(
+        folder / "exit.json",
+        {
+            "exit_code": code,
+            "reason": reason,
+            "cpu_seconds": used.ru_utime + used.ru_stime,
+            "peak_rss_bytes": max(peak, used.ru_maxrss * 1024),
+        },
+    )
+
+
+def _why_stop(folder: Path, order: dict[str, Any], ran: float, peak: int) -> tuple[str, float] | None:
+    """The reason to end the worker and the seconds it gets, or None."""
+    grace = float(order["grace_seconds"])
+    if _Terminated.asked:
+        return "terminated", grace
+    if (folder / "stop.json").exists():
+        return "stopped", float(json.loads((folder / "stop.json").read_bytes())["grace_seconds"])
+    if ran > order["timeout_seconds"]:
+        return "timeout", grace
+    if order["memory_bytes"] is not None and peak > order["memory_bytes"]:
+        return "memory", 0.0  # each second of grace could take the whole machine down
+    return None
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether the child is over, without reaping it: until then its group id cannot become somebody else's."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _measure(pid: int) -> tuple[int, float]:
+    """Resident bytes and processor seconds of the worker and all its living descendants."""
+    rss, cpu = 0, 0.0
+    with contextlib.suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                rss += process.memory_info().rss
+                cpu += times.user + times.system
+    return rss, cpu
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _copy(source: IO[bytes], path: Path, limit: int) -> None:
+    """Copy to ``path``; before half of ``limit`` it becomes ``path.1`` and a new one begins: the newest lines stay."""
+    older, half = path.with_name(path.name + ".1"), limit // 2
+    target = path.open("ab", buffering=0)
+    try:
+        for chunk in iter(lambda: os.read(source.fileno(), min(65536, half)), b""):
+            # On a full disk the log suffers, not the worker.
+            with contextlib.suppress(OSError):
+                if target.tell() + len(chunk) > half:
+                    target.close()
+                    path.replace(older)
+                    target = path.open("ab", buffering=0)
+                target.write(chunk)
+    finally:
+        target.close()
+
+
+def _write(path: Path, content: dict[str, Any], *, durable: bool = True) -> None:
+    data = json.dumps(content).encode()
+    if durable:
+        write_atomic(path, data)
+        return
+    beside = path.with_name(path.name + ".part")
+    with contextlib.suppress(OSError):
+        beside.write_bytes(data)
+        beside.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
