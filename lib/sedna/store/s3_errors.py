@@ -59,6 +59,8 @@ def answer_as_error(
         return AuthError(said, where=where, hint=hint, forbidden=status != 401)
     if code == "NoSuchBucket":
         return NotFoundError("there is no such bucket", where=where, hint="create it, or correct the URL")
+    if status == 501:
+        return SpecError(said, where=where, hint="this service cannot do what was asked")
     if code in _BUSY or status >= 500 or status in (408, 429):
         return StoreUnavailableError(said, where=where, retry_after=_retry_after(headers))
     if status == 404:
