@@ -1,0 +1,106 @@
+"""The application: middleware, routes, documentation."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from globalmanager.api import problems
+from globalmanager.api.metrics import Metrics
+from globalmanager.api.middleware.authenticate import Authenticate
+from globalmanager.api.middleware.body_limit import BodyLimit, LimitRule
+from globalmanager.api.middleware.context import RequestContext
+from globalmanager.api.routes import (
+    edges,
+    event_stream,
+    jobs,
+    labels,
+    models,
+    resources,
+    samples,
+    service,
+    tokens,
+    triggers,
+    worker_reports,
+)
+from globalmanager.api.services import ApiServices, ApiSettings
+from sedna import __version__
+
+__all__ = ["create_app"]
+
+API_PREFIX = "/api/v1"
+
+_DESCRIPTION = """\
+Edge-cloud incremental learning: jobs, samples, labels, rounds, models, edges.
+
+Everything under `/api/v1` needs `Authorization: Bearer TOKEN`. Errors are `application/problem+json` (RFC 9457) with
+`where` (the thing that is wrong) and `hint` (what would be right). Lists with `next` are read page by page: pass it on
+as `?cursor=`.
+"""
+
+
+def create_app(services: ApiServices) -> FastAPI:
+    """The API over ``services``."""
+    app = FastAPI(
+        title="Sedna incremental learning",
+        version=__version__,
+        description=_DESCRIPTION,
+        redoc_url=None,
+        swagger_ui_parameters={"persistAuthorization": False},
+    )
+    app.state.services = services
+    app.state.metrics = Metrics(services)
+    problems.install(app)
+    for module in (
+        resources, jobs, triggers, samples, labels, models, edges, worker_reports, tokens, event_stream,
+    ):  # fmt: skip
+        app.include_router(module.router, prefix=API_PREFIX)
+    app.include_router(service.router)
+    # The last one added is the outermost.
+    app.add_middleware(Authenticate, authenticator=services.authenticator)
+    app.add_middleware(BodyLimit, rules=_limits(services.settings), default=services.settings.max_body_bytes)
+    app.add_middleware(RequestContext, metrics=app.state.metrics)
+    _document(app)
+    return app
+
+
+def _limits(settings: ApiSettings) -> tuple[LimitRule, ...]:
+    job = rf"{API_PREFIX}/jobs/[^/]+/[^/]+"
+    return (
+        LimitRule(re.compile(rf"{job}/samples/[^/]+"), settings.max_sample_bytes),
+        LimitRule(re.compile(rf"{job}/labels:import"), settings.max_labels_bytes),
+        LimitRule(re.compile(rf"{API_PREFIX}/resources"), settings.max_manifest_bytes),
+        LimitRule(re.compile(rf"{API_PREFIX}/worker-reports/[^/]+"), settings.max_report_bytes),
+    )
+
+
+def _document(app: FastAPI) -> None:
+    """OpenAPI with the security scheme that the middleware enforces, and problems instead of FastAPI's own 422."""
+
+    def openapi() -> dict[str, object]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            components = schema.setdefault("components", {})
+            components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            for path, operations in schema["paths"].items():
+                if path.startswith(API_PREFIX):
+                    for operation in operations.values():
+                        operation["security"] = [{"token": []}]
+                        _drop_foreign_validation(operation["responses"])
+            for name in ("HTTPValidationError", "ValidationError"):
+                components["schemas"].pop(name, None)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _drop_foreign_validation(responses: dict[str, dict[str, object]]) -> None:
+    """FastAPI documents its own 422 body where a route does not; ours is a problem."""
+    found = responses.get("422", {})
+    content = found.get("content")
+    if isinstance(content, dict) and "application/json" in content:
+        problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        responses["422"] = {"description": "the input is wrong", "content": {problems.PROBLEM_TYPE: problem}}

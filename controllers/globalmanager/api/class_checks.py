@@ -1,0 +1,60 @@
+"""Whether the algorithms and miners that a job names exist, and whether the miner accepts its parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from globalmanager.api.key_paths import Mistake, closest, shown
+from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.errors import UserError
+from sedna.loop.spec import Algorithm, HardExampleMining, JobSpec
+
+__all__ = ["check_classes"]
+
+
+def check_classes(spec: JobSpec) -> Iterator[Mistake]:
+    """Names that nothing is registered under, and parameters that a miner refuses.
+
+    Classes of containers and of a user's module cannot be known here and are left to the worker.
+    """
+    for section, algorithm in (("trainSpec", spec.train_spec.algorithm), ("evalSpec", spec.eval_spec.algorithm)):
+        if algorithm is not None and algorithm.module is None:
+            yield from _algorithm(section, algorithm)
+    if spec.deploy_spec.template is None:
+        yield from _miner(spec.deploy_spec.hard_example_mining)
+
+
+def _algorithm(section: str, algorithm: Algorithm) -> Iterator[Mistake]:
+    known = ClassFactory.names(ClassType.GENERAL)
+    if algorithm.name not in known:
+        yield Mistake(
+            ("spec", section, "algorithm", "name"),
+            f"no algorithm {shown(algorithm.name)} is registered",
+            f"{_suggest(algorithm.name, known)}; your own class needs algorithm.module, the file that registers it",
+        )
+
+
+def _miner(mining: HardExampleMining) -> Iterator[Mistake]:
+    loc = ("spec", "deploySpec", "hardExampleMining")
+    known = ClassFactory.names(ClassType.HEM)
+    if mining.name not in known:
+        yield Mistake((*loc, "name"), f"no miner {shown(mining.name)} is registered", _suggest(mining.name, known))
+        return
+    miner = ClassFactory.get_cls(ClassType.HEM, mining.name)
+    try:
+        inspect.signature(miner).bind(**mining.as_dict())
+    except TypeError as error:
+        accepted = ", ".join(inspect.signature(miner).parameters) or "none"
+        yield Mistake((*loc, "parameters"), f"{mining.name}: {error}", f"parameters of {mining.name}: {accepted}")
+        return
+    try:
+        miner(**mining.as_dict())
+    except UserError as error:
+        yield Mistake((*loc, "parameters"), error.message, error.hint)
+
+
+def _suggest(name: str, known: tuple[str, ...]) -> str:
+    names = f"known names: {', '.join(known)}"
+    guess = closest(name, known)
+    return f"{guess} {names}" if guess else names

@@ -1,0 +1,93 @@
+"""What routes ask for: the services, the caller, the job of the path, a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+
+from globalmanager.api.problems import MediaTypeError, Problem
+from globalmanager.api.services import ApiServices
+from globalmanager.auth.principal import Principal
+from sedna.common.types import JobKey, Name
+
+__all__ = ["ADMIN_ONLY", "Admin", "Caller", "Job", "PageQuery", "Services", "accepts", "problems"]
+
+
+def _services(request: Request) -> ApiServices:
+    services: ApiServices = request.app.state.services
+    return services
+
+
+def _caller(request: Request) -> Principal:
+    principal: Principal = request.scope["state"]["principal"]
+    return principal
+
+
+def _admin(principal: Annotated[Principal, Depends(_caller)]) -> Principal:
+    principal.require_admin()
+    return principal
+
+
+def _job(
+    namespace: Annotated[Name, Path(examples=["default"])], name: Annotated[Name, Path(examples=["pcb"])]
+) -> JobKey:
+    return JobKey(namespace=namespace, name=name)
+
+
+class PageQuery:
+    """``?limit=&cursor=`` of a list."""
+
+    def __init__(
+        self,
+        limit: Annotated[int, Query(ge=1, le=1000, description="items of a page")] = 100,
+        cursor: Annotated[str | None, Query(description="``next`` of the page before")] = None,
+    ) -> None:
+        self.limit = limit
+        self.cursor = cursor
+
+
+Services = Annotated[ApiServices, Depends(_services)]
+Caller = Annotated[Principal, Depends(_caller)]
+Admin = Annotated[Principal, Depends(_admin)]
+ADMIN_ONLY: Any = Depends(_admin)
+"""For routes that need an admin and do not care which."""
+Job = Annotated[JobKey, Depends(_job)]
+
+
+def accepts(*media_types: str) -> Any:
+    """A route dependency: 415 unless the body has one of these types. An absent type is not guessed."""
+
+    def check(request: Request) -> None:
+        sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if sent not in media_types:
+            raise MediaTypeError(
+                f"the body has the type {sent or 'unknown'!r}",
+                where="Content-Type",
+                hint=f"one of: {', '.join(media_types)}",
+            )
+
+    dependency: Callable[[Request], None] = check
+    return Depends(dependency)
+
+
+_MEANING = {
+    401: "no token, or one that is not valid",
+    403: "the token's role is too small",
+    404: "the named thing does not exist",
+    409: "it exists in another shape, or is held by somebody else",
+    413: "the body is over the limit",
+    415: "the body's type is not one that is read here",
+    422: "the input is wrong; ``where`` and ``hint`` say what would be right",
+    503: "not now; Retry-After says when",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route: 401, 403 and 503 are always possible."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": _MEANING[status], "content": content, "model": Problem}
+        for status in sorted({401, 403, 503, *statuses})
+    }

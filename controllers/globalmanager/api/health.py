@@ -1,0 +1,49 @@
+"""Liveness and readiness."""
+
+from __future__ import annotations
+
+from globalmanager.api.schemas import Readiness
+from globalmanager.api.services import ApiServices
+from globalmanager.db import lease
+from sedna.common.errors import SednaError
+
+__all__ = ["readiness"]
+
+_PROBE_KEY = "readiness/probe"
+
+
+def readiness(services: ApiServices) -> Readiness:
+    """Whether the parts that a request needs answer: database, store, engine."""
+    checks = {"database": _database(services), "store": _store(services), "engine": _engine(services)}
+    return Readiness(ready=all(state == "ok" for state in checks.values()), checks=checks)
+
+
+def _database(services: ApiServices) -> str:
+    try:
+        with services.db.read() as session:
+            found = lease.current(session)
+    except SednaError as error:
+        return str(error)
+    if found is None or found.expires_at <= services.clock.now():
+        return "no engine holds the lease"
+    return "ok"
+
+
+def _store(services: ApiServices) -> str:
+    try:
+        services.store.stat(_PROBE_KEY)
+    except SednaError as error:
+        return str(error)
+    return "ok"
+
+
+def _engine(services: ApiServices) -> str:
+    if not services.engine.running:
+        return "not running in this process"
+    last = services.engine.last_tick
+    if last is None:
+        return "has not looked at its jobs yet"
+    silent = (services.clock.now() - last).total_seconds()
+    if silent > services.settings.engine_silence_seconds:
+        return f"has not looked at its jobs for {silent:.0f} s"
+    return "ok"

@@ -1,0 +1,179 @@
+"""Job, Dataset and Model descriptions: text in, typed resources out, or every mistake in it at once.
+
+Used by ``POST /api/v1/resources``, by ``sedna job apply`` and, offline, by ``sedna validate``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+import sedna.algorithms  # noqa: F401  (names of the built-in miners and algorithms)
+from globalmanager.api import key_paths
+from globalmanager.api.class_checks import check_classes
+from sedna.common.errors import NotFoundError, SpecError, TooLargeError
+from sedna.common.yaml12 import load_yaml_all
+from sedna.loop.spec import API_VERSION, KINDS, IncrementalLearningJob, Resource
+
+__all__ = ["MAX_BYTES", "Finding", "ManifestError", "parse_manifests", "read_manifests"]
+
+MAX_BYTES = 4 << 20
+"""Longest text of descriptions; a job has some kilobytes."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake in a description."""
+
+    source: str
+    line: int | None
+    key: str
+    message: str
+    hint: str = ""
+
+    @property
+    def where(self) -> str:
+        """``FILE:LINE: key.path``, as far as known."""
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{place}: {self.key}" if self.key else place
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ManifestError(SpecError):
+    """A text of descriptions is wrong; ``findings`` has every mistake, the message the first of them."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+        first = findings[0]
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        super().__init__(first.message + more, where=first.where, hint=first.hint)
+
+
+def read_manifests(path: Path) -> tuple[Resource, ...]:
+    """The resources described in a file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        ManifestError: it has mistakes.
+        TooLargeError: over `MAX_BYTES`.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotFoundError("no such file", where=str(path), hint="a YAML or JSON file") from error
+    return parse_manifests(data, str(path))
+
+
+def parse_manifests(text: bytes, source: str) -> tuple[Resource, ...]:
+    """The resources described in YAML (several documents) or JSON (an object, a list, or kind List).
+
+    Args:
+        source: what findings call the text: its path, or "body".
+
+    Raises:
+        ManifestError: with every mistake found, each with its line (YAML) and key path.
+        TooLargeError: over `MAX_BYTES`.
+    """
+    if len(text) > MAX_BYTES:
+        raise TooLargeError(f"{len(text)} bytes of descriptions", where=source, hint=f"at most {MAX_BYTES}")
+    resources: list[Resource] = []
+    findings: list[Finding] = []
+    for document in _documents(text, source):
+        resource, mistakes = _resource(document.content)
+        findings += [
+            Finding(source, document.line_of(mistake.loc), document.key_of(mistake.loc), mistake.message, mistake.hint)
+            for mistake in mistakes
+        ]
+        if resource is not None:
+            resources.append(resource)
+    findings += _repeated(resources, source)
+    if findings:
+        raise ManifestError(tuple(findings))
+    if not resources:
+        raise ManifestError((Finding(source, None, "", "nothing is described", f"kind: {', '.join(KINDS)}"),))
+    return tuple(resources)
+
+
+def _documents(text: bytes, source: str) -> Iterator[key_paths.Document]:
+    try:
+        decoded = text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError((Finding(source, None, "", f"not UTF-8: {error.reason}", "save it as UTF-8"),)) from error
+    if decoded.lstrip()[:1] in ("{", "["):
+        found = [key_paths.Document(content, None) for content in _json(decoded, source)]
+    else:
+        found = list(_yaml(decoded, source))
+    for document in found:
+        yield from document.flattened()
+
+
+def _yaml(text: str, source: str) -> Iterator[key_paths.Document]:
+    try:
+        contents = load_yaml_all(text, source)
+    except SpecError as error:
+        raise ManifestError((Finding(error.where, None, "", error.message, error.hint),)) from error
+    yield from key_paths.with_nodes(contents, text)
+
+
+def _json(text: str, source: str) -> list[Any]:
+    try:
+        content = json.loads(text, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else None
+        message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise ManifestError((Finding(source, line, "", f"not JSON: {message}"),)) from error
+    return content if isinstance(content, list) else [content]
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"key {twice[0]!r} is given twice")
+    return content
+
+
+def _resource(content: Any) -> tuple[Resource | None, list[key_paths.Mistake]]:
+    """One document as a resource, or what is wrong with it."""
+    kinds = ", ".join(KINDS)
+    if not isinstance(content, dict):
+        return None, [
+            key_paths.Mistake((), f"expected an object with kind and spec, got {key_paths.shown(content)}", kinds)
+        ]
+    kind = content.get("kind")
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        got = "is missing" if kind is None else f"{key_paths.shown(kind)} is not known here"
+        guess = key_paths.closest(str(kind), KINDS)
+        return None, [key_paths.Mistake(("kind",), f"kind {got}", guess or f"one of: {kinds}")]
+    if "apiVersion" not in content:
+        return None, [key_paths.Mistake((), "apiVersion is missing", f"apiVersion: {API_VERSION}")]
+    try:
+        resource = model.model_validate(content)
+    except ValidationError as error:
+        return None, [key_paths.as_mistake(model, problem) for problem in error.errors(include_url=False)]
+    if isinstance(resource, IncrementalLearningJob):
+        return resource, list(check_classes(resource.spec))
+    return resource, []
+
+
+def _repeated(resources: list[Resource], source: str) -> list[Finding]:
+    seen: set[tuple[str, str]] = set()
+    findings: list[Finding] = []
+    for resource in resources:
+        identity = (resource.kind, str(resource.key))
+        if identity in seen:
+            findings.append(
+                Finding(source, None, "metadata.name", f"{resource.kind} {resource.key} is described twice", "once")
+            )
+        seen.add(identity)
+    return findings

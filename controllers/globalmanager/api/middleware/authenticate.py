@@ -1,0 +1,55 @@
+"""Bearer tokens are checked before a byte of the body is read."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from globalmanager.api.problems import from_error
+from globalmanager.auth.principal import Principal
+from sedna.common.errors import AuthError, SednaError
+
+__all__ = ["Authenticate", "Authenticator"]
+
+PROTECTED = "/api/"
+
+
+class Authenticator(Protocol):
+    """Knows the identity behind a token."""
+
+    def authenticate(self, token: str) -> Principal:
+        """The identity.
+
+        Raises:
+            AuthError: nobody has this token, or it was revoked.
+        """
+        ...
+
+
+class Authenticate:
+    """Everything under ``/api/`` needs a token; the identity is in ``scope["state"]["principal"]``."""
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
+        self._app = app
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PROTECTED):
+            try:
+                token = _bearer(Headers(scope=scope).get("authorization"))
+                scope["state"]["principal"] = await run_in_threadpool(self._authenticator.authenticate, token)
+            except SednaError as error:
+                await from_error(error, scope["state"]["request_id"])(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _bearer(header: str | None) -> str:
+    scheme, _, token = (header or "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise AuthError("a token is needed", hint="send the header 'Authorization: Bearer TOKEN'")
+    return token

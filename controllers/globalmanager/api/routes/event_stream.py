@@ -1,0 +1,111 @@
+"""Events as they happen: server-sent events that can be taken up again where they broke off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from globalmanager.api.deps import ADMIN_ONLY, Job, Services, problems
+from globalmanager.api.lookup import get_job
+from globalmanager.api.services import ApiServices
+from globalmanager.db import events
+from globalmanager.db.values import EventRow
+from sedna.common.errors import SpecError, TemporaryError
+from sedna.common.types import JobKey
+
+router = APIRouter(tags=["events"], dependencies=[ADMIN_ONLY])
+
+_DESCRIPTION: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
+
+LastEventId = Annotated[str | None, Header(description="go on after this event")]
+After = Annotated[int | None, Query(ge=0, description="as Last-Event-ID; 0 = from the oldest that is kept")]
+Follow = Annotated[bool, Query(description="false: end after the events there are")]
+
+
+@router.get(
+    "/events",
+    operation_id="streamEvents",
+    summary="Events of all jobs as server-sent events; without Last-Event-ID from now on",
+    response_class=StreamingResponse,
+    responses={**_DESCRIPTION, **problems(422)},
+)
+async def all_events(
+    request: Request, services: Services,
+    last_event_id: LastEventId = None, after: After = None, follow: Follow = True,
+) -> StreamingResponse:  # fmt: skip
+    return await _answer(request, services, None, last_event_id, after, follow)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/events",
+    operation_id="streamJobEvents",
+    summary="Events of one job as server-sent events; without Last-Event-ID from now on",
+    response_class=StreamingResponse,
+    responses={**_DESCRIPTION, **problems(404, 422)},
+)
+async def job_events(
+    request: Request, services: Services, key: Job,
+    last_event_id: LastEventId = None, after: After = None, follow: Follow = True,
+) -> StreamingResponse:  # fmt: skip
+    return await _answer(request, services, key, last_event_id, after, follow)
+
+
+async def _answer(
+    request: Request, services: ApiServices, key: JobKey | None, header: str | None, after: int | None, follow: bool
+) -> StreamingResponse:
+    def find() -> tuple[int | None, int]:
+        with services.db.read() as session:
+            job_id = get_job(session, key).id if key is not None else None
+            return job_id, _start(header, after, events.newest_id(session))
+
+    job_id, start = await run_in_threadpool(find)
+    body = _stream(request, services, job_id, start, follow=follow)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(body, media_type="text/event-stream", headers=headers)
+
+
+def _start(header: str | None, after: int | None, newest: int) -> int:
+    if header is None:
+        return newest if after is None else after
+    if not header.isascii() or not header.isdigit() or len(header) > 18:
+        raise SpecError(f"{header!r} is not an event id", where="Last-Event-ID", hint="the id of a received event")
+    return int(header)
+
+
+async def _stream(
+    request: Request, services: ApiServices, job_id: int | None, last: int, *, follow: bool
+) -> AsyncIterator[str]:
+    """Polls: events are rare, and one small query twice a second is nothing beside a broker to run."""
+
+    def fetch(after: int) -> tuple[EventRow, ...]:
+        with services.db.read() as session:
+            return events.after(session, after, job_id=job_id)
+
+    quiet = 0.0
+    yield "retry: 2000\n\n"
+    while not services.stopping.is_set():
+        try:
+            found = await run_in_threadpool(fetch, last)
+        except TemporaryError as error:
+            yield f": {error.message}\n\n"
+            return  # the reader comes back with Last-Event-ID
+        for event in found:
+            last = event.id
+            yield f"id: {event.id}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n"
+        if found:
+            quiet = 0.0
+            continue
+        if not follow or await request.is_disconnected():
+            return
+        await asyncio.sleep(services.settings.sse_poll_seconds)
+        quiet += services.settings.sse_poll_seconds
+        if quiet >= services.settings.sse_heartbeat_seconds:
+            quiet = 0.0
+            yield ": alive\n\n"

@@ -1,0 +1,91 @@
+"""Jobs, their rounds and decisions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from globalmanager.api.deps import ADMIN_ONLY, Job, PageQuery, Services, problems
+from globalmanager.api.lookup import get_job
+from globalmanager.api.schemas import JobSummary, JobView, RoundView, job_summary, job_view
+from globalmanager.db import decisions, edges, jobs, models, rounds, samples, workers
+from globalmanager.db.values import DecisionRow, Page, RoundRow
+from globalmanager.engine.apply import delete_job
+from sedna.common.types import Name
+
+router = APIRouter(tags=["jobs"], dependencies=[ADMIN_ONLY])
+
+
+@router.get("/jobs", operation_id="listJobs", summary="Every job", responses=problems())
+def list_jobs(
+    services: Services,
+    namespace: Annotated[Name | None, Query(description="only of this namespace")] = None,
+) -> list[JobSummary]:
+    with services.db.read() as session:
+        return [job_summary(row) for row in jobs.list_all(session, namespace=namespace)]
+
+
+@router.get("/jobs/{namespace}/{name}", operation_id="getJob", summary="One job", responses=problems(404))
+def read_job(services: Services, key: Job) -> JobView:
+    with services.db.read() as session:
+        row = get_job(session, key)
+        champion = row.state.champion
+        model = models.find(session, row.id, champion) if champion is not None else None
+        return job_view(row, samples.counts(session, row.id), model, edges.of_job(session, row.id))
+
+
+@router.delete(
+    "/jobs/{namespace}/{name}",
+    operation_id="deleteJob",
+    summary="Stop driving a job; its samples, models and history stay",
+    status_code=204,
+    responses=problems(404),
+)
+def remove_job(services: Services, key: Job) -> None:
+    with services.db.read() as session:
+        get_job(session, key)
+    delete_job(services.db, key, services.clock.now())
+    services.engine.wake()
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/rounds",
+    operation_id="listRounds",
+    summary="Rounds, the newest first",
+    responses=problems(404, 422),
+)
+def list_rounds(
+    services: Services,
+    key: Job,
+    page: Annotated[PageQuery, Depends()],
+) -> Page[RoundRow]:
+    with services.db.read() as session:
+        return rounds.list_page(session, get_job(session, key).id, limit=page.limit, cursor=page.cursor)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/rounds/{number}",
+    operation_id="getRound",
+    summary="One round with its workers",
+    responses=problems(404),
+)
+def read_round(services: Services, key: Job, number: int) -> RoundView:
+    with services.db.read() as session:
+        job = get_job(session, key)
+        return RoundView(round=rounds.get(session, job.id, number), workers=workers.of_round(session, job.id, number))
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/decisions",
+    operation_id="listDecisions",
+    summary="What the triggers decided and why, the newest first; repetitions are counted",
+    responses=problems(404, 422),
+)
+def list_decisions(
+    services: Services,
+    key: Job,
+    page: Annotated[PageQuery, Depends()],
+) -> Page[DecisionRow]:
+    with services.db.read() as session:
+        return decisions.list_page(session, get_job(session, key).id, limit=page.limit, cursor=page.cursor)

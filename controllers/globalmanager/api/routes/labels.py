@@ -1,0 +1,77 @@
+"""Labels made in other tools, and the dataset versions that grew from labels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from globalmanager.api.deps import ADMIN_ONLY, Admin, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.lookup import get_job
+from globalmanager.db import datasets
+from globalmanager.db.values import DatasetVersionRow, Page
+from globalmanager.labelling.importer import ImportReport, import_labels
+
+router = APIRouter(tags=["labels"], dependencies=[ADMIN_ONLY])
+
+_MEDIA_TYPES = ("application/json", "text/plain", "application/octet-stream")
+
+
+@router.post(
+    "/jobs/{namespace}/{name}/labels:import",
+    operation_id="importLabels",
+    summary="Labels from a file; images are matched by file name or sample id",
+    responses=problems(404, 413, 415, 422),
+    dependencies=[accepts(*_MEDIA_TYPES)],
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _MEDIA_TYPES},
+        }
+    },
+)
+async def import_file(
+    request: Request, services: Services, caller: Admin, key: Job,
+    file_format: Annotated[Literal["coco", "txt"], Query(alias="format")],
+    mode: Annotated[
+        Literal["strict", "clip"],
+        Query(description="strict: one wrong box refuses the file; clip: boxes are cut at the image's edge"),
+    ] = "strict",
+    author: Annotated[str | None, Query(min_length=1, max_length=253, description="default: the token's name")] = None,
+) -> ImportReport:  # fmt: skip
+    data = await request.body()
+
+    def work() -> ImportReport:
+        with services.db.read() as session:
+            get_job(session, key)
+        who = author or caller.name
+        return import_labels(services.db, key, data, file_format, mode, who, services.clock.now())
+
+    return await run_in_threadpool(work)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/datasets",
+    operation_id="listDatasetVersions",
+    summary="Dataset versions, the newest first",
+    responses=problems(404, 422),
+)
+def list_versions(
+    services: Services,
+    key: Job,
+    page: Annotated[PageQuery, Depends()],
+) -> Page[DatasetVersionRow]:
+    with services.db.read() as session:
+        return datasets.list_page(session, get_job(session, key).id, limit=page.limit, cursor=page.cursor)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/datasets/{number}",
+    operation_id="getDatasetVersion",
+    summary="One dataset version",
+    responses=problems(404),
+)
+def read_version(services: Services, key: Job, number: int) -> DatasetVersionRow:
+    with services.db.read() as session:
+        return datasets.get(session, get_job(session, key).id, number)

@@ -1,0 +1,98 @@
+"""Model versions: what they are, and their files."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import RedirectResponse
+
+from globalmanager.api.deps import ADMIN_ONLY, Job, PageQuery, Services, problems
+from globalmanager.api.lookup import get_job
+from globalmanager.api.routes.samples import stored_bytes
+from globalmanager.api.services import ApiServices
+from globalmanager.db import models
+from globalmanager.db.values import ModelVersionRow, Page
+from sedna.common.errors import NotFoundError
+from sedna.common.types import JobKey
+from sedna.store.layout import model_file_key
+from sedna.store.models import ModelManifest, load_manifest
+
+router = APIRouter(tags=["models"])
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/models",
+    dependencies=[ADMIN_ONLY],
+    operation_id="listModelVersions",
+    summary="Model versions, the newest first",
+    responses=problems(404, 422),
+)
+def list_models(
+    services: Services,
+    key: Job,
+    page: Annotated[PageQuery, Depends()],
+) -> Page[ModelVersionRow]:
+    with services.db.read() as session:
+        return models.list_page(session, get_job(session, key).id, limit=page.limit, cursor=page.cursor)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/models/{version}",
+    operation_id="getModelVersion",
+    summary="One model version",
+    responses=problems(404),
+)
+def read_model(services: Services, key: Job, version: int) -> ModelVersionRow:
+    return _version(services, key, version)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/models/{version}/manifest",
+    operation_id="getModelManifest",
+    summary="Files with their sha256, input, classes, metrics",
+    responses=problems(404),
+)
+def read_manifest(services: Services, key: Job, version: int) -> ModelManifest:
+    return _manifest(services, key, version)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/models/{version}/files/{file_name:path}",
+    operation_id="getModelFile",
+    summary="The bytes of one file, or the way to them",
+    response_model=None,
+    responses={
+        200: {"content": {"application/octet-stream": {}}},
+        307: {"description": "the store hands the file out itself, at this address, for some minutes"},
+        **problems(404),
+    },
+)
+def read_file(services: Services, key: Job, version: int, file_name: str) -> Response:
+    manifest = _manifest(services, key, version)
+    file = next((entry for entry in manifest.files if entry.name == file_name), None)
+    if file is None:
+        names = ", ".join(entry.name for entry in manifest.files)
+        raise NotFoundError(f"model {version} has no file {file_name!r}", where=str(key), hint=f"files: {names}")
+    stored = model_file_key(key, version, file.sha256, file.name)
+    address = services.store.presign_get(stored, timedelta(seconds=services.settings.presign_seconds))
+    if address is not None:
+        return RedirectResponse(address, status_code=307)
+    headers = {
+        "ETag": f'"{file.sha256}"',
+        "Content-Length": str(file.size),
+        "Cache-Control": "private, max-age=31536000, immutable",
+    }
+    return stored_bytes(services, stored, "application/octet-stream", headers)
+
+
+def _version(services: ApiServices, key: JobKey, version: int) -> ModelVersionRow:
+    with services.db.read() as session:
+        return models.get(session, get_job(session, key).id, version)
+
+
+def _manifest(services: ApiServices, key: JobKey, version: int) -> ModelManifest:
+    """Only of versions that the database knows: a manifest in the store alone may be of a job that was cut short."""
+    _version(services, key, version)
+    return load_manifest(services.store, key, version)

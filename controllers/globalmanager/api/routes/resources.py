@@ -1,0 +1,84 @@
+"""Descriptions of jobs, datasets and models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from globalmanager.api.deps import ADMIN_ONLY, Services, accepts, problems
+from globalmanager.api.manifests import parse_manifests
+from globalmanager.db import resources
+from globalmanager.db.values import ResourceRow
+from globalmanager.engine.apply import Applied, apply_resources
+from sedna.common.types import JobKey, Name
+
+router = APIRouter(tags=["resources"], dependencies=[ADMIN_ONLY])
+
+_MEDIA_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "application/json")
+
+_EXAMPLE = """\
+apiVersion: sedna.io/v1alpha1
+kind: Dataset
+metadata: {name: boards}
+spec: {url: /data/boards/index.txt, format: txt}
+"""
+
+
+@router.post(
+    "/resources",
+    operation_id="applyResources",
+    summary="Create or update jobs, datasets and models: all of them or none",
+    responses=problems(413, 415, 422),
+    dependencies=[accepts(*_MEDIA_TYPES)],
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": {"type": "string"}, "example": _EXAMPLE} for kind in _MEDIA_TYPES},
+        }
+    },
+)
+async def apply(
+    request: Request,
+    services: Services,
+    dry_run: Annotated[bool, Query(alias="dryRun", description="say what would happen, change nothing")] = False,
+) -> list[Applied]:
+    """The body holds one or more descriptions (YAML documents, a JSON object or list, or kind List)."""
+    text = await request.body()
+
+    def work() -> list[Applied]:
+        described = parse_manifests(text, "body")
+        applied = apply_resources(services.db, described, services.clock.now(), dry_run=dry_run)
+        return list(applied)
+
+    applied = await run_in_threadpool(work)
+    if not dry_run:
+        services.engine.wake()
+    return applied
+
+
+@router.get("/datasets", operation_id="listDatasets", summary="Dataset descriptions", responses=problems())
+def list_datasets(services: Services) -> list[ResourceRow]:
+    with services.db.read() as session:
+        return list(resources.list_all(session, "Dataset"))
+
+
+@router.get("/models", operation_id="listModels", summary="Model descriptions", responses=problems())
+def list_models(services: Services) -> list[ResourceRow]:
+    with services.db.read() as session:
+        return list(resources.list_all(session, "Model"))
+
+
+@router.delete(
+    "/datasets/{namespace}/{name}", operation_id="deleteDataset", status_code=204, responses=problems(404, 409)
+)
+def delete_dataset(services: Services, namespace: Name, name: Name) -> None:
+    with services.db.write() as session:
+        resources.remove(session, "Dataset", JobKey(namespace=namespace, name=name))
+
+
+@router.delete("/models/{namespace}/{name}", operation_id="deleteModel", status_code=204, responses=problems(404, 409))
+def delete_model(services: Services, namespace: Name, name: Name) -> None:
+    with services.db.write() as session:
+        resources.remove(session, "Model", JobKey(namespace=namespace, name=name))

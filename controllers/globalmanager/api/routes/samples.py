@@ -1,0 +1,178 @@
+"""Samples: upload, list, story, image, label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Annotated, BinaryIO
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Response, UploadFile
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field, ValidationError
+
+from globalmanager.api.deps import ADMIN_ONLY, Admin, Caller, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.images import MEDIA_TYPES, image_size
+from globalmanager.api.lookup import get_job
+from globalmanager.api.schemas import LabelBody, job_path
+from globalmanager.api.services import ApiServices
+from globalmanager.db import samples
+from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleStory
+from globalmanager.engine.intake import accept_sample
+from globalmanager.labelling.service import label_sample
+from sedna.common.errors import DataError
+from sedna.common.types import JobKey, Picked, SampleRecord, Sha256
+from sedna.store.layout import sample_key
+
+router = APIRouter(tags=["samples"])
+
+SampleId = Annotated[Sha256, Path(description="sha256 of the sample's bytes")]
+
+_CHUNK = 1 << 20
+
+
+class SampleStored(BaseModel):
+    """The sample is stored for good."""
+
+    sample_id: str
+    created: bool = Field(description="false: the job had it already")
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/samples",
+    dependencies=[ADMIN_ONLY],
+    operation_id="listSamples",
+    summary="Samples, the newest first",
+    responses=problems(404, 422),
+)
+def list_samples(
+    services: Services, key: Job, page: Annotated[PageQuery, Depends()],
+    picked: Annotated[Picked | None, Query(description="why it was kept")] = None,
+    labelled: Annotated[bool | None, Query()] = None,
+    part: Annotated[Part | None, Query(description="which share a labelled sample went to")] = None,
+    edge: Annotated[str | None, Query(max_length=253)] = None,
+) -> Page[SampleRow]:  # fmt: skip
+    wanted = SampleFilter(picked=picked, labelled=labelled, part=part, edge=edge)
+    with services.db.read() as session:
+        job = get_job(session, key)
+        return samples.list_page(session, job.id, wanted, limit=page.limit, cursor=page.cursor)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/samples/{sample_id}",
+    dependencies=[ADMIN_ONLY],
+    operation_id="getSample",
+    summary="The whole story of a sample: verdict, prediction, labels, dataset versions, models",
+    responses=problems(404, 422),
+)
+def read_sample(services: Services, key: Job, sample_id: SampleId) -> SampleStory:
+    with services.db.read() as session:
+        return samples.story(session, get_job(session, key).id, sample_id)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/samples/{sample_id}/image",
+    dependencies=[ADMIN_ONLY],
+    operation_id="getSampleImage",
+    summary="The bytes of a sample",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"image/*": {}}}, **problems(404, 422)},
+)
+def read_image(services: Services, key: Job, sample_id: SampleId) -> Response:
+    with services.db.read() as session:
+        record = samples.get(session, get_job(session, key).id, sample_id).record
+    headers = {
+        "ETag": f'"{sample_id}"',
+        "Cache-Control": "private, max-age=31536000, immutable",  # the address names the content
+        "Content-Disposition": f'inline; filename="{sample_id}.{record.extension}"',
+        "Content-Length": str(record.size),
+    }
+    media_type = MEDIA_TYPES.get(record.extension, "application/octet-stream")
+    return stored_bytes(services, sample_key(key, sample_id, record.extension), media_type, headers)
+
+
+@router.put(
+    "/jobs/{namespace}/{name}/samples/{sample_id}",
+    operation_id="putSample",
+    summary="Upload a sample; repeating it is harmless",
+    status_code=201,
+    response_model=SampleStored,
+    responses={
+        200: {"description": "the job had this sample already", "model": SampleStored},
+        **problems(404, 413, 415, 422),
+    },
+    dependencies=[accepts("multipart/form-data")],
+)
+def put_sample(
+    services: Services, caller: Caller, key: Job, sample_id: SampleId, response: Response,
+    record: Annotated[str, Form(description="a SampleRecord as JSON")],
+    image: UploadFile,
+) -> SampleStored:  # fmt: skip
+    """``sample_id`` is the sha256 of the image; an edge's token uploads samples of that edge only."""
+    parsed = _record(record)
+    caller.require_edge(parsed.edge)
+    _same(parsed, key, sample_id)
+    created = _accept(services, parsed, image.file)
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"{job_path(key)}/samples/{sample_id}"
+    return SampleStored(sample_id=sample_id, created=created)
+
+
+@router.put(
+    "/jobs/{namespace}/{name}/samples/{sample_id}/label",
+    operation_id="labelSample",
+    summary="Say what a sample shows; saying it again replaces the label and keeps the history",
+    responses=problems(404, 415, 422),
+    dependencies=[accepts("application/json")],
+)
+def put_label(services: Services, caller: Admin, key: Job, sample_id: SampleId, body: LabelBody) -> SampleRow:
+    with services.db.read() as session:
+        get_job(session, key)
+    author = body.author or caller.name
+    return label_sample(services.db, key, sample_id, body.annotation, author, services.clock.now())
+
+
+def _record(text: str) -> SampleRecord:
+    try:
+        return SampleRecord.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in ("record", *first["loc"]))
+        raise DataError(first["msg"].removeprefix("Value error, "), where=place, hint="a SampleRecord") from error
+
+
+def _same(record: SampleRecord, key: JobKey, sample_id: str) -> None:
+    if record.sample_id != sample_id:
+        raise DataError(f"the record is of sample {record.sample_id}", where="record.sample_id", hint=sample_id)
+    if record.job != key:
+        raise DataError(f"the record is of job {record.job}", where="record.job", hint=str(key))
+
+
+def _accept(services: ApiServices, record: SampleRecord, image: BinaryIO) -> bool:
+    """Check what the pixels say, then keep the sample."""
+    with services.db.read() as session:
+        get_job(session, record.job)
+    data = image.read()
+    size = image_size(data, max_pixels=services.settings.max_pixels, where=f"sample {record.sample_id}")
+    if size != (record.width, record.height):
+        stated = f"{record.width} x {record.height}"
+        raise DataError(
+            f"the record says {stated} pixels, the image has {size[0]} x {size[1]}", where="record.width, record.height"
+        )
+    return accept_sample(services.db, services.store, record, data, services.clock.now())
+
+
+def stored_bytes(services: ApiServices, key: str, media_type: str, headers: dict[str, str]) -> StreamingResponse:
+    """An object of the store as a streamed answer; opened before the first header is sent, so that errors are told.
+
+    Raises:
+        NotFoundError, TemporaryError: from the store.
+    """
+    stack = ExitStack()
+    stream = stack.enter_context(services.store.open(key))
+
+    def chunks() -> Iterator[bytes]:
+        with stack:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+    return StreamingResponse(chunks(), media_type=media_type, headers=headers)

@@ -1,0 +1,38 @@
+"""What machines ask about the service itself; no token needed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from globalmanager.api.deps import Services
+from globalmanager.api.health import readiness
+from globalmanager.api.metrics import Metrics
+from globalmanager.api.schemas import Readiness
+
+router = APIRouter(tags=["service"])
+
+_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@router.get("/healthz", operation_id="healthz", summary="The process answers")
+def healthz() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Database, store and engine answer",
+    responses={503: {"description": "a part does not", "model": Readiness}},
+)
+def readyz(services: Services, response: Response) -> Readiness:
+    found = readiness(services)
+    response.status_code = 200 if found.ready else 503
+    return found
+
+
+@router.get("/metrics", operation_id="metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
+def metrics(request: Request) -> Response:
+    collected: Metrics = request.app.state.metrics
+    return Response(collected.render(), headers={"Content-Type": _EXPOSITION})

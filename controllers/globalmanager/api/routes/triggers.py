@@ -1,0 +1,155 @@
+"""Asking for a round, and asking whether one is due."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from sqlalchemy.orm import Session
+
+from globalmanager.api.deps import ADMIN_ONLY, Admin, Job, Services, accepts, problems
+from globalmanager.api.lookup import get_job
+from globalmanager.api.schemas import ReasonBody, TriggerBody, job_path
+from globalmanager.api.services import ApiServices
+from globalmanager.auth.principal import Principal
+from globalmanager.db import requests, rounds
+from globalmanager.db.values import JobRow, RequestRow
+from globalmanager.engine.explain import explain_trigger
+from sedna.common.errors import ConflictError, SpecError
+from sedna.common.types import JobKey
+from sedna.loop.observation import ManualRequest
+from sedna.loop.state import Outcome, RoundKind
+from sedna.loop.verdict import Decision
+
+router = APIRouter(tags=["triggers"], dependencies=[ADMIN_ONLY])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="the same key with the same body gives the first answer again; with another body 409",
+    ),
+]
+
+
+@router.post(
+    "/jobs/{namespace}/{name}/triggers",
+    operation_id="requestRound",
+    summary="Ask for a round: train, evaluate the last candidate again, or deploy a model",
+    status_code=202,
+    responses=problems(404, 409, 415, 422),
+    dependencies=[accepts("application/json")],
+)
+def request_round(
+    services: Services, caller: Admin, key: Job, body: TriggerBody, response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> RequestRow:  # fmt: skip
+    if body.version is not None and body.action is not RoundKind.DEPLOY:
+        raise SpecError(f"a {body.action} request names no version", where="version", hint="leave it out")
+    if body.parameters and body.action is not RoundKind.TRAIN:
+        raise SpecError(f"a {body.action} request takes no parameters", where="parameters", hint="leave them out")
+    wish = ManualRequest(
+        id="", action=body.action, reason=body.reason, requested_by=caller.name,
+        version=body.version, parameters=body.parameters,
+    )  # fmt: skip
+    return _store(services, key, wish, idempotency_key, response)
+
+
+@router.post(
+    "/jobs/{namespace}/{name}/models/{version}:promote",
+    operation_id="promoteModel",
+    summary="Put a model version into service, without the gate",
+    status_code=202,
+    responses=problems(404, 409, 415, 422),
+    dependencies=[accepts("application/json")],
+)
+def promote(
+    services: Services, caller: Admin, key: Job, version: int, body: ReasonBody, response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> RequestRow:  # fmt: skip
+    wish = _deploy(caller, version, body.reason)
+    return _store(services, key, wish, idempotency_key, response)
+
+
+@router.post(
+    "/jobs/{namespace}/{name}/models:rollback",
+    operation_id="rollbackModel",
+    summary="Put the model back into service that was there before the present one",
+    status_code=202,
+    responses=problems(404, 409, 415, 422),
+    dependencies=[accepts("application/json")],
+)
+def rollback(
+    services: Services, caller: Admin, key: Job, body: ReasonBody, response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> RequestRow:  # fmt: skip
+    with services.db.read() as session:
+        version = _champion_before(session, get_job(session, key))
+    return _store(services, key, _deploy(caller, version, body.reason), idempotency_key, response)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/triggers",
+    operation_id="listRequests",
+    summary="The newest requests and their answers",
+    responses=problems(404),
+)
+def list_requests(services: Services, key: Job) -> list[RequestRow]:
+    with services.db.read() as session:
+        return list(requests.list_recent(session, get_job(session, key)))
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/triggers/{request_id}",
+    operation_id="getRequest",
+    summary="A request: pending, accepted (as which round) or refused (why)",
+    responses=problems(404),
+)
+def read_request(services: Services, key: Job, request_id: str) -> RequestRow:
+    with services.db.read() as session:
+        return requests.get(session, get_job(session, key), request_id)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/trigger:explain",
+    operation_id="explainTrigger",
+    summary="Would the train trigger fire now, and why or why not; stores nothing",
+    responses=problems(404),
+)
+def explain(services: Services, key: Job) -> Decision:
+    with services.db.read() as session:
+        get_job(session, key)
+    return explain_trigger(services.db, key, services.clock.now(), services.engine_settings)
+
+
+def _deploy(caller: Principal, version: int, reason: str) -> ManualRequest:
+    return ManualRequest(id="", action=RoundKind.DEPLOY, reason=reason, requested_by=caller.name, version=version)
+
+
+def _store(
+    services: ApiServices, key: JobKey, wish: ManualRequest, idempotency_key: str | None, response: Response
+) -> RequestRow:
+    with services.db.write() as session:
+        job = get_job(session, key)
+        row, created = requests.add(session, job, wish, services.clock.now(), idempotency_key=idempotency_key)
+    if created:
+        services.engine.wake()
+    response.headers["Location"] = f"{job_path(key)}/triggers/{row.id}"
+    return row
+
+
+def _champion_before(session: Session, job: JobRow) -> int:
+    """The model that was in service before the present champion."""
+    cursor: str | None = None
+    while True:
+        page = rounds.list_page(session, job.id, limit=100, cursor=cursor)
+        for row in page.items:
+            changed = row.outcome is Outcome.DEPLOYED and row.candidate == job.state.champion
+            if changed and row.champion is not None and row.champion != row.candidate:
+                return row.champion
+        cursor = page.next
+        if cursor is None:
+            raise ConflictError(
+                "there is no model to go back to", where=str(job.key), hint="no round has changed the model in service"
+            )

@@ -1,0 +1,37 @@
+"""Reports of workers, handed over by local controllers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from globalmanager.api.deps import Caller, Services, accepts, problems
+from globalmanager.engine.reports import WorkerReport, receive_report
+from sedna.common.errors import DataError
+
+router = APIRouter(tags=["workers"])
+
+
+class ReportTaken(BaseModel):
+    """The report is stored."""
+
+    known: bool = Field(description="false: no running worker has this name; the report changes nothing")
+
+
+@router.post(
+    "/worker-reports/{worker}",
+    operation_id="reportWorker",
+    summary="What a worker said about itself; repeating it is harmless",
+    status_code=200,
+    responses=problems(413, 415, 422),
+    dependencies=[accepts("application/json")],
+)
+def report(services: Services, caller: Caller, worker: str, body: WorkerReport) -> ReportTaken:
+    """An edge's token may hand over ``deploy`` reports only: training and evaluation decide what is deployed."""
+    if body.kind.lower() != "deploy":
+        caller.require_admin()
+    if body.name != worker:
+        raise DataError(f"the report is of worker {body.name!r}", where="name", hint=worker)
+    known = receive_report(services.db, worker, body, services.clock.now())
+    services.engine.wake()
+    return ReportTaken(known=known)

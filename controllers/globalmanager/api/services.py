@@ -1,0 +1,73 @@
+"""What the routes work with. The composition root fills it in; tests fill it with twins."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from globalmanager.api.middleware.authenticate import Authenticator
+from globalmanager.db import Database
+from globalmanager.settings import EngineSettings
+from sedna.common.clock import Clock
+from sedna.store import ObjectStore
+
+__all__ = ["ApiServices", "ApiSettings", "EngineControl"]
+
+
+class ApiSettings(BaseModel):
+    """Limits of the API."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_sample_bytes: int = Field(default=32 << 20, ge=1024, description="bytes of a sample upload, image and record")
+    max_manifest_bytes: int = Field(default=4 << 20, ge=1024, description="bytes of job descriptions")
+    max_labels_bytes: int = Field(default=64 << 20, ge=1024, description="bytes of an imported label file")
+    max_report_bytes: int = Field(default=64 << 20, ge=1024, description="bytes of a worker's report: a row a sample")
+    max_body_bytes: int = Field(default=1 << 20, ge=1024, description="bytes of any other body")
+    max_pixels: int = Field(
+        default=100_000_000, ge=1, description="of a sample; a small file can stand for gigabytes of pixels"
+    )
+    presign_seconds: float = Field(
+        default=600, gt=0, description="how long an edge may use the address of a model file that the store signed"
+    )
+    sse_poll_seconds: float = Field(default=0.5, gt=0, description="between two looks for new events")
+    sse_heartbeat_seconds: float = Field(default=15, gt=0, description="proxies close a silent stream after 30 to 60")
+    engine_silence_seconds: float = Field(
+        default=60, gt=0, description="an engine that did not look at its jobs for so long is not ready"
+    )
+
+
+class EngineControl(Protocol):
+    """The engine as the API sees it."""
+
+    @property
+    def running(self) -> bool:
+        """False before its start, after its end, and when it lost its lease."""
+        ...
+
+    @property
+    def last_tick(self) -> datetime | None:
+        """When it last looked at the jobs."""
+        ...
+
+    def wake(self) -> None:
+        """Look at the jobs now instead of at the next tick."""
+        ...
+
+
+@dataclass(frozen=True)
+class ApiServices:
+    """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them."""
+
+    db: Database
+    store: ObjectStore
+    engine: EngineControl
+    engine_settings: EngineSettings
+    clock: Clock
+    authenticator: Authenticator
+    settings: ApiSettings = field(default_factory=ApiSettings)
+    stopping: threading.Event = field(default_factory=threading.Event)

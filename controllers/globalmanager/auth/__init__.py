@@ -1,0 +1,1 @@
+"""Who is calling: bearer tokens, of which only the sha256 is stored, and what each role may do."""

@@ -1,0 +1,43 @@
+"""The first admin's token: made at the first start, kept in a file that only the service's user can read."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from pathlib import Path
+
+from globalmanager.db import Database, tokens
+from sedna.common.atomic import write_atomic
+from sedna.common.clock import Clock
+
+__all__ = ["ADMIN_TOKEN_FILE", "ADMIN_TOKEN_NAME", "ensure_admin_token"]
+
+ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105  (a file name)
+ADMIN_TOKEN_NAME = "admin"  # noqa: S105  (a token's name)
+
+
+def ensure_admin_token(db: Database, data_dir: Path, clock: Clock) -> str:
+    """The admin token of this data folder; made, stored and written to ``admin.token`` (0600) if there is none.
+
+    A file whose token is not valid any more (it was revoked, or the database is a new one) is replaced. The file is
+    written before the database knows the token: a crash in between leaves a file that the next start replaces.
+    """
+    path = data_dir / ADMIN_TOKEN_FILE
+    if path.exists():
+        secret = path.read_text(encoding="utf-8").strip()
+        with db.read() as session:
+            if secret and tokens.authenticate(session, secret, clock.now()) is not None:
+                path.chmod(0o600)
+                return secret
+    secret = secrets.token_urlsafe(32)
+    write_atomic(path, f"{secret}\n".encode(), mode=0o600)
+    with db.write() as session:
+        name = _free_name({row.name for row in tokens.list_all(session)})
+        tokens.create(session, name, "admin", clock.now(), secret=secret)
+    return secret
+
+
+def _free_name(taken: set[str]) -> str:
+    """``admin``, or ``admin-2``...: a revoked token keeps its name, because records refer to it."""
+    candidates = (ADMIN_TOKEN_NAME if n == 1 else f"{ADMIN_TOKEN_NAME}-{n}" for n in itertools.count(1))
+    return next(name for name in candidates if name not in taken)

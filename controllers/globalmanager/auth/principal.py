@@ -1,0 +1,51 @@
+"""The identity behind a bearer token."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from globalmanager.db.values import Role, TokenRow
+from sedna.common.errors import AuthError
+from sedna.common.types import Value
+
+__all__ = ["Principal"]
+
+
+class Principal(Value):
+    """Who is calling. ``name`` goes to logs and records, the token never does.
+
+    An ``edge`` token speaks for one edge: its heartbeats, its samples, and the models it has to fetch.
+    """
+
+    name: str
+    role: Role
+    edge: str | None = None
+
+    @model_validator(mode="after")
+    def _edge_is_bound(self) -> Self:
+        if (self.role == "edge") != (self.edge is not None):
+            raise ValueError("an edge token names exactly one edge; an admin token names none")
+        return self
+
+    @classmethod
+    def of(cls, token: TokenRow) -> Self:
+        """The identity of a stored token."""
+        return cls(name=token.name, role=token.role, edge=token.edge)
+
+    def require_admin(self) -> None:
+        """Raise `AuthError` (403) unless this is an admin."""
+        if self.role != "admin":
+            raise AuthError(
+                f"token {self.name!r} has the role {self.role!r}", hint="this needs the role 'admin'", forbidden=True
+            )
+
+    def require_edge(self, edge: str) -> None:
+        """Raise `AuthError` (403) unless this may speak for the edge: its own token, or an admin."""
+        if self.role == "edge" and self.edge != edge:
+            raise AuthError(
+                f"token {self.name!r} belongs to edge {self.edge!r}, not to {edge!r}",
+                hint="use the token that was shown when that edge was registered",
+                forbidden=True,
+            )

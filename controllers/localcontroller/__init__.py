@@ -1,0 +1,19 @@
+"""The edge node's helper of upstream-style workers: keeps their reports until the cloud has them, brings them models.
+
+Run it with ``python -m localcontroller``, or in-process through `LocalController`. It needs ``sedna`` only, not the
+global manager.
+"""
+
+from localcontroller.controller import LocalController
+from localcontroller.reports import WorkerReport
+from localcontroller.settings import HotUpdate, LocalControllerSettings
+from localcontroller.sink import HttpReportSink, ReportSink
+
+__all__ = [
+    "HotUpdate",
+    "HttpReportSink",
+    "LocalController",
+    "LocalControllerSettings",
+    "ReportSink",
+    "WorkerReport",
+]

@@ -1,0 +1,71 @@
+"""``python -m localcontroller``: run until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from types import FrameType
+
+from pydantic import ValidationError
+
+from localcontroller.controller import LocalController
+from localcontroller.settings import LocalControllerSettings
+from localcontroller.sink import HttpReportSink
+from sedna.common.errors import SednaError, SpecError, UserError
+from sedna.common.log import LOGGER, setup_logging
+from sedna.edge.http_link import HttpEdgeLink
+
+
+def main() -> int:
+    """Run; returns the exit code: 0 stopped, 2 wrong settings, 1 anything else."""
+    setup_logging()
+    try:
+        run(_settings())
+    except UserError as error:
+        LOGGER.error("%s", error)
+        return 2
+    except SednaError as error:
+        LOGGER.error("%s", error)
+        return 1
+    return 0
+
+
+def run(settings: LocalControllerSettings) -> None:
+    """Serve until a signal asks for the end."""
+
+    def token() -> str:
+        return settings.token_file.read_text(encoding="utf-8").strip()
+
+    sink = HttpReportSink(settings.cloud_url, token)
+    link = HttpEdgeLink(settings.cloud_url, token)
+    controller = LocalController(
+        settings.data_dir, sink, edge=settings.name, link=link, hot_updates=settings.hot_updates,
+        host=settings.host, port=settings.port,
+    )  # fmt: skip
+    ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    controller.start()
+    LOGGER.info("workers report to %s", controller.url)
+    ended.wait()
+    controller.stop()
+    sink.close()
+    link.close()
+
+
+def _settings() -> LocalControllerSettings:
+    try:
+        return LocalControllerSettings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        variable = "SEDNA_LC__" + "__".join(str(part).upper() for part in first["loc"])
+        raise SpecError(first["msg"], where=variable, hint="set this environment variable") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

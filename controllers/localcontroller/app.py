@@ -1,0 +1,81 @@
+"""Upstream's one route, exactly: ``POST /sedna/workers/{worker}/info``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from localcontroller.reports import WorkerReport
+from sedna.common.errors import TemporaryError
+
+__all__ = ["MAX_REPORT_BYTES", "create_app"]
+
+MAX_REPORT_BYTES = 64 << 20
+"""An evaluation report has one row a sample: 100 000 samples make about 20 MB."""
+
+
+def create_app(receive: Callable[[WorkerReport], None], pending: Callable[[], int]) -> FastAPI:
+    """The application.
+
+    Args:
+        receive: keeps a report; returns only when it is safe. May raise `TemporaryError`.
+        pending: how many reports wait for the cloud; shown by ``/healthz``.
+    """
+    app = FastAPI(title="Sedna local controller", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.post("/sedna/workers/{worker}/info")
+    async def worker_info(worker: str, request: Request) -> JSONResponse:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_REPORT_BYTES:
+                return _answer(413, f"the report is larger than {MAX_REPORT_BYTES} bytes", close=True)
+        try:
+            report = WorkerReport.model_validate({"name": "", **_json_object(bytes(body))})
+        except (ValidationError, ValueError) as error:
+            return _answer(400, f"the message body is not a worker report: {_first_line(error)}")
+        if report.name != worker:
+            return _answer(
+                400,
+                f"worker name(name={worker}) in the api is different from that(name={report.name}) in the message body",
+            )
+        try:
+            await run_in_threadpool(receive, report)
+        except TemporaryError as error:
+            return _answer(503, str(error))
+        return _answer(200, "OK")
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, int | str]:
+        return {"status": "ok", "pending_reports": pending()}
+
+    return app
+
+
+def _json_object(body: bytes) -> dict[str, object]:
+    content = json.loads(body, parse_constant=_refuse_constant)
+    if not isinstance(content, dict):
+        raise ValueError(f"expected an object, got {type(content).__name__}")
+    return content
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        entry = error.errors(include_url=False)[0]
+        return f"{'.'.join(str(part) for part in entry['loc'])}: {entry['msg']}"
+    return str(error).splitlines()[0]
+
+
+def _answer(status: int, message: str, *, close: bool = False) -> JSONResponse:
+    """Upstream's answer: capital keys."""
+    headers = {"Connection": "close"} if close else None
+    return JSONResponse({"Status": status, "Message": message}, status, headers=headers)

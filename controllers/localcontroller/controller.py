@@ -1,0 +1,102 @@
+"""The local controller as a whole: route, outbox, hand-over and model pull."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from localcontroller.app import create_app
+from localcontroller.handover import Handover
+from localcontroller.http_server import ThreadedServer
+from localcontroller.model_pull import ModelPull
+from localcontroller.outbox import Outbox
+from localcontroller.reports import WorkerReport
+from localcontroller.settings import HotUpdate
+from localcontroller.sink import ReportSink
+from sedna.common.clock import Clock, SystemClock
+from sedna.common.types import JobKey
+from sedna.edge.link import EdgeLink
+
+__all__ = ["LocalController"]
+
+LOGGER = logging.getLogger("sedna.localcontroller")
+
+
+class LocalController:
+    """Serves the workers of one node.
+
+    Args:
+        data_dir: holds the outbox.
+        sink: takes the reports over.
+        edge: the name of this node towards the cloud.
+        link: brings models; needed only with ``hot_updates``.
+        host, port: where workers report; port 0 = any free one.
+
+    Raises:
+        ConflictError: the address is taken.
+        TemporaryError: the outbox cannot be opened.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        sink: ReportSink,
+        *,
+        edge: str = "local",
+        link: EdgeLink | None = None,
+        hot_updates: tuple[HotUpdate, ...] = (),
+        host: str = "127.0.0.1",
+        port: int = 9100,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock if clock is not None else SystemClock()
+        self._outbox = Outbox(data_dir / "reports.db", clock)
+        self._handover = Handover(self._outbox, sink)
+        self._pull = ModelPull(link, edge, hot_updates, clock) if link is not None and hot_updates else None
+        self._server = ThreadedServer(
+            create_app(self.receive, self._outbox.pending), host, port, name="localcontroller"
+        )
+
+    @property
+    def url(self) -> str:
+        """Where workers report: their LC_SERVER."""
+        return self._server.url
+
+    def receive(self, report: WorkerReport) -> None:
+        """Keep a report, then tell whom it concerns.
+
+        Raises:
+            TemporaryError: it could not be kept; the worker must try again.
+        """
+        job = _job_of(report)
+        version = self._pull.offered_version(job) if self._pull is not None and job is not None else None
+        if self._pull is not None and job is not None:
+            self._pull.receive(report, job)  # first: it is idempotent, and a repeated report would stop at the outbox
+        if self._outbox.add(report, discriminator="" if version is None else f"model {version}"):
+            LOGGER.info("worker %s reports %s %s", report.name, report.kind, report.status)
+            self._handover.notify()
+
+    def start(self) -> None:
+        """Listen, hand over, pull. Returns when workers can report."""
+        self._server.start()
+        self._handover.start()
+        if self._pull is not None:
+            self._pull.start()
+
+    def stop(self) -> None:
+        """Stop listening first, so that nothing is acknowledged and then forgotten; undelivered reports stay."""
+        self._server.stop()
+        if self._pull is not None:
+            self._pull.stop()
+        self._handover.stop()
+        self._outbox.close()
+
+
+def _job_of(report: WorkerReport) -> JobKey | None:
+    """The job that a report names, if it names one."""
+    try:
+        return JobKey(namespace=report.namespace or "default", name=report.owner_name)
+    except ValidationError:
+        return None

@@ -1,0 +1,63 @@
+"""Where reports go: the global manager, over HTTP or in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import quote
+
+import httpx
+
+from localcontroller.reports import WorkerReport
+from sedna.common.errors import AuthError, DataError, LinkUnavailableError
+
+__all__ = ["HttpReportSink", "ReportSink"]
+
+_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
+_REFUSED = frozenset({400, 404, 409, 413, 415, 422})
+
+
+class ReportSink(Protocol):
+    """Takes reports over. Taking the same one twice must be harmless."""
+
+    def deliver(self, report: WorkerReport) -> None:
+        """Hand one report over.
+
+        Raises:
+            LinkUnavailableError: not now; try again.
+            AuthError: the token is not accepted; somebody must act, so the report stays.
+            DataError: the report was understood and refused for good.
+        """
+        ...
+
+
+class HttpReportSink:
+    """``POST /api/v1/worker-reports/{worker}`` of the global manager.
+
+    Args:
+        url: ``http(s)://host:port``, with an optional path prefix.
+        token: gives the bearer token; asked for every request, so that it may change.
+    """
+
+    def __init__(self, url: str, token: Callable[[], str], *, timeout: httpx.Timeout = _TIMEOUT) -> None:
+        self._token = token
+        self._client = httpx.Client(base_url=url.rstrip("/") + "/api/v1/", timeout=timeout)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def deliver(self, report: WorkerReport) -> None:
+        path = f"worker-reports/{quote(report.name, safe='')}"
+        try:
+            response = self._client.post(path, json=report.body(), headers={"Authorization": f"Bearer {self._token()}"})
+        except httpx.HTTPError as error:
+            raise LinkUnavailableError(str(error) or type(error).__name__, where=path) from error
+        if response.is_success:
+            return
+        message = f"answer {response.status_code}: {response.text[:300]}"
+        if response.status_code in (401, 403):
+            raise AuthError(message, where=path, forbidden=response.status_code == 403)
+        if response.status_code in _REFUSED and "problem+json" in response.headers.get("Content-Type", ""):
+            raise DataError(message, where=path)
+        raise LinkUnavailableError(message, where=path)
