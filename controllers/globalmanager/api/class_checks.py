@@ -42,14 +42,16 @@ def _miner(mining: HardExampleMining) -> Iterator[Mistake]:
         yield Mistake((*loc, "name"), f"no miner {shown(mining.name)} is registered", _suggest(mining.name, known))
         return
     miner = ClassFactory.get_cls(ClassType.HEM, mining.name)
-    try:
-        inspect.signature(miner).bind(**mining.as_dict())
-    except TypeError as error:
-        accepted = ", ".join(inspect.signature(miner).parameters) or "none"
-        yield Mistake((*loc, "parameters"), f"{mining.name}: {error}", f"parameters of {mining.name}: {accepted}")
+    given, accepted = mining.as_dict(), inspect.signature(miner).parameters
+    # Built-in miners take and ignore foreign parameters, as upstream's do; in a description they are a typing mistake.
+    named = [name for name, entry in accepted.items() if entry.kind is not inspect.Parameter.VAR_KEYWORD]
+    unknown = [key for key in given if key not in named]
+    if unknown and (len(named) == len(accepted) or miner.__module__.startswith("sedna.")):
+        hint = f"{closest(unknown[0], named)} parameters of {mining.name}: {', '.join(named) or 'none'}".strip()
+        yield Mistake((*loc, "parameters"), f"unknown parameter {shown(unknown[0])}", hint)
         return
     try:
-        miner(**mining.as_dict())
+        miner(**given)
     except UserError as error:
         yield Mistake((*loc, "parameters"), error.message, error.hint)
 

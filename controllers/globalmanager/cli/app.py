@@ -1,0 +1,61 @@
+"""The command tree. Nothing heavy is imported here: ``sedna --help`` has to be quick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from globalmanager.cli.commands import (
+    edges,
+    events,
+    jobs,
+    models,
+    rounds,
+    samples,
+    tokens,
+    triggers,
+    up,
+    validate,
+    version,
+)
+from globalmanager.cli.errors import print_error
+from globalmanager.cli.exit_codes import exit_code_of
+from sedna.common.errors import SednaError
+
+__all__ = ["app"]
+
+
+class SednaGroup(TyperGroup):
+    """Errors of the tree become a message and an exit code; anything else is a defect and shows its trace."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except SednaError as error:
+            print_error(error)
+            raise typer.Exit(exit_code_of(error)) from None
+
+
+app = typer.Typer(
+    name="sedna",
+    cls=SednaGroup,
+    help="Edge-cloud incremental learning: hard examples travel from the edge, better models travel back.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("up")(up.up)
+app.command("validate")(validate.validate)
+app.command("events")(events.events)
+app.command("version")(version.version)
+app.add_typer(jobs.app, name="job")
+app.add_typer(triggers.app, name="trigger")
+app.add_typer(rounds.app, name="round")
+app.add_typer(samples.app, name="sample")
+app.add_typer(models.app, name="model")
+app.add_typer(edges.app, name="edge")
+app.add_typer(tokens.app, name="token")

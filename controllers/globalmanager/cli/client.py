@@ -1,0 +1,218 @@
+"""The service as the command line reaches it: where it is, and calls with errors of the tree."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+import typer
+
+from globalmanager.cli.errors import ManyMistakesError
+from sedna.common.atomic import write_atomic
+from sedna.common.errors import (
+    AuthError,
+    ConflictError,
+    DataError,
+    LinkUnavailableError,
+    NotFoundError,
+    PermanentError,
+    SednaError,
+    SpecError,
+    TooLargeError,
+)
+from sedna.common.types import JobKey
+
+__all__ = ["CONTEXT_FILE", "Client", "connect", "default_context", "job_key", "job_path", "save_context"]
+
+CONTEXT_FILE = "client.json"
+_TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=60.0, pool=5.0)
+_PAGE = 500
+
+_ERRORS: dict[int, type[SednaError]] = {
+    404: NotFoundError,
+    409: ConflictError,
+    413: TooLargeError,
+    415: DataError,
+    422: DataError,
+    400: DataError,
+    503: LinkUnavailableError,
+}
+
+
+def default_context() -> Path:
+    """The file that `sedna up` writes for the commands of the same user."""
+    folder = os.environ.get("SEDNA_CONFIG_DIR") or typer.get_app_dir("sedna")
+    return Path(folder) / CONTEXT_FILE
+
+
+def save_context(path: Path, url: str, token: str) -> None:
+    """Write an address and its token, readable by this user only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps({"url": url, "token": token}, indent=2).encode() + b"\n", mode=0o600)
+
+
+def job_key(text: str) -> JobKey:
+    """``name`` or ``namespace/name``.
+
+    Raises:
+        SpecError: it is neither.
+    """
+    namespace, slash, name = text.partition("/")
+    if not slash:
+        namespace, name = "default", text
+    try:
+        return JobKey(namespace=namespace, name=name)
+    except ValueError as error:
+        raise SpecError(f"{text!r} is not the name of a job", where="JOB", hint="NAME or NAMESPACE/NAME") from error
+
+
+def job_path(text: str) -> str:
+    """The address of a job, from its name on the command line."""
+    key = job_key(text)
+    return f"jobs/{quote(key.namespace, safe='')}/{quote(key.name, safe='')}"
+
+
+def connect(url: str | None, token: str | None) -> Client:
+    """A client for the given service, or else for the one that `sedna up` wrote down.
+
+    Raises:
+        SpecError: no service is known, or its file is damaged.
+    """
+    if url is None or token is None:
+        path = default_context()
+        try:
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            known_url, known_token = str(saved["url"]), str(saved["token"])
+        except FileNotFoundError:
+            missing = "--url" if url is None else "--token"
+            hint = "start one with 'sedna up', or give --url and --token (SEDNA_URL, SEDNA_TOKEN)"
+            raise SpecError("no service is known", where=missing, hint=hint) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise SpecError("the saved address is damaged", where=str(path), hint="delete the file") from error
+        if url is None:
+            url, token = known_url, token or known_token
+        elif token is None and url.rstrip("/") == known_url.rstrip("/"):
+            token = known_token
+    if token is None:
+        raise SpecError(f"no token for {url} is known", where="--token", hint="give --token or SEDNA_TOKEN")
+    return Client(url, token)
+
+
+class Client:
+    """Calls of ``/api/v1``. Use as a context manager."""
+
+    def __init__(self, url: str, token: str) -> None:
+        parsed = httpx.URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise SpecError(f"{url!r} is not an address", where="--url", hint="http://HOST:PORT")
+        self._url = url
+        self._http = httpx.Client(
+            base_url=f"{url.rstrip('/')}/api/v1/", headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: object) -> Any:
+        """The answer's JSON."""
+        return self._call("GET", path, params=_given(params)).json()
+
+    def post(self, path: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Any:
+        """Send JSON; the answer's JSON."""
+        return self._call("POST", path, json=dict(body), headers=dict(headers or {})).json()
+
+    def put(self, path: str, body: Mapping[str, object]) -> Any:
+        """Send JSON; the answer's JSON."""
+        return self._call("PUT", path, json=dict(body)).json()
+
+    def send(self, path: str, content: bytes, media_type: str, **params: object) -> Any:
+        """Post bytes; the answer's JSON."""
+        headers = {"Content-Type": media_type}
+        return self._call("POST", path, content=content, headers=headers, params=_given(params)).json()
+
+    def delete(self, path: str) -> None:
+        """Delete."""
+        self._call("DELETE", path)
+
+    def pages(self, path: str, *, limit: int | None, **params: object) -> list[Any]:
+        """Items of a paged list, up to ``limit`` (None = all)."""
+        found: list[Any] = []
+        cursor: str | None = None
+        while limit is None or len(found) < limit:
+            size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+            page = self.get(path, limit=size, cursor=cursor, **params)
+            found += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                break
+        return found
+
+    def events(self, path: str, *, after: int | None, follow: bool) -> Iterator[dict[str, Any]]:
+        """Events of a stream until it ends.
+
+        Raises:
+            LinkUnavailableError: the stream broke off.
+        """
+        params = _given({"after": after, "follow": follow})
+        timeout = httpx.Timeout(_TIMEOUT.connect, read=60.0)  # the service writes at least every 15 s
+        try:
+            with self._http.stream("GET", path, params=params, timeout=timeout) as response:
+                if response.is_error:
+                    response.read()
+                    raise _error(response)
+                for line in response.iter_lines():
+                    if line.startswith("data: "):
+                        yield json.loads(line.removeprefix("data: "))
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        if response.is_error:
+            raise _error(response)
+        return response
+
+    def _away(self, error: httpx.HTTPError) -> LinkUnavailableError:
+        reason = str(error) or type(error).__name__
+        return LinkUnavailableError(
+            f"the service does not answer: {reason}", where=self._url, hint="is it running? 'sedna up' starts one"
+        )
+
+
+def _given(params: Mapping[str, object]) -> dict[str, str]:
+    """Query parameters without absent ones, in the spelling of JSON."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in params.items()
+        if value is not None
+    }
+
+
+def _error(response: httpx.Response) -> SednaError:
+    """The error that a problem stands for."""
+    status = response.status_code
+    if "problem+json" not in response.headers.get("Content-Type", ""):
+        return PermanentError(f"answer {status} of some other server", where=str(response.url), hint="check --url")
+    problem = response.json()
+    parts = problem.get("errors") or []
+    if len(parts) > 1:
+        return ManyMistakesError(tuple(_line(part) for part in parts))
+    message, where, hint = problem["detail"], problem.get("where", ""), problem.get("hint", "")
+    if status in (401, 403):
+        return AuthError(message, where=where, hint=hint, forbidden=status == 403)
+    return _ERRORS.get(status, PermanentError)(message, where=where, hint=hint)
+
+
+def _line(part: Mapping[str, str]) -> str:
+    return f"{part['where']}: {part['detail']}" + (f" ({part['hint']})" if part.get("hint") else "")

@@ -1,0 +1,85 @@
+"""``sedna edge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from globalmanager.cli.options import Format, Output, Token, Url
+from globalmanager.cli.render import Column, field, print_data, time_of
+
+app = typer.Typer(help="List, register, run and remove edges.", no_args_is_help=True)
+
+_LIST = (
+    Column("NAME", field("name")),
+    Column("LAST SEEN", time_of("last_seen_at")),
+    Column("SOFTWARE", field("software")),
+    Column("SERVES", lambda edge: ", ".join(_served(status) for status in edge["jobs"])),
+    Column("REGISTERED", time_of("registered_at")),
+)
+
+EdgeName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the edge.", show_default=False)]
+
+
+@app.command("list")
+def list_edges(output: Output = Format.TABLE, url: Url = None, token: Token = None) -> None:
+    """List edges and what they serve."""
+    from globalmanager.cli.client import connect
+
+    with connect(url, token) as client:
+        print_data(client.get("edges"), output, _LIST, empty="no edges")
+
+
+@app.command("register")
+def register_edge(name: EdgeName, output: Output = Format.TABLE, url: Url = None, token: Token = None) -> None:
+    """Register an edge and print its token, which cannot be shown again."""
+    from globalmanager.cli.client import connect
+
+    with connect(url, token) as client:
+        found = client.post("edges", {"name": name})
+    print_data(found, output, (Column("NAME", field("name")), Column("TOKEN", field("token"))))
+
+
+@app.command("remove")
+def remove_edge(
+    name: EdgeName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Forget an edge; its token ends."""
+    from urllib.parse import quote
+
+    from globalmanager.cli.client import connect
+
+    if not yes:
+        typer.confirm(f"Remove edge {name}?", abort=True)
+    with connect(url, token) as client:
+        client.delete(f"edges/{quote(name, safe='')}")
+    typer.echo(f"edge {name} is removed")
+
+
+@app.command("serve")
+def serve_edge(
+    name: EdgeName,
+    data: Annotated[Path, typer.Option("--data", help="Folder for models and the spool.", show_default=False)],
+    url: Annotated[str, typer.Option("--url", envvar="SEDNA_URL", help="Address of the service.", show_default=False)],
+    token_file: Annotated[
+        Path,
+        typer.Option("--token-file", envvar="SEDNA_TOKEN_FILE", help="Holds the edge's token.", show_default=False),
+    ],
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")] = 8081,
+) -> None:
+    """Run the inference worker of an edge in this process, until Ctrl-C."""
+    from sedna.edge import EdgeSettings, serve
+
+    serve(EdgeSettings(name=name, data_dir=data, link_url=url, token_file=token_file, host=host, port=port))
+
+
+def _served(status: dict[str, object]) -> str:
+    job = status["job"]
+    name = f"{job['namespace']}/{job['name']}" if isinstance(job, dict) else str(job)
+    return f"{name} model {status['model_version']}" if status["model_version"] else f"{name} ({status['state']})"

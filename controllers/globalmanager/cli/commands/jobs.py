@@ -1,0 +1,128 @@
+"""``sedna job``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from globalmanager.cli.options import Format, JobName, Output, Token, Url
+from globalmanager.cli.render import Column, field, print_data, time_of
+
+app = typer.Typer(help="Apply, list, show and delete jobs.", no_args_is_help=True)
+
+_LIST = (
+    Column("NAMESPACE", field("namespace")),
+    Column("NAME", field("name")),
+    Column("PHASE", field("phase")),
+    Column("ROUND", field("round")),
+    Column("MODEL", field("champion")),
+    Column("SAMPLES", field("counts.samples")),
+    Column("LABELLED", field("counts.labelled")),
+    Column("CREATED", time_of("created_at")),
+)
+
+_APPLIED = (
+    Column("KIND", field("kind")),
+    Column("NAMESPACE", field("namespace")),
+    Column("NAME", field("name")),
+    Column("ACTION", field("action")),
+)
+
+_SHOWN = (
+    ("Job", lambda job: f"{job['namespace']}/{job['name']}"),
+    ("Phase", field("phase")),
+    ("Degraded", field("degraded")),
+    ("Round", field("round")),
+    ("Model in service", field("champion")),
+    ("Samples", field("counts.samples")),
+    ("Labelled", field("counts.labelled")),
+    ("  train / eval / hold-out", lambda job: " / ".join(str(job["counts"][p]) for p in ("train", "eval", "holdout"))),
+    ("Unused labelled samples", lambda job: f"{job['unused']['train_new']} train, {job['unused']['eval_new']} eval"),
+    ("Failed rounds in a row", field("state.failures")),
+    ("Last round", lambda job: _last_round(job["state"]["history"])),
+    ("Edges", lambda job: ", ".join(_edge(edge) for edge in job["edges"])),
+    ("Created", time_of("created_at")),
+)
+
+
+@app.command("apply")
+def apply_files(
+    files: Annotated[list[Path], typer.Option("-f", "--file", help="YAML or JSON; may be repeated.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Create or update the jobs, datasets and models of the files: all of them or none."""
+    from globalmanager.api.manifests import read_manifests
+    from globalmanager.cli.client import connect
+
+    described = [resource for path in files for resource in read_manifests(path)]
+    documents = [resource.model_dump_json(by_alias=True, exclude_unset=True) for resource in described]
+    with connect(url, token) as client:
+        body = f"[{','.join(documents)}]".encode()
+        applied = client.send("resources", body, "application/json", dryRun=dry_run)
+    print_data(applied, output, _APPLIED)
+
+
+@app.command("list")
+def list_jobs(
+    namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Only of this namespace.")] = None,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """List jobs."""
+    from globalmanager.cli.client import connect
+
+    with connect(url, token) as client:
+        print_data(client.get("jobs", namespace=namespace), output, _LIST, empty="no jobs")
+
+
+@app.command("get")
+def get_job(job: JobName, output: Output = Format.TABLE, url: Url = None, token: Token = None) -> None:
+    """Show one job: state, counts, model in service, edges."""
+    from globalmanager.cli.client import connect, job_path
+
+    with connect(url, token) as client:
+        found = client.get(job_path(job))
+    if output is not Format.TABLE:
+        print_data(found, output, ())
+        return
+    for name, read in _SHOWN:
+        value = read(found)
+        if value is not None and value != "":
+            typer.echo(f"{name + ':':<27} {value}")
+
+
+@app.command("delete")
+def delete_job(
+    job: JobName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Stop driving a job. Its samples, models and history stay."""
+    from globalmanager.cli.client import connect, job_path
+
+    path = job_path(job)
+    if not yes:
+        typer.confirm(f"Stop job {job}?", abort=True)
+    with connect(url, token) as client:
+        client.delete(path)
+    typer.echo(f"job {job} is deleted; its samples and models are kept")
+
+
+def _last_round(history: list[dict[str, object]]) -> str:
+    if not history:
+        return ""
+    last = history[-1]
+    return f"{last['id']} {last['kind']}: {last['outcome']}, {last['reason']}"
+
+
+def _edge(edge: dict[str, object]) -> str:
+    jobs = edge["jobs"]
+    served = jobs[0].get("model_version") if isinstance(jobs, list) and jobs else None
+    return f"{edge['name']} (model {served})" if served else f"{edge['name']} (no model)"

@@ -1,0 +1,198 @@
+"""``sedna sample``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from globalmanager.cli.options import Format, JobName, Output, Token, Url
+from globalmanager.cli.render import Column, field, print_data, short_id, time_of
+from sedna.common.errors import NotFoundError, SpecError
+
+if TYPE_CHECKING:
+    from globalmanager.cli.client import Client
+
+app = typer.Typer(help="List, show, label and import labels of samples.", no_args_is_help=True)
+
+_LIST = (
+    Column("SAMPLE", short_id("record.sample_id")),
+    Column("PICKED", field("record.picked")),
+    Column("EDGE", field("record.edge")),
+    Column("MODEL", field("record.model_version")),
+    Column("SCORE", field("record.verdict.score")),
+    Column("LABELLED", lambda row: row["label"] is not None),
+    Column("PART", field("part")),
+    Column("ROUND", field("round_used")),
+    Column("RECEIVED", time_of("received_at")),
+)
+
+SampleName = Annotated[
+    str, typer.Argument(metavar="SAMPLE", help="Id, or its first characters (8 at least).", show_default=False)
+]
+_SHORTEST_PREFIX = 8
+_ID_LENGTH = 64
+
+
+class PickedFilter(StrEnum):
+    """Why a sample was kept."""
+
+    HARD = "hard"
+    AUDIT = "audit"
+    IMPORT = "import"
+
+
+class PartFilter(StrEnum):
+    """Which share a labelled sample went to."""
+
+    TRAIN = "train"
+    EVAL = "eval"
+    HOLDOUT = "holdout"
+
+
+class LabelFormat(StrEnum):
+    """Formats of label files."""
+
+    COCO = "coco"
+    TXT = "txt"
+
+
+@app.command("list")
+def list_samples(
+    job: JobName,
+    picked: Annotated[PickedFilter | None, typer.Option("--picked", help="Why it was kept.")] = None,
+    labelled: Annotated[bool | None, typer.Option("--labelled/--unlabelled", help="With a label or without.")] = None,
+    part: Annotated[PartFilter | None, typer.Option("--part", help="Which share it went to.")] = None,
+    edge: Annotated[str | None, typer.Option("--edge", help="From this edge.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 50,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """List samples, the newest first."""
+    from globalmanager.cli.client import connect, job_path
+
+    with connect(url, token) as client:
+        path = f"{job_path(job)}/samples"
+        found = client.pages(path, limit=limit, picked=picked, labelled=labelled, part=part, edge=edge)
+    print_data(found, output, _LIST, empty="no such samples")
+
+
+@app.command("show")
+def show_sample(
+    job: JobName, sample: SampleName, output: Output = Format.YAML, url: Url = None, token: Token = None
+) -> None:
+    """Show the whole story of a sample: verdict, prediction, labels, dataset versions, models."""
+    from globalmanager.cli.client import connect, job_path
+
+    with connect(url, token) as client:
+        path = job_path(job)
+        story = client.get(f"{path}/samples/{_sample_id(client, path, sample)}")
+    columns = tuple(Column(column.header, _inside(column)) for column in _LIST)
+    print_data(story, output, columns)
+
+
+@app.command("label")
+def label_sample(
+    job: JobName,
+    sample: SampleName,
+    box: Annotated[
+        list[str] | None,
+        typer.Option("--box", metavar="X1,Y1,X2,Y2,CLASS", help="Pixels, and a class name or number; repeatable."),
+    ] = None,
+    label: Annotated[int | None, typer.Option("--class", min=0, help="Class of the whole image.")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="There is nothing in the image.")] = False,
+    author: Annotated[str | None, typer.Option("--author", help="Who says so; default: the token's name.")] = None,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Say what a sample shows."""
+    from globalmanager.cli.client import connect, job_path
+
+    if sum((bool(box), label is not None, empty)) != 1:
+        raise SpecError("give exactly one kind of label", where="label", hint="--box, --class or --empty")
+    with connect(url, token) as client:
+        path = job_path(job)
+        names = client.get(path)["spec"].get("classNames", [])
+        annotation: dict[str, object] = {"boxes": [_box(text, names) for text in box or []], "label": label}
+        body: dict[str, object] = {"annotation": annotation}
+        if author:
+            body["author"] = author
+        row = client.put(f"{path}/samples/{_sample_id(client, path, sample)}/label", body)
+    print_data(row, output, _LIST)
+
+
+@app.command("import")
+def import_labels(
+    job: JobName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The label file.", show_default=False)],
+    file_format: Annotated[LabelFormat, typer.Option("--format", help="Format of the file.", show_default=False)],
+    clip: Annotated[bool, typer.Option("--clip", help="Cut boxes at the image's edge instead of refusing.")] = False,
+    author: Annotated[str | None, typer.Option("--author", help="Who says so; default: the token's name.")] = None,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Import labels from a file; images are matched by file name or sample id."""
+    from globalmanager.cli.client import connect, job_path
+
+    try:
+        data = file.read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotFoundError("no such file", where=str(file)) from error
+    media_type = "application/json" if file_format is LabelFormat.COCO else "text/plain"
+    with connect(url, token) as client:
+        report = client.send(
+            f"{job_path(job)}/labels:import", data, media_type,
+            format=file_format, mode="clip" if clip else "strict", author=author,
+        )  # fmt: skip
+    columns = (
+        Column("LABELLED", field("labelled")),
+        Column("UNCHANGED", field("unchanged")),
+        Column("UNKNOWN IMAGES", lambda found: len(found["unknown"])),
+        Column("PROBLEMS", lambda found: len(found["problems"])),
+    )
+    print_data(report, output, columns)
+    if output is Format.TABLE:
+        for line in (*(f"no sample for {name}" for name in report["unknown"]), *report["problems"]):
+            typer.echo(f"warning: {line}", err=True)
+
+
+def _inside(column: Column) -> Any:
+    return lambda story: column.read(story["sample"])
+
+
+def _sample_id(client: Client, path: str, text: str) -> str:
+    """The whole id of a sample, from its first characters."""
+    wanted = text.lower()
+    if len(wanted) == _ID_LENGTH:
+        return wanted
+    if len(wanted) < _SHORTEST_PREFIX or not set(wanted) <= set("0123456789abcdef"):
+        raise SpecError(f"{text!r} is not a sample id", where="SAMPLE", hint="8 to 64 characters of 0-9 and a-f")
+    ids = [row["record"]["sample_id"] for row in client.pages(f"{path}/samples", limit=None)]
+    found = [name for name in ids if name.startswith(wanted)]
+    if not found:
+        raise NotFoundError(f"no sample starts with {text!r}", where=path, hint="'sedna sample list' shows them")
+    if len(found) > 1:
+        raise SpecError(f"{len(found)} samples start with {text!r}", where="SAMPLE", hint="give more characters")
+    return str(found[0])
+
+
+def _box(text: str, names: list[str]) -> dict[str, object]:
+    parts = text.split(",")
+    try:
+        x1, y1, x2, y2 = (float(part) for part in parts[:4])
+        (name,) = parts[4:]
+    except ValueError as error:
+        raise SpecError(f"{text!r} is not a box", where="--box", hint="X1,Y1,X2,Y2,CLASS") from error
+    if name in names:
+        number = names.index(name)
+    elif name.isdigit():
+        number = int(name)
+    else:
+        known = ", ".join(names) or "none; use a number"
+        raise SpecError(f"the job has no class {name!r}", where="--box", hint=f"classes: {known}")
+    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "label": number}

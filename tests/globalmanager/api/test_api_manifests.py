@@ -1,0 +1,195 @@
+"""Mistakes in descriptions: every one is found, with its line, key path, value, and what would be right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from globalmanager.api.manifests import MAX_BYTES, Finding, ManifestError, parse_manifests, read_manifests
+from sedna.common.errors import NotFoundError, TooLargeError
+
+JOB = """\
+apiVersion: sedna.io/v1alpha1
+kind: IncrementalLearningJob
+metadata:
+  name: pcb
+spec:
+  dataset: {name: boards, trainProb: 0.8}
+  initialModel: {name: base}
+  trainSpec:
+    algorithm: {name: FPN, parameters: {epochs: 1}}
+    trigger:
+      checkPeriodSeconds: 60
+      timer: {start: 02:00, end: 20:00}
+      condition: {operator: ">", threshold: 500, metric: num_of_samples}
+  deploySpec:
+    model: {name: deployed}
+    hardExampleMining: {name: IBT, parameters: [{key: threshold_img, value: "0.9"}]}
+"""
+
+
+def findings(text: str | bytes) -> list[Finding]:
+    with pytest.raises(ManifestError) as caught:
+        parse_manifests(text if isinstance(text, bytes) else text.encode(), "job.yaml")
+    assert str(caught.value).startswith(caught.value.findings[0].where)
+    return list(caught.value.findings)
+
+
+def test_a_right_job_is_read() -> None:
+    (job,) = parse_manifests(JOB.encode(), "job.yaml")
+    assert str(job.key) == "default/pcb"
+
+
+def test_an_unknown_key_is_named_with_its_line_and_the_closest_known_one() -> None:
+    (found,) = findings(JOB.replace("checkPeriodSeconds", "checkPeriodSecond"))
+    assert found.line == 11
+    assert found.key == "spec.trainSpec.trigger.checkPeriodSecond"
+    assert found.hint == "did you mean checkPeriodSeconds?"
+    assert str(found).startswith("job.yaml:11: spec.trainSpec.trigger.checkPeriodSecond: unknown key")
+
+
+def test_a_wrong_value_is_shown() -> None:
+    (found,) = findings(JOB.replace("trainProb: 0.8", "trainProb: 1.8"))
+    assert (found.line, found.key) == (6, "spec.dataset.trainProb")
+    assert "less than 1" in found.message
+    assert "got 1.8" in found.message
+
+
+def test_every_mistake_is_found_at_once() -> None:
+    text = JOB.replace("trainProb: 0.8", "trainProb: 0").replace("20:00", "25:61").replace('">"', '"~"')
+    found = findings(text)
+    assert [entry.line for entry in found] == [6, 12, 13]
+    assert "HH:MM" in found[1].message
+
+
+def test_a_missing_key_points_at_its_parent() -> None:
+    (found,) = findings(JOB.replace("  initialModel: {name: base}\n", ""))
+    assert (found.line, found.key, found.message) == (5, "spec.initialModel", "is required")
+
+
+def test_mistakes_of_all_documents_are_found() -> None:
+    dataset = (
+        "---\napiVersion: sedna.io/v1alpha1\nkind: Dataset\nmetadata: {name: boards}\nspec: {url: /x, format: tx}\n"
+    )
+    found = findings(
+        JOB.replace("trainProb: 0.8", "trainProb: 0") + dataset + "---\n" + dataset.replace("Dataset", "Datset")
+    )
+    assert [entry.line for entry in found] == [6, 21, 25]
+    assert found[2].hint == "did you mean Dataset?"
+
+
+def test_an_unknown_algorithm_lists_the_known_ones() -> None:
+    (found,) = findings(JOB.replace("name: FPN", "name: FPM"))
+    assert found.key == "spec.trainSpec.algorithm.name"
+    assert found.line == 9
+    assert "did you mean FPN?" in found.hint
+    assert "algorithm.module" in found.hint
+
+
+def test_an_algorithm_of_a_users_module_is_left_to_the_worker() -> None:
+    assert parse_manifests(JOB.replace("{name: FPN,", "{name: Mine, module: /opt/mine.py,").encode(), "x")
+
+
+def test_an_unknown_miner_lists_the_known_ones() -> None:
+    (found,) = findings(JOB.replace("name: IBT", "name: IBTT"))
+    assert found.key == "spec.deploySpec.hardExampleMining.name"
+    assert "IBT" in found.hint
+    assert "CrossEntropy" in found.hint
+
+
+def test_parameters_that_the_miner_refuses_are_named() -> None:
+    (unknown,) = findings(JOB.replace("threshold_img", "threshold_image"))
+    assert unknown.key == "spec.deploySpec.hardExampleMining.parameters"
+    assert "threshold_img" in unknown.hint
+    (wrong,) = findings(JOB.replace('"0.9"', '"much"'))
+    assert "much" in wrong.message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("a: [1, 2", 1, "expected ',' or ']'"),
+        ("kind: Job\nkind: Job", 2, "already given"),
+        ("- 1\n- 2", 1, "expected an object"),
+        ("just words", 1, "expected an object"),
+        ("", None, "nothing is described"),
+        ("# a comment\n---\n", None, "nothing is described"),
+        ("kind: Dataset\nspec: {}", 1, "apiVersion is missing"),
+        ("metadata: {}", 1, "kind is missing"),
+        ('{"kind": "Dataset", "kind": "Model"}', None, "given twice"),
+        ('{"kind": ', 1, "not JSON"),
+        (b"\xff\xfe\x00", None, "not UTF-8"),
+    ],
+)
+def test_what_is_no_description_is_said(text: str | bytes, line: int | None, said: str) -> None:
+    (found,) = findings(text)
+    place = f"job.yaml:{line}" if line else "job.yaml"
+    assert found.where.startswith(place)
+    assert said in found.message
+
+
+def test_json_and_lists_are_read() -> None:
+    one = {
+        "apiVersion": "sedna.io/v1alpha1", "kind": "Dataset", "metadata": {"name": "a"},
+        "spec": {"url": "/a.txt", "format": "txt"},
+    }  # fmt: skip
+    two = {**one, "metadata": {"name": "b"}}
+    assert len(parse_manifests(json.dumps([one, two]).encode(), "x")) == 2
+    assert len(parse_manifests(json.dumps({"kind": "List", "items": [one, two]}).encode(), "x")) == 2
+    (found,) = findings(json.dumps({"kind": "List", "items": [one, {**two, "spec": {"url": "/b"}}]}))
+    assert found.key == "items[1].spec.format"
+
+
+def test_the_same_resource_twice_is_refused() -> None:
+    (found,) = findings(JOB + "---\n" + JOB)
+    assert "described twice" in found.message
+
+
+def test_limits_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(TooLargeError):
+        parse_manifests(b" " * (MAX_BYTES + 1), "x")
+    with pytest.raises(NotFoundError, match=r"none\.yaml"):
+        read_manifests(tmp_path / "none.yaml")
+    (tmp_path / "job.yaml").write_text(JOB)
+    assert len(read_manifests(tmp_path / "job.yaml")) == 1
+
+
+@pytest.mark.parametrize("sample", ["helmet", "dog"])
+def test_upstream_shaped_jobs_are_read_unchanged(sample: str) -> None:
+    """A pod template instead of an algorithm, string parameters, unquoted times."""
+    miner = {"helmet": ("IBT", "threshold_img", "0.9"), "dog": ("Random", "random_ratio", "0.3")}[sample]
+    text = f"""
+apiVersion: sedna.io/v1alpha1
+kind: IncrementalLearningJob
+metadata: {{name: {sample}-demo}}
+spec:
+  initialModel: {{name: initial-model}}
+  dataset: {{name: incremental-dataset, trainProb: 0.8}}
+  trainSpec:
+    template:
+      spec:
+        nodeName: cloud
+        containers:
+          - image: registry.example/{sample}:v1
+            name: train-worker
+            args: [train.py]
+            env: [{{name: batch_size, value: "32"}}]
+    trigger:
+      checkPeriodSeconds: 60
+      timer: {{start: 02:00, end: 20:00}}
+      condition: {{operator: ">", threshold: 500, metric: num_of_samples}}
+  evalSpec:
+    template: {{spec: {{containers: [{{image: "x", name: eval-worker, args: [eval.py]}}]}}}}
+  deploySpec:
+    model: {{name: deploy-model, hotUpdateEnabled: true, pollPeriodSeconds: 60}}
+    trigger: {{condition: {{operator: ">", threshold: 0.1, metric: precision_delta}}}}
+    hardExampleMining:
+      name: {miner[0]}
+      parameters: [{{key: {miner[1]}, value: "{miner[2]}"}}]
+    template: {{spec: {{containers: [{{image: "x", name: infer-worker, args: [inference.py]}}]}}}}
+  outputDir: /output
+"""
+    (job,) = parse_manifests(text.encode(), "x")
+    assert job.key.name == f"{sample}-demo"
