@@ -1,0 +1,233 @@
+"""The plain backend: it calls the estimator and needs no framework."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sedna.backend.calls import accepts, call_with, filter_kwargs, first_parameters, names_parameter
+from sedna.common.errors import ModelError, NotFoundError, SpecError
+from sedna.common.file_ops import FileOps
+
+__all__ = ["BackendBase"]
+
+_METHODS = ("train", "fit", "predict", "evaluate")
+_DATA = frozenset({"train_data", "valid_data", "data", "model_path"})
+"""Arguments of a call that a constructor gets only when it names them."""
+
+
+class BackendBase:
+    """Calls the user's estimator.
+
+    The estimator is a class or an instance with some of: ``train`` or ``fit``, ``predict``, ``evaluate``, ``save``,
+    ``load``. A class is instantiated at its first use, with those arguments of the call that its constructor takes.
+    Keyword arguments reach a method when it names them or collects keywords. Errors of the estimator pass through.
+
+    Args:
+        estimator: class or instance.
+        fine_tune: goes into the default model name.
+        kwargs: use_cuda, use_npu; model_save_path: file or folder; model_name: file name in that folder.
+    """
+
+    framework: ClassVar[str] = ""
+    suffix: ClassVar[str] = ".pkl"
+    instantiates_at_once: ClassVar[bool] = False
+    prefers: ClassVar[tuple[str, str]] = ("fit", "train")
+    """Names of the training method; the first that the estimator has is called."""
+
+    def __init__(self, estimator: Any, fine_tune: bool = True, **kwargs: Any) -> None:
+        self.estimator = estimator
+        self.use_cuda = bool(kwargs.get("use_cuda"))
+        self.use_npu = bool(kwargs.get("use_npu"))
+        self.fine_tune = fine_tune
+        self.model_save_path: str = str(kwargs.get("model_save_path") or tempfile.gettempdir())
+        self.default_name: str | None = kwargs.get("model_name")
+        self.has_load = False
+        if self.instantiates_at_once:
+            self._instance()
+
+    @property
+    def model_name(self) -> str:
+        """File name of a saved model: the given one, else made of the framework's name and suffix.
+
+        An estimator may state its own suffix in an attribute ``model_format`` (such as "safetensors").
+        """
+        if self.default_name:
+            return self.default_name
+        declared = getattr(self.estimator, "model_format", None)
+        suffix = f".{str(declared).lstrip('.')}" if declared else self.suffix
+        return f"model{'_finetune_' if self.fine_tune else ''}{self.framework}{suffix}"
+
+    @staticmethod
+    def parse_kwargs(func: Any, **kwargs: Any) -> dict[str, Any]:
+        """The arguments that ``func`` can take; all when it is no function."""
+        return filter_kwargs(func, kwargs) if callable(func) else kwargs
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train the estimator and answer what it answers.
+
+        ``train_data`` goes to the parameter of that name, else to the first one; a method that begins with ``X, y``
+        gets ``train_data.x`` and ``train_data.y``.
+
+        Raises:
+            SpecError: the estimator has no training method.
+        """
+        self._instance(kwargs)
+        result = self._fit(self._method(*self.prefers), args, kwargs)
+        self.has_load = True
+        return result
+
+    def update(self, *args: Any, **kwargs: Any) -> Any:
+        """Train on, by the estimator's ``update`` if it has one, else as `train`."""
+        self._instance(kwargs)
+        return self._fit(self._method("update", *self.prefers), args, kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """What the estimator predicts for the data (first argument, or ``data=``)."""
+        return self._on_data("predict", args, kwargs)
+
+    def predict_proba(self, *args: Any, **kwargs: Any) -> Any:
+        """Probabilities of the classes for the data (first argument, or ``data=``)."""
+        return self._on_data("predict_proba", args, kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """What the estimator measures on the data (first argument, or ``data=``).
+
+        ``model_path=`` is the model to measure. An estimator whose ``evaluate`` names that parameter loads it itself;
+        for every other one it is loaded here first, so that two models never give the figures of one.
+        """
+        self._instance(kwargs)
+        path = kwargs.get("model_path")
+        if path and not names_parameter(self._method("evaluate"), "model_path"):
+            self.load(path)
+        return self._on_data("evaluate", args, kwargs)
+
+    def save(self, model_url: str = "", model_name: str | None = None) -> str:
+        """Let the estimator write its model and answer where it is.
+
+        Args:
+            model_url: local path or s3 address of the file; default: ``model_name`` in the model folder.
+
+        Raises:
+            ModelError: nothing is there afterwards; going on would report a model that does not exist.
+        """
+        target = model_url or self._default_path(model_name)
+        if FileOps.is_remote(target):
+            with tempfile.TemporaryDirectory(prefix="sedna-model-") as folder:
+                saved = self._save(f"{folder}/{Path(target).name}")
+                address = FileOps.join_path(target.rpartition("/")[0], Path(saved).name)
+                return FileOps.upload(saved, address, clean=False)
+        return self._save(target)
+
+    def load(self, model_url: str = "", model_name: str | None = None, **kwargs: Any) -> Any:
+        """Let the estimator load the model at ``model_url`` (file, folder or s3 address; default: as `save`).
+
+        In a folder the file ``model_name`` is taken, if it is there, else the folder itself. An estimator without
+        ``load`` is left alone: it gets its model in another way.
+
+        Raises:
+            NotFoundError: there is no such model.
+        """
+        estimator = self._instance(kwargs)
+        result = None
+        if hasattr(estimator, "load"):
+            path = self._local_model(model_url or self.model_save_path, model_name)
+            result = call_with(estimator.load, "model_url", path, kwargs)
+        if model_url:
+            self.model_save_path = model_url
+        self.has_load = True
+        return result
+
+    def model_info(self, model: str, relpath: str | None = None, result: Any = None) -> list[dict[str, Any]]:
+        """The report entries of a model: ``[{"format", "url", "metrics"}]``, the address without ``relpath``."""
+        return [
+            {
+                "format": Path(model).suffix.lstrip("."),
+                "url": FileOps.remove_path_prefix(model, relpath or ""),
+                "metrics": result,
+            }
+        ]
+
+    def get_weights(self) -> Any:
+        """The weights of the estimator, by its own method of that name."""
+        return self._method("get_weights")()
+
+    def set_weights(self, weights: Any) -> Any:
+        """Give the estimator weights, by its own method of that name."""
+        return self._method("set_weights")(weights)
+
+    def _instance(self, kwargs: dict[str, Any] | None = None) -> Any:
+        """The estimator as an instance. One that is merely callable (a network) is an instance already."""
+        factory = callable(self.estimator) and not any(hasattr(self.estimator, name) for name in _METHODS)
+        if inspect.isclass(self.estimator) or factory:
+            options = {
+                key: value
+                for key, value in (kwargs or {}).items()
+                if key not in _DATA or names_parameter(self.estimator, key)
+            }
+            self.estimator = self.estimator(**filter_kwargs(self.estimator, options))
+        return self.estimator
+
+    def _method(self, *names: str) -> Callable[..., Any]:
+        for name in names:
+            method = getattr(self.estimator, name, None)
+            if callable(method):
+                found: Callable[..., Any] = method
+                return found
+        kind = self.estimator if inspect.isclass(self.estimator) else type(self.estimator)
+        raise SpecError(f"the estimator has no method {' or '.join(names)}", where=f"{kind.__module__}.{kind.__name__}")
+
+    def _fit(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args or "train_data" not in kwargs:
+            return method(*args, **filter_kwargs(method, kwargs))
+        data = kwargs["train_data"]
+        rest = {key: value for key, value in kwargs.items() if key != "train_data"}
+        if rest.get("valid_data") is None and not names_parameter(method, "valid_data"):
+            rest.pop("valid_data", None)
+        first = first_parameters(method)
+        if first[:2] in (["X", "y"], ["x", "y"]) and not accepts(method, "train_data"):
+            return method(data.x, data.y, **filter_kwargs(method, rest))
+        return call_with(method, "train_data", data, rest)
+
+    def _on_data(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self._instance(kwargs)
+        method = self._method(name)
+        if args:
+            data, extra = args[0], args[1:]
+        elif "data" in kwargs:
+            data, extra = kwargs["data"], ()
+        else:
+            return method(**filter_kwargs(method, kwargs))
+        rest = {key: value for key, value in kwargs.items() if key != "data"}
+        if extra:
+            return method(data, *extra, **filter_kwargs(method, rest))
+        return call_with(method, "data", data, rest)
+
+    def _default_path(self, model_name: str | None) -> str:
+        if Path(self.model_save_path).is_file():
+            return self.model_save_path
+        return FileOps.join_path(self.model_save_path, model_name or self.model_name)
+
+    def _save(self, target: str) -> str:
+        FileOps.make_base_dir(target)
+        self._instance()
+        answer = self._method("save")(target)
+        if isinstance(answer, str | Path) and Path(answer).exists():
+            return str(answer)
+        if not Path(target).exists():
+            raise ModelError("the estimator's save wrote nothing there", where=target)
+        return target
+
+    def _local_model(self, url: str, model_name: str | None) -> str:
+        if FileOps.is_remote(url):
+            return FileOps.download(url)
+        path = Path(url.removeprefix("file://"))
+        inside = path / (model_name or self.model_name)
+        if inside.is_file():
+            return str(inside)
+        if not path.exists():
+            raise NotFoundError("no such model", where=url)
+        return str(path)

@@ -1,0 +1,9 @@
+"""Index files as data sources with ``x`` and ``y``. Names and shapes are upstream's."""
+
+from sedna.datasources.base import BaseDataSource
+from sedna.datasources.coco import JSONDataParse
+from sedna.datasources.csv import CSVDataParse
+from sedna.datasources.jsonl import JsonlDataParse
+from sedna.datasources.txt import TxtDataParse
+
+__all__ = ["BaseDataSource", "CSVDataParse", "JSONDataParse", "JsonlDataParse", "TxtDataParse"]

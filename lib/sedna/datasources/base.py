@@ -1,0 +1,95 @@
+"""What every data source is: samples ``x``, labels ``y``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.errors import NotFoundError
+from sedna.common.file_ops import FileOps
+from sedna.common.log import LOGGER
+
+__all__ = ["BaseDataSource"]
+
+
+class BaseDataSource:
+    """Base class of data sources.
+
+    Args:
+        data_type: "train", "eval" or "test".
+        func: turns one raw sample into what the parser documents: a callable, or the name of a registered call-back
+            (a class is instantiated without arguments).
+
+    Attributes:
+        x: the samples; y: their labels, as many; meta_attr: free for the user.
+    """
+
+    def __init__(self, data_type: str = "train", func: Callable[..., Any] | str | None = None) -> None:
+        self.data_type = data_type
+        self.process_func = _resolve(func)
+        self.x: Any = None
+        self.y: Any = None
+        self.meta_attr: Any = None
+
+    def num_examples(self) -> int:
+        """Number of samples; 0 before `parse`."""
+        return 0 if self.x is None else len(self.x)
+
+    def __len__(self) -> int:
+        return self.num_examples()
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        """Fill ``x`` and ``y``; each source documents from what."""
+        raise NotImplementedError(f"{type(self).__name__}.parse")
+
+    @property
+    def is_test_data(self) -> bool:
+        """Whether this is data without labels."""
+        return self.data_type == "test"
+
+    def save(self, output: str = "") -> str:
+        """Write the source with joblib to ``output`` (local or s3; default a temporary file) and return its path."""
+        return FileOps.dump(self, output or None)
+
+
+def existing_files(args: Sequence[Any]) -> Iterator[Path]:
+    """The named files. Empty names (an optional index that was not given) are left out.
+
+    Raises:
+        NotFoundError: a name without a file; going on would train on less data than was asked for.
+    """
+    for name in args:
+        if not name:
+            LOGGER.warning("an index without a name is left out")
+            continue
+        path = Path(str(name).removeprefix("file://"))
+        if not path.is_file():
+            raise NotFoundError("no such data file", where=str(name), hint="a file on this machine")
+        yield path
+
+
+def as_array(values: list[Any]) -> npt.NDArray[Any]:
+    """``values`` as an array along its first axis, of dtype object when they differ in shape."""
+    try:
+        return np.array(values)
+    except ValueError:
+        array = np.empty(len(values), dtype=object)
+        for index, value in enumerate(values):
+            array[index] = value
+        return array
+
+
+def _resolve(func: Callable[..., Any] | str | None) -> Callable[..., Any] | None:
+    if func is None or callable(func):
+        return func
+    registered = ClassFactory.get_cls(ClassType.CALLBACK, func)
+    if inspect.isclass(registered):
+        registered = registered()
+    process: Callable[..., Any] = registered
+    return process
