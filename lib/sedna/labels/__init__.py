@@ -1,0 +1,26 @@
+"""Label files of other tools: read into one value, checked, and written back."""
+
+from sedna.labels.coco import CocoIds, CocoRead, read_coco, write_coco
+from sedna.labels.labelset import LabelledImage, LabelSet
+from sedna.labels.txt import read_txt, write_txt
+from sedna.labels.validate import Clipped, LabelReport, LabelsRead, Mode, Skipped, validate
+from sedna.labels.voc import read_voc, write_voc
+
+__all__ = [
+    "Clipped",
+    "CocoIds",
+    "CocoRead",
+    "LabelReport",
+    "LabelSet",
+    "LabelledImage",
+    "LabelsRead",
+    "Mode",
+    "Skipped",
+    "read_coco",
+    "read_txt",
+    "read_voc",
+    "validate",
+    "write_coco",
+    "write_txt",
+    "write_voc",
+]

@@ -1,0 +1,139 @@
+"""The txt index of upstream Sedna: a line per image, ``img.jpg x1,y1,x2,y2,label x1,y1,x2,y2,label ...``.
+
+Whole pixels, x2 and y2 exclusive, label = position in the class list. ``img.jpg 3`` is a whole-image label,
+``img.jpg`` alone an image that shows nothing. Names cannot hold white space, for it separates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sedna.common.errors import DataError
+from sedna.common.types import Annotation, Box
+from sedna.labels.labelset import LabelledImage, LabelSet
+from sedna.labels.source import as_text, label_set, labelled_image, read_source
+from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
+
+__all__ = ["TxtLine", "format_line", "parse_line", "read_txt", "write_txt"]
+
+MAX_BYTES = 1 << 28
+
+_FORM = "a line is: name, then boxes x1,y1,x2,y2,label without inner spaces, or one whole-image label"
+
+
+@dataclass(frozen=True)
+class TxtLine:
+    """One line as it stands: nothing is checked against the image or the class list yet."""
+
+    file_name: str
+    boxes: tuple[RawBox, ...] = ()
+    label: int | None = None
+
+
+def parse_line(line: str, where: str) -> TxtLine:
+    """Take a line apart. Coordinates may have a fraction.
+
+    Raises:
+        DataError: a part is neither a box nor, alone, a label.
+    """
+    if not line.strip():
+        raise DataError("the line is blank", where=where, hint=_FORM)
+    name, *parts = line.split()
+    if len(parts) == 1 and "," not in parts[0]:
+        return TxtLine(name, label=_label(parts[0], parts[0], where))
+    boxes = []
+    for part in parts:
+        values = part.split(",")
+        if len(values) != 5:
+            raise DataError(f"{part!r} is no box", where=where, hint=_FORM)
+        x1, y1, x2, y2 = (_decimal(value, part, where) for value in values[:4])
+        boxes.append(RawBox(x1, y1, x2, y2, _label(values[4], part, where)))
+    return TxtLine(name, tuple(boxes))
+
+
+def format_line(file_name: str, annotation: Annotation) -> str:
+    """A line without its end. Coordinates are rounded to whole pixels; a box keeps at least one.
+
+    Raises:
+        DataError: the name holds white space, or the annotation has both boxes and a whole-image label.
+    """
+    if not file_name or len(file_name.split()) != 1 or file_name != file_name.strip():
+        raise DataError("the name holds white space", where=repr(file_name), hint="txt lines are split at white space")
+    if annotation.label is not None:
+        if annotation.boxes:
+            raise DataError("boxes and a whole-image label", where=file_name, hint="a txt line holds one or the other")
+        return f"{file_name} {annotation.label}"
+    return " ".join([file_name, *(_format_box(box) for box in annotation.boxes)])
+
+
+def read_txt(
+    source: bytes | Path,
+    *,
+    class_names: Sequence[str],
+    size_of: Callable[[str], tuple[int, int]],
+    mode: Mode = "strict",
+    max_bytes: int = MAX_BYTES,
+) -> LabelsRead:
+    """Read a txt index. Blank lines are passed over.
+
+    Args:
+        size_of: (width, height) of an image by its name in the file; the format does not tell them.
+        mode: see `sedna.labels.validate.Mode`.
+
+    Raises:
+        DataError: a malformed line, an impossible box, an unknown class, an image listed twice.
+        TooLargeError, NotFoundError: see `read_source`.
+    """
+    data, where = read_source(source, max_bytes, "txt index")
+    check = BoxCheck(mode, tuple(class_names))
+    items: list[LabelledImage] = []
+    for number, text in enumerate(as_text(data, where).splitlines(), start=1):
+        if not text.strip():
+            continue
+        at = f"{where}: line {number}"
+        line = parse_line(text, at)
+        width, height = size_of(line.file_name)
+        annotation = Annotation(
+            boxes=check.boxes(line.file_name, width, height, line.boxes),
+            label=None if line.label is None else check.label(line.file_name, line.label),
+        )
+        items.append(labelled_image(at, file_name=line.file_name, width=width, height=height, annotation=annotation))
+    return LabelsRead(labels=label_set(where, class_names, items), report=LabelReport(clipped=tuple(check.clipped)))
+
+
+def write_txt(labels: LabelSet) -> bytes:
+    """The labels as a txt index; sizes, class names, scores and fractions of pixels are not kept.
+
+    Raises:
+        DataError: as `format_line`.
+    """
+    return "".join(f"{format_line(item.file_name, item.annotation)}\n" for item in labels.items).encode()
+
+
+def _format_box(box: Box) -> str:
+    x1, x2 = _whole(box.x1, box.x2)
+    y1, y2 = _whole(box.y1, box.y2)
+    return f"{x1},{y1},{x2},{y2},{box.label}"
+
+
+def _whole(low: float, high: float) -> tuple[int, int]:
+    """The nearest whole pixels; where they coincide, the pixel that holds ``low``: it is inside the image."""
+    first, last = round(low), round(high)
+    return (first, last) if last > first else (math.floor(low), math.floor(low) + 1)
+
+
+def _decimal(text: str, part: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise DataError(f"{part!r} has no number {text!r}", where=where, hint=_FORM) from error
+
+
+def _label(text: str, part: str, where: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise DataError(f"{part!r} has no whole number {text!r} for a label", where=where, hint=_FORM) from error

@@ -1,0 +1,152 @@
+"""Are the boxes possible? The one place where all formats ask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from sedna.common.errors import DataError
+from sedna.common.types import Box, Value
+from sedna.labels.labelset import LabelledImage, LabelSet
+
+__all__ = ["BoxCheck", "Clipped", "LabelReport", "LabelsRead", "Mode", "RawBox", "Skipped", "validate"]
+
+Mode = Literal["strict", "clip"]
+"""What happens to a box that reaches out of its image or has no area: an error, or it is cut to what is inside."""
+
+_TOLERANCE = 1e-3
+"""Pixels that a box may reach out in silence: x + width of a COCO file is often 640.0000001."""
+
+
+@dataclass(frozen=True)
+class RawBox:
+    """A box as a file has it, in absolute pixels, x2 and y2 exclusive, before anybody has looked at it."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    label: int
+    score: float | None = None
+
+
+class Clipped(Value):
+    """A box that ``clip`` mode changed. ``box`` counts from 1 in the order of the file; ``after`` None = dropped."""
+
+    image: str
+    box: int
+    before: tuple[float, float, float, float]
+    after: tuple[float, float, float, float] | None
+
+
+class Skipped(Value):
+    """Something that was left out on purpose."""
+
+    image: str
+    what: str
+    reason: str
+
+
+class LabelReport(Value):
+    """What a reader changed or left out; empty = the labels are what the file says."""
+
+    clipped: tuple[Clipped, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+class LabelsRead(Value):
+    """What a reader returns."""
+
+    labels: LabelSet
+    report: LabelReport = LabelReport()
+
+
+class BoxCheck:
+    """Checks the boxes of one label set, image by image, and remembers what it clipped."""
+
+    def __init__(self, mode: Mode, class_names: tuple[str, ...]) -> None:
+        self._mode = mode
+        self._class_names = class_names
+        self.clipped: list[Clipped] = []
+
+    def each(self, image: str, width: int, height: int, raw: Iterable[RawBox]) -> tuple[Box | None, ...]:
+        """The boxes of one image, one for one; None = dropped.
+
+        Raises:
+            DataError: a coordinate or score is no finite number; the class is unknown; in strict mode also a box
+                that reaches out of the image or has no area. Names image, box number, value, what would be allowed.
+        """
+        return tuple(self._box(image, number, width, height, one) for number, one in enumerate(raw, start=1))
+
+    def boxes(self, image: str, width: int, height: int, raw: Iterable[RawBox]) -> tuple[Box, ...]:
+        """The boxes of one image that may stay; raises as `each`."""
+        return tuple(box for box in self.each(image, width, height, raw) if box is not None)
+
+    def label(self, image: str, label: int) -> int:
+        """A whole-image label that the class list has, else `DataError`."""
+        if not 0 <= label < len(self._class_names):
+            raise DataError(f"class {label} is not known", where=image, hint=self._known_classes())
+        return label
+
+    def _known_classes(self) -> str:
+        if not self._class_names:
+            return "the class list is empty"
+        return f"allowed are 0 to {len(self._class_names) - 1}: {', '.join(self._class_names[:20])}"
+
+    def _box(self, image: str, number: int, width: int, height: int, raw: RawBox) -> Box | None:
+        where = f"{image}: box {number}"
+        corners = (raw.x1, raw.y1, raw.x2, raw.y2)
+        for name, value in zip(("x1", "y1", "x2", "y2"), corners, strict=True):
+            if not math.isfinite(value):
+                raise DataError(f"{name} is {value}", where=where, hint="coordinates are finite numbers of pixels")
+        if not 0 <= raw.label < len(self._class_names):
+            raise DataError(f"class {raw.label} is not known", where=where, hint=self._known_classes())
+        if raw.score is not None and not 0 <= raw.score <= 1:
+            raise DataError(f"score is {raw.score}", where=where, hint="a score lies between 0 and 1")
+        inside = (
+            min(max(raw.x1, 0.0), float(width)),
+            min(max(raw.y1, 0.0), float(height)),
+            min(max(raw.x2, 0.0), float(width)),
+            min(max(raw.y2, 0.0), float(height)),
+        )
+        has_area = inside[2] > inside[0] and inside[3] > inside[1]
+        if self._mode == "strict":
+            self._refuse(where, corners, inside, (width, height))
+        elif not has_area or max(abs(a - b) for a, b in zip(corners, inside, strict=True)) > _TOLERANCE:
+            self.clipped.append(Clipped(image=image, box=number, before=corners, after=inside if has_area else None))
+        if not has_area:
+            return None
+        return Box(x1=inside[0], y1=inside[1], x2=inside[2], y2=inside[3], label=raw.label, score=raw.score)
+
+    @staticmethod
+    def _refuse(where: str, corners: tuple[float, ...], inside: tuple[float, ...], size: tuple[int, int]) -> None:
+        x1, y1, x2, y2 = corners
+        if x2 <= x1 or y2 <= y1:
+            raise DataError(f"[{x1}, {y1}, {x2}, {y2}] has no area", where=where, hint="x2 exceeds x1, y2 exceeds y1")
+        for name, found, allowed, limit in zip(("x1", "y1", "x2", "y2"), corners, inside, size * 2, strict=True):
+            if abs(found - allowed) > _TOLERANCE:
+                hint = f"allowed are 0 to {limit} in this image of {size[0]} x {size[1]}; mode 'clip' cuts such boxes"
+                raise DataError(f"{name} is {found}, outside the image", where=where, hint=hint)
+        if inside[2] <= inside[0] or inside[3] <= inside[1]:
+            raise DataError(f"[{x1}, {y1}, {x2}, {y2}] has no area inside the image", where=where)
+
+
+def validate(labels: LabelSet, mode: Mode = "strict") -> LabelsRead:
+    """Check every box of ``labels`` against its image; in clip mode cut or drop, and report, what reaches out.
+
+    Raises:
+        DataError: as `BoxCheck.each`.
+    """
+    check = BoxCheck(mode, labels.class_names)
+    items = []
+    for item in labels.items:
+        raw = (RawBox(b.x1, b.y1, b.x2, b.y2, b.label, b.score) for b in item.annotation.boxes)
+        boxes = check.boxes(item.file_name, item.width, item.height, raw)
+        annotation = item.annotation.model_copy(update={"boxes": boxes})
+        items.append(LabelledImage(**{**dict(item), "annotation": annotation}))
+    return LabelsRead(
+        labels=LabelSet(class_names=labels.class_names, items=tuple(items)),
+        report=LabelReport(clipped=tuple(check.clipped)),
+    )

@@ -1,0 +1,172 @@
+"""Pascal VOC labels: an XML file per image, corners in pixels that count from 1 and are both inside the box.
+
+Source: the development kit of the VOC challenge. Here x1 = xmin - 1 and x2 = xmax (exclusive).
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element, SubElement
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from sedna.common.errors import DataError
+from sedna.common.types import Annotation, Box
+from sedna.labels.labelset import LabelledImage, LabelSet
+from sedna.labels.source import label_set, labelled_image, read_source
+from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
+
+__all__ = ["read_voc", "write_voc"]
+
+MAX_BYTES = 4 << 20
+"""Of one image's file: some 20,000 objects."""
+
+_XML_CHARS = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    where: str
+    file_name: str
+    width: int
+    height: int
+    objects: tuple[tuple[str, tuple[float, float, float, float]], ...]
+
+
+def read_voc(
+    sources: Iterable[bytes | Path],
+    *,
+    class_names: Sequence[str] | None = None,
+    one_based: bool = True,
+    mode: Mode = "strict",
+    max_bytes: int = MAX_BYTES,
+) -> LabelsRead:
+    """Read VOC files, one an image. Parts of objects and the marks "difficult" and "truncated" are not carried over.
+
+    Args:
+        class_names: classes in the order wanted; None = the names found, sorted.
+        one_based: False for tools that count pixels from 0 and write the last corner exclusive.
+        mode: see `sedna.labels.validate.Mode`.
+        max_bytes: of each file.
+
+    Raises:
+        DataError: no XML or XML with a document type, missing elements, unknown class, impossible box.
+        TooLargeError, NotFoundError: see `read_source`.
+    """
+    parsed = [_parse(*read_source(source, max_bytes, "VOC file")) for source in sources]
+    found = {name for one in parsed for name, _ in one.objects}
+    names = tuple(sorted(found)) if class_names is None else tuple(class_names)
+    label_of = {name: label for label, name in enumerate(names)}
+    shift = 1.0 if one_based else 0.0
+    check = BoxCheck(mode, names)
+    items: list[LabelledImage] = []
+    for one in parsed:
+        raw = []
+        for number, (name, (xmin, ymin, xmax, ymax)) in enumerate(one.objects, start=1):
+            if name not in label_of:
+                hint = f"the classes are {', '.join(names[:20])}"
+                raise DataError(f"class {name!r} is not known", where=f"{one.where}: object {number}", hint=hint)
+            raw.append(RawBox(xmin - shift, ymin - shift, xmax, ymax, label_of[name]))
+        boxes = check.boxes(one.file_name, one.width, one.height, raw)
+        fields = {"file_name": one.file_name, "width": one.width, "height": one.height}
+        items.append(labelled_image(one.where, **fields, annotation=Annotation(boxes=boxes)))
+    return LabelsRead(labels=label_set("VOC files", names, items), report=LabelReport(clipped=tuple(check.clipped)))
+
+
+def write_voc(labels: LabelSet) -> Iterator[tuple[str, bytes]]:
+    """The labels as VOC files: (name, content), the name being the image's with the suffix ``.xml``.
+
+    Raises:
+        DataError: whole-image labels, which VOC has not; two images whose files would have one name; a name with
+            characters that XML cannot hold.
+    """
+    seen: set[str] = set()
+    for item in labels.items:
+        name = str(PurePosixPath(item.file_name).with_suffix(".xml"))
+        if name in seen:
+            raise DataError(f"two images need the file {name!r}", where=item.file_name, hint="rename one of them")
+        seen.add(name)
+        if item.annotation.label is not None:
+            hint = "write classification labels as txt"
+            raise DataError("VOC has no whole-image labels", where=item.file_name, hint=hint)
+        yield name, _file(item, labels.class_names)
+
+
+def _file(item: LabelledImage, class_names: Sequence[str]) -> bytes:
+    root = Element("annotation")
+    _text(root, "filename", item.file_name)
+    size = SubElement(root, "size")
+    _text(size, "width", str(item.width))
+    _text(size, "height", str(item.height))
+    _text(size, "depth", "3")
+    _text(root, "segmented", "0")
+    for box in item.annotation.boxes:
+        _object(root, class_names[box.label], box)
+    ET.indent(root)
+    return bytes(ET.tostring(root, encoding="utf-8"))
+
+
+def _object(root: Element, class_name: str, box: Box) -> None:
+    element = SubElement(root, "object")
+    _text(element, "name", class_name)
+    _text(element, "pose", "Unspecified")
+    _text(element, "truncated", "0")
+    _text(element, "difficult", "0")
+    corners = SubElement(element, "bndbox")
+    for name, value in zip(_CORNERS, (box.x1 + 1, box.y1 + 1, box.x2, box.y2), strict=True):
+        _text(corners, name, str(int(value)) if value == int(value) else repr(value))
+
+
+def _text(parent: Element, tag: str, text: str) -> None:
+    if not _XML_CHARS.fullmatch(text):
+        raise DataError(f"{text!r} holds characters that XML cannot hold", where=tag, hint="rename it")
+    SubElement(parent, tag).text = text
+
+
+def _parse(data: bytes, where: str) -> _Parsed:
+    try:
+        root = fromstring(data, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise DataError("XML with a document type or entities", where=where, hint="VOC files need none") from error
+    except (ET.ParseError, LookupError, ValueError) as error:
+        raise DataError(f"this is no XML: {error}", where=where, hint="a VOC file") from error
+    objects = []
+    for number, element in enumerate(root.iterfind("object"), start=1):
+        at = f"{where}: object {number}"
+        corners = [_decimal(element, f"bndbox/{name}", at) for name in _CORNERS]
+        objects.append((_required(element, "name", at), (corners[0], corners[1], corners[2], corners[3])))
+    return _Parsed(
+        where=where,
+        file_name=_required(root, "filename", where),
+        width=_whole(root, "size/width", where),
+        height=_whole(root, "size/height", where),
+        objects=tuple(objects),
+    )
+
+
+def _required(element: Element, path: str, where: str) -> str:
+    text = (element.findtext(path) or "").strip()
+    if not text:
+        raise DataError(f"<{path}> is missing or empty", where=where, hint="every VOC file has it")
+    return text
+
+
+def _decimal(element: Element, path: str, where: str) -> float:
+    text = _required(element, path, where)
+    try:
+        return float(text)
+    except ValueError as error:
+        raise DataError(f"<{path}> is {text!r}", where=where, hint="a number of pixels") from error
+
+
+def _whole(element: Element, path: str, where: str) -> int:
+    value = _decimal(element, path, where)
+    if not value.is_integer() or value < 1:
+        raise DataError(f"<{path}> is {value}", where=where, hint="a whole number of pixels, at least 1")
+    return int(value)
