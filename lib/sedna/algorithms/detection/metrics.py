@@ -32,7 +32,7 @@ class DetectionMetrics(BaseModel):
     """Figures of a labelled set.
 
     ``precision``, ``recall`` and ``f1`` are per class, 0.0 where undefined. ``f1_macro`` is the mean over the classes
-    that have a true or a predicted box, ``f1_micro`` counts all boxes alike; both are 1.0 when there was nothing to find
+    that have a true or a predicted box, ``f1_micro`` counts all boxes alike; both are 1.0 when nothing was there
     and nothing was found. ``map`` is COCO's (IoU 0.5 to 0.95), ``map50`` at IoU 0.5.
     """
 

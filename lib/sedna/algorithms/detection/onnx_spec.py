@@ -11,9 +11,9 @@ METADATA_KEY = "sedna.fpn"
 class OnnxSpec(BaseModel):
     """What an ONNX file says about itself.
 
-    Input "pixels": x_BHWC uint8 RGB of side ``input_size``. Outputs: "boxes", x1, y1, x2, y2 in pixels of that square as
-    boxes_BN4, and "scores" in 0..1 as scores_BNK, K in the order of ``class_names``. ``postprocess.select`` makes boxes
-    out of them.
+    Input "pixels": x_BHWC uint8 RGB of side ``input_size``. Outputs: "boxes", boxes_BN4 as x1, y1, x2, y2 in pixels of
+    that square, and "scores", scores_BNK in 0..1 with K in the order of ``class_names``. ``postprocess.select`` makes
+    rows of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
