@@ -1,0 +1,48 @@
+"""Models that only their own Python class can run: the registered estimator loads the files and predicts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.errors import ModelError
+from sedna.common.types import Prediction
+from sedna.edge.image import Pixels
+from sedna.edge.runtime.base import foreign_errors, prediction_of
+
+__all__ = ["EstimatorRuntime"]
+
+
+class EstimatorRuntime:
+    """An estimator of ``ClassFactory`` (type general) with upstream's ``load(model_url=...)`` and ``predict(data)``.
+
+    ``load`` gets the model's folder, or its only file; ``predict`` a list of RGB uint8 arrays (H, W, 3) and answers
+    one item per image: ``[[x1, y1, x2, y2, score, label], ...]`` or class probabilities. Calls are made one at a time,
+    as estimators are rarely written for several threads.
+
+    Raises:
+        UnknownClassError: nothing is registered under ``algorithm``.
+        ModelError: the estimator cannot load the files.
+    """
+
+    def __init__(self, algorithm: str, folder: Path, names: Sequence[str]) -> None:
+        self._name = algorithm
+        self._lock = threading.Lock()
+        kind = ClassFactory.get_cls(ClassType.GENERAL, algorithm)
+        url = folder / names[0] if len(names) == 1 else folder
+        with foreign_errors(f"{algorithm} cannot load {url}"):
+            self._estimator: Any = kind()
+            self._estimator.load(model_url=str(url))
+
+    def predict(self, images: Sequence[Pixels]) -> list[Prediction]:
+        with self._lock, foreign_errors(f"{self._name} failed"):
+            answers = list(self._estimator.predict(list(images)))
+        if len(answers) != len(images):
+            raise ModelError(f"{self._name} answered {len(answers)} predictions for {len(images)} images")
+        return [prediction_of(answer) for answer in answers]
+
+    def close(self) -> None:
+        self._estimator = None
