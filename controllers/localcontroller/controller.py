@@ -64,6 +64,11 @@ class LocalController:
         """Where workers report: their LC_SERVER."""
         return self._server.url
 
+    @property
+    def port(self) -> int:
+        """The port of `url`."""
+        return self._server.port
+
     def receive(self, report: WorkerReport) -> None:
         """Keep a report, then tell whom it concerns.
 

@@ -28,9 +28,6 @@ class ApiSettings(BaseModel):
     max_labels_bytes: int = Field(default=64 << 20, ge=1024, description="bytes of an imported label file")
     max_report_bytes: int = Field(default=64 << 20, ge=1024, description="bytes of a worker's report: a row a sample")
     max_body_bytes: int = Field(default=1 << 20, ge=1024, description="bytes of any other body")
-    max_pixels: int = Field(
-        default=100_000_000, ge=1, description="of a sample; a small file can stand for gigabytes of pixels"
-    )
     presign_seconds: float = Field(
         default=600, gt=0, description="how long an edge may use the address of a model file that the store signed"
     )

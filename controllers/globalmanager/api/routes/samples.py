@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 
 from globalmanager.api.deps import ADMIN_ONLY, Admin, Caller, Job, PageQuery, Services, accepts, problems
-from globalmanager.api.images import MEDIA_TYPES, image_size
+from globalmanager.api.intake import receive_sample
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import LabelBody, job_path
 from globalmanager.api.services import ApiServices
 from globalmanager.db import samples
 from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleStory
-from globalmanager.engine.intake import accept_sample
 from globalmanager.labelling.service import label_sample
 from sedna.common.errors import DataError
-from sedna.common.types import JobKey, Picked, SampleRecord, Sha256
+from sedna.common.types import Picked, SampleRecord, Sha256
 from sedna.store.layout import sample_key
 
 router = APIRouter(tags=["samples"])
@@ -28,6 +27,18 @@ router = APIRouter(tags=["samples"])
 SampleId = Annotated[Sha256, Path(description="sha256 of the sample's bytes")]
 
 _CHUNK = 1 << 20
+
+_MEDIA_TYPES = {
+    "bmp": "image/bmp",
+    "gif": "image/gif",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "webp": "image/webp",
+}
+"""Of sample files, by extension. Anything else is served as bytes that no browser runs."""
 
 
 class SampleStored(BaseModel):
@@ -86,7 +97,7 @@ def read_image(services: Services, key: Job, sample_id: SampleId) -> Response:
         "Content-Disposition": f'inline; filename="{sample_id}.{record.extension}"',
         "Content-Length": str(record.size),
     }
-    media_type = MEDIA_TYPES.get(record.extension, "application/octet-stream")
+    media_type = _MEDIA_TYPES.get(record.extension, "application/octet-stream")
     return stored_bytes(services, sample_key(key, sample_id, record.extension), media_type, headers)
 
 
@@ -109,9 +120,11 @@ def put_sample(
 ) -> SampleStored:  # fmt: skip
     """``sample_id`` is the sha256 of the image; an edge's token uploads samples of that edge only."""
     parsed = _record(record)
-    caller.require_edge(parsed.edge)
-    _same(parsed, key, sample_id)
-    created = _accept(services, parsed, image.file)
+    if parsed.sample_id != sample_id:
+        raise DataError(f"the record is of sample {parsed.sample_id}", where="record.sample_id", hint=sample_id)
+    if parsed.job != key:
+        raise DataError(f"the record is of job {parsed.job}", where="record.job", hint=str(key))
+    created = receive_sample(services, caller, parsed, image.file.read())
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"{job_path(key)}/samples/{sample_id}"
     return SampleStored(sample_id=sample_id, created=created)
@@ -138,27 +151,6 @@ def _record(text: str) -> SampleRecord:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in ("record", *first["loc"]))
         raise DataError(first["msg"].removeprefix("Value error, "), where=place, hint="a SampleRecord") from error
-
-
-def _same(record: SampleRecord, key: JobKey, sample_id: str) -> None:
-    if record.sample_id != sample_id:
-        raise DataError(f"the record is of sample {record.sample_id}", where="record.sample_id", hint=sample_id)
-    if record.job != key:
-        raise DataError(f"the record is of job {record.job}", where="record.job", hint=str(key))
-
-
-def _accept(services: ApiServices, record: SampleRecord, image: BinaryIO) -> bool:
-    """Check what the pixels say, then keep the sample."""
-    with services.db.read() as session:
-        get_job(session, record.job)
-    data = image.read()
-    size = image_size(data, max_pixels=services.settings.max_pixels, where=f"sample {record.sample_id}")
-    if size != (record.width, record.height):
-        stated = f"{record.width} x {record.height}"
-        raise DataError(
-            f"the record says {stated} pixels, the image has {size[0]} x {size[1]}", where="record.width, record.height"
-        )
-    return accept_sample(services.db, services.store, record, data, services.clock.now())
 
 
 def stored_bytes(services: ApiServices, key: str, media_type: str, headers: dict[str, str]) -> StreamingResponse:

@@ -71,12 +71,12 @@ def serve_edge(
         typer.Option("--token-file", envvar="SEDNA_TOKEN_FILE", help="Holds the edge's token.", show_default=False),
     ],
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")] = 8081,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")] = 8500,
 ) -> None:
     """Run the inference worker of an edge in this process, until Ctrl-C."""
     from sedna.edge import EdgeSettings, serve
 
-    serve(EdgeSettings(name=name, data_dir=data, link_url=url, token_file=token_file, host=host, port=port))
+    serve(EdgeSettings(name=name, data_dir=data, url=url, token_file=token_file, host=host, port=port))
 
 
 def _served(status: dict[str, object]) -> str:

@@ -22,9 +22,20 @@ def up(
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
 ) -> None:
     """Run the service until Ctrl-C; workers that train then go on and are taken over by the next start."""
+    from globalmanager.cli.client import CONTEXT_FILE, default_context, save_context
     from globalmanager.service.run import run
+    from globalmanager.service.service import Service
+
+    def started(service: Service) -> None:
+        for path in (service.settings.data_dir / CONTEXT_FILE, default_context()):
+            save_context(path, service.url, service.admin_token)
+        typer.echo(f"service      {service.url}  (documentation: {service.url}/docs)")
+        typer.echo(f"admin token  {service.admin_token}")
+        for name, url in service.edge_urls.items():
+            typer.echo(f"edge         {name} on {url}")
+        typer.echo("Ctrl-C ends it; workers that train then go on and are taken over by the next start.")
 
     options: dict[str, object] = {"data_dir": data, "host": host, "port": port, "edges": edges, "log_level": log_level}
     if store is not None:
         options["store_url"] = store
-    run(options)
+    run(options, started)

@@ -1,0 +1,145 @@
+"""The service: every part made, wired, started and stopped, in that order."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+
+from globalmanager.api.app import create_app
+from globalmanager.api.services import ApiServices
+from globalmanager.auth.admin_token import ensure_admin_token
+from globalmanager.auth.authenticator import DatabaseAuthenticator
+from globalmanager.db import Database
+from globalmanager.engine import Engine
+from globalmanager.runtimes import ProcessRuntime
+from globalmanager.service.data_dir import DataDirLock
+from globalmanager.service.local_edges import LocalEdges
+from globalmanager.service.report_sink import InProcessReportSink
+from globalmanager.service.settings import ServiceSettings
+from globalmanager.settings import EngineSettings
+from localcontroller import LocalController
+from localcontroller.http_server import ThreadedServer
+from sedna.common.atomic import write_atomic
+from sedna.common.clock import Clock, SystemClock
+from sedna.common.errors import ConflictError
+from sedna.store import open_store
+
+__all__ = ["Service"]
+
+LOGGER = logging.getLogger("sedna.globalmanager.service")
+
+_PORT_FILE = "local_controller.port"
+
+
+class Service:
+    """One service over one data folder.
+
+    Construction takes the folder and the ports, so that every conflict is known before anything runs.
+
+    Raises:
+        ConflictError: another service has the folder, a port is taken, or the database is of a newer version.
+        SpecError: a setting cannot be used.
+        TemporaryError: the database does not answer.
+    """
+
+    def __init__(self, settings: ServiceSettings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self._clock = clock if clock is not None else SystemClock()
+        self._was_running = False
+        data_dir = settings.data_dir.absolute()
+        with contextlib.ExitStack() as stack:
+            stack.callback(DataDirLock(data_dir).release)
+            db = Database(settings.db_url or data_dir / "sedna.db")
+            stack.callback(db.close)
+            store = open_store(settings.store_url or data_dir / "store", settings.s3)
+            stack.callback(store.close)
+            self._controller = self._local_controller(data_dir, db)
+            engine_settings = self._engine_settings(data_dir, self._controller.url)
+            runtime = ProcessRuntime(python=engine_settings.python, log_bytes=engine_settings.log_bytes)
+            self.engine = Engine(db, store, runtime, self._clock, engine_settings)
+            stack.callback(self.engine.stop)
+            stack.callback(self._controller.stop)
+            self.api = ApiServices(
+                db=db,
+                store=store,
+                engine=self.engine,
+                engine_settings=engine_settings,
+                clock=self._clock,
+                authenticator=DatabaseAuthenticator(db, self._clock),
+                settings=settings.api,
+            )
+            self._server = ThreadedServer(
+                create_app(self.api), settings.host, settings.port,
+                name="globalmanager", grace_seconds=settings.shutdown_seconds,
+            )  # fmt: skip
+            stack.callback(self._server.stop)
+            self.admin_token = ensure_admin_token(db, data_dir, self._clock)
+            self._edges = LocalEdges(self.api, data_dir / "edges", settings.edges)
+            self._open = stack.pop_all()
+
+    @property
+    def url(self) -> str:
+        """Where the API answers."""
+        return self._server.url
+
+    @property
+    def edge_urls(self) -> dict[str, str]:
+        """Where the edges of this process answer, by name."""
+        return self._edges.urls
+
+    def start(self) -> None:
+        """Start the engine first: it takes the lease, or says who has it. Returns when requests are answered.
+
+        Raises:
+            ConflictError: another engine drives this database.
+        """
+        try:
+            self.engine.start()
+            self._controller.start()
+            self._server.start()
+            self._edges.start()
+        except BaseException:
+            self.stop()
+            raise
+        LOGGER.info("the service answers on %s, workers report to %s", self.url, self._controller.url)
+
+    def fault(self) -> str | None:
+        """Why the service cannot go on, or None. An engine that still waits for its lease is no fault."""
+        if self.engine.running:
+            self._was_running = True
+        return "the engine has stopped; the log says why" if self._was_running and not self.engine.running else None
+
+    def stop(self) -> None:
+        """End gracefully: edges, then requests, then the engine's tick. Workers keep running and are adopted later."""
+        self.api.stopping.set()
+        self._edges.stop()
+        self._open.close()
+
+    def _wake_engine(self) -> None:
+        self.engine.wake()  # made after the local controller, whose port it has to know
+
+    def _local_controller(self, data_dir: Path, db: Database) -> LocalController:
+        """On the port of the last start if it is free: workers that outlived the service still report to it."""
+        options = self.settings.local_controller
+        path = data_dir / _PORT_FILE
+        remembered = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        ports = [options.port] if options.port else [int(remembered), 0] if remembered.isdigit() else [0]
+        sink = InProcessReportSink(db, self._clock, self._wake_engine)
+        for port in ports:
+            try:
+                controller = LocalController(
+                    data_dir / "localcontroller", sink, host=options.host, port=port, clock=self._clock
+                )
+            except ConflictError:
+                if port == ports[-1]:
+                    raise
+                LOGGER.warning("port %d, to which workers of the last start report, is taken by another process", port)
+                continue
+            write_atomic(path, f"{controller.port}\n".encode())
+            return controller
+        raise AssertionError("ports is never empty")
+
+    def _engine_settings(self, data_dir: Path, lc_server: str) -> EngineSettings:
+        given = self.settings.engine.model_dump(exclude_none=True)
+        return EngineSettings(data_dir=data_dir, lc_server=lc_server, **given)

@@ -1,0 +1,73 @@
+"""Settings of the service: arguments, then environment ``SEDNA__...``, then ``<data>/service.yaml``, then defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from globalmanager.api.services import ApiSettings
+from globalmanager.service.settings_file import FileSource
+from sedna.store import S3Settings
+
+__all__ = ["EngineOptions", "LocalControllerOptions", "ServiceSettings"]
+
+
+class EngineOptions(BaseModel):
+    """What may be changed of the engine; the rest follows from the data folder. None = the engine's own default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tick_seconds: float | None = Field(default=None, gt=0)
+    lease_seconds: float | None = Field(default=None, gt=0)
+    wait_for_lease: bool = Field(
+        default=True, description="after a kill -9 the dead engine's lease runs out within lease_seconds"
+    )
+    heartbeat_seconds: float | None = Field(default=None, gt=0)
+    stop_grace_seconds: float | None = Field(default=None, ge=0)
+    lost_after_seconds: float | None = Field(default=None, gt=0)
+
+
+class LocalControllerOptions(BaseModel):
+    """Where workers of this machine report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535, description="0 = the port of the last start, or any free one")
+
+
+class ServiceSettings(BaseSettings):
+    """Everything the service needs to know."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SEDNA__", env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+    )
+
+    data_dir: Path = Field(default=Path("sedna-data"), description="database, store, logs; one service at a time")
+    host: str = Field(default="127.0.0.1", description="not reachable from other machines unless asked for")
+    port: int = Field(default=8080, ge=0, le=65535, description="0 = any free one")
+    store_url: str | None = Field(default=None, description="s3://bucket/prefix or a folder; none = <data>/store")
+    s3: S3Settings | None = Field(default=None, description="none = the AWS_... variables of the environment")
+    db_url: str | None = Field(default=None, description="SQLAlchemy URL; none = SQLite in <data>/sedna.db")
+    edges: int = Field(default=0, ge=0, le=16, description="inference workers to run in this process")
+    api: ApiSettings = ApiSettings()
+    engine: EngineOptions = EngineOptions()
+    local_controller: LocalControllerOptions = LocalControllerOptions()
+    shutdown_seconds: int = Field(default=10, ge=1, description="how long open requests may take to end")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, environment, file; no .env file, which would depend on the folder one happens to stand in."""
+        return init_settings, env_settings, FileSource(settings_cls, init_settings, env_settings)
