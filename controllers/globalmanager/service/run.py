@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from types import FrameType
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -20,7 +21,7 @@ __all__ = ["load_settings", "run"]
 _LOOK_SECONDS = 1.0
 
 
-def load_settings(options: Mapping[str, object]) -> ServiceSettings:
+def load_settings(options: Mapping[str, Any]) -> ServiceSettings:
     """Settings from arguments, environment, file and defaults.
 
     Raises:
@@ -32,7 +33,7 @@ def load_settings(options: Mapping[str, object]) -> ServiceSettings:
         raise settings_error(error) from error
 
 
-def run(options: Mapping[str, object], started: Callable[[Service], None]) -> None:
+def run(options: Mapping[str, Any], started: Callable[[Service], None]) -> None:
     """Run until SIGTERM or SIGINT; a second signal ends the process at once. Workers keep running either way.
 
     Args:

@@ -85,7 +85,10 @@ def rollback(
     idempotency_key: IdempotencyKey = None,
 ) -> RequestRow:  # fmt: skip
     with services.db.read() as session:
-        version = _champion_before(session, get_job(session, key))
+        job = get_job(session, key)
+        # A repetition may come when the roll-back is done: it must not be read as another one, further back.
+        earlier = requests.by_key(session, job, idempotency_key) if idempotency_key is not None else None
+        version = _champion_before(session, job) if earlier is None or earlier.version is None else earlier.version
     return _store(services, key, _deploy(caller, version, body.reason), idempotency_key, response)
 
 
