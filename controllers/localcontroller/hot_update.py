@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from localcontroller.settings import HotUpdate
 from sedna.common.atomic import write_atomic
-from sedna.common.errors import DataError, ModelError
+from sedna.common.errors import DataError, IntegrityError, ModelError
 from sedna.common.types import Sha256, Value
 from sedna.edge.protocol import DesiredJob, EdgeJobStatus, ServingState
 from sedna.store.models import ModelFile, ModelManifest, fetch_model_over
@@ -97,9 +97,14 @@ class HotUpdateFolder:
 
         Raises:
             ModelError: the model has no file that the worker could load.
-            IntegrityError: the bytes are not the published ones.
+            IntegrityError: manifest or bytes are not the published ones.
             TemporaryError: not now.
         """
+        if desired.manifest_sha256 not in (None, manifest.sha256):
+            raise IntegrityError(
+                f"the manifest has sha256 {manifest.sha256}, wanted is {desired.manifest_sha256}",
+                where=f"model {manifest.version} of {manifest.job}",
+            )
         chosen = self._choose(manifest)
         staging = self._folder / f".v{manifest.version}"
         fetch_model_over(open_file, manifest, staging)
