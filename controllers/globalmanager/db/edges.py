@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
@@ -49,9 +50,10 @@ def put_status(
     failed_version: int | None,
     reason: str,
     counters: dict[str, JsonValue],
+    told: int | None,
     now: datetime,
 ) -> EdgeJobRow | None:
-    """Replace what an edge said about a job; returns what it said before."""
+    """Replace what an edge said about a job; ``told``: the version it is now answered. Returns what was before."""
     row = session.get(EdgeJob, (edge, job_id))
     before = None if row is None else _build_status(row, session.get_one(Job, job_id))
     if row is None:
@@ -59,12 +61,21 @@ def put_status(
         session.add(row)
     row.model_version, row.state, row.failed_version = model_version, state, failed_version
     row.reason, row.counters, row.at = reason, counters, now
+    row.told_before, row.told = row.told, told
     session.flush()
     return before
 
 
+def keep_only(session: Session, edge: str, job_ids: Sequence[int]) -> None:
+    """Forget what an edge said about jobs that it serves no more."""
+    session.execute(delete(EdgeJob).where(EdgeJob.edge == edge, EdgeJob.job_id.not_in(job_ids)))
+
+
 def observe(session: Session, job_id: int, now: datetime, live_seconds: float) -> tuple[EdgeObservation, ...]:
-    """The edges of a job as the loop sees them."""
+    """The edges of a job as the loop sees them.
+
+    "I failed with version n" counts only from an edge that had been told n: it may speak of an earlier roll-out of n.
+    """
     since = now - timedelta(seconds=live_seconds)
     query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).where(EdgeJob.job_id == job_id)
     return tuple(
@@ -72,7 +83,7 @@ def observe(session: Session, job_id: int, now: datetime, live_seconds: float) -
             name=edge.name,
             live=edge.last_seen_at is not None and edge.last_seen_at >= since,
             version=status.model_version,
-            failed_version=status.failed_version,
+            failed_version=status.failed_version if status.failed_version == status.told_before else None,
             reason=status.reason,
         )
         for status, edge in session.execute(query.order_by(Edge.name))

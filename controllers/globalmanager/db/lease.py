@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -9,9 +10,13 @@ from sqlalchemy.orm import Session
 
 from globalmanager.db.tables import EngineLease
 from globalmanager.db.values import LeaseRow
-from sedna.common.errors import ConflictError
+from sedna.common.errors import ConflictError, SednaError
 
 _ROW = 1
+
+
+class LeaseLostError(SednaError):
+    """Another engine has taken over: this one must stop."""
 
 
 def _build(row: EngineLease) -> LeaseRow:
@@ -28,8 +33,10 @@ def current(session: Session) -> LeaseRow | None:
     return None if row is None else _build(row)
 
 
-def acquire(session: Session, holder: str, now: datetime, seconds: float) -> int:
-    """Take the lease if it is free or expired, and return its token.
+def acquire(
+    session: Session, holder: str, identity: str, now: datetime, seconds: float, *, is_dead: Callable[[str], bool]
+) -> int:
+    """Take the lease if it is free, expired, or held by a process that is known to be dead; return its token.
 
     Raises:
         ConflictError: another engine holds it.
@@ -37,23 +44,23 @@ def acquire(session: Session, holder: str, now: datetime, seconds: float) -> int
     expires_at = now + timedelta(seconds=seconds)
     row = _select(session)
     if row is None:
-        session.add(EngineLease(id=_ROW, holder=holder, token=1, since=now, expires_at=expires_at))
+        session.add(EngineLease(id=_ROW, holder=holder, identity=identity, token=1, since=now, expires_at=expires_at))
         session.flush()
         return 1
-    if row.expires_at > now:
+    if row.expires_at > now and not is_dead(row.identity):
         raise ConflictError(
             f"another engine drives this database: held by {row.holder} since {row.since:%Y-%m-%d %H:%M:%S}Z,"
             f" expires {row.expires_at:%Y-%m-%d %H:%M:%S}Z",
             where="engine lease",
             hint="stop it, or wait until the lease expires",
         )
-    row.holder, row.token, row.since, row.expires_at = holder, row.token + 1, now, expires_at
+    row.holder, row.identity, row.token, row.since, row.expires_at = holder, identity, row.token + 1, now, expires_at
     session.flush()
     return row.token
 
 
 def renew(session: Session, token: int, now: datetime, seconds: float) -> None:
-    """Hold the lease longer. Raises `ConflictError` when it changed hands."""
+    """Hold the lease longer. Raises `LeaseLostError` when it changed hands."""
     check(session, token).expires_at = now + timedelta(seconds=seconds)
     session.flush()
 
@@ -71,5 +78,5 @@ def check(session: Session, token: int) -> EngineLease:
     row = _select(session)
     if row is None or row.token != token:
         by = "nobody" if row is None else row.holder
-        raise ConflictError(f"this engine lost its lease to {by}", where="engine lease")
+        raise LeaseLostError(f"this engine lost its lease to {by}", where="engine lease")
     return row

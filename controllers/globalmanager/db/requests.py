@@ -79,9 +79,7 @@ def get(session: Session, job: JobRow, request_id: str) -> RequestRow:
 def by_key(session: Session, job: JobRow, idempotency_key: str) -> RequestRow | None:
     """The request that was made with a key, or None."""
     row = session.scalar(
-        select(TriggerRequest).where(
-            TriggerRequest.job_id == job.id, TriggerRequest.idempotency_key == idempotency_key
-        )
+        select(TriggerRequest).where(TriggerRequest.job_id == job.id, TriggerRequest.idempotency_key == idempotency_key)
     )
     return None if row is None else _build(row, job.key)
 

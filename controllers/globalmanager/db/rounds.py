@@ -96,16 +96,10 @@ def set_evaluation(session: Session, job_id: int, number: int, evaluation: Evalu
     session.flush()
 
 
-def clear_evaluation(session: Session, job_id: int, number: int) -> None:
-    """An evaluation against another champion counts no more."""
+def start_evaluation(session: Session, job_id: int, number: int, champion: int | None) -> None:
+    """The candidate is compared with ``champion`` from now on; what an earlier attempt found counts no more."""
     row = session.get_one(Round, (job_id, number))
-    row.evaluation, row.evaluation_key = None, None
-    session.flush()
-
-
-def set_champion(session: Session, job_id: int, number: int, champion: int) -> None:
-    """The model against which the round's candidate is compared from now on."""
-    session.get_one(Round, (job_id, number)).champion = champion
+    row.evaluation, row.evaluation_key, row.champion = None, None, champion
     session.flush()
 
 

@@ -55,6 +55,18 @@ def insert(
     return True
 
 
+def hold_out(session: Session, job_id: int, sample_id: str) -> bool:
+    """Keep a sample from training for ever. False when it is too late: it belongs to another part already."""
+    _lock(session, job_id)
+    sample = _select(session, job_id, sample_id)
+    if sample is None:
+        raise NotFoundError("the job has no such sample", where=sample_id)
+    if sample.part is None:
+        sample.part = "holdout"
+        session.flush()
+    return sample.part == "holdout"
+
+
 def add_label(
     session: Session, job_id: int, sample_id: str, annotation: Annotation, author: str, now: datetime
 ) -> SampleRow:

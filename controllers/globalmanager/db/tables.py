@@ -242,7 +242,7 @@ class Worker(Base):
     attempt: Mapped[int] = mapped_column(Integer)
     name: Mapped[str] = mapped_column(String(253))
     phase: Mapped[str] = mapped_column(String(16))
-    handle: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    handle: Mapped[dict[str, Any]]
     report: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     model_version: Mapped[int | None] = mapped_column(Integer)
     exit_code: Mapped[int | None] = mapped_column(Integer)
@@ -292,7 +292,11 @@ class Edge(Base):
 
 
 class EdgeJob(Base):
-    """What an edge last said about one job."""
+    """What an edge last said about one job.
+
+    ``told_before`` is the version it had been told when it said so: only then does its "failed" speak of this roll-out.
+    ``told`` is the version of the answer that it got.
+    """
 
     __tablename__ = "edge_jobs"
     __table_args__ = (Index("ix_edge_jobs_job", "job_id"),)
@@ -302,6 +306,8 @@ class EdgeJob(Base):
     model_version: Mapped[int | None] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(16))
     failed_version: Mapped[int | None] = mapped_column(Integer)
+    told_before: Mapped[int | None] = mapped_column(Integer)
+    told: Mapped[int | None] = mapped_column(Integer)
     reason: Mapped[str] = mapped_column(Text, default="")
     counters: Mapped[dict[str, Any]]
     at: Mapped[datetime]
@@ -338,12 +344,16 @@ class Event(Base):
 
 
 class EngineLease(Base):
-    """The one row that says which engine drives the jobs. ``token`` grows with every change of hands."""
+    """The one row that says which engine drives the jobs. ``token`` grows with every change of hands.
+
+    ``holder`` is for people, ``identity`` says which process it is.
+    """
 
     __tablename__ = "engine_lease"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     holder: Mapped[str] = mapped_column(String(253))
+    identity: Mapped[str] = mapped_column(String(253))
     token: Mapped[int] = mapped_column(BigId)
     since: Mapped[datetime]
     expires_at: Mapped[datetime]

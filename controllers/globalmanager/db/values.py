@@ -211,7 +211,7 @@ class WorkerRow(Value):
     attempt: int
     name: str
     phase: WorkerPhase
-    handle: dict[str, str] | None
+    handle: dict[str, str]
     report: dict[str, Any] | None
     model_version: int | None
     exit_code: int | None

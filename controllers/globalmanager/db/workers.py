@@ -19,7 +19,15 @@ def _build(row: Worker) -> WorkerRow:
 
 
 def ensure(
-    session: Session, job_id: int, number: int, stage: Stage, attempt: int, name: str, now: datetime
+    session: Session,
+    job_id: int,
+    number: int,
+    stage: Stage,
+    attempt: int,
+    *,
+    name: str,
+    handle: dict[str, str],
+    now: datetime,
 ) -> WorkerRow:
     """The row of an attempt, made if it is missing."""
     row = _select(session, job_id, number, stage, attempt)
@@ -31,6 +39,7 @@ def ensure(
             attempt=attempt,
             name=name,
             phase=WorkerPhase.PENDING.value,
+            handle=handle,
             retryable=False,
             created_at=now,
         )
@@ -64,10 +73,9 @@ def active(session: Session, job_id: int) -> tuple[WorkerRow, ...]:
     return tuple(_build(row) for row in session.scalars(query))
 
 
-def started(session: Session, worker_id: int, handle: dict[str, str]) -> None:
+def started(session: Session, worker_id: int) -> None:
     """The runtime has it."""
     row = session.get_one(Worker, worker_id)
-    row.handle = handle
     if row.phase == WorkerPhase.PENDING.value:
         row.phase = WorkerPhase.RUNNING.value
     session.flush()

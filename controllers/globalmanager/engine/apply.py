@@ -1,0 +1,149 @@
+"""Apply descriptions: all of a batch or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from globalmanager.db import Database, events, jobs, resources
+from globalmanager.db.database import Session
+from sedna.common.errors import SpecError
+from sedna.common.types import JobKey, Value
+from sedna.loop.spec import Dataset, IncrementalLearningJob, Model, Resource
+
+Change = Literal["created", "updated", "unchanged"]
+
+
+class Applied(Value):
+    """What became of one description."""
+
+    kind: str
+    namespace: str
+    name: str
+    action: Change
+
+
+def apply_resources(
+    db: Database, wanted: Sequence[Resource], now: datetime, *, dry_run: bool = False
+) -> tuple[Applied, ...]:
+    """Create or update jobs, datasets and models in one transaction.
+
+    A job that was deleted and is applied again goes on with its samples, models and rounds: stored objects are never
+    overwritten, so a fresh start needs a fresh name.
+
+    Raises:
+        SpecError: a job refers to a dataset or model that neither exists nor is in the batch, or one is given twice.
+    """
+    _refuse_doubles(wanted)
+    if dry_run:
+        with db.read() as session:
+            _check_references(session, wanted)
+            return tuple(_applied(resource, _change(session, resource)) for resource in wanted)
+    with db.write() as session:
+        _check_references(session, wanted)
+        done = []
+        for resource in wanted:
+            change = _change(session, resource)
+            if change != "unchanged":
+                _put(session, resource, now)
+                events.add(
+                    session, _job_id(session, resource), "Applied", f"{resource.kind} {resource.key} {change}", now
+                )
+            done.append(_applied(resource, change))
+    return tuple(done)
+
+
+def delete_job(db: Database, key: JobKey, now: datetime) -> None:
+    """Take a job out of service. Its worker is stopped by the engine; samples, models and rounds stay.
+
+    Raises:
+        NotFoundError: there is no such job.
+    """
+    with db.write() as session:
+        job = jobs.get(session, key)
+        jobs.mark_deleted(session, job.id, now)
+        events.add(session, job.id, "Deleted", f"job {key} is out of service; its samples and models stay", now)
+
+
+def _refuse_doubles(wanted: Sequence[Resource]) -> None:
+    seen = set()
+    for resource in wanted:
+        name = (resource.kind, str(resource.key))
+        if name in seen:
+            raise SpecError("is given twice in one batch", where=f"{resource.kind} {resource.key}", hint="keep one")
+        seen.add(name)
+
+
+def _references(job: IncrementalLearningJob) -> list[tuple[resources.Kind, str, str]]:
+    spec = job.spec
+    found: list[tuple[resources.Kind, str, str]] = [
+        ("Dataset", spec.dataset.name, "spec.dataset.name"),
+        ("Model", spec.initial_model.name, "spec.initialModel.name"),
+        ("Model", spec.deploy_spec.model.name, "spec.deploySpec.model.name"),
+    ]
+    if spec.eval_spec.initial_eval_model is not None:
+        found.append(("Model", spec.eval_spec.initial_eval_model.name, "spec.evalSpec.initialEvalModel.name"))
+    return found
+
+
+def _check_references(session: Session, wanted: Sequence[Resource]) -> None:
+    given = {(resource.kind, str(resource.key)) for resource in wanted}
+    for job in wanted:
+        if not isinstance(job, IncrementalLearningJob):
+            continue
+        for kind, name, path in _references(job):
+            key = JobKey(namespace=job.metadata.namespace, name=name)
+            if (kind, str(key)) not in given and resources.find(session, kind, key) is None:
+                known = [str(row.key) for row in resources.list_all(session, kind)]
+                raise SpecError(
+                    f"there is no {kind} {key}",
+                    where=f"IncrementalLearningJob {job.key}: {path}",
+                    hint=f"known: {', '.join(known) or 'none'}; or apply it in the same batch",
+                )
+
+
+def _change(session: Session, resource: Resource) -> Change:
+    spec, metadata = _spec(resource), _metadata(resource)
+    if isinstance(resource, IncrementalLearningJob):
+        job = jobs.find(session, resource.key)
+        if job is None:
+            return "created"
+        same = job.deleted_at is None and (job.spec, job.metadata) == (resource.spec, metadata)
+    else:
+        row = resources.find(session, resource.kind, resource.key)
+        if row is None:
+            return "created"
+        same = (row.spec, row.metadata) == (spec, metadata)
+    return "unchanged" if same else "updated"
+
+
+def _put(session: Session, resource: Resource, now: datetime) -> None:
+    if isinstance(resource, Dataset | Model):
+        resources.put(session, resource.kind, resource.key, _spec(resource), _metadata(resource), now)
+        return
+    job = jobs.find(session, resource.key)
+    if job is None:
+        jobs.insert(session, resource.key, resource.spec, _metadata(resource), now)
+    else:
+        jobs.replace_spec(session, job.id, resource.spec, _metadata(resource), now)
+
+
+def _job_id(session: Session, resource: Resource) -> int | None:
+    if not isinstance(resource, IncrementalLearningJob):
+        return None
+    job = jobs.find(session, resource.key)
+    return None if job is None else job.id
+
+
+def _spec(resource: Resource) -> dict[str, Any]:
+    return resource.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _metadata(resource: Resource) -> dict[str, Any]:
+    return resource.metadata.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _applied(resource: Resource, action: Change) -> Applied:
+    key = resource.key
+    return Applied(kind=resource.kind, namespace=key.namespace, name=key.name, action=action)

@@ -1,0 +1,167 @@
+"""Watch the Dataset of a job: every new line becomes a labelled sample, whatever happened to the file in between.
+
+Lines are known by content, so appending, rewriting, rotating and shrinking a file all do the right thing. A line whose
+image is missing or damaged is told once and tried again at every check; the others go in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from globalmanager.db import events, lines, resources, samples
+from globalmanager.db.database import Session
+from globalmanager.db.values import JobRow
+from globalmanager.engine.dataset_items import Item, read_items
+from globalmanager.engine.images import inspect_image
+from globalmanager.engine.intake import store_sample
+from globalmanager.engine.sources import SourceFolder, open_source
+from globalmanager.engine.tools import Tools
+from sedna.common.errors import UserError
+from sedna.common.types import Annotation, JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
+from sedna.loop.spec import DatasetSpec
+
+BATCH = 64
+"""Images taken in a go: between two batches the job's other business gets its turn."""
+
+MAX_INDEX_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An item whose image is in the store, or the reason why it is not."""
+
+    item: Item
+    record: SampleRecord | None = None
+    annotation: Annotation | None = None
+    error: str | None = None
+
+
+@dataclass
+class _Watched:
+    """One file of one job: what is left of its last reading."""
+
+    url: str
+    holdout: bool
+    checked_at: datetime | None = None
+    read_sha256: str = ""
+    folder: SourceFolder | None = None
+    pending: deque[Item] = field(default_factory=deque)
+
+
+class DatasetWatch:
+    """The dataset files of one job. What it remembers only saves time: the database knows which lines were seen."""
+
+    def __init__(self) -> None:
+        self._files: dict[bool, _Watched] = {}
+
+    def look(self, tools: Tools, job: JobRow) -> bool:
+        """Take in at most one batch per file. Returns whether more is waiting.
+
+        Raises:
+            UserError: the dataset, or a file of it, cannot be read as it is.
+            TemporaryError: not now.
+        """
+        key = JobKey(namespace=job.key.namespace, name=job.spec.dataset.name)
+        with tools.db.read() as session:
+            spec = DatasetSpec.model_validate(resources.get(session, "Dataset", key).spec)
+        more = False
+        # The hold-out first: what is on both lists must never be trained on.
+        for holdout, url in ((True, spec.holdout_url or ""), (False, spec.url)):
+            if url:
+                more = self._look_at(tools, job, spec, self._file(holdout, url)) or more
+        return more
+
+    def _file(self, holdout: bool, url: str) -> _Watched:
+        known = self._files.get(holdout)
+        if known is None or known.url != url:
+            known = self._files[holdout] = _Watched(url, holdout)
+        return known
+
+    def _look_at(self, tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> bool:
+        now = tools.now()
+        period = timedelta(seconds=job.spec.train_spec.trigger.check_period_seconds)
+        if not file.pending and (file.checked_at is None or now - file.checked_at >= period):
+            file.checked_at = now
+            _read(tools, job, spec, file)
+        if file.pending:
+            batch = [file.pending.popleft() for _ in range(min(BATCH, len(file.pending)))]
+            try:
+                _take(tools, job, file, batch)
+            except BaseException:
+                file.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
+                raise
+        return bool(file.pending)
+
+
+def _read(tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> None:
+    where = f"Dataset {job.key.namespace}/{job.spec.dataset.name}: {'holdoutUrl' if file.holdout else 'url'}"
+    file.folder, name = open_source(file.url, where)
+    data = file.folder.read(name, MAX_INDEX_BYTES)
+    digest = hashlib.sha256(data).hexdigest()
+    with tools.db.read() as session:
+        if digest == file.read_sha256 and lines.bad(session, job.id) == 0:
+            return
+        items = list(read_items(data, spec.format, job.spec.class_names, file.url))
+        known = lines.known(session, job.id, file.holdout, [item.digest for item in items])
+    file.read_sha256 = digest
+    file.pending.extend(item for item in items if known.get(item.digest, "never seen") is not None)
+
+
+def _take(tools: Tools, job: JobRow, file: _Watched, batch: list[Item]) -> None:
+    assert file.folder is not None, "a file with pending items was read"
+    ready = [_prepare(tools, job, file.folder, item) for item in batch]
+    now = tools.now()
+    with tools.write() as session:
+        taken = sum(_insert(session, job, file, one, now) for one in ready)
+        if taken:
+            text = f"{taken} samples from {file.url}{' for the hold-out' if file.holdout else ''}"
+            events.add(session, job.id, "DatasetImported", text, now, data={"samples": taken})
+
+
+def _prepare(tools: Tools, job: JobRow, folder: SourceFolder, item: Item) -> _Ready:
+    """Read and check one image and put it into the store; what is wrong with it alone does not stop the others."""
+    try:
+        image = folder.read(item.name, tools.settings.max_image_bytes)
+        facts = inspect_image(image, item.name)
+        annotation = item.annotate(facts.width, facts.height)
+    except UserError as error:
+        return _Ready(item, error=str(error))
+    record = SampleRecord(
+        sample_id=sample_id(image),
+        job=job.key,
+        extension=facts.extension,
+        size=len(image),
+        width=facts.width,
+        height=facts.height,
+        picked=Picked.IMPORT,
+        verdict=Verdict(hard=False, miner="none", reason=f"imported from Dataset {job.spec.dataset.name}"),
+        prediction=Prediction(),
+        model_version=0,
+        edge="",
+        captured_at=tools.now(),
+    )
+    store_sample(tools.store, record, image)
+    return _Ready(item, record=record, annotation=annotation)
+
+
+def _insert(session: Session, job: JobRow, file: _Watched, one: _Ready, now: datetime) -> bool:
+    """Whether the line labelled a sample. Only a line with an error is tried again."""
+    problem = one.error
+    if one.record is not None and one.annotation is not None:
+        samples.insert(session, job.id, one.record, now, source=one.item.name, holdout=file.holdout)
+        if file.holdout and not samples.hold_out(session, job.id, one.record.sample_id):
+            problem = "the image is a training or evaluation sample already and cannot become hold-out"
+        else:
+            author = f"dataset/{job.spec.dataset.name}"
+            samples.add_label(session, job.id, one.record.sample_id, one.annotation, author, now)
+    news = lines.put(session, job.id, file.holdout, one.item.digest, one.error)
+    if problem is not None and news:
+        text = f"{one.item.where}: {problem}"
+        data: dict[str, JsonValue] = {"name": one.item.name, "holdout": file.holdout}
+        events.add(session, job.id, "SampleProblem", text, now, level="warning", data=data)
+    return problem is None

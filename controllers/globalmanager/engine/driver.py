@@ -1,0 +1,129 @@
+"""One job, one look: observe, decide, store, carry out; again as long as something changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from globalmanager.db import jobs, models
+from globalmanager.db.values import JobRow
+from globalmanager.engine.dataset_watch import DatasetWatch
+from globalmanager.engine.effects import carry_out
+from globalmanager.engine.initial_model import publish_initial_model
+from globalmanager.engine.observing import observe
+from globalmanager.engine.records import store
+from globalmanager.engine.results import load_evaluation, look_after
+from globalmanager.engine.retiring import retire
+from globalmanager.engine.tools import Tools
+from sedna.common.errors import TemporaryError, UserError
+from sedna.loop.actions import EnsureWorker, StopWorker
+from sedna.loop.decide import decide
+from sedna.loop.evidence import Evaluation
+
+_MAX_PASSES = 8
+"""A round of immediate answers takes three; what is left over is done at the next tick."""
+
+RETRY = timedelta(seconds=10)
+"""Before a file that could not be read is tried again, unless the error says something else."""
+
+
+@dataclass
+class _Retry:
+    """A chore that failed and waits for its next try."""
+
+    problem: str
+    at: datetime
+
+
+@dataclass
+class JobDriver:
+    """What the engine remembers of a job between two ticks. None of it matters for correctness."""
+
+    job_id: int
+    watch: DatasetWatch = field(default_factory=DatasetWatch)
+    checked: tuple[int, datetime] | None = None
+    evaluation: tuple[str, Evaluation] | None = None
+    retries: dict[str, _Retry] = field(default_factory=dict)
+
+    def drive(self, tools: Tools) -> bool:
+        """Bring the job as far as it goes now. Returns whether it wants another look at once.
+
+        Raises:
+            LeaseLostError: another engine drives the jobs.
+            SednaError: what stands in the way.
+        """
+        with tools.db.read() as session:
+            job = jobs.by_id(session, self.job_id)
+        if job.deleted_at is not None:
+            retire(tools, job)
+            return False
+        more = self._chores(tools, job)
+        for _ in range(_MAX_PASSES):
+            if not self._pass(tools):
+                break
+        return more
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What keeps the job from getting new samples or its first model."""
+        return tuple(retry.problem for retry in self.retries.values())
+
+    def _chores(self, tools: Tools, job: JobRow) -> bool:
+        """Work that feeds the loop. Its failures leave the rest of the loop running."""
+        with tools.db.read() as session:
+            has_model = models.find(session, job.id, models.INITIAL) is not None
+        if not has_model and self._due(tools, "initial model"):
+            self._try(tools, "initial model", lambda: publish_initial_model(tools, job))
+        if self._due(tools, "dataset"):
+            return bool(self._try(tools, "dataset", lambda: self.watch.look(tools, job)))
+        return False
+
+    def _due(self, tools: Tools, chore: str) -> bool:
+        retry = self.retries.get(chore)
+        return retry is None or tools.now() >= retry.at
+
+    def _try(self, tools: Tools, chore: str, work: Callable[[], object]) -> object:
+        try:
+            result = work()
+        except (UserError, TemporaryError) as error:
+            wait = timedelta(seconds=error.retry_after) if isinstance(error, TemporaryError) else RETRY
+            self.retries[chore] = _Retry(f"{chore}: {error}", tools.now() + wait)
+            return None
+        self.retries.pop(chore, None)
+        return result
+
+    def _pass(self, tools: Tools) -> bool:
+        """One observation and what follows from it. Returns whether the state changed."""
+        with tools.db.read() as session:
+            job = jobs.by_id(session, self.job_id)
+        look_after(tools, job)
+        now = tools.now()
+        with tools.db.read() as session:
+            job = jobs.by_id(session, self.job_id)
+            snapshot = observe(session, job, now, tools.settings)
+        seen = snapshot.observation
+        if snapshot.evaluation_key is not None:
+            seen = seen.model_copy(update={"evaluation": self._evaluation(tools, snapshot.evaluation_key)})
+        state, actions = decide(job.spec, job.state, seen, now, automatic=self._is_due(job, now))
+        records = [action for action in actions if not isinstance(action, EnsureWorker | StopWorker)]
+        store(tools, job, state, records, now)
+        for action in actions:
+            if isinstance(action, EnsureWorker | StopWorker):
+                carry_out(tools, job, action)
+        return state != job.state
+
+    def _evaluation(self, tools: Tools, key: str) -> Evaluation:
+        if self.evaluation is None or self.evaluation[0] != key:
+            self.evaluation = (key, load_evaluation(tools, key))
+        return self.evaluation[1]
+
+    def _is_due(self, job: JobRow, now: datetime) -> bool:
+        """Whether the trigger's check period is over; an edited job is looked at at once."""
+        if job.state.current is not None:
+            return False
+        period = timedelta(seconds=job.spec.train_spec.trigger.check_period_seconds)
+        if self.checked is not None and self.checked[0] == job.generation and now - self.checked[1] < period:
+            return False
+        self.checked = (job.generation, now)
+        return True

@@ -1,0 +1,93 @@
+"""Carry out effects. Each may be asked for again at any time, also after a crash half-way: twice is once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from globalmanager.db import events, workers
+from globalmanager.db.values import JobRow, WorkerRow
+from globalmanager.engine.inputs import BUILDERS
+from globalmanager.engine.results import finish, store_evaluation
+from globalmanager.engine.tools import Tools
+from globalmanager.runtimes.base import WorkerHandle
+from sedna.common.errors import PermanentError, UserError
+from sedna.loop.actions import Effect, EnsureWorker, StopWorker
+from sedna.loop.evidence import Evaluation, ModelScores
+from sedna.loop.observation import WorkerPhase
+from sedna.loop.state import Stage
+
+_KINDS = {Stage.TRAINING: "train", Stage.EVALUATING: "eval"}
+
+
+def carry_out(tools: Tools, job: JobRow, effect: Effect) -> None:
+    """Make the outside look as ``effect`` says.
+
+    Raises:
+        TemporaryError: not now; the effect will be asked for again.
+    """
+    if isinstance(effect, EnsureWorker):
+        ensure_worker(tools, job, effect)
+    else:
+        stop_worker(tools, job, effect)
+
+
+def worker_name(job_id: int, number: int, stage: Stage, attempt: int) -> str:
+    """Upstream's shape, but the same for the same attempt, so that a crash cannot start a second one."""
+    digest = hashlib.sha256(f"{job_id}/{number}/{stage.value}/{attempt}".encode()).digest()
+    return f"{_KINDS[stage]}-worker-{base64.b32encode(digest)[:10].decode().lower()}"
+
+
+def ensure_worker(tools: Tools, job: JobRow, effect: EnsureWorker) -> None:
+    """Prepare and start the worker of an attempt, unless that has been done.
+
+    What cannot be prepared, however often it is tried, ends the attempt as a failed worker would.
+    """
+    row = _row(tools, job, effect)
+    if row.phase is not WorkerPhase.PENDING:
+        return
+    folder = tools.worker_dir(job, effect.round, effect.stage, effect.attempt)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        spec = BUILDERS[effect.stage](tools, job, effect, row.name, folder)
+        if spec is None:
+            nothing = Evaluation(candidate=ModelScores(), champion=ModelScores())
+            store_evaluation(tools, job, row, nothing, None)
+            return
+        tools.confirm()
+        tools.runtime.start(spec)
+    except (UserError, PermanentError) as error:
+        finish(tools, job, row, error=f"the worker could not be started: {error}", retryable=False)
+        return
+    with tools.write() as session:
+        workers.started(session, row.id)
+        text = f"{row.name} works on round {row.round}: {row.stage.value}, attempt {row.attempt}"
+        events.add(session, job.id, "WorkerStarted", text, tools.now(), data={"worker": row.name, "round": row.round})
+
+
+def _row(tools: Tools, job: JobRow, effect: EnsureWorker) -> WorkerRow:
+    with tools.db.read() as session:
+        row = workers.find(session, job.id, effect.round, effect.stage, effect.attempt)
+    if row is not None:
+        return row
+    name = worker_name(job.id, effect.round, effect.stage, effect.attempt)
+    folder = tools.worker_dir(job, effect.round, effect.stage, effect.attempt)
+    with tools.write() as session:
+        return workers.ensure(
+            session,
+            job.id,
+            effect.round,
+            effect.stage,
+            effect.attempt,
+            name=name,
+            handle=tools.runtime.handle(name, folder).place,
+            now=tools.now(),
+        )
+
+
+def stop_worker(tools: Tools, job: JobRow, effect: StopWorker) -> None:
+    """Ask the worker of an attempt to end. Its row is closed once it has."""
+    with tools.db.read() as session:
+        row = workers.find(session, job.id, effect.round, effect.stage, effect.attempt)
+    if row is not None and row.phase in (WorkerPhase.PENDING, WorkerPhase.RUNNING):
+        tools.runtime.stop(WorkerHandle(name=row.name, place=row.handle), tools.settings.stop_grace_seconds)

@@ -1,0 +1,187 @@
+"""The engine: looks at every job again and again, and drives it through the loop."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from globalmanager.db import Database, events, jobs
+from globalmanager.db.lease import LeaseLostError
+from globalmanager.engine.driver import JobDriver
+from globalmanager.engine.lease_keeper import LeaseKeeper
+from globalmanager.engine.tools import Tools
+from globalmanager.runtimes.base import WorkerRuntime
+from globalmanager.settings import EngineSettings
+from sedna.common.clock import Clock
+from sedna.common.errors import ConflictError, SednaError, TemporaryError
+from sedna.common.log import LOGGER
+from sedna.store.base import ObjectStore
+
+
+class Engine:
+    """Drives all jobs of a database. One engine a database: a lease sees to that.
+
+    Either `start` it, which runs it in threads, or call `acquire` once and then `tick`, which does everything in the
+    calling thread. It keeps nothing that matters: it may be killed at any time, and the next one goes on.
+    """
+
+    def __init__(
+        self, db: Database, store: ObjectStore, runtime: WorkerRuntime, clock: Clock, settings: EngineSettings
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._runtime = runtime
+        self._clock = clock
+        self._settings = settings
+        self._keeper = LeaseKeeper(db, clock, settings)
+        self._drivers: dict[int, JobDriver] = {}
+        self._busy: set[int] = set()
+        self._guard = threading.Lock()
+        self._wakes = 0
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.last_tick: datetime | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it drives jobs. False before the lease is its own, and for ever once that was lost."""
+        alive = self._thread is None or self._thread.is_alive()
+        return (
+            alive and self._keeper.token is not None and not self._keeper.lost.is_set() and not self._stopping.is_set()
+        )
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def acquire(self) -> None:
+        """Take the lease.
+
+        Raises:
+            ConflictError: another engine holds it; the message says who, since when and until when.
+        """
+        self._keeper.acquire()
+
+    def start(self) -> None:
+        """Run in threads until `stop`.
+
+        Raises:
+            ConflictError: another engine holds the lease, and the settings do not say to wait for it.
+        """
+        if not self._settings.wait_for_lease:
+            self.acquire()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is under way, give the lease back. Workers go on; the next engine finds them."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._keeper.release()
+
+    def wake(self) -> None:
+        """Look at all jobs now: something has happened."""
+        with self._guard:
+            self._wakes += 1
+        self._wake.set()
+
+    def _run(self) -> None:
+        while self._keeper.token is None:
+            try:
+                self.acquire()
+            except (ConflictError, TemporaryError) as error:
+                LOGGER.info("waiting for the engine lease: %s", error)
+                if self._stopping.wait(self._settings.tick_seconds):
+                    return
+        self._keeper.keep()
+        with ThreadPoolExecutor(self._settings.parallel_jobs, thread_name_prefix="engine-job") as pool:
+            while not self._stopping.is_set() and not self._keeper.lost.is_set():
+                self._wake.clear()
+                self._dispatch(pool)
+                self._wake.wait(self._settings.tick_seconds)
+        if self._keeper.lost.is_set():
+            LOGGER.error("the engine stops: its lease is lost")
+
+    def _dispatch(self, pool: ThreadPoolExecutor) -> None:
+        try:
+            with self._db.read() as session:
+                wanted = jobs.ids(session)
+        except TemporaryError as error:
+            LOGGER.warning("the jobs cannot be listed, trying again: %s", error)
+            return
+        for job_id in wanted:
+            with self._guard:
+                if job_id in self._busy:
+                    continue
+                self._busy.add(job_id)
+                wakes = self._wakes
+            pool.submit(self._drive_in_pool, job_id, wakes)
+        self.last_tick = self._clock.now()
+
+    def _drive_in_pool(self, job_id: int, wakes: int) -> None:
+        more = False
+        try:
+            more = self._drive(job_id)
+        except LeaseLostError as error:
+            LOGGER.error("%s", error)
+            self._keeper.lost.set()
+            more = True
+        finally:
+            with self._guard:
+                self._busy.discard(job_id)
+                more = more or self._wakes != wakes
+            if more:
+                self._wake.set()
+
+    # --- one look ------------------------------------------------------------------------------------------------
+
+    def tick(self) -> bool:
+        """Look at every job once, in this thread. Returns whether one wants another look at once.
+
+        Raises:
+            LeaseLostError: another engine has taken over; this one must not go on.
+            TemporaryError: the database does not answer.
+        """
+        with self._db.read() as session:
+            wanted = jobs.ids(session)
+        more = [self._drive(job_id) for job_id in wanted]
+        self.last_tick = self._clock.now()
+        return any(more)
+
+    def _drive(self, job_id: int) -> bool:
+        """One look at one job. Whatever stands in its way is noted at the job; the others go on."""
+        token = self._keeper.token
+        assert token is not None, "acquire() comes before tick()"
+        tools = Tools(self._db, self._store, self._runtime, self._clock, self._settings, token)
+        driver = self._drivers.setdefault(job_id, JobDriver(job_id))
+        more, trouble = False, None
+        try:
+            more = driver.drive(tools)
+        except LeaseLostError:
+            raise
+        except SednaError as error:
+            trouble = str(error)
+            LOGGER.warning("job row %d: %s", job_id, error)
+        except Exception as error:  # noqa: BLE001 - the boundary: a defect in one job must not stop the others
+            trouble = f"internal error: {type(error).__name__}: {error}"
+            LOGGER.exception("job row %d", job_id)
+        self._note(tools, job_id, "; ".join(filter(None, (*driver.problems, trouble))) or None)
+        return more
+
+    def _note(self, tools: Tools, job_id: int, trouble: str | None) -> None:
+        """Keep what stands in the way where people look for it; told once, not at every tick."""
+        try:
+            with self._db.read() as session:
+                if jobs.by_id(session, job_id).degraded == trouble:
+                    return
+            with tools.write() as session:
+                now = tools.now()
+                jobs.set_degraded(session, job_id, trouble, now)
+                if trouble is None:
+                    events.add(session, job_id, "Recovered", "the job goes on", now)
+                else:
+                    events.add(session, job_id, "Degraded", trouble, now, level="error")
+        except TemporaryError as error:
+            LOGGER.warning("the trouble of job row %d was not noted: %s", job_id, error)

@@ -1,0 +1,201 @@
+"""What a worker needs before it starts: its samples, its models, its environment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from globalmanager.db import datasets, models, rounds
+from globalmanager.db.values import DatasetVersionRow, JobRow
+from globalmanager.engine.tools import Tools
+from globalmanager.runtimes.base import Kind, WorkerSpec
+from sedna.loop.actions import EnsureWorker
+from sedna.loop.spec import Algorithm, Limits
+from sedna.loop.state import Stage
+from sedna.store.datasets import (
+    DatasetCounts,
+    DatasetEntry,
+    DatasetManifest,
+    DatasetPart,
+    DatasetRef,
+    read_dataset,
+    write_dataset,
+)
+from sedna.store.materialise import materialise
+from sedna.store.models import fetch_model, load_manifest
+
+REPORT = "report.json"
+OUTPUT = "model"
+
+
+@dataclass(frozen=True)
+class EvaluationSamples:
+    """Which samples judge a candidate: ``judged`` are fresh, ``holdout`` nobody ever trains on."""
+
+    judged: frozenset[str]
+    holdout: frozenset[str]
+
+
+def dataset_of(tools: Tools, job: JobRow, number: int) -> DatasetManifest:
+    """The dataset version of a round, as the store has it; written now if it is not there yet."""
+    with tools.db.read() as session:
+        row = rounds.get(session, job.id, number)
+        assert row.dataset_version is not None, "training and evaluating rounds have a dataset version"
+        version = datasets.get(session, job.id, row.dataset_version)
+    if version.manifest_key is None or version.manifest_sha256 is None:
+        ref = _write_manifest(tools, job, version)
+    else:
+        ref = DatasetRef(
+            job=job.key,
+            version=version.version,
+            key=version.manifest_key,
+            sha256=version.manifest_sha256,
+            counts=DatasetCounts(train=version.train, eval=version.eval, holdout=version.holdout),
+        )
+    return read_dataset(tools.store, ref)
+
+
+def _write_manifest(tools: Tools, job: JobRow, version: DatasetVersionRow) -> DatasetRef:
+    with tools.db.read() as session:
+        before = 0 if version.parent is None else datasets.get(session, job.id, version.parent).label_seq
+        entries = [_entry(member, before) for member in datasets.members(session, job.id, version.label_seq)]
+    names = job.spec.class_names or _numbered(entries)
+    ref = write_dataset(tools.store, job.key, version.version, version.parent, entries, class_names=names)
+    with tools.write() as session:
+        datasets.set_manifest(session, job.id, version.version, ref.key, ref.sha256)
+    return ref
+
+
+def _entry(member: datasets.Member, before: int) -> DatasetEntry:
+    """``before``: the newest label that the version's parent knew."""
+    return DatasetEntry(
+        sample_id=member.sample_id,
+        extension=member.extension,
+        part=DatasetPart(member.part),
+        annotation=member.annotation,
+        picked=member.picked,
+        new=member.first_label_seq > before,
+        round=member.round_used,
+    )
+
+
+def _numbered(entries: list[DatasetEntry]) -> tuple[str, ...]:
+    """Class names of a job that gives none, as upstream's jobs do not."""
+    labels = [box.label for entry in entries for box in entry.annotation.boxes]
+    labels += [entry.annotation.label for entry in entries if entry.annotation.label is not None]
+    return tuple(str(number) for number in range(max(labels, default=-1) + 1))
+
+
+def evaluation_samples(dataset: DatasetManifest, history: int) -> EvaluationSamples:
+    """The hold-out, and the evaluation share of the newest ``history`` rounds with what no round has used yet.
+
+    Older evaluation samples were looked at by so many gates that the models in service are selected for them.
+    """
+    share = [entry for entry in dataset.entries if entry.part is DatasetPart.EVAL]
+    rounds_used = {entry.round for entry in dataset.entries if entry.round is not None}
+    fresh = {None, *sorted(rounds_used, reverse=True)[:history]}
+    return EvaluationSamples(
+        judged=frozenset(entry.sample_id for entry in share if entry.round in fresh),
+        holdout=frozenset(entry.sample_id for entry in dataset.entries if entry.part is DatasetPart.HOLDOUT),
+    )
+
+
+def model_path(tools: Tools, job: JobRow, version: int) -> Path:
+    """A local copy of a model version, verified: the file that a worker opens, or the folder."""
+    with tools.db.read() as session:
+        row = models.get(session, job.id, version)
+    folder = tools.model_dir(job, version)
+    fetch_model(tools.store, load_manifest(tools.store, job.key, version), folder)
+    return folder / row.entry if row.entry else folder
+
+
+def train_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec:
+    """The training worker of an attempt, with everything it needs in place."""
+    index = folder / "train.txt"
+    dataset = dataset_of(tools, job, effect.round)
+    materialise(tools.store, job.key, dataset.entries, tools.image_dir, index, parts=(DatasetPart.TRAIN,))
+    output = folder / OUTPUT
+    output.mkdir(exist_ok=True)
+    # Attempts of a round share checkpoints, unless the model to start from was replaced in between.
+    checkpoints = tools.job_dir(job) / str(effect.round) / f"checkpoints-{effect.champion}"
+    checkpoints.mkdir(exist_ok=True)
+    env = _environment(tools, job, name, folder, index) | {
+        "TRAIN_DATASET_URL": str(index),
+        "BASE_MODEL_URL": str(model_path(tools, job, effect.champion)),
+        "MODEL_URL": str(output),
+        "CHECKPOINT_DIR": str(checkpoints),
+    }
+    spec = job.spec.train_spec
+    return _spec(job, effect, name, folder, "train", env, spec.algorithm, spec.template, spec.limits)
+
+
+def eval_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec | None:
+    """The evaluation worker of an attempt; None when there is no sample to look at."""
+    assert effect.candidate is not None, "an evaluation has a candidate"
+    dataset = dataset_of(tools, job, effect.round)
+    samples = evaluation_samples(dataset, tools.settings.eval_history_rounds)
+    wanted = samples.judged | samples.holdout
+    if not wanted:
+        return None
+    index = folder / "test.txt"
+    entries = [entry for entry in dataset.entries if entry.sample_id in wanted]
+    materialise(tools.store, job.key, entries, tools.image_dir, index)
+    pair = [str(model_path(tools, job, version)) for version in (effect.candidate, effect.champion)]
+    env = _environment(tools, job, name, folder, index) | {"TEST_DATASET_URL": str(index), "MODEL_URLS": ";".join(pair)}
+    spec = job.spec.eval_spec
+    return _spec(job, effect, name, folder, "eval", env, job.spec.evaluation_algorithm, spec.template, spec.limits)
+
+
+def _environment(tools: Tools, job: JobRow, name: str, folder: Path, index: Path) -> dict[str, str]:
+    return {
+        "NAMESPACE": job.key.namespace,
+        "JOB_NAME": job.key.name,
+        "WORKER_NAME": name,
+        "LC_SERVER": tools.settings.lc_server,
+        "ORIGINAL_DATASET_URL": str(index),
+        "REPORT_PATH": str(folder / REPORT),
+        "PROGRESS_PATH": str(folder / "progress.jsonl"),
+        "CLASS_NAMES": json.dumps(list(job.spec.class_names)),
+    }
+
+
+def _spec(
+    job: JobRow,
+    effect: EnsureWorker,
+    name: str,
+    folder: Path,
+    kind: Kind,
+    env: dict[str, str],
+    algorithm: Algorithm | None,
+    template: dict[str, JsonValue] | None,
+    limits: Limits,
+) -> WorkerSpec:
+    if algorithm is not None:
+        env = env | _algorithm(algorithm, effect.parameters)
+    return WorkerSpec(
+        name=name,
+        job=job.key,
+        round=effect.round,
+        attempt=effect.attempt,
+        kind=kind,
+        template=template,
+        env=env,
+        work_dir=folder,
+        timeout_seconds=limits.timeout_seconds,
+        memory_mib=limits.memory_mib,
+        threads=limits.threads,
+    )
+
+
+def _algorithm(algorithm: Algorithm, for_this_round: dict[str, JsonValue]) -> dict[str, str]:
+    env = {
+        "ALGORITHM": algorithm.name,
+        "ALGORITHM_PARAMETERS": json.dumps({**algorithm.parameters, **for_this_round}),
+    }
+    return env if algorithm.module is None else env | {"ALGORITHM_MODULE": algorithm.module}
+
+
+BUILDERS = {Stage.TRAINING: train_spec, Stage.EVALUATING: eval_spec}

@@ -1,0 +1,58 @@
+"""From the database to what ``decide`` looks at, in one consistent snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from globalmanager.db import edges, models, requests, rounds, samples, workers
+from globalmanager.db.database import Session
+from globalmanager.db.values import JobRow, WorkerRow
+from globalmanager.settings import EngineSettings
+from sedna.loop.observation import Observation, WorkerObservation, WorkerPhase
+from sedna.loop.state import Stage
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A job and what was seen of it at one instant. ``evaluation_key``: where the result to judge is stored."""
+
+    job: JobRow
+    observation: Observation
+    evaluation_key: str | None
+
+
+def observe(session: Session, job: JobRow, now: datetime, settings: EngineSettings) -> Snapshot:
+    """The whole observation but for the evaluation, which is in the object store."""
+    current, champion = job.state.current, job.state.champion
+    worker, key = None, None
+    if current is not None:
+        worker = _worker(workers.find(session, job.id, current.id, current.stage, current.attempt))
+        row = rounds.find(session, job.id, current.id)
+        key = None if row is None else row.evaluation_key
+    known = models.known(session, job.id)
+    observation = Observation(
+        samples=samples.counts(session, job.id),
+        audit=None if champion is None else samples.audit(session, job.id, champion, settings.audit_window),
+        request=requests.oldest_open(session, job.id, deploy_only=current is not None),
+        worker=worker,
+        edges=edges.observe(session, job.id, now, settings.live_seconds),
+        initial_model=models.INITIAL if models.INITIAL in known else None,
+        known_models=known,
+    )
+    return Snapshot(job, observation, key)
+
+
+def _worker(row: WorkerRow | None) -> WorkerObservation | None:
+    if row is None:
+        return None
+    trained = row.stage is Stage.TRAINING and row.phase is WorkerPhase.SUCCEEDED
+    return WorkerObservation(
+        round=row.round,
+        stage=row.stage,
+        attempt=row.attempt,
+        phase=row.phase,
+        candidate=row.model_version if trained else None,
+        error=row.error,
+        retryable=row.retryable,
+    )

@@ -1,0 +1,96 @@
+"""Put a model into the store; make it known afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from globalmanager.db import models
+from globalmanager.db.database import Session
+from globalmanager.db.values import JobRow
+from globalmanager.engine.tools import Tools
+from sedna.store.models import ModelManifest, Runtime, publish_model
+
+_WEIGHTS = (".safetensors", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model in the store that the database does not know yet."""
+
+    manifest: ModelManifest
+    entry: str
+
+    def insert(self, session: Session, job_id: int, now: datetime) -> None:
+        """Make it known, inside the transaction in which it counts."""
+        manifest = self.manifest
+        models.insert(
+            session,
+            job_id,
+            manifest.version,
+            parent=manifest.parent,
+            round_number=manifest.round,
+            dataset_version=manifest.dataset_version,
+            runtime=manifest.runtime,
+            model_format=manifest.format,
+            entry=self.entry,
+            manifest_sha256=manifest.sha256,
+            size=manifest.size,
+            metrics=manifest.model_dump(mode="json")["metrics"],
+            note=manifest.note,
+            now=now,
+        )
+
+
+def runtime_of(names: Sequence[str]) -> Runtime:
+    """What opens these files at the edge. ONNX first, since it runs without the framework that trained the model."""
+    suffixes = {Path(name).suffix.lower() for name in names}
+    if ".onnx" in suffixes:
+        return "onnx"
+    return "torch" if suffixes.intersection(_WEIGHTS) else "python"
+
+
+def publish(
+    tools: Tools,
+    job: JobRow,
+    version: int,
+    source: Path,
+    *,
+    entry: str,
+    created_at: datetime,
+    model_format: str = "",
+    parent: int | None = None,
+    round_number: int | None = None,
+    dataset_version: int | None = None,
+    metrics: Mapping[str, float | Sequence[float]] | None = None,
+    note: str = "",
+) -> Published:
+    """Store a model version; the same call after a crash finds what it stored.
+
+    Raises:
+        UserError: the files or the description are not what a model is.
+        TemporaryError: the store does not answer, or is full.
+    """
+    names = [source.name] if source.is_file() else sorted(path.name for path in source.rglob("*") if path.is_file())
+    runtime = runtime_of(names)
+    algorithm = job.spec.train_spec.algorithm
+    suffix = Path(entry or names[0]).suffix.lstrip(".")
+    manifest = publish_model(
+        tools.store,
+        job.key,
+        version,
+        source,
+        algorithm=algorithm.name if algorithm is not None else "worker",
+        runtime=runtime,
+        format="onnx" if runtime == "onnx" else model_format or suffix or "files",
+        created_at=created_at,
+        parent=parent,
+        round=round_number,
+        dataset_version=dataset_version,
+        class_names=job.spec.class_names,
+        metrics=metrics,
+        note=note,
+    )
+    return Published(manifest, entry)
