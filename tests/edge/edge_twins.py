@@ -8,17 +8,16 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from sedna.common.errors import LinkUnavailableError, NotFoundError
 from sedna.common.types import JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
-from sedna.edge.protocol import DesiredJob, EdgeDesired, EdgeHeartbeat
-
-if TYPE_CHECKING:
-    from sedna.store.models import ModelManifest
+from sedna.edge.protocol import DesiredJob, DesiredMiner, EdgeDesired, EdgeHeartbeat
+from sedna.store.models import ModelFile, ModelManifest
 
 JOB = JobKey(name="pcb")
 
@@ -61,6 +60,7 @@ class MemoryLink:
         self.offline = False
         self.failure: Callable[[SampleRecord], Exception | None] | None = None
         self.lose_acknowledgements = 0
+        self.damaged_downloads = 0
         self.tries = 0
         self._changed = threading.Condition()
 
@@ -78,8 +78,11 @@ class MemoryLink:
     @contextlib.contextmanager
     def open_model_file(self, job: JobKey, version: int, name: str) -> Iterator[BinaryIO]:
         self._reach()
-        with (self._model(job, version)[1] / name).open("rb") as file:
-            yield file
+        data = (self._model(job, version)[1] / name).read_bytes()
+        if self.damaged_downloads:
+            self.damaged_downloads -= 1
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        yield io.BytesIO(data)
 
     def put_sample(self, record: SampleRecord, image: Path) -> bool:
         self._reach()
@@ -96,6 +99,17 @@ class MemoryLink:
             self.lose_acknowledgements -= 1
             raise LinkUnavailableError("connection lost", retry_after=0.0)
         return new
+
+    def publish(self, manifest: ModelManifest, folder: Path) -> DesiredJob:
+        """Make a model fetchable, and say how an edge would be told to serve it."""
+        self.models[manifest.job, manifest.version] = (manifest, folder)
+        return DesiredJob(
+            job=manifest.job,
+            model_version=manifest.version,
+            manifest_sha256=manifest.sha256,
+            miner=DesiredMiner(name="CrossEntropy", parameters={"threshold_cross_entropy": "0.5"}),
+            class_names=manifest.class_names,
+        )
 
     def wait_for(self, samples: int, timeout: float = 20.0) -> bool:
         with self._changed:
@@ -118,3 +132,51 @@ class MemoryLink:
         if (job, version) not in self.models:
             raise NotFoundError(f"no model {version}", where=str(job))
         return self.models[job, version]
+
+
+CLASSES = tuple(f"class-{number}" for number in range(32))
+
+
+def make_classifier(folder: Path, version: int, *, sharpness: float = 10.0, job: JobKey = JOB) -> ModelManifest:
+    """An ONNX classifier of 32 classes that answers its own version as the label, whatever it sees."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = np.zeros((3, len(CLASSES)), np.float32)
+    bias = np.zeros(len(CLASSES), np.float32)
+    bias[version] = sharpness
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["scores"]),
+        helper.make_node("Add", ["scores", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "classifier",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(CLASSES)])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    return manifest_of(folder, version, job=job)
+
+
+def manifest_of(folder: Path, version: int, *, job: JobKey = JOB, **changes) -> ModelManifest:
+    """The manifest of the files that lie in a folder."""
+    files = []
+    for path in sorted(folder.iterdir()):
+        data = path.read_bytes()
+        files.append(ModelFile(name=path.name, sha256=sample_id(data), size=len(data)))
+    values = {
+        "job": job,
+        "version": version,
+        "algorithm": "tiny",
+        "runtime": "onnx",
+        "format": "onnx",
+        "class_names": CLASSES,
+        "files": tuple(files),
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        **changes,
+    }
+    return ModelManifest(**values)

@@ -7,7 +7,7 @@ import io
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
@@ -26,9 +26,7 @@ from sedna.common.errors import (
 )
 from sedna.common.types import JobKey, SampleRecord
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
-
-if TYPE_CHECKING:
-    from sedna.store.models import ModelManifest
+from sedna.store.models import ModelManifest
 
 __all__ = ["HttpEdgeLink"]
 
@@ -90,8 +88,6 @@ class HttpEdgeLink:
         return _parse(EdgeDesired, response)
 
     def model_manifest(self, job: JobKey, version: int) -> ModelManifest:
-        from sedna.store.models import ModelManifest
-
         return _parse(ModelManifest, self._call("GET", f"{_model(job, version)}/manifest"))
 
     @contextlib.contextmanager

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from sedna.common.types import JobKey, SampleRecord
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
-
-if TYPE_CHECKING:
-    from sedna.store.models import ModelManifest
+from sedna.store.models import ModelManifest
 
 __all__ = ["EdgeLink"]
 

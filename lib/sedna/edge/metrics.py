@@ -71,7 +71,7 @@ def _job_metrics(jobs: tuple[ServedJob, ...]) -> Iterator[Metric]:
     errors = CounterMetricFamily("sedna_edge_miner_errors", "Predictions on which the miner failed", labels=["job"])
     kept = CounterMetricFamily("sedna_edge_kept", "Images kept", labels=["job", "picked"])
     skipped = CounterMetricFamily("sedna_edge_not_kept", "Picked images that were not kept", labels=["job", "reason"])
-    model = GaugeMetricFamily("sedna_edge_model_version", "Version in service, 0 = none", labels=["job"])
+    model = GaugeMetricFamily("sedna_edge_served_version", "Model version in service, 0 = none", labels=["job"])
     for job in jobs:
         name, counts = str(job.key), job.pipeline.counters.snapshot()
         for status, value in counts.requests.items():

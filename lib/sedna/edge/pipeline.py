@@ -162,34 +162,41 @@ class Pipeline:
         request_id: str,
     ) -> NotKept | None:
         """Put a picked image into the spool; the reason if it does not go there."""
-        not_kept = self._budget.take(image.pixels, self._clock.monotonic()) if picked is Picked.HARD else None
-        if not_kept is None:
-            record = SampleRecord(
-                sample_id=image.sample_id,
-                job=self._slot.job,
-                extension=image.extension,
-                size=len(image.data),
-                width=image.width,
-                height=image.height,
-                picked=picked,
-                verdict=verdict,
-                prediction=prediction,
-                model_version=version,
-                edge=self._edge,
-                captured_at=self._clock.now(),
-                meta={"request_id": request_id} if request_id else {},
-            )
-            try:
-                not_kept = None if self._spool.add(record, image.data) else NotKept.KNOWN
-            except (SednaError, OSError) as error:
-                LOG.warning("sample %s was not kept: %s", image.sample_id, error)
-                not_kept = NotKept.STORAGE
+        record = SampleRecord(
+            sample_id=image.sample_id,
+            job=self._slot.job,
+            extension=image.extension,
+            size=len(image.data),
+            width=image.width,
+            height=image.height,
+            picked=picked,
+            verdict=verdict,
+            prediction=prediction,
+            model_version=version,
+            edge=self._edge,
+            captured_at=self._clock.now(),
+            meta={"request_id": request_id} if request_id else {},
+        )
+        try:
+            not_kept = self._spooled(record, image)
+        except (SednaError, OSError) as error:
+            LOG.warning("sample %s was not kept: %s", image.sample_id, error)
+            not_kept = NotKept.STORAGE
         if not_kept is None:
             self.counters.kept(picked)
             self._kept()
         else:
             self.counters.not_kept(not_kept)
         return not_kept
+
+    def _spooled(self, record: SampleRecord, image: FrameImage) -> NotKept | None:
+        if self._spool.knows(record.job, record.sample_id):  # before the budget: repeats must not use it up
+            return NotKept.KNOWN
+        if record.picked is Picked.HARD:
+            refused = self._budget.take(image.pixels, self._clock.monotonic())
+            if refused is not None:
+                return refused
+        return None if self._spool.add(record, image.data) else NotKept.KNOWN
 
 
 def is_audited(sample: SampleId, ratio: float, seed: int) -> bool:

@@ -20,7 +20,7 @@ from sedna.edge.link import EdgeLink
 from sedna.edge.protocol import ServingState
 from sedna.edge.runtime import ModelRuntime, open_runtime
 from sedna.edge.selftest import run_self_test
-from sedna.store.models import ModelManifest, fetch_model_over
+from sedna.store.models import ModelManifest, OpenFile, fetch_model_over, verify_model
 
 __all__ = ["ModelSlot", "SlotStatus"]
 
@@ -219,9 +219,9 @@ class ModelSlot:
                 if attempt == _FETCH_TRIES:
                     raise
                 LOG.warning("%s: version %s arrived damaged, fetching again: %s", self.job, known, error)
-        write_atomic(folder / _MANIFEST_FILE, manifest.model_dump_json().encode())
+        write_atomic(folder / _MANIFEST_FILE, manifest.to_bytes())
 
-    def _open_file(self, version: int) -> Callable[[str], contextlib.AbstractContextManager[object]]:
+    def _open_file(self, version: int) -> OpenFile:
         return lambda name: self._link.open_model_file(self.job, version, name)
 
     def _opened(self, known: ModelId) -> ServingModel:

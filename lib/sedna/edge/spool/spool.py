@@ -111,6 +111,12 @@ class Spool:
                 raise
             return True
 
+    def knows(self, job: JobKey, sample: str) -> bool:
+        """Whether `add` would find this sample here already."""
+        with self._lock:
+            row = self._index.find(job, sample)
+            return row is not None and row.state is not SpoolState.DAMAGED
+
     def claim(self, paused: Collection[JobKey] = ()) -> SpoolEntry | None:
         """The next sample to upload, held until `done`, `retry`, `reject` or `quarantine`; None when none waits.
 
