@@ -12,19 +12,24 @@ from sedna.common.atomic import fsync_dir, temporary_beside
 from sedna.common.errors import IntegrityError
 from sedna.store.oserrors import os_errors
 
-__all__ = ["copy_stream", "stream_to_file"]
+__all__ = ["copy_stream", "sha256_stream", "stream_to_file"]
 
 _CHUNK = 1 << 20
 
 
-def copy_stream(source: BinaryIO, target: BinaryIO, where: str) -> str:
+def copy_stream(source: BinaryIO, target: BinaryIO, where: str, max_bytes: int | None = None) -> str:
     """Copy to the end of ``source``, flush ``target`` to the disk; returns the lower-case hex sha256 of the bytes.
 
-    Failures of ``target`` are reported for ``where``; failures of ``source`` pass through.
+    Failures of ``target`` are reported for ``where``; failures of ``source`` pass through. More than ``max_bytes``
+    raise `IntegrityError` as soon as they arrive.
     """
     digest = hashlib.sha256()
+    count = 0
     while chunk := source.read(_CHUNK):
         digest.update(chunk)
+        count += len(chunk)
+        if max_bytes is not None and count > max_bytes:
+            raise IntegrityError(f"there are more bytes than the recorded {max_bytes}", where=where)
         with os_errors(where, writing=True):
             target.write(chunk)
     with os_errors(where, writing=True):
@@ -33,12 +38,24 @@ def copy_stream(source: BinaryIO, target: BinaryIO, where: str) -> str:
     return digest.hexdigest()
 
 
-def stream_to_file(source: AbstractContextManager[BinaryIO], path: Path, *, sha256: str | None = None) -> None:
+def sha256_stream(source: BinaryIO) -> str:
+    """Lower-case hex sha256 of the rest of a stream."""
+    digest = hashlib.sha256()
+    while chunk := source.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def stream_to_file(
+    source: AbstractContextManager[BinaryIO], path: Path, *, sha256: str | None = None, size: int | None = None
+) -> None:
     """Write a stream to ``path`` through a temporary file beside it. Makes missing folders.
 
+    When it fails, ``path`` is as before and nothing is left behind.
+
     Raises:
-        IntegrityError: the bytes do not have the given sha256; ``path`` is as before and nothing is left behind.
-        StorageFullError: the disk is full, likewise.
+        IntegrityError: the bytes do not have the given sha256, or are more than ``size``.
+        StorageFullError: the disk is full.
     """
     temporary = temporary_beside(path)
     with source as stream:
@@ -47,7 +64,7 @@ def stream_to_file(source: AbstractContextManager[BinaryIO], path: Path, *, sha2
             file = temporary.open("xb")
         try:
             with file:
-                found = copy_stream(stream, file, str(path))
+                found = copy_stream(stream, file, str(path), size)
             if sha256 is not None and found != sha256:
                 raise IntegrityError(f"the bytes have sha256 {found}, recorded is {sha256}", where=str(path))
             with os_errors(str(path), writing=True):

@@ -17,14 +17,13 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import certifi
 import urllib3
-from minio import Minio
 from minio.error import S3Error
 
 from sedna.common.errors import ConflictError, DataError, NotFoundError, SednaError, SpecError, TooLargeError
 from sedna.store.base import RESERVED, ObjectInfo, Source, check_key, is_key, opened
 from sedna.store.download import stream_to_file
+from sedna.store.s3_client import make_client, make_pool
 from sedna.store.s3_errors import answer_as_error, s3_errors
 from sedna.store.s3_settings import S3Settings
 from sedna.store.s3_stream import AnswerStream
@@ -32,7 +31,6 @@ from sedna.store.s3_stream import AnswerStream
 __all__ = ["S3Store"]
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_RETRIED = (500, 502, 503, 504)
 _MAX_SINGLE_PUT = 5 << 30  # S3's limit for an object that is sent in one piece
 _CONDITIONAL_TRIES = 3
 _IN_MEMORY = 8 << 20
@@ -61,9 +59,9 @@ class S3Store:
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
         self._settings = settings
-        self._http = _pool(settings, _retry(settings))
-        self._http_once = _pool(settings, _retry(settings, only_connecting=True))
-        self._client = _client(settings, self._http)
+        self._http = make_pool(settings)
+        self._http_once = make_pool(settings, retry_sent=False)
+        self._client = make_client(settings, self._http)
         self._lock = threading.Lock()
         self._conditional: bool | None = None
 
@@ -263,50 +261,3 @@ def _answer_error(answer: urllib3.BaseHTTPResponse, where: str) -> SednaError:
             parsed = S3Error.fromxml(answer)
         code, message = parsed.code or "", parsed.message or ""
     return answer_as_error(answer.status, code, message, where, answer.headers)
-
-
-def _retry(settings: S3Settings, *, only_connecting: bool = False) -> urllib3.Retry:
-    return urllib3.Retry(
-        total=settings.retries,
-        backoff_factor=0.2,
-        backoff_max=5.0,
-        status_forcelist=_RETRIED,
-        raise_on_status=False,  # the last answer says more than "too many retries"
-        respect_retry_after_header=False,  # a service may not hold a caller for an hour; the error carries the header
-        read=0 if only_connecting else None,
-        status=0 if only_connecting else None,
-        other=0 if only_connecting else None,
-    )
-
-
-def _pool(settings: S3Settings, retry: urllib3.Retry) -> urllib3.PoolManager:
-    bundle = settings.ca_bundle
-    if bundle is not None and not bundle.is_file():
-        raise SpecError("there is no such CA bundle", where=str(bundle), hint="AWS_CA_BUNDLE names a PEM file")
-    return urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=settings.connect_timeout, read=settings.read_timeout),
-        maxsize=10,
-        retries=retry,
-        cert_reqs="CERT_REQUIRED",
-        ca_certs=str(bundle) if bundle is not None else certifi.where(),
-    )
-
-
-def _client(settings: S3Settings, http: urllib3.PoolManager) -> Minio:
-    try:
-        client = Minio(
-            settings.host,
-            access_key=settings.access_key,
-            secret_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
-            session_token=settings.session_token.get_secret_value() if settings.session_token else None,
-            secure=settings.secure,
-            region=settings.region,
-            http_client=http,
-        )
-    except ValueError as error:
-        raise SpecError(str(error), where=settings.host, hint="check endpoint and region") from error
-    if settings.path_style is True:
-        client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
-    elif settings.path_style is False:
-        client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
-    return client

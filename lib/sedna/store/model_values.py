@@ -1,0 +1,91 @@
+"""The values of model versions, as they stand in a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+
+from sedna.common.types import JobKey, Sha256, Value
+from sedna.store.base import is_key
+
+__all__ = ["Metrics", "ModelFile", "ModelInput", "ModelManifest", "Runtime"]
+
+Runtime = Literal["torch", "onnx", "python"]
+"""What opens the files: PyTorch, ONNX Runtime, or the algorithm's own ``load``."""
+
+Metrics = dict[str, float | tuple[float, ...]]
+"""Figures by name; a list has one figure a class."""
+
+
+class ModelFile(Value):
+    """One file of a model. ``name`` is a relative path inside the model's folder; ``size`` in bytes."""
+
+    name: str
+    sha256: Sha256
+    size: int = Field(ge=0)
+
+    @field_validator("name")
+    @classmethod
+    def _stays_inside(cls, name: str) -> str:
+        if not is_key(name):
+            raise ValueError(f"{name!r} is no name for a file of a model: use a relative path without '..'")
+        return name
+
+
+class ModelInput(Value):
+    """The images that a model wants, in pixels; None = any size."""
+
+    width: int | None = Field(default=None, ge=1)
+    height: int | None = Field(default=None, ge=1)
+    channels: int = Field(default=3, ge=1)
+
+
+class ModelManifest(Value):
+    """Everything about a model version but its bytes; written when the bytes are in place, and never changed."""
+
+    kind: Literal["sedna.model"] = "sedna.model"
+    manifest_format: Literal[1] = 1
+    job: JobKey
+    version: int = Field(ge=1)
+    parent: int | None = Field(default=None, description="version that training began from; None = the initial model")
+    round: int | None = Field(default=None, description="round that made it; None = it was brought")
+    dataset_version: int | None = Field(default=None, description="what it was trained on")
+    algorithm: str = Field(min_length=1, description="alias in ClassFactory, or the name of the user's worker")
+    runtime: Runtime
+    format: str = Field(min_length=1, description="of the weights: safetensors, onnx, pb, ...")
+    class_names: tuple[str, ...] = ()
+    input: ModelInput | None = None
+    metrics: Metrics = Field(default_factory=dict)
+    files: tuple[ModelFile, ...] = Field(min_length=1, description="sorted by name")
+    created_at: AwareDatetime
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = sorted(file.name for file in self.files)
+        for one, other in itertools.pairwise(names):
+            if one == other:
+                raise ValueError(f"file {one!r} is listed twice")
+        folders = {name[:at] for name in names for at, char in enumerate(name) if char == "/"}
+        if folders & set(names):
+            raise ValueError(f"{min(folders & set(names))!r} is both a file and a folder")
+        if self.parent is not None and not 1 <= self.parent < self.version:
+            raise ValueError(f"parent {self.parent} of version {self.version}: a parent comes before")
+        return self
+
+    def to_bytes(self) -> bytes:
+        """The canonical JSON form. Fields at their defaults are left out, so that later fields do not change it."""
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+    @property
+    def sha256(self) -> str:
+        """Of `to_bytes`: names this very model."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
