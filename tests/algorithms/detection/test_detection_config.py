@@ -58,5 +58,11 @@ def test_values_are_laid_over_a_base() -> None:
     assert base.seed == 3
 
 
+def test_epochs_take_the_place_of_steps() -> None:
+    config = FPNConfig.build({"epochs": "2.5", "batch_size": 8})
+    assert [config.for_samples(count).max_iteration for count in (1, 8, 64)] == [1, 3, 20]
+    assert FPNConfig.build({"max_iteration": 7}).for_samples(64).max_iteration == 7
+
+
 def test_every_field_says_what_it_means() -> None:
     assert [name for name, info in FPNConfig.model_fields.items() if not info.description] == []

@@ -154,6 +154,10 @@ def test_training_goes_on_from_the_base_model(
         after()
 
 
+def test_epochs_grow_with_the_data(tiny: dict[str, Any], source: Source) -> None:
+    assert BaseModel(**tiny, epochs=2).train(source)["iterations"] == 6  # 2 * 12 pictures in batches of 4
+
+
 def test_zero_steps_leave_the_weights(tiny: dict[str, Any], source: Source) -> None:
     model = BaseModel(**tiny, score_threshold=0.005)
     before = model.predict(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -36,6 +37,9 @@ class FPNConfig(BaseModel):
     )  # fmt: skip
 
     max_iteration: int = Field(default=300, ge=0, description="optimizer steps; 0 leaves the weights as they are")
+    epochs: float = Field(
+        default=0.0, ge=0, description="passes over the training pictures, in place of max_iteration; 0 = not used"
+    )
     batch_size: int = Field(default=8, ge=1, le=1024, description="pictures a step")
     learning_rate: float = Field(default=0.002, gt=0, description="peak rate, after the warm-up")
     optimizer: Optimizer = Field(
@@ -125,6 +129,12 @@ class FPNConfig(BaseModel):
         """YAML reads on and off as booleans, and people write true and false."""
         words = {"true": "on", "1": "on", "false": "off", "0": "off"}
         return words.get(str(value).strip().lower(), str(value).strip().lower())
+
+    def for_samples(self, count: int) -> FPNConfig:
+        """The config of a run over ``count`` training pictures: ``epochs`` turned into ``max_iteration``."""
+        if not self.epochs:
+            return self
+        return self.model_copy(update={"max_iteration": math.ceil(self.epochs * count / self.batch_size)})
 
     @classmethod
     def build(cls, values: Mapping[str, Any], *, base: FPNConfig | None = None) -> FPNConfig:

@@ -95,11 +95,12 @@ class BaseModel:
             raise DataError("no training pictures", where="train_data", hint="at least one")
         replay = self._labelled(replay_data) if replay_data is not None else []
         valid = self._labelled(valid_data) if valid_data is not None else []
-        sampler = Sampler(Pool(pictures, self.config), Pool(replay, self.config) if replay else None, self.config)
+        config = self.config.for_samples(len(pictures))
+        sampler = Sampler(Pool(pictures, config), Pool(replay, config) if replay else None, config)
         model = self.model.to(memory_format=torch.channels_last)
         trainer = Trainer(
             model,
-            self.config,
+            config,
             sampler,
             validate=(lambda: self._measure(valid).f1_macro) if valid else None,
             run=self._identity([*pictures, *replay, *valid]),
