@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from globalmanager.cli.commands import (
+    demo,
     edges,
     events,
     jobs,
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 
 app.command("up")(up.up)
+app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
 app.command("events")(events.events)
 app.command("version")(version.version)

@@ -18,6 +18,16 @@ from sedna.loop.state import Stage
 from sedna.store.base import ObjectStore
 
 
+def job_folder(settings: EngineSettings, job: JobRow) -> Path:
+    """Folder of a job's workers. The id keeps a job apart from a deleted one of the same name."""
+    return settings.work_dir / job.key.namespace / f"{job.key.name}-{job.id}"
+
+
+def worker_folder(settings: EngineSettings, job: JobRow, number: int, stage: Stage, attempt: int) -> Path:
+    """Folder of one worker attempt."""
+    return job_folder(settings, job) / str(number) / f"{stage.value.lower()}-{attempt}"
+
+
 @dataclass(frozen=True)
 class Tools:
     """The seams of the engine, and the token of its lease."""
@@ -51,11 +61,11 @@ class Tools:
 
     def job_dir(self, job: JobRow) -> Path:
         """Folder of a job's workers."""
-        return self.settings.work_dir / job.key.namespace / f"{job.key.name}-{job.id}"
+        return job_folder(self.settings, job)
 
     def worker_dir(self, job: JobRow, number: int, stage: Stage, attempt: int) -> Path:
         """Folder of one worker attempt."""
-        return self.job_dir(job) / str(number) / f"{stage.value.lower()}-{attempt}"
+        return worker_folder(self.settings, job, number, stage, attempt)
 
     def model_dir(self, job: JobRow, version: int) -> Path:
         """Folder in which a model version is kept for workers."""

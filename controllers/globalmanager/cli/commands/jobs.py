@@ -57,9 +57,10 @@ def apply_files(
 ) -> None:
     """Create or update the jobs, datasets and models of the files: all of them or none."""
     from globalmanager.api.manifests import read_manifests
+    from globalmanager.api.relative_paths import resolve_paths
     from globalmanager.cli.client import connect
 
-    described = [resource for path in files for resource in read_manifests(path)]
+    described = [resource for path in files for resource in resolve_paths(read_manifests(path), path.parent)]
     documents = [resource.model_dump_json(by_alias=True, exclude_unset=True) for resource in described]
     with connect(url, token) as client:
         body = f"[{','.join(documents)}]".encode()

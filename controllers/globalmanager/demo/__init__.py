@@ -1,0 +1,1 @@
+"""``sedna demo``: the whole loop on real boards in some minutes, measured."""
