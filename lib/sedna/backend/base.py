@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sedna.backend.calls import accepts, call_with, filter_kwargs, first_parameters, names_parameter
+from sedna.backend.calls import accepts, call_with, filter_kwargs, first_parameters, is_factory, names_parameter
 from sedna.common.errors import ModelError, NotFoundError, SpecError
 from sedna.common.file_ops import FileOps
 
 __all__ = ["BackendBase"]
 
-_METHODS = ("train", "fit", "predict", "evaluate")
 _DATA = frozenset({"train_data", "valid_data", "data", "model_path"})
 """Arguments of a call that a constructor gets only when it names them."""
 
@@ -35,6 +34,8 @@ class BackendBase:
     framework: ClassVar[str] = ""
     suffix: ClassVar[str] = ".pkl"
     instantiates_at_once: ClassVar[bool] = False
+    loads_beside: ClassVar[bool] = True
+    """Whether a second instance may be made while the first serves; not where the framework has a global graph."""
     prefers: ClassVar[tuple[str, str]] = ("fit", "train")
     """Names of the training method; the first that the estimator has is called."""
 
@@ -161,8 +162,7 @@ class BackendBase:
 
     def _instance(self, kwargs: dict[str, Any] | None = None) -> Any:
         """The estimator as an instance. One that is merely callable (a network) is an instance already."""
-        factory = callable(self.estimator) and not any(hasattr(self.estimator, name) for name in _METHODS)
-        if inspect.isclass(self.estimator) or factory:
+        if is_factory(self.estimator):
             options = {
                 key: value
                 for key, value in (kwargs or {}).items()

@@ -7,10 +7,18 @@ from collections.abc import Callable
 from inspect import Parameter
 from typing import Any
 
-__all__ = ["accepts", "call_with", "filter_kwargs", "names_parameter"]
+__all__ = ["accepts", "call_with", "filter_kwargs", "first_parameters", "is_factory", "names_parameter"]
 
+_METHODS = ("train", "fit", "predict", "evaluate")
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
+
+
+def is_factory(estimator: Any) -> bool:
+    """Whether ``estimator`` has to be called to get an instance: a class, or a function; not a callable network."""
+    if inspect.isclass(estimator):
+        return True
+    return callable(estimator) and not any(hasattr(estimator, name) for name in _METHODS)
 
 
 def filter_kwargs(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -15,4 +15,5 @@ class MSBackend(BackendBase):
     framework: ClassVar[str] = "mindspore"
     suffix: ClassVar[str] = ".ckpt"
     instantiates_at_once: ClassVar[bool] = True
+    loads_beside: ClassVar[bool] = False
     prefers: ClassVar[tuple[str, str]] = ("train", "fit")

@@ -20,6 +20,7 @@ class TFBackend(BackendBase):
     framework: ClassVar[str] = "tensorflow"
     suffix: ClassVar[str] = ".pb"
     instantiates_at_once: ClassVar[bool] = True
+    loads_beside: ClassVar[bool] = False
     prefers: ClassVar[tuple[str, str]] = ("train", "fit")
 
     def model_info(self, model: str, relpath: str | None = None, result: Any = None) -> list[dict[str, Any]]:

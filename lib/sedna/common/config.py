@@ -110,7 +110,9 @@ class ConfigSerializable:
     def _names(self) -> Iterable[str]:
         methods = (FunctionType, classmethod, staticmethod, property)
         for name in dir(self):
-            if not name.startswith("_") and not isinstance(inspect.getattr_static(self, name), methods):
+            if name.startswith("_") or name.isupper():
+                continue
+            if not isinstance(inspect.getattr_static(self, name), methods):
                 yield name
 
 
@@ -133,9 +135,11 @@ class BaseConfig(ConfigSerializable):
     attribute hides the environment variable from then on.
     """
 
+    DEFAULT_LC_SERVER: ClassVar[str] = "http://127.0.0.1:9100"
+
     device_category = _Env("DEVICE_CATEGORY", "CPU")
     backend_type = _Env("BACKEND_TYPE", "TENSORFLOW")
-    lc_server = _Env("LC_SERVER", "http://127.0.0.1:9100")
+    lc_server = _Env("LC_SERVER", DEFAULT_LC_SERVER)
     original_dataset_url = _Env[str | None]("ORIGINAL_DATASET_URL", None)
     train_dataset_url = _Env[str | None]("TRAIN_DATASET_URL", None)
     test_dataset_url = _Env[str | None]("TEST_DATASET_URL", None)

@@ -1,0 +1,51 @@
+"""Loading of a user's Python file that registers an algorithm."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from sedna.common.errors import NotFoundError, SpecError
+
+__all__ = ["load_plugin"]
+
+
+def load_plugin(path: Path | str) -> ModuleType:
+    """Run a ``.py`` file under a module name of its own.
+
+    The name is made of the absolute path, so that two files of one basename never take each other's place. The file
+    may import its neighbours. Loading the same file twice gives the same module.
+
+    Raises:
+        NotFoundError: there is no such file.
+        SpecError: it is no ``.py`` file, or it cannot be compiled.
+        Exception: whatever the file raises when it runs.
+    """
+    path = Path(path).resolve()
+    if path.suffix != ".py":
+        raise SpecError("is no Python file", where=str(path), hint="a path that ends in .py")
+    if not path.is_file():
+        raise NotFoundError("no such Python file", where=str(path))
+    name = f"sedna_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None, "a .py file has a loader"
+    assert spec.loader is not None, "a .py file has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # classes look their module up there when they are pickled
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # behind everything else: a neighbour called json.py must not hide the library's
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        del sys.modules[name]
+        raise SpecError(f"cannot be compiled: {error.msg}", where=f"{path}:{error.lineno}") from error
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

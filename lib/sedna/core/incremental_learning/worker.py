@@ -1,0 +1,194 @@
+"""The built-in worker: ``python -m sedna.core.incremental_learning.worker train|eval``.
+
+It trains or evaluates a registered algorithm without a program of the user's; `WorkerSettings` lists what it reads.
+
+Exit codes: 0 done, 2 the user has to change something, 3 it cannot succeed, 75 it may succeed later, 143 stopped by
+SIGTERM. For 2, 3 and 75 a report with status "failed" says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from sedna.backend.calls import accepts, names_parameter
+from sedna.common.atomic import append_line
+from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.config import BaseConfig
+from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
+from sedna.common.errors import SednaError, SpecError, StorageFullError
+from sedna.common.log import LOGGER, setup_logging
+from sedna.core.incremental_learning.incremental_learning import IncrementalLearning
+from sedna.core.incremental_learning.plugin import load_plugin
+from sedna.core.incremental_learning.samples import read_index
+from sedna.core.incremental_learning.settings import WorkerSettings
+from sedna.core.incremental_learning.stopping import StopRequest
+from sedna.core.report import ReportTarget, deliver, error_kind, failure_info
+from sedna.service.encode import to_jsonable
+
+__all__ = ["main"]
+
+_EXIT = {"user": 2, "permanent": 3, "temporary": 75}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one stage, as the environment of the process says; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sedna.core.incremental_learning.worker", description=__doc__)
+    parser.add_argument("stage", choices=("train", "eval"))
+    stage: str = parser.parse_args(arguments).stage
+    setup_logging()
+    worker = _Worker(stage, os.environ)
+    try:
+        worker.run()
+    except Exception as error:  # noqa: BLE001 - the boundary of the process: every error becomes a report and a code
+        return worker.fail(error)
+    return 0
+
+
+class _Worker:
+    """One run of one stage."""
+
+    def __init__(self, stage: str, environment: Mapping[str, str]) -> None:
+        self.stage = stage
+        self.environment = environment
+        self.job: IncrementalLearning | None = None
+
+    def run(self) -> None:
+        settings = WorkerSettings.from_env(self.environment)
+        setup_logging(settings.log_level, settings.log_format)
+        stop = StopRequest(settings.stop_grace_seconds)
+        stop.install()
+        if settings.backend_type is None:
+            BaseConfig().update(backend_type="ITSELF")  # upstream's default is TENSORFLOW, for programs of users
+        estimator = _estimator(settings)
+        self.job = IncrementalLearning(estimator=estimator, hard_example_mining={})
+        if self.stage == "train":
+            _train(self.job, settings, stop)
+        else:
+            _evaluate(self.job, settings)
+
+    def fail(self, error: Exception) -> int:
+        """Log and report an error; returns the exit code."""
+        kind = error_kind(error)
+        if isinstance(error, SednaError) and kind != "permanent":
+            LOGGER.error("%s failed: %s", self.stage, error)
+        else:
+            LOGGER.error("%s failed: %s", self.stage, error, exc_info=error)
+        if self.job is None:
+            self._report_early_failure(error)
+        elif self.job.reported_failure is not error:
+            self.job.report_failure(error, self.stage)
+        return _EXIT[kind]
+
+    def _report_early_failure(self, error: Exception) -> None:
+        """Report from the bare environment: the settings themselves may be what is wrong."""
+        get = self.environment.get
+        message = {
+            "name": get("WORKER_NAME", ""),
+            "namespace": get("NAMESPACE", ""),
+            "ownerName": get("JOB_NAME", "sedna"),
+            "ownerKind": K8sResourceKind.INCREMENTAL_JOB.value,
+            "ownerInfo": failure_info(error),
+            "kind": self.stage,
+            "status": K8sResourceKindStatus.FAILED.value,
+        }
+        try:
+            deliver(message, ReportTarget(get("LC_SERVER"), get("REPORT_PATH")))
+        except SednaError as lost:
+            LOGGER.error("the failure could not be reported: %s", lost)
+
+
+def _estimator(settings: WorkerSettings) -> Any:
+    if settings.algorithm_module is not None:
+        load_plugin(settings.algorithm_module)
+    if not settings.algorithm:
+        known = ", ".join(ClassFactory.names(ClassType.GENERAL))
+        raise SpecError("is not set", where="ALGORITHM", hint=f"{known}, or a name that ALGORITHM_MODULE registers")
+    factory = ClassFactory.get_cls(ClassType.GENERAL, settings.algorithm)
+    parameters = dict(settings.algorithm_parameters)
+    if settings.class_names and "class_names" not in parameters and accepts(factory, "class_names"):
+        parameters["class_names"] = list(settings.class_names)
+    try:
+        inspect.signature(factory).bind(**parameters)
+    except TypeError as error:
+        raise SpecError(f"{settings.algorithm} does not take them: {error}", where="ALGORITHM_PARAMETERS") from error
+    return factory(**parameters)
+
+
+def _train(job: IncrementalLearning, settings: WorkerSettings, stop: StopRequest) -> None:
+    index = _required(settings.train_dataset_url, "TRAIN_DATASET_URL")
+    _required(settings.model_url, "MODEL_URL")
+    data = read_index(index, "train", settings.original_dataset_url)
+    train = getattr(job.estimator.estimator, "train", None) or getattr(job.estimator.estimator, "fit", None)
+    if train is None:
+        raise SpecError(f"{settings.algorithm} has no method train or fit", where="ALGORITHM")
+    options = _start_from(job, settings, train)
+    if settings.unlabelled_dataset_url:
+        if names_parameter(train, "unlabelled_data"):
+            url = settings.unlabelled_dataset_url
+            options["unlabelled_data"] = read_index(url, "train", settings.original_dataset_url)
+        else:
+            LOGGER.warning("%s does not use samples without labels", settings.algorithm)
+    if settings.checkpoint_dir and names_parameter(train, "checkpoint_dir"):
+        settings.checkpoint_dir.mkdir(parents=True, exist_ok=True)
+        options["checkpoint_dir"] = str(settings.checkpoint_dir)
+    if names_parameter(train, "progress"):
+        options["progress"] = _progress(settings, stop)
+    resumable = {"checkpoint_dir", "progress"} <= options.keys()
+    with stop.at_checkpoints(Path(options["checkpoint_dir"])) if resumable else nullcontext():
+        job.train(train_data=data, **options)
+
+
+def _start_from(job: IncrementalLearning, settings: WorkerSettings, train: Callable[..., Any]) -> dict[str, Any]:
+    """Have the base model loaded: by ``train`` itself when it names ``base_model_url``, else by ``load``."""
+    if settings.base_model_url is None:
+        return {}
+    if names_parameter(train, "base_model_url"):
+        return {"base_model_url": settings.base_model_url}
+    if not hasattr(job.estimator.estimator, "load"):
+        raise SpecError(
+            f"{settings.algorithm} cannot start from a model",
+            where="BASE_MODEL_URL",
+            hint="a method load(model_url), or a parameter base_model_url of train",
+        )
+    job.estimator.load(settings.base_model_url)
+    return {}
+
+
+def _evaluate(job: IncrementalLearning, settings: WorkerSettings) -> None:
+    index = _required(settings.test_dataset_url, "TEST_DATASET_URL")
+    if not settings.model_urls:
+        _required(settings.model_url, "MODEL_URLS")
+    job.evaluate(read_index(index, "eval", settings.original_dataset_url))
+
+
+def _progress(settings: WorkerSettings, stop: StopRequest) -> Callable[[Any], None]:
+    """Call-back for ``train``: one JSON line a report, and the place where a stop request is noticed."""
+
+    def report(progress: Any) -> None:
+        if settings.progress_path is not None:
+            line = json.dumps(to_jsonable(progress, "progress"), ensure_ascii=False)
+            try:
+                append_line(settings.progress_path, line)
+            except StorageFullError as error:
+                LOGGER.warning("progress is not written: %s", error)  # the training itself may still fit
+        stop.check()
+
+    return report
+
+
+def _required(value: str | None, variable: str) -> str:
+    if not value:
+        raise SpecError("is not set", where=variable)
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
