@@ -38,6 +38,7 @@ async def read_body(request: Request, limit: int) -> bytes:
             pieces.append(piece)
     except ClientDisconnect:
         raise RequestError("the client went away before the end of the body") from None
+    request.state.body_read = True
     return b"".join(pieces)
 
 

@@ -58,10 +58,12 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_defect)
 
 
-async def _on_sedna_error(_: Request, error: Exception) -> JSONResponse:
+async def _on_sedna_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, SednaError)
     status = status_of(error)
     headers = {}
+    if request.method == "POST" and not getattr(request.state, "body_read", False):
+        headers["Connection"] = "close"  # else the server would go on reading what nobody wants
     if isinstance(error, TemporaryError):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if status >= 500:
