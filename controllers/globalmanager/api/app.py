@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from globalmanager.api import problems
+from globalmanager.api.deps import API_PREFIX
 from globalmanager.api.metrics import Metrics
 from globalmanager.api.middleware.authenticate import Authenticate
 from globalmanager.api.middleware.body_limit import BodyLimit, LimitRule
@@ -30,7 +31,7 @@ from sedna import __version__
 
 __all__ = ["create_app"]
 
-API_PREFIX = "/api/v1"
+_REF = "#/components/schemas/{model}"
 
 _DESCRIPTION = """\
 Edge-cloud incremental learning: jobs, samples, labels, rounds, models, edges.
@@ -56,7 +57,7 @@ def create_app(services: ApiServices) -> FastAPI:
     for module in (
         resources, jobs, triggers, samples, labels, models, edges, worker_reports, tokens, event_stream,
     ):  # fmt: skip
-        app.include_router(module.router, prefix=API_PREFIX)
+        app.include_router(module.router)
     app.include_router(service.router)
     # The last one added is the outermost.
     app.add_middleware(Authenticate, authenticator=services.authenticator)
@@ -83,6 +84,9 @@ def _document(app: FastAPI) -> None:
         if app.openapi_schema is None:
             schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             components = schema.setdefault("components", {})
+            components["schemas"]["Problem"] = problems.Problem.model_json_schema(ref_template=_REF)
+            part = components["schemas"]["Problem"].pop("$defs")
+            components["schemas"].update(part)
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             for path, operations in schema["paths"].items():
                 if path.startswith(API_PREFIX):

@@ -7,12 +7,15 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 
-from globalmanager.api.problems import MediaTypeError, Problem
+from globalmanager.api.problems import MediaTypeError
 from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
 from sedna.common.types import JobKey, Name
 
-__all__ = ["ADMIN_ONLY", "Admin", "Caller", "Job", "PageQuery", "Services", "accepts", "problems"]
+__all__ = ["ADMIN_ONLY", "API_PREFIX", "Admin", "Caller", "Job", "PageQuery", "Services", "accepts", "problems"]
+
+
+API_PREFIX = "/api/v1"
 
 
 def _services(request: Request) -> ApiServices:
@@ -88,6 +91,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route: 401, 403 and 503 are always possible."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        status: {"description": _MEANING[status], "content": content, "model": Problem}
-        for status in sorted({401, 403, 503, *statuses})
+        status: {"description": _MEANING[status], "content": content} for status in sorted({401, 403, 503, *statuses})
     }

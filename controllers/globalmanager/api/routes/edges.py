@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from globalmanager.api.deps import ADMIN_ONLY, Admin, Caller, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Services, accepts, problems
 from globalmanager.api.schemas import EdgeRegistered, EdgeRegistration
 from globalmanager.db import edges, events, tokens
 from globalmanager.db.values import EdgeRow
@@ -13,7 +13,7 @@ from sedna.common.errors import DataError
 from sedna.common.types import Name
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
 
-router = APIRouter(tags=["edges"])
+router = APIRouter(prefix=API_PREFIX, tags=["edges"])
 
 
 @router.get(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from globalmanager.api.deps import ADMIN_ONLY, Job, Services, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Job, Services, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.services import ApiServices
 from globalmanager.db import events
@@ -18,7 +18,7 @@ from globalmanager.db.values import EventRow
 from sedna.common.errors import SpecError, TemporaryError
 from sedna.common.types import JobKey
 
-router = APIRouter(tags=["events"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["events"], dependencies=[ADMIN_ONLY])
 
 _DESCRIPTION: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}

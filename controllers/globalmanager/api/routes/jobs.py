@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from globalmanager.api.deps import ADMIN_ONLY, Job, PageQuery, Services, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Job, PageQuery, Services, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import JobSummary, JobView, RoundView, job_summary, job_view
 from globalmanager.db import decisions, edges, jobs, models, rounds, samples, workers
@@ -14,7 +14,7 @@ from globalmanager.db.values import DecisionRow, Page, RoundRow
 from globalmanager.engine.apply import delete_job
 from sedna.common.types import Name
 
-router = APIRouter(tags=["jobs"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["jobs"], dependencies=[ADMIN_ONLY])
 
 
 @router.get("/jobs", operation_id="listJobs", summary="Every job", responses=problems())

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from globalmanager.api.deps import ADMIN_ONLY, Admin, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.db import datasets
 from globalmanager.db.values import DatasetVersionRow, Page
 from globalmanager.labelling.importer import ImportReport, import_labels
 
-router = APIRouter(tags=["labels"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["labels"], dependencies=[ADMIN_ONLY])
 
 _MEDIA_TYPES = ("application/json", "text/plain", "application/octet-stream")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import RedirectResponse
 
-from globalmanager.api.deps import ADMIN_ONLY, Job, PageQuery, Services, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Job, PageQuery, Services, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.routes.samples import stored_bytes
 from globalmanager.api.services import ApiServices
@@ -19,7 +19,7 @@ from sedna.common.types import JobKey
 from sedna.store.layout import model_file_key
 from sedna.store.models import ModelManifest, load_manifest
 
-router = APIRouter(tags=["models"])
+router = APIRouter(prefix=API_PREFIX, tags=["models"])
 
 
 @router.get(

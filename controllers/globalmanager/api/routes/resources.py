@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from globalmanager.api.deps import ADMIN_ONLY, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Services, accepts, problems
 from globalmanager.api.manifests import parse_manifests
 from globalmanager.db import resources
 from globalmanager.db.values import ResourceRow
 from globalmanager.engine.apply import Applied, apply_resources
 from sedna.common.types import JobKey, Name
 
-router = APIRouter(tags=["resources"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["resources"], dependencies=[ADMIN_ONLY])
 
 _MEDIA_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "application/json")
 

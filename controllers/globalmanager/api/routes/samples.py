@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 
-from globalmanager.api.deps import ADMIN_ONLY, Admin, Caller, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.intake import receive_sample
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import LabelBody, job_path
@@ -22,7 +22,7 @@ from sedna.common.errors import DataError
 from sedna.common.types import Picked, SampleRecord, Sha256
 from sedna.store.layout import sample_key
 
-router = APIRouter(tags=["samples"])
+router = APIRouter(prefix=API_PREFIX, tags=["samples"])
 
 SampleId = Annotated[Sha256, Path(description="sha256 of the sample's bytes")]
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
-from globalmanager.api.deps import ADMIN_ONLY, Admin, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Services, accepts, problems
 from globalmanager.api.schemas import TokenBody, TokenCreated
 from globalmanager.db import edges, events, tokens
 from globalmanager.db.values import TokenRow
 from sedna.common.errors import ConflictError, SpecError
 
-router = APIRouter(tags=["tokens"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["tokens"], dependencies=[ADMIN_ONLY])
 
 
 @router.get("/tokens", operation_id="listTokens", summary="Every token, without its secret", responses=problems())

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from sqlalchemy.orm import Session
 
-from globalmanager.api.deps import ADMIN_ONLY, Admin, Job, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, Services, accepts, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import ReasonBody, TriggerBody, job_path
 from globalmanager.api.services import ApiServices
@@ -21,7 +21,7 @@ from sedna.loop.observation import ManualRequest
 from sedna.loop.state import Outcome, RoundKind
 from sedna.loop.verdict import Decision
 
-router = APIRouter(tags=["triggers"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["triggers"], dependencies=[ADMIN_ONLY])
 
 IdempotencyKey = Annotated[
     str | None,

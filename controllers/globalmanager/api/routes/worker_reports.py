@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from globalmanager.api.deps import Caller, Services, accepts, problems
+from globalmanager.api.deps import API_PREFIX, Caller, Services, accepts, problems
 from globalmanager.engine.reports import WorkerReport, receive_report
 from sedna.common.errors import DataError
 
-router = APIRouter(tags=["workers"])
+router = APIRouter(prefix=API_PREFIX, tags=["workers"])
 
 
 class ReportTaken(BaseModel):

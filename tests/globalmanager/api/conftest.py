@@ -1,0 +1,3 @@
+from fixtures_api import api
+
+__all__ = ["api"]

@@ -1,0 +1,176 @@
+"""Descriptions, jobs, rounds, triggers."""
+
+from __future__ import annotations
+
+from fixtures_api import JOB_YAML, Api
+from globalmanager.db import jobs, requests, rounds
+from sedna.common.types import JobKey
+from sedna.loop.state import Outcome, RoundKind
+
+
+def test_apply_creates_updates_and_leaves_alone(api: Api) -> None:
+    assert [entry["action"] for entry in api.apply()] == ["created"] * 3
+    assert [entry["action"] for entry in api.apply()] == ["unchanged"] * 3
+    changed = api.apply(JOB_YAML.replace("trainProb: 0.5", "trainProb: 0.8"))
+    assert [entry["action"] for entry in changed] == ["unchanged", "unchanged", "updated"]
+    assert api.engine.wakes == 3
+    assert api.get("jobs/default/pcb")["spec"]["dataset"]["trainProb"] == 0.8
+
+
+def test_apply_takes_json_and_dry_runs(api: Api) -> None:
+    dataset = {
+        "apiVersion": "sedna.io/v1alpha1", "kind": "Dataset", "metadata": {"name": "b"},
+        "spec": {"url": "/b.txt", "format": "txt"},
+    }  # fmt: skip
+    dry = api.http.post("/api/v1/resources?dryRun=true", headers=api.admin, json=[dataset])
+    assert dry.json() == [{"kind": "Dataset", "namespace": "default", "name": "b", "action": "created"}]
+    assert api.get("datasets") == []
+    assert api.engine.wakes == 0
+    api.http.post("/api/v1/resources", headers=api.admin, json=dataset)
+    assert [row["key"]["name"] for row in api.get("datasets")] == ["b"]
+
+
+def test_apply_is_all_or_none_and_lists_every_mistake(api: Api) -> None:
+    text = JOB_YAML.replace("trainProb: 0.5", "trainProb: 5").replace("threshold: 2", "treshold: 2")
+    headers = {**api.admin, "Content-Type": "application/yaml"}
+    response = api.http.post("/api/v1/resources", headers=headers, content=text)
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["type"] == "urn:sedna:problem:manifest"
+    assert [part["where"].split(": ")[0] for part in problem["errors"]] == ["body:15", "body:20", "body:20"]
+    assert "did you mean threshold?" in [part["hint"] for part in problem["errors"]]
+    assert api.get("jobs") == []
+    assert api.get("datasets") == []
+
+
+def test_a_dangling_reference_names_what_there_is(api: Api) -> None:
+    headers = {**api.admin, "Content-Type": "application/yaml"}
+    text = JOB_YAML.replace("initialModel: {name: base}", "initialModel: {name: bose}")
+    response = api.http.post("/api/v1/resources", headers=headers, content=text)
+    assert response.status_code == 422
+    assert "spec.initialModel.name" in response.json()["where"]
+
+
+def test_jobs_are_listed_shown_and_deleted(api: Api) -> None:
+    api.apply()
+    (summary,) = api.get("jobs")
+    assert summary["name"] == "pcb"
+    assert summary["phase"] == "Waiting"
+    assert api.get("jobs?namespace=other") == []
+    job = api.get("jobs/default/pcb")
+    assert job["counts"] == {"samples": 0, "labelled": 0, "train": 0, "eval": 0, "holdout": 0}
+    assert job["champion_model"] is None
+    assert job["edges"] == []
+    assert api.http.delete("/api/v1/jobs/default/pcb", headers=api.admin).status_code == 204
+    assert api.get("jobs") == []
+    assert api.http.delete("/api/v1/jobs/default/pcb", headers=api.admin).status_code == 404
+    assert api.http.delete("/api/v1/datasets/default/boards", headers=api.admin).status_code == 204
+
+
+def test_what_a_job_uses_cannot_be_deleted(api: Api) -> None:
+    api.apply()
+    response = api.http.delete("/api/v1/datasets/default/boards", headers=api.admin)
+    assert response.status_code == 409
+    assert "default/pcb" in response.json()["detail"]
+
+
+def ask(api: Api, body: dict[str, object], key: str | None = None, path: str = "triggers") -> object:
+    headers = {**api.admin, **({"Idempotency-Key": key} if key else {})}
+    return api.http.post(f"/api/v1/jobs/default/pcb/{path}", json=body, headers=headers)
+
+
+def test_a_request_is_accepted_later_and_its_answer_can_be_read(api: Api) -> None:
+    api.apply()
+    wakes = api.engine.wakes
+    response = ask(api, {"action": "train", "reason": "new layout", "parameters": {"epochs": 2}})
+    assert response.status_code == 202
+    assert api.engine.wakes == wakes + 1
+    location = response.headers["location"]
+    assert location.endswith(f"/triggers/{response.json()['id']}")
+    found = api.http.get(location, headers=api.admin).json()
+    assert found["state"] == "pending"
+    assert found["requested_by"] == "admin"
+    assert found["parameters"] == {"epochs": 2}
+    with api.services.db.write() as session:
+        now = api.clock.now()
+        requests.answer(session, found["id"], accepted=True, round_number=1, message="ok", now=now)
+    assert api.http.get(location, headers=api.admin).json()["state"] == "accepted"
+    assert [row["id"] for row in api.get("jobs/default/pcb/triggers")] == [found["id"]]
+
+
+def test_an_idempotency_key_asks_once(api: Api) -> None:
+    api.apply()
+    body = {"action": "train", "reason": "again"}
+    first, second = ask(api, body, "k1"), ask(api, body, "k1")
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json() == second.json()
+    assert first.headers["location"] == second.headers["location"]
+    other = ask(api, {"action": "train", "reason": "another"}, "k1")
+    assert other.status_code == 409
+    assert other.json()["where"] == "Idempotency-Key"
+    assert ask(api, body, "k2").json()["id"] != first.json()["id"]
+    assert ask(api, body).json()["id"] != first.json()["id"]
+
+
+def test_fields_that_do_not_belong_to_an_action_are_refused(api: Api) -> None:
+    api.apply()
+    assert ask(api, {"action": "train", "reason": "x", "version": 2}).json()["where"] == "version"
+    assert ask(api, {"action": "deploy", "reason": "x", "parameters": {"a": 1}}).json()["where"] == "parameters"
+    assert ask(api, {"action": "train", "reason": "  "}).status_code == 422
+    assert ask(api, {"action": "deploy", "reason": "x", "version": 2}).status_code == 202
+
+
+def deployed(api: Api, number: int, candidate: int, champion: int) -> None:
+    """A finished round that put ``candidate`` in the place of ``champion``."""
+    with api.services.db.write() as session:
+        job = jobs.get(session, JobKey(name="pcb"))
+        now = api.clock.now()
+        rounds.open_round(
+            session, job.id, number, kind=RoundKind.TRAIN, reason="", candidate=candidate, champion=champion,
+            dataset_version=None, now=now,
+        )  # fmt: skip
+        rounds.close(session, job.id, number, Outcome.DEPLOYED, "better", now)
+        jobs.swap_state(session, job.id, job.seq, job.state.model_copy(update={"champion": candidate}))
+
+
+def test_promote_and_roll_back_are_deploy_requests(api: Api) -> None:
+    api.apply()
+    nothing = ask(api, {"reason": "bad"}, path="models:rollback")
+    assert nothing.status_code == 409
+    deployed(api, 1, 2, 1)
+    deployed(api, 2, 5, 2)
+    promoted = ask(api, {"reason": "better by eye"}, path="models/4:promote")
+    assert promoted.status_code == 202
+    assert (promoted.json()["action"], promoted.json()["version"]) == ("deploy", 4)
+    back = ask(api, {"reason": "false alarms"}, "roll-1", "models:rollback")
+    assert back.json()["version"] == 2
+    deployed(api, 3, 2, 5)
+    assert ask(api, {"reason": "false alarms"}, "roll-1", "models:rollback").json() == back.json()
+    assert ask(api, {"reason": "false alarms"}, path="models:rollback").json()["version"] == 5
+
+
+def test_explain_says_why_and_stores_nothing(api: Api) -> None:
+    api.apply()
+    decision = api.get("jobs/default/pcb/trigger:explain")
+    assert decision["fire"] is False
+    assert decision["reasons"]
+    assert api.get("jobs/default/pcb/decisions") == {"items": [], "next": None}
+
+
+def test_rounds_are_paged_newest_first(api: Api) -> None:
+    api.apply()
+    for number in range(1, 6):
+        deployed(api, number, number + 1, number)
+    seen: list[int] = []
+    cursor = None
+    while True:
+        page = api.get("jobs/default/pcb/rounds", params={"limit": 2, **({"cursor": cursor} if cursor else {})})
+        seen += [row["round"] for row in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == [5, 4, 3, 2, 1]
+    one = api.get("jobs/default/pcb/rounds/3")
+    assert one["round"]["outcome"] == "Deployed"
+    assert one["workers"] == []
+    assert api.http.get("/api/v1/jobs/default/pcb/rounds/9", headers=api.admin).status_code == 404

@@ -1,0 +1,114 @@
+"""Health, readiness, metrics, and the OpenAPI description."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from fixtures_api import Api, png
+from globalmanager.db import lease
+from sedna.common.errors import StoreUnavailableError
+
+
+def test_health_needs_no_token(api: Api) -> None:
+    assert api.http.get("/healthz").json() == {"status": "ok"}
+
+
+def ready(api: Api) -> tuple[int, dict[str, str]]:
+    response = api.http.get("/readyz")
+    return response.status_code, response.json()["checks"]
+
+
+def test_readiness_names_the_part_that_does_not_work(api: Api) -> None:
+    status, checks = ready(api)
+    assert status == 503
+    assert checks == {
+        "database": "no engine holds the lease",
+        "store": "ok",
+        "engine": "has not looked at its jobs yet",
+    }
+    api.engine.last_tick = api.clock.now()
+    with api.services.db.write() as session:
+        lease.acquire(session, "me", "me", api.clock.now(), 1000, is_dead=lambda _: False)
+    assert ready(api) == (200, {"database": "ok", "store": "ok", "engine": "ok"})
+    api.clock.advance(61)
+    assert ready(api)[1]["engine"] == "has not looked at its jobs for 61 s"
+    api.engine.running = False
+    assert ready(api)[1]["engine"] == "not running in this process"
+
+    class Away:
+        def stat(self, key: str) -> None:
+            raise StoreUnavailableError("no answer", where="s3")
+
+    object.__setattr__(api.services, "store", Away())
+    assert ready(api)[1]["store"] == "s3: no answer"
+    api.clock.advance(timedelta(hours=1))
+    assert ready(api)[1]["database"] == "no engine holds the lease"
+
+
+def scrape(api: Api) -> dict[str, list[tuple[dict[str, str], float]]]:
+    response = api.http.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return {
+        family.name: [(sample.labels, sample.value) for sample in family.samples]
+        for family in text_string_to_metric_families(response.text)
+    }
+
+
+def test_metrics_count_requests_by_route_and_know_the_jobs(api: Api) -> None:
+    api.apply()
+    name = api.put_sample(png()).json()["sample_id"]
+    api.get(f"jobs/default/pcb/samples/{name}")
+    heartbeat = {
+        "edge": "line-1", "software": "t", "at": "2026-01-01T00:00:00Z",
+        "jobs": [{"job": {"name": "pcb"}, "state": "serving", "model_version": 3, "counters": {"requests": 5}}],
+    }  # fmt: skip
+    api.http.post("/api/v1/edges/line-1/heartbeat", json=heartbeat, headers=api.edge)
+    found = scrape(api)
+    assert all(name.startswith("sedna_") for name in found)
+    routes = {labels["route"] for labels, _ in found["sedna_http_requests"]}
+    assert "/api/v1/jobs/{namespace}/{name}/samples/{sample_id}" in routes
+    assert not [route for route in routes if name in route], "sample ids must not become series"
+    job = {"namespace": "default", "job": "pcb"}
+    assert ({**job, "part": "unlabelled"}, 1.0) in found["sedna_job_samples"]
+    assert ({**job, "phase": "Waiting"}, 1.0) in found["sedna_job_phase_info"]
+    assert ({"edge": "line-1"}, 1.0) in found["sedna_edge_up"]
+    assert ({"edge": "line-2"}, 0.0) in found["sedna_edge_up"]
+    assert ({"edge": "line-1", **job}, 3.0) in found["sedna_edge_model_version"]
+    assert ({"edge": "line-1", **job}, 5.0) in found["sedna_edge_reported_requests"]
+    assert found["sedna_engine_up"] == [({}, 1.0)]
+
+
+def test_unknown_addresses_share_one_series(api: Api) -> None:
+    for number in range(5):
+        api.http.get(f"/nothing/{number}")
+    routes = [labels["route"] for labels, _ in scrape(api)["sedna_http_requests"] if labels["status"] == "404"]
+    assert set(routes) == {"unmatched"}
+
+
+def test_the_description_is_complete(api: Api) -> None:
+    schema = api.http.get("/openapi.json").json()
+    assert schema["openapi"].startswith("3.1")
+    operations = [
+        (path, method, operation) for path, entry in schema["paths"].items() for method, operation in entry.items()
+    ]
+    ids = [operation["operationId"] for _, _, operation in operations]
+    assert len(ids) == len(set(ids))
+    assert not [name for name in ids if "_" in name], "names are chosen, not generated"
+    for path, method, operation in operations:
+        assert operation.get("summary"), (path, method)
+        if path.startswith("/api/v1"):
+            assert operation["security"] == [{"token": []}]
+            assert {"401", "403", "503"} <= set(operation["responses"])
+            for status, response in operation["responses"].items():
+                if status.startswith(("4", "5")):
+                    assert list(response["content"]) == ["application/problem+json"], (path, status)
+    assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert "HTTPValidationError" not in schema["components"]["schemas"]
+
+
+def test_the_documentation_page_is_served(api: Api) -> None:
+    response = api.http.get("/docs")
+    assert response.status_code == 200
+    assert "/openapi.json" in response.text
