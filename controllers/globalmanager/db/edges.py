@@ -74,7 +74,8 @@ def keep_only(session: Session, edge: str, job_ids: Sequence[int]) -> None:
 def observe(session: Session, job_id: int, now: datetime, live_seconds: float) -> tuple[EdgeObservation, ...]:
     """The edges of a job as the loop sees them.
 
-    "I failed with version n" counts only from an edge that had been told n: it may speak of an earlier roll-out of n.
+    "I failed with version n" counts only from an edge that had been told n, and was told so again: otherwise it may
+    speak of an earlier roll-out of n.
     """
     since = now - timedelta(seconds=live_seconds)
     query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).where(EdgeJob.job_id == job_id)
@@ -83,11 +84,15 @@ def observe(session: Session, job_id: int, now: datetime, live_seconds: float) -
             name=edge.name,
             live=edge.last_seen_at is not None and edge.last_seen_at >= since,
             version=status.model_version,
-            failed_version=status.failed_version if status.failed_version == status.told_before else None,
+            failed_version=status.failed_version if _speaks_of_now(status) else None,
             reason=status.reason,
         )
         for status, edge in session.execute(query.order_by(Edge.name))
     )
+
+
+def _speaks_of_now(row: EdgeJob) -> bool:
+    return row.failed_version == row.told_before == row.told
 
 
 def get(session: Session, name: str) -> EdgeRow:

@@ -294,8 +294,7 @@ class Edge(Base):
 class EdgeJob(Base):
     """What an edge last said about one job.
 
-    ``told_before`` is the version it had been told when it said so: only then does its "failed" speak of this roll-out.
-    ``told`` is the version of the answer that it got.
+    ``told_before`` is the version that it had been told when it said so, ``told`` the one that it was answered.
     """
 
     __tablename__ = "edge_jobs"

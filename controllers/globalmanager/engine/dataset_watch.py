@@ -59,6 +59,13 @@ class DatasetWatch:
     def __init__(self) -> None:
         self._files: dict[bool, _Watched] = {}
 
+    def wants_a_look(self, job: JobRow, now: datetime) -> bool:
+        """Whether the check period of a file is over, or a part of it is still to be taken."""
+        period = _period(job)
+        return not self._files or any(
+            file.pending or file.checked_at is None or now - file.checked_at >= period for file in self._files.values()
+        )
+
     def look(self, tools: Tools, job: JobRow) -> bool:
         """Take in at most one batch per file. Returns whether more is waiting.
 
@@ -84,8 +91,7 @@ class DatasetWatch:
 
     def _look_at(self, tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> bool:
         now = tools.now()
-        period = timedelta(seconds=job.spec.train_spec.trigger.check_period_seconds)
-        if not file.pending and (file.checked_at is None or now - file.checked_at >= period):
+        if not file.pending and (file.checked_at is None or now - file.checked_at >= _period(job)):
             file.checked_at = now
             _read(tools, job, spec, file)
         if file.pending:
@@ -96,6 +102,10 @@ class DatasetWatch:
                 file.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
                 raise
         return bool(file.pending)
+
+
+def _period(job: JobRow) -> timedelta:
+    return timedelta(seconds=job.spec.train_spec.trigger.check_period_seconds)
 
 
 def _read(tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> None:

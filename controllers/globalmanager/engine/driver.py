@@ -11,7 +11,7 @@ from globalmanager.db.values import JobRow
 from globalmanager.engine.dataset_watch import DatasetWatch
 from globalmanager.engine.effects import carry_out
 from globalmanager.engine.initial_model import publish_initial_model
-from globalmanager.engine.observing import observe
+from globalmanager.engine.observing import Snapshot, observe
 from globalmanager.engine.records import store
 from globalmanager.engine.results import load_evaluation, look_after
 from globalmanager.engine.retiring import retire
@@ -45,6 +45,8 @@ class JobDriver:
     checked: tuple[int, datetime] | None = None
     evaluation: tuple[str, Evaluation] | None = None
     retries: dict[str, _Retry] = field(default_factory=dict)
+    has_model: bool = False
+    noted: tuple[str | None] | None = None
 
     def drive(self, tools: Tools) -> bool:
         """Bring the job as far as it goes now. Returns whether it wants another look at once.
@@ -71,13 +73,17 @@ class JobDriver:
 
     def _chores(self, tools: Tools, job: JobRow) -> bool:
         """Work that feeds the loop. Its failures leave the rest of the loop running."""
-        with tools.db.read() as session:
-            has_model = models.find(session, job.id, models.INITIAL) is not None
-        if not has_model and self._due(tools, "initial model"):
+        if not self._has_model(tools) and self._due(tools, "initial model"):
             self._try(tools, "initial model", lambda: publish_initial_model(tools, job))
-        if self._due(tools, "dataset"):
+        if self.watch.wants_a_look(job, tools.now()) and self._due(tools, "dataset"):
             return bool(self._try(tools, "dataset", lambda: self.watch.look(tools, job)))
         return False
+
+    def _has_model(self, tools: Tools) -> bool:
+        if not self.has_model:
+            with tools.db.read() as session:
+                self.has_model = models.find(session, self.job_id, models.INITIAL) is not None
+        return self.has_model
 
     def _due(self, tools: Tools, chore: str) -> bool:
         retry = self.retries.get(chore)
@@ -95,13 +101,10 @@ class JobDriver:
 
     def _pass(self, tools: Tools) -> bool:
         """One observation and what follows from it. Returns whether the state changed."""
-        with tools.db.read() as session:
-            job = jobs.by_id(session, self.job_id)
-        look_after(tools, job)
-        now = tools.now()
-        with tools.db.read() as session:
-            job = jobs.by_id(session, self.job_id)
-            snapshot = observe(session, job, now, tools.settings)
+        now, snapshot = self._observe(tools)
+        if look_after(tools, snapshot.job, snapshot.active):
+            now, snapshot = self._observe(tools)
+        job = snapshot.job
         seen = snapshot.observation
         if snapshot.evaluation_key is not None:
             seen = seen.model_copy(update={"evaluation": self._evaluation(tools, snapshot.evaluation_key)})
@@ -112,6 +115,11 @@ class JobDriver:
             if isinstance(action, EnsureWorker | StopWorker):
                 carry_out(tools, job, action)
         return state != job.state
+
+    def _observe(self, tools: Tools) -> tuple[datetime, Snapshot]:
+        now = tools.now()
+        with tools.db.read() as session:
+            return now, observe(session, jobs.by_id(session, self.job_id), now, tools.settings)
 
     def _evaluation(self, tools: Tools, key: str) -> Evaluation:
         if self.evaluation is None or self.evaluation[0] != key:

@@ -167,21 +167,21 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - the boundary: a defect in one job must not stop the others
             trouble = f"internal error: {type(error).__name__}: {error}"
             LOGGER.exception("job row %d", job_id)
-        self._note(tools, job_id, "; ".join(filter(None, (*driver.problems, trouble))) or None)
+        self._note(tools, driver, "; ".join(filter(None, (*driver.problems, trouble))) or None)
         return more
 
-    def _note(self, tools: Tools, job_id: int, trouble: str | None) -> None:
+    def _note(self, tools: Tools, driver: JobDriver, trouble: str | None) -> None:
         """Keep what stands in the way where people look for it; told once, not at every tick."""
+        if driver.noted == (trouble,):
+            return
         try:
-            with self._db.read() as session:
-                if jobs.by_id(session, job_id).degraded == trouble:
-                    return
             with tools.write() as session:
                 now = tools.now()
-                jobs.set_degraded(session, job_id, trouble, now)
-                if trouble is None:
-                    events.add(session, job_id, "Recovered", "the job goes on", now)
-                else:
-                    events.add(session, job_id, "Degraded", trouble, now, level="error")
+                if jobs.set_degraded(session, driver.job_id, trouble, now):
+                    if trouble is None:
+                        events.add(session, driver.job_id, "Recovered", "the job goes on", now)
+                    else:
+                        events.add(session, driver.job_id, "Degraded", trouble, now, level="error")
+            driver.noted = (trouble,)
         except TemporaryError as error:
-            LOGGER.warning("the trouble of job row %d was not noted: %s", job_id, error)
+            LOGGER.warning("the trouble of job row %d was not noted: %s", driver.job_id, error)

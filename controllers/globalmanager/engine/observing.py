@@ -15,11 +15,15 @@ from sedna.loop.state import Stage
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A job and what was seen of it at one instant. ``evaluation_key``: where the result to judge is stored."""
+    """A job and what was seen of it at one instant.
+
+    ``evaluation_key`` says where the result to judge is stored, ``active`` which workers may run.
+    """
 
     job: JobRow
     observation: Observation
     evaluation_key: str | None
+    active: tuple[WorkerRow, ...]
 
 
 def observe(session: Session, job: JobRow, now: datetime, settings: EngineSettings) -> Snapshot:
@@ -40,7 +44,7 @@ def observe(session: Session, job: JobRow, now: datetime, settings: EngineSettin
         initial_model=models.INITIAL if models.INITIAL in known else None,
         known_models=known,
     )
-    return Snapshot(job, observation, key)
+    return Snapshot(job, observation, key, workers.active(session, job.id))
 
 
 def _worker(row: WorkerRow | None) -> WorkerObservation | None:

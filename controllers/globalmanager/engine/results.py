@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,26 @@ ERROR_CHARS = 4000
 """Longer error texts are cut in front: the end of a log says what went wrong."""
 
 
-def look_after(tools: Tools, job: JobRow) -> None:
+def look_after(tools: Tools, job: JobRow, active: Sequence[WorkerRow]) -> bool:
     """Take in the result of the current worker if it has ended, and end the workers that nobody waits for.
+
+    Returns:
+        Whether a worker's row has changed.
 
     Raises:
         TemporaryError: the result could not be stored now; nothing is lost.
     """
-    with tools.db.read() as session:
-        active = workers.active(session, job.id)
+    changed = False
     for row in active:
         status = tools.runtime.observe(WorkerHandle(name=row.name, place=row.handle))
+        ended = status.phase is not RunPhase.RUNNING
         if not _is_current(job.state.current, row):
             _clear_up(tools, job, row, status)
-        elif row.phase is WorkerPhase.RUNNING and status.phase is not RunPhase.RUNNING:
+            changed = changed or ended
+        elif row.phase is WorkerPhase.RUNNING and ended:
             collect(tools, job, row, status)
+            changed = True
+    return changed
 
 
 def _is_current(current: RoundState | None, row: WorkerRow) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from globalmanager.db import requests
+from globalmanager.db import requests, workers
 from globalmanager.db.values import JobRow
 from globalmanager.engine.records import store
 from globalmanager.engine.results import look_after
@@ -29,10 +29,11 @@ def retire(tools: Tools, job: JobRow) -> None:
         )
     with tools.db.read() as session:
         request = requests.oldest_open(session, job.id)
+        active = workers.active(session, job.id)
     if request is not None:
         records.append(AnswerRequest(id=request.id, accepted=False, round=None, message=REASON))
     store(tools, job, state, records, now)
-    look_after(tools, job.model_copy(update={"state": state}))
+    look_after(tools, job.model_copy(update={"state": state}), active)
 
 
 def _summary(state: JobState, current: RoundState) -> RoundSummary:

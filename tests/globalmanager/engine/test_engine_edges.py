@@ -1,0 +1,126 @@
+import pytest
+
+from fixtures_gm import KEY, job_spec
+from globalmanager.db import edges, samples
+from globalmanager.engine.desired import heartbeat
+from sedna.common.errors import NotFoundError
+from sedna.common.types import Annotation, Box, Picked, Prediction
+from sedna.edge.protocol import EdgeHeartbeat
+from sedna.loop.state import Outcome, Stage
+
+
+@pytest.fixture
+def deploying(world):
+    """Model 2 is better, and one live edge still serves model 1."""
+    world.apply()
+    world.tick()
+    assert world.beat(model_version=1, state="serving") == 1
+    world.samples(8)
+    world.until(lambda job: job.state.current is not None and job.state.current.stage is Stage.DEPLOYING)
+    return world
+
+
+def test_an_edge_is_told_everything_it_needs(world):
+    spec = job_spec()
+    spec["deploySpec"]["hardExampleMining"]["parameters"] = [{"key": "threshold_img", "value": "0.9"}]
+    spec["deploySpec"]["audit"] = {"ratio": 0.25, "seed": 7}
+    world.apply(spec)
+    assert world.beat() is None
+    world.tick()
+    beat = EdgeHeartbeat(edge="edge-1", software="test", at=world.clock.now())
+    [job] = heartbeat(world.db, beat, world.clock.now(), world.settings).jobs
+    assert (job.job, job.model_version, job.class_names) == (KEY, 1, ("good", "bad"))
+    assert (job.miner.name, job.miner.parameters) == ("IBT", {"threshold_img": "0.9"})
+    assert (job.audit_ratio, job.audit_seed) == (0.25, 7)
+    assert len(job.manifest_sha256) == 64
+
+
+def test_a_round_ends_when_the_live_edges_serve_the_candidate(deploying):
+    assert deploying.beat(model_version=1, state="serving") == 2
+    assert deploying.tick().state.champion == 1
+    deploying.beat(model_version=2, state="serving")
+    assert deploying.tick().state.champion == 2
+    assert deploying.round(1).outcome is Outcome.DEPLOYED
+    assert "serves on 1 of 1 edges" in deploying.round(1).outcome_reason
+
+
+def test_an_edge_that_refuses_rolls_the_model_back(deploying):
+    deploying.beat(model_version=1, state="serving")
+    deploying.beat(model_version=1, state="serving", failed_version=2, reason="self-test: NaN")
+    job = deploying.tick()
+    assert job.state.champion == 1
+    assert "edge-1: self-test: NaN" in deploying.round(1).outcome_reason
+    assert deploying.beat(model_version=1, state="serving") == 1
+    assert [event.data["version"] for event in deploying.events("EdgeRefused")] == [2]
+
+
+def test_a_refusal_of_an_earlier_roll_out_does_not_count(deploying):
+    """An edge keeps saying that it gave up version 2 until it hears that 2 is wanted again."""
+    from globalmanager.db import requests
+    from sedna.loop.observation import ManualRequest
+    from sedna.loop.state import RoundKind
+
+    refusal = {"model_version": 1, "state": "serving", "failed_version": 2, "reason": "disk was full"}
+    deploying.beat(model_version=1, state="serving")
+    deploying.beat(**refusal)
+    deploying.until(lambda job: job.state.current is None)
+    deploying.beat(**refusal)
+    wish = ManualRequest(id="", action=RoundKind.DEPLOY, reason="try again", version=2)
+    with deploying.db.write() as session:
+        requests.add(session, deploying.job(), wish, deploying.clock.now())
+    deploying.tick()
+    assert deploying.beat(**refusal) == 2
+    assert deploying.tick().state.current.stage is Stage.DEPLOYING
+    deploying.beat(model_version=2, state="serving")
+    assert deploying.tick().state.champion == 2
+
+
+def test_a_silent_edge_does_not_hold_a_round_up(deploying):
+    deploying.clock.advance(deploying.settings.live_seconds + 1)
+    assert deploying.tick().state.champion == 2
+
+
+def test_an_edge_that_serves_the_job_no_more_is_not_waited_for(deploying):
+    beat = EdgeHeartbeat(edge="edge-1", software="test", at=deploying.clock.now())
+    heartbeat(deploying.db, beat, deploying.clock.now(), deploying.settings)
+    assert deploying.tick().state.champion == 2
+    with deploying.db.read() as session:
+        assert edges.of_job(session, deploying.job().id) == ()
+
+
+def test_an_unregistered_edge_is_refused(world):
+    beat = EdgeHeartbeat(edge="stranger", software="test", at=world.clock.now())
+    with pytest.raises(NotFoundError, match="not registered"):
+        heartbeat(world.db, beat, world.clock.now(), world.settings)
+
+
+def test_what_did_not_change_is_not_told_again(world):
+    world.apply()
+    world.tick()
+    for _ in range(3):
+        world.beat(model_version=1, state="serving")
+    assert len(world.events("EdgeServes")) == 1
+
+
+def test_audited_traffic_measures_the_model_in_service(world):
+    spec = job_spec()
+    spec["trainSpec"]["trigger"] = {"checkPeriodSeconds": 1, "precision": {"below": 0.9, "minSamples": 4}}
+    world.apply(spec)
+    world.tick()
+    box = Box(x1=1, y1=1, x2=5, y2=5, label=0, score=0.8)
+    wrong = box.model_copy(update={"label": 1})
+    for answered in (box, box, wrong):
+        world.sample(picked=Picked.AUDIT, prediction=Prediction(boxes=(answered,)))
+    world.sample(picked=Picked.AUDIT, prediction=Prediction(boxes=(wrong,)), version=9)
+    assert world.tick(2).state.current is None
+    relabelled = world.sample(picked=Picked.AUDIT, prediction=Prediction(boxes=(wrong,)))
+    with world.db.read() as session:
+        metrics = samples.audit(session, world.job().id, 1, window=1000)
+    assert (metrics.samples, metrics.precision) == (4, 0.5)
+    with world.db.write() as session:
+        as_answered = Annotation(boxes=(wrong.model_copy(update={"score": None}),))
+        samples.add_label(session, world.job().id, relabelled, as_answered, "bea", world.clock.now())
+        assert samples.audit(session, world.job().id, 1, window=1000).precision == 0.75
+        assert samples.audit(session, world.job().id, 1, window=1).precision == 1.0
+    world.until(lambda job: job.state.next_round == 2)
+    assert "audit_precision = 0.750" in world.round(1).reason

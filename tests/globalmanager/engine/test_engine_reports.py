@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fixtures_gm import job_spec, report_of
+from globalmanager.db import workers
+from globalmanager.engine.reports import WorkerReport, receive_report
+from sedna.loop.state import Outcome, Stage
+
+
+def report(spec, results, **changes):
+    return WorkerReport.model_validate(report_of(spec, results) | changes)
+
+
+@pytest.fixture
+def training(world):
+    """A job whose first training is under way."""
+    world.apply()
+    world.runtime.held = True
+    world.samples(8)
+    world.until(lambda job: job.state.current is not None)
+    world.tick()
+    return world
+
+
+def test_a_posted_report_counts_as_well_as_a_file(training):
+    training.trainer.silent = True
+    training.runtime.let_go()
+    [spec] = training.trainer.runs
+    output = Path(spec.env["MODEL_URL"]) / "skill.json"
+    result = [{"format": "json", "url": str(output), "metrics": {"loss": 0.25}}]
+    assert receive_report(training.db, spec.name, report(spec, result), training.clock.now())
+    assert receive_report(training.db, spec.name, report(spec, result), training.clock.now())
+    training.until(lambda job: job.state.current.stage is Stage.EVALUATING)
+    assert training.events("StrayReport") == []
+
+
+def test_a_report_alone_does_not_end_a_stage(training):
+    [name] = training.runtime.specs
+    spec = training.runtime.specs[name]
+    assert receive_report(training.db, name, report(spec, []), training.clock.now())
+    assert training.tick(3).state.current.stage is Stage.TRAINING
+
+
+@pytest.mark.parametrize("kind", ["unknown", "other status", "second result", "late"])
+def test_stray_reports_change_nothing_and_are_told(training, kind):
+    [name] = training.runtime.specs
+    spec = training.runtime.specs[name]
+    now = training.clock.now()
+    if kind == "unknown":
+        accepted = receive_report(training.db, "train-worker-zzzzz", report(spec, []), now)
+    elif kind == "other status":
+        accepted = receive_report(training.db, name, report(spec, [], status="running"), now)
+    elif kind == "second result":
+        receive_report(training.db, name, report(spec, [{"url": "a"}]), now)
+        accepted = receive_report(training.db, name, report(spec, [{"url": "b"}]), now)
+    else:
+        training.runtime.let_go()
+        training.until(lambda job: job.state.current is None or job.state.current.stage is not Stage.TRAINING)
+        accepted = receive_report(training.db, name, report(spec, []), now)
+    state = training.job().state
+    assert not accepted
+    [event] = training.events("StrayReport")
+    assert "changes nothing" in event.message
+    assert training.tick().state.next_round == state.next_round
+
+
+def test_a_deploy_report_of_a_restarted_inference_worker_moves_nothing(training):
+    """Upstream's state machine goes on to the next stage when this happens."""
+    [spec] = training.runtime.specs.values()
+    posted = WorkerReport.model_validate(report_of(spec, []) | {"kind": "deploy", "name": "inferworker-abcde"})
+    assert not receive_report(training.db, "inferworker-abcde", posted, training.clock.now())
+    assert training.tick(2).state.current.stage is Stage.TRAINING
+
+
+def test_a_worker_that_overruns_its_stage_is_stopped_and_its_late_result_ignored(world):
+    world.apply(job_spec(limits={"timeoutSeconds": 100, "retries": 0}))
+    world.runtime.held = True
+    world.samples(8)
+    world.until(lambda job: job.state.current is not None)
+    world.clock.advance(200)
+    world.tick(2)
+    assert world.round(1).outcome is Outcome.FAILED
+    assert "longer than its limit of 100 s" in world.round(1).outcome_reason
+    assert len(world.runtime.stopped) == 1
+    with world.db.read() as session:
+        assert workers.active(session, world.job().id) == ()
+    assert world.unused() == 8
+
+
+def test_evaluation_results_must_come_in_a_pair(world):
+    class One(type(world.trainer)):
+        def _evaluate(self, spec):
+            return super()._evaluate(spec)[:1]
+
+    world.runtime._work = One()
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    assert "reported 1 results" in world.round(1).outcome_reason
+    assert "candidate, champion" in world.round(1).outcome_reason
+
+
+def test_metrics_that_make_no_sense_are_named(world):
+    class Odd(type(world.trainer)):
+        def _evaluate(self, spec):
+            results = super()._evaluate(spec)
+            results[0]["metrics"]["per_sample"] = [{"sample": "x"}]
+            return results
+
+    world.runtime._work = Odd()
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    assert "neither counts nor a value" in world.round(1).outcome_reason
+
+
+def test_the_stored_evaluation_has_every_sample(world):
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.state.champion == 2)
+    stored = json.loads(world.store.get(world.round(1).evaluation_key))
+    assert len(stored["candidate"]["per_sample"]) == 4
+    assert sorted(row["sample"] for row in stored["candidate"]["per_sample"]) == sorted(stored["judged"])
