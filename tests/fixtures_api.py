@@ -15,10 +15,11 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from fixtures_gm import fresh_database
 from globalmanager.api.app import create_app
 from globalmanager.api.services import ApiServices, ApiSettings
 from globalmanager.auth.authenticator import DatabaseAuthenticator
-from globalmanager.db import Database, edges, tokens
+from globalmanager.db import edges, tokens
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import SettableClock
 from sedna.store import FolderStore
@@ -131,7 +132,7 @@ def sample_record(image: bytes, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     clock = SettableClock()
-    db = Database(tmp_path / "sedna.db")
+    db = fresh_database(tmp_path / "sedna.db")
     store = FolderStore(tmp_path / "store")
     engine = EngineTwin()
     with db.write() as session:

@@ -1,4 +1,4 @@
-"""``python -m globalmanager.cli``: the command line where its script is not on the path."""
+"""``python -m globalmanager.cli``."""
 
 from globalmanager.cli import main
 

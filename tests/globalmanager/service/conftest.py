@@ -1,0 +1,3 @@
+from fixtures_service import boards, service
+
+__all__ = ["boards", "service"]

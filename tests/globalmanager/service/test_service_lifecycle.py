@@ -1,0 +1,133 @@
+"""One folder, one service; what a start makes and an end leaves."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fixtures_service import Boards, eventually
+from globalmanager.auth.admin_token import ensure_admin_token
+from globalmanager.db import tokens
+from globalmanager.service.service import Service
+from globalmanager.service.settings import ServiceSettings
+from sedna.common.clock import SystemClock
+from sedna.common.errors import ConflictError, LinkUnavailableError, SpecError
+from sedna.edge.protocol import EdgeHeartbeat
+
+
+def call(service: Service, method: str, path: str, **options: object) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {service.admin_token}", **options.pop("headers", {})}
+    return httpx.request(method, f"{service.url}/api/v1/{path}", headers=headers, timeout=10, **options)
+
+
+def apply(service: Service, text: str) -> None:
+    response = call(service, "POST", "resources", content=text, headers={"Content-Type": "application/yaml"})
+    assert response.status_code == 200, response.text
+
+
+def test_a_whole_round_from_description_to_deployment(service: Service, boards: Boards) -> None:
+    apply(service, boards.job())
+    eventually(lambda: call(service, "GET", "jobs/default/pcb").json()["counts"]["labelled"] == 8)
+    eventually(lambda: call(service, "GET", "jobs/default/pcb").json()["champion"] == 1)
+    asked = call(service, "POST", "jobs/default/pcb/triggers", json={"action": "train", "reason": "test"})
+    assert asked.status_code == 202
+    ended = eventually(lambda: call(service, "GET", "jobs/default/pcb").json()["state"]["history"])
+    assert (ended[0]["outcome"], ended[0]["candidate"]) == ("Deployed", 2), ended
+    workers = call(service, "GET", "jobs/default/pcb/rounds/1").json()["workers"]
+    assert [(row["stage"], row["phase"]) for row in workers] == [("Training", "Succeeded"), ("Evaluating", "Succeeded")]
+    kinds = [
+        line.removeprefix("event: ")
+        for line in call(service, "GET", "jobs/default/pcb/events?after=0&follow=false").text.splitlines()
+        if line.startswith("event: ")
+    ]
+    assert "StrayReport" not in kinds, "workers report to the local controller, and the engine knows them"
+    assert eventually(lambda: httpx.get(f"{service.url}/readyz", timeout=10).status_code == 200)
+
+
+def test_a_second_service_in_the_folder_says_who_has_it(service: Service) -> None:
+    with pytest.raises(ConflictError, match="a service runs in this folder: process"):
+        Service(service.settings)
+
+
+def test_a_taken_port_is_a_clear_error_and_leaves_nothing_locked(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        settings = ServiceSettings(data_dir=tmp_path / "d", port=other.getsockname()[1])
+        with pytest.raises(ConflictError, match="cannot listen"):
+            Service(settings)
+    again = Service(ServiceSettings(data_dir=tmp_path / "d", port=0))
+    again.start()
+    again.stop()
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpecError, match="the data folder cannot be used"):
+        Service(ServiceSettings(data_dir=tmp_path / "file" / "data", port=0))
+
+
+def test_the_admin_token_is_kept_secret_and_stays_the_same(tmp_path: Path) -> None:
+    settings = ServiceSettings(data_dir=tmp_path / "d", port=0)
+    first = Service(settings)
+    path = tmp_path / "d" / "admin.token"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text().strip() == first.admin_token
+    first.stop()
+    second = Service(settings)
+    assert second.admin_token == first.admin_token
+    with second.api.db.write() as session:
+        tokens.revoke(session, "admin", SystemClock().now())
+    third = ensure_admin_token(second.api.db, tmp_path / "d", SystemClock())
+    assert third != first.admin_token
+    with second.api.db.read() as session:
+        assert {row.name for row in tokens.list_all(session)} == {"admin", "admin-2"}
+        found = tokens.authenticate(session, third, SystemClock().now())
+    assert found is not None
+    assert found.role == "admin"
+    second.stop()
+
+
+def test_workers_find_the_local_controller_at_its_old_port_after_a_restart(tmp_path: Path) -> None:
+    settings = ServiceSettings(data_dir=tmp_path / "d", port=0)
+    first = Service(settings)
+    address = first.api.engine_settings.lc_server
+    first.stop()
+    second = Service(settings)
+    assert second.api.engine_settings.lc_server == address
+    second.stop()
+    port = int(address.rpartition(":")[2])
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        third = Service(settings)
+        assert third.api.engine_settings.lc_server != address, "a taken port must not keep the service from starting"
+        third.stop()
+
+
+def test_an_edge_in_the_process_serves_the_model(tmp_path: Path, boards: Boards) -> None:
+    service = Service(ServiceSettings(data_dir=tmp_path / "d", port=0, edges=1))
+    service.start()
+    try:
+        apply(service, boards.job())
+        edge = eventually(lambda: [e for e in call(service, "GET", "edges").json() if e["jobs"]])[0]
+        assert edge["name"] == "local-1"
+        assert httpx.get(f"{service.edge_urls['local-1']}/v2/health/live", timeout=10).status_code == 200
+    finally:
+        service.stop()
+
+
+def test_the_in_process_link_says_that_the_service_stops(tmp_path: Path) -> None:
+    from globalmanager.service.edge_link import InProcessEdgeLink
+
+    service = Service(ServiceSettings(data_dir=tmp_path / "d", port=0))
+    link = InProcessEdgeLink(service.api, "line-1")
+    service.api.stopping.set()
+    with pytest.raises(LinkUnavailableError):
+        link.heartbeat(EdgeHeartbeat(edge="line-1", software="t", at=SystemClock().now()))
+    service.stop()
