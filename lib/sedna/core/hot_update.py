@@ -97,6 +97,15 @@ class ModelLoadingThread(threading.Thread):
         """End the thread after its present poll."""
         self._stopping.set()
 
+    @property
+    def copies(self) -> str:
+        """Folder with the copy of the model in service."""
+        return self._folder.name
+
+    def cleanup(self) -> None:
+        """Delete the copies; the thread must have ended, and the model must not be used any more."""
+        self._folder.cleanup()
+
     def poll(self) -> bool:
         """Look once; returns whether another model is in service now."""
         self._report_pending()
