@@ -39,7 +39,7 @@ def kept(folder: Path) -> Path:
 
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path):
     acknowledged, uploaded = set(), set()
-    for turn in range(5):
+    for turn in range(4):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path), str(turn * 100_000)],
             stdout=subprocess.PIPE,
@@ -62,7 +62,7 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path):
         assert counts.spooled - counts.uploaded == len(waiting)
         assert counts.uploaded - len(uploaded) in range(turn + 2)  # killed after the commit, before the line
         assert waiting.keys().isdisjoint(uploaded)
-    assert len(acknowledged) >= 60
+    assert len(acknowledged) >= 40
 
 
 def test_a_file_without_a_row_is_removed(tmp_path):

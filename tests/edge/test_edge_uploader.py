@@ -52,22 +52,22 @@ def test_every_sample_arrives_once_and_in_order(spool):
     assert list(link.samples) == names
     assert [link.samples[name] for name in names] == [png(seed) for seed in range(5)]
     assert uploader.stats.uploaded == 5
-    assert uploader.stats.bytes == sum(len(png(seed)) for seed in range(5))
+    assert uploader.stats.bytes_sent == sum(len(png(seed)) for seed in range(5))
     assert spool.stats().bytes == 0
 
 
-def test_a_day_offline_then_everything_arrives(spool):
+def test_hours_offline_then_everything_arrives(spool):
     names = fill(spool, 20)
     link = MemoryLink()
     uploader, clock = make(spool, link)
     link.failure = lambda record: LinkUnavailableError("no route", retry_after=1.0)
     waits = []
-    while clock.monotonic() < 86400:
+    while clock.monotonic() < 8 * 3600:
         wait = uploader.step()
         waits.append(wait)
         clock.advance(wait)
     assert max(waits) <= UploaderSettings().max_seconds
-    assert len(waits) < 86400 / 60 + 20  # it does not hammer
+    assert len(waits) < 8 * 3600 / 60 + 20  # it does not hammer
     assert spool.stats().pending == 20
     link.failure = None
     assert drain(uploader, clock) < 5

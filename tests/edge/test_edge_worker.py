@@ -84,10 +84,12 @@ def test_from_nothing_to_samples_in_the_cloud(edges):
     assert set(edges.link.samples) == {sample_id(png(seed)) for seed in range(4)}
     record = next(iter(edges.link.records.values()))
     assert (record.edge, record.model_version, record.job) == ("edge-1", 3, JOB)
-    beat = edges.link.wait_heartbeat(lambda beat: beat.jobs and beat.jobs[0].counters.uploaded == 4)
+    beat = edges.link.wait_heartbeat(
+        lambda beat: beat.jobs and (beat.jobs[0].counters.uploaded, beat.jobs[0].counters.requests) == (4, 4)
+    )
     (status,) = beat.jobs
     assert (status.job, status.model_version, status.state) == (wanted.job, 3, "serving")
-    assert (status.counters.requests, status.counters.frames, status.counters.hard) == (4, 4, 4)
+    assert (status.counters.frames, status.counters.hard, status.counters.requests_failed) == (4, 4, 0)
     assert (status.counters.spooled, status.counters.spool_bytes, beat.edge) == (4, 0, "edge-1")
 
 
@@ -271,8 +273,6 @@ def test_the_end_lets_a_request_in_flight_end(edges):
 
 def test_one_worker_a_data_folder(edges):
     server = edges.start()
-    wait = threading.Event()
-    wait.wait(0.05)
     with pytest.raises(ConflictError, match="in use by process"):
         edges.start()
     port = int(server.url.rpartition(":")[2])

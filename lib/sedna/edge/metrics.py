@@ -45,11 +45,11 @@ class EdgeMetrics(Collector):
         yield from self._spool_metrics(jobs)
         stats = self._uploads()
         yield _counter("sedna_edge_upload_failures", "Upload attempts that failed for now", stats.failures)
-        yield _counter("sedna_edge_upload_bytes", "Bytes of samples that the cloud acknowledged", stats.bytes)
+        yield _counter("sedna_edge_upload_bytes", "Bytes of samples that the cloud acknowledged", stats.bytes_sent)
 
     def _spool_metrics(self, jobs: tuple[ServedJob, ...]) -> Iterator[Metric]:
         stats = self._spool.stats()
-        yield GaugeMetricFamily("sedna_edge_spool_bytes", "Bytes that samples take on the disk", stats.bytes)
+        yield GaugeMetricFamily("sedna_edge_spool_bytes", "Bytes that samples take on the disk", stats.bytes_sent)
         yield GaugeMetricFamily("sedna_edge_spool_quota_bytes", "Bytes that samples may take", stats.quota_bytes)
         samples = GaugeMetricFamily("sedna_edge_spool_samples", "Samples on the disk", labels=["state"])
         for state in ("pending", "uploading", "rejected", "damaged"):

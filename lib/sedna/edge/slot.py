@@ -160,19 +160,18 @@ class ModelSlot:
         model.failures_in_a_row = 0
 
     def failed(self, model: ServingModel, error: ModelError) -> None:
-        """A request failed because of this model; after three in a row the one before takes over."""
+        """A request failed because of this model; after three in a row the one before takes over.
+
+        While another change is under way nothing happens here: the next failed request looks again.
+        """
         model.failures_in_a_row += 1
-        if model.failures_in_a_row < _FAILURES_BEFORE_RETURN:
+        if model.failures_in_a_row < _FAILURES_BEFORE_RETURN or not self._change.acquire(blocking=False):
             return
-        with self._change:
-            if self._holder.current is not model or self._state.previous is None:
-                return
-            back = self._state.previous
-            LOG.error("%s: version %s fails requests, going back to version %s", self.job, model.id, back)
-            if self._try_from_disk(back):
-                reason = f"failed {model.failures_in_a_row} requests in a row: {error}"
-                self._store(_SlotState(current=back, failed=_Failed(id=model.id, reason=reason)))
-            model.failures_in_a_row = 0
+        try:
+            if self._holder.current is model and self._state.previous is not None:
+                self._go_back(model, self._state.previous, error)
+        finally:
+            self._change.release()
 
     def close(self) -> None:
         """Stop serving; requests that have begun still end."""
@@ -249,6 +248,19 @@ class ModelSlot:
             return False
         LOG.info("%s: version %s is in service from the disk", self.job, known)
         return True
+
+    def _go_back(self, model: ServingModel, back: ModelId, error: ModelError) -> None:
+        LOG.error("%s: version %s fails requests, going back to version %s", self.job, model.id, back)
+        if not self._try_from_disk(back):
+            model.failures_in_a_row = 0
+            return
+        reason = f"failed {model.failures_in_a_row} requests in a row: {error}"
+        state = _SlotState(current=back, failed=_Failed(id=model.id, reason=reason))
+        try:
+            self._store(state)
+        except TemporaryError as full:  # a restart would try the failed version again: late, but not wrong
+            LOG.warning("%s: the return could not be stored: %s", self.job, full)
+            self._state = state
 
     def _give_up(self, known: ModelId, reason: str) -> None:
         LOG.error("%s: version %s failed and is given up: %s", self.job, known, reason)

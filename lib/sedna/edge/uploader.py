@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import random
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sedna.common.atomic import sha256_file
 from sedna.common.clock import Clock, SystemClock
-from sedna.common.errors import AuthError, SednaError, TemporaryError, UserError
+from sedna.common.errors import AuthError, SednaError, StoreUnavailableError, TemporaryError, UserError
 from sedna.common.types import JobKey
 from sedna.edge.backoff import Backoff
 from sedna.edge.link import EdgeLink
@@ -22,6 +23,9 @@ from sedna.edge.spool import Spool, SpoolEntry
 __all__ = ["UploadStats", "Uploader", "UploaderSettings"]
 
 LOG = logging.getLogger("sedna.edge.uploader")
+
+_DAMAGE = (errno.ENOENT, errno.EIO, errno.EISDIR, errno.ENOTDIR)
+"""The file is lost, whoever asks and whenever. Others (too many open files) say nothing about it."""
 
 
 class UploaderSettings(BaseModel):
@@ -46,7 +50,7 @@ class UploadStats:
     rejected: int = 0
     damaged: int = 0
     failures: int = 0
-    bytes: int = 0
+    bytes_sent: int = 0
     last_success_at: datetime | None = None
     last_error: str = ""
 
@@ -134,11 +138,13 @@ class Uploader:
     def _handle(self, entry: SpoolEntry) -> None:
         try:
             found = sha256_file(entry.path)
-        except FileNotFoundError:
-            found = "none: its file is gone"
+        except OSError as error:
+            if error.errno not in _DAMAGE:
+                raise StoreUnavailableError(f"cannot be read now: {error}", where=str(entry.path)) from error
+            found = f"unknown: {error.strerror}"
         if found != entry.record.sample_id:
             self._spool.quarantine(entry, f"damaged on the disk: sha256 is {found}")
-            self._count(damaged=1)
+            self._stats = replace(self._stats, damaged=self._stats.damaged + 1)
             return
         try:
             created = self._link.put_sample(entry.record, entry.path)
@@ -146,7 +152,7 @@ class Uploader:
             self._failed(error, at_least=self._settings.auth_seconds)
         except UserError as error:
             self._spool.reject(entry, str(error))
-            self._count(rejected=1)
+            self._stats = replace(self._stats, rejected=self._stats.rejected + 1)
         except SednaError as error:
             self._spool.retry(entry)
             self._failed(error)
@@ -159,7 +165,13 @@ class Uploader:
             LOG.info("uploads work again")
         self._backoff.reset()
         size = entry.record.size
-        self._count(uploaded=1, bytes=size, last_success_at=self._clock.now(), last_error="")
+        self._stats = replace(
+            self._stats,
+            uploaded=self._stats.uploaded + 1,
+            bytes_sent=self._stats.bytes_sent + size,
+            last_success_at=self._clock.now(),
+            last_error="",
+        )
         LOG.debug("uploaded %s of %s (%s)", entry.record.sample_id, entry.record.job, "new" if created else "known")
         if self._settings.max_bytes_per_second is not None:
             self._not_before = self._clock.monotonic() + size / self._settings.max_bytes_per_second
@@ -171,29 +183,7 @@ class Uploader:
         text = str(error)
         level = logging.DEBUG if text == self._stats.last_error else logging.WARNING  # days offline: one line, not many
         LOG.log(level, "upload failed, next try in %.0f s: %s", wait, text)
-        self._count(failures=1, last_error=text)
-
-    def _count(
-        self,
-        *,
-        uploaded: int = 0,
-        rejected: int = 0,
-        damaged: int = 0,
-        failures: int = 0,
-        bytes: int = 0,  # noqa: A002 - the field's name
-        last_success_at: datetime | None = None,
-        last_error: str | None = None,
-    ) -> None:
-        old = self._stats
-        self._stats = UploadStats(
-            uploaded=old.uploaded + uploaded,
-            rejected=old.rejected + rejected,
-            damaged=old.damaged + damaged,
-            failures=old.failures + failures,
-            bytes=old.bytes + bytes,
-            last_success_at=last_success_at or old.last_success_at,
-            last_error=old.last_error if last_error is None else last_error,
-        )
+        self._stats = replace(self._stats, failures=self._stats.failures + 1, last_error=text)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

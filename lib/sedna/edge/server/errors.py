@@ -66,8 +66,8 @@ async def _on_sedna_error(request: Request, error: Exception) -> JSONResponse:
         headers["Connection"] = "close"  # else the server would go on reading what nobody wants
     if isinstance(error, TemporaryError):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-    if status >= 500:
-        LOG.warning("request failed with %d: %s", status, error)
+    if status == 500:  # a busy device must not fill its own disk with 503s
+        LOG.warning("request failed: %s", error)
     return JSONResponse({"error": str(error)}, status, headers)
 
 
