@@ -54,6 +54,7 @@ class Screen:
     frames: tuple[int, int] = (0, 0)
     labelled: int = 0
     stage: str = "starting"
+    trigger: str = ""
     training: TrainingLine | None = None
     _log: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -107,7 +108,8 @@ class Screen:
 
     def _status(self) -> Text:
         done, total = self.frames
-        return Text(f"frames {done}/{total}   labelled {self.labelled}   loop: {self.stage}\n", style="bold")
+        text = Text(f"frames {done}/{total}   labelled {self.labelled}   loop: {self.stage}\n", style="bold")
+        return text.append(f"trigger {self.trigger}\n", style="dim")
 
     def _progress(self, training: TrainingLine) -> Table:
         row = Table.grid(padding=(0, 1))

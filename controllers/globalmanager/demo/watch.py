@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 
-from globalmanager.db import Database, edges, events, jobs, rounds, samples
+from globalmanager.db import Database, decisions, edges, events, jobs, rounds, samples
 from globalmanager.db.values import EdgeJobRow, EventRow, JobRow
 from globalmanager.demo.screen import EdgeLine, Screen, TrainingLine
 from globalmanager.engine.progress import read_progress
@@ -13,13 +14,18 @@ from globalmanager.engine.tools import worker_folder
 from globalmanager.settings import EngineSettings
 from sedna.common.types import JobKey, SampleId
 from sedna.loop.state import Stage
+from sedna.loop.verdict import Decision, DecisionKind
 from sedna.store import ObjectStore
 from sedna.store.layout import sample_key
 
 PERIOD_SECONDS = 0.3
 
-QUIET = frozenset({"SampleStored", "Labelled", "Applied"})
-"""Kinds of event that come by the hundred or say what the demo says itself."""
+TOLD = frozenset(
+    {"ChampionChanged", "EdgeServes", "EdgeRefused", "RoundOpened", "RoundClosed", "VerdictGiven", "WorkerFailed"}
+)
+"""Kinds of event on the screen; warnings and errors of any kind are shown as well."""
+
+_DIGITS = re.compile(r"\d[\d.]*")
 
 STYLES = {"info": "", "warning": "yellow", "error": "red"}
 
@@ -34,6 +40,7 @@ class Watcher:
         self._key = job
         self._screen = screen
         self._last_event = 0
+        self._last_shape: tuple[bool, tuple[str, ...]] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="demo-watch", daemon=True)
 
@@ -102,9 +109,12 @@ class Watcher:
                 return
             seen = edges.of_job(session, job.id)
             news = events.after(session, self._last_event, job_id=job.id)
+            newest = decisions.list_page(session, job.id, limit=1).items
         self._screen.labelled = job.totals.labelled - job.totals.holdout
         self._screen.stage = self._stage(job)
         self._screen.training = self._training(job)
+        for row in newest:
+            self._decision(row.decision)
         for edge in seen:
             for status in edge.jobs:
                 if status.job == self._key:
@@ -112,9 +122,17 @@ class Watcher:
         for event in news:
             self._tell(event)
 
+    def _decision(self, decision: Decision) -> None:
+        """Every change of mind of the trigger, with its reasons; what only counts up is told once."""
+        self._screen.trigger = f"{'fires' if decision.fire else 'does not fire'}: {'; '.join(decision.reasons)}"
+        shape = (decision.fire, tuple(_DIGITS.sub("#", reason) for reason in decision.reasons))
+        if decision.kind is DecisionKind.TRAIN and shape != self._last_shape:
+            self._last_shape = shape
+            self._screen.say(f"trigger {self._screen.trigger}", "" if decision.fire else "dim")
+
     def _tell(self, event: EventRow) -> None:
         self._last_event = event.id
-        if event.kind not in QUIET:
+        if event.kind in TOLD or event.level != "info":
             self._screen.say(f"{event.kind}: {event.message}", STYLES[event.level])
 
     def _stage(self, job: JobRow) -> str:
