@@ -49,7 +49,7 @@ class EdgeMetrics(Collector):
 
     def _spool_metrics(self, jobs: tuple[ServedJob, ...]) -> Iterator[Metric]:
         stats = self._spool.stats()
-        yield GaugeMetricFamily("sedna_edge_spool_bytes", "Bytes that samples take on the disk", stats.bytes_sent)
+        yield GaugeMetricFamily("sedna_edge_spool_bytes", "Bytes that samples take on the disk", stats.bytes)
         yield GaugeMetricFamily("sedna_edge_spool_quota_bytes", "Bytes that samples may take", stats.quota_bytes)
         samples = GaugeMetricFamily("sedna_edge_spool_samples", "Samples on the disk", labels=["state"])
         for state in ("pending", "uploading", "rejected", "damaged"):
