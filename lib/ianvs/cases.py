@@ -1,0 +1,105 @@
+"""Test cases of a benchmark: which there are, and which are the same as those of an earlier run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ianvs.grammar import Algorithm, Benchmark, Combination
+
+VERSION_OF_RECORDS = 1
+"""Goes into every key: raised when results of older records are no longer comparable."""
+
+
+@dataclass(frozen=True)
+class CaseId:
+    """A test case within its benchmark: position of the algorithm, of the combination, and the seed."""
+
+    algorithm: int
+    combination: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A test case that is to run."""
+
+    id: CaseId
+    algorithm: Algorithm
+    combination: Combination
+    key: str
+    seeded: bool = False
+
+    @property
+    def title(self) -> str:
+        """For people: algorithm, hyper-parameters, seed."""
+        values = [
+            f"{name}={value}" for module in self.combination.modules for name, value in module.hyperparameters.items()
+        ]
+        return " ".join([self.algorithm.name, *values, *([f"seed={self.id.seed}"] if self.seeded else [])])
+
+
+def plan(benchmark: Benchmark) -> list[PlannedCase]:
+    """All test cases: algorithms in job order, combinations with the last value fastest, then seeds."""
+    environment = _environment(benchmark)
+    cases = []
+    for a, algorithm in enumerate(benchmark.algorithms):
+        for c, combination in enumerate(algorithm.combinations()):
+            for seed in benchmark.job.seeds or (0,):
+                key = _key(environment, benchmark, algorithm, combination, seed)
+                cases.append(PlannedCase(CaseId(a, c, seed), algorithm, combination, key, bool(benchmark.job.seeds)))
+    return cases
+
+
+def _key(
+    environment: dict[str, Any], benchmark: Benchmark, algorithm: Algorithm, combination: Combination, seed: int
+) -> str:
+    """Names everything that decides a result; the same key means the same test case."""
+    content = {
+        "records": VERSION_OF_RECORDS,
+        "environment": environment,
+        "algorithm": algorithm.model_dump(mode="python", exclude={"modules"}),
+        "modules": combination.model_dump(mode="python"),
+        "code": {url: _stamp(url) for url in _code(algorithm)},
+        "initial": _stamp(algorithm.initial_model_url),
+        "seed": [seed, benchmark.job.seed_parameter],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _environment(benchmark: Benchmark) -> dict[str, Any]:
+    testenv = benchmark.testenv
+    data = testenv.dataset
+    files = [data.train, data.test, data.holdout_index]
+    files += [metric.url for metric in (*testenv.metrics, testenv.model_eval.model_metric)]
+    return {
+        "folder": os.getcwd(),  # noqa: PTH109 - relative paths mean what they mean here
+        "testenv": testenv.model_dump(mode="python"),
+        "files": {url: _stamp(url) for url in files if url},
+    }
+
+
+def _code(algorithm: Algorithm) -> Iterator[str]:
+    """The files of an algorithm and their neighbours, which they may import."""
+    urls = [module.url for module in algorithm.modules] + [package.url for package in algorithm.third_party_packages]
+    for url in filter(None, urls):
+        path = Path(url)
+        yield from map(str, sorted(path.parent.glob("*.py"))) if path.is_file() else [url]
+
+
+def _stamp(url: str) -> str:
+    """What a file holds: its hash if small, size and time if large, of a folder the same for what is in it."""
+    path = Path(url)
+    if not url or not path.exists():
+        return "absent"
+    if path.is_dir():
+        return "; ".join(f"{entry.name}: {_stamp(str(entry))}" for entry in sorted(path.iterdir()) if entry.is_file())
+    state = path.stat()
+    if state.st_size <= 1 << 20:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"{state.st_size} bytes of {state.st_mtime_ns}"

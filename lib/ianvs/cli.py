@@ -1,0 +1,79 @@
+"""The command ``ianvs``: upstream's options, and ours.
+
+Nothing heavy is imported before it is needed: ``ianvs -v`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+COMMANDS = ("validate", "replay", "export")
+INTERRUPTED = 130
+
+
+def _version() -> str:
+    return metadata.version("sedna-il")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ianvs",
+        description="AI Benchmarking Tool",
+        epilog=f"further commands: {', '.join(f'ianvs {name} -h' for name in COMMANDS)}",
+    )
+    parser.add_argument("-f", "--benchmarking_config_file", metavar="FILE", nargs="?", help="run this benchmarking job")
+    parser.add_argument("-v", "--version", action="version", version=_version() if _asks_version() else "")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="test cases at a time (default: 1)")
+    parser.add_argument("--resume", action="store_true", help="keep results that this workspace already has")
+    parser.add_argument("--no-report", action="store_true", help="write no report.html")
+    return parser
+
+
+def _asks_version() -> bool:
+    return bool({"-v", "--version"} & set(sys.argv[1:]))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
+        _parser().print_help(sys.stderr)
+        return 1
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from sedna.common.errors import SednaError
+
+    try:
+        if words[0] in COMMANDS:
+            return _command(words[0], words[1:])
+        return _run(_parser().parse_args(words))
+    except SednaError as error:
+        sys.stderr.write(f"ianvs: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("ianvs: interrupted; --resume goes on with what has a result\n")
+        return INTERRUPTED
+
+
+def _command(name: str, words: Sequence[str]) -> int:
+    code: int = importlib.import_module(f"ianvs.commands.{name}").main(words)
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ianvs.commands.run import run
+
+    file = options.benchmarking_config_file
+    if file is None or not Path(file).is_file():
+        sys.stderr.write(f"not found benchmarking config({file}) file in local\n")
+        return 1
+    return run(file, jobs=options.jobs, resume=options.resume, report=not options.no_report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

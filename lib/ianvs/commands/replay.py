@@ -1,0 +1,173 @@
+"""``ianvs replay``: a production job's description over a recorded stream, as a benchmark.
+
+The job's algorithm, miner, triggers, gate and audit are taken over as they are. The benchmark's yaml files are written
+into the workspace, so that the run can be repeated and changed with ``ianvs -f``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ianvs.commands.run import run
+from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.yaml12 import load_yaml_file
+from sedna.loop.spec import IncrementalLearningJob, JobSpec, Model
+
+BUILT_IN_METRICS = "ianvs.metrics.builtin"
+
+
+def main(words: Sequence[str]) -> int:
+    """Write the benchmark and run it; the exit code of the run."""
+    options = _parser().parse_args(words)
+    job, models = _read(options.job)
+    folder = write_benchmark(job, models, options)
+    sys.stderr.write(f"ianvs: the benchmark is in {folder}\n")
+    return run(str(folder / "benchmarkingjob.yaml"), jobs=options.jobs, resume=options.resume)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ianvs replay", description="Run a production job over a recorded stream.")
+    parser.add_argument("-f", "--job", required=True, metavar="FILE", help="yaml with an IncrementalLearningJob")
+    parser.add_argument("--stream", required=True, metavar="INDEX", help="recorded samples with labels, oldest first")
+    parser.add_argument("--test", required=True, metavar="INDEX", help="samples that nothing is trained on")
+    parser.add_argument("--initial-model", default="", metavar="PATH", help="default: the Model in the same file")
+    parser.add_argument("--rounds", type=int, default=2, help="pieces into which the stream is cut (default: 2)")
+    parser.add_argument("--seconds-per-round", type=float, default=3600.0, help="the stream's time (default: 3600)")
+    parser.add_argument("--metric", default="detection_f1", metavar="NAME[=FILE]", help="(default: detection_f1)")
+    parser.add_argument("--workspace", default="./workspace", metavar="FOLDER")
+    parser.add_argument("--edges", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--resume", action="store_true")
+    return parser
+
+
+def _read(file: str) -> tuple[IncrementalLearningJob, dict[str, Model]]:
+    documents = [entry for entry in load_yaml_file(file) if isinstance(entry, dict)]
+    jobs = [entry for entry in documents if entry.get("kind") == "IncrementalLearningJob"]
+    if len(jobs) != 1:
+        raise SpecError(f"holds {len(jobs)} jobs", where=file, hint="one document of kind IncrementalLearningJob")
+    try:
+        models = [Model.model_validate(entry) for entry in documents if entry.get("kind") == "Model"]
+        return IncrementalLearningJob.model_validate(jobs[0]), {model.metadata.name: model for model in models}
+    except ValueError as error:
+        raise SpecError(f"is no valid job: {error}", where=file) from error
+
+
+def write_benchmark(job: IncrementalLearningJob, models: dict[str, Model], options: argparse.Namespace) -> Path:
+    """The folder with the benchmark's three files.
+
+    Raises:
+        SpecError: the job trains with a pod template, whose program cannot be called here.
+        NotFoundError: the stream, the test data or the initial model is missing.
+    """
+    name = f"replay-{job.metadata.name}"
+    folder = Path(options.workspace) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "algorithm.yaml": {"algorithm": _algorithm(job.spec, _initial(job, models, options), Path(options.job))},
+        "testenv.yaml": {"testenv": _testenv(job.spec, options)},
+        "benchmarkingjob.yaml": {"benchmarkingjob": _benchmarkingjob(name, job.metadata.name, folder, options)},
+    }
+    for file, content in files.items():
+        (folder / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def _existing(path: str, what: str) -> str:
+    if not path or not Path(path).exists():
+        raise NotFoundError(f"no such {what}", where=path or f"--{what.replace(' ', '-')}")
+    return str(Path(path).resolve())
+
+
+def _initial(job: IncrementalLearningJob, models: dict[str, Model], options: argparse.Namespace) -> str:
+    if options.initial_model:
+        return _existing(options.initial_model, "initial model")
+    model = models.get(job.spec.initial_model.name)
+    if model is None:
+        raise NotFoundError(
+            f"no Model {job.spec.initial_model.name!r} beside the job", where=options.job, hint="--initial-model PATH"
+        )
+    beside = Path(options.job).parent / model.spec.url
+    return _existing(str(beside if beside.exists() else model.spec.url), "initial model")
+
+
+def _algorithm(spec: JobSpec, initial: str, job_file: Path) -> dict[str, Any]:
+    algorithm = spec.train_spec.algorithm
+    if algorithm is None:
+        raise SpecError(
+            "trainSpec has a pod template", where=str(job_file), hint="trainSpec.algorithm: a registered class"
+        )
+    parameters: dict[str, Any] = dict(algorithm.parameters)
+    if spec.class_names and algorithm.module is None:
+        parameters.setdefault("class_names", list(spec.class_names))
+    miner = spec.deploy_spec.hard_example_mining
+    module = job_file.parent / algorithm.module if algorithm.module else None
+    return {
+        "paradigm_type": "incrementallearning",
+        "initial_model_url": initial,
+        "incremental_learning_data_setting": {"train_ratio": spec.dataset.train_prob, "splitting_method": "default"},
+        "modules": [
+            {
+                "type": "basemodel",
+                "name": algorithm.name,
+                **({"url": str(module.resolve())} if module is not None else {}),
+                "hyperparameters": _single_values(parameters),
+            },
+            {
+                "type": "hard_example_mining",
+                "name": miner.name,
+                "hyperparameters": _single_values(miner.as_dict()),
+            },
+        ],
+    }
+
+
+def _single_values(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: {"values": [value]}} for name, value in parameters.items()]
+
+
+def _testenv(spec: JobSpec, options: argparse.Namespace) -> dict[str, Any]:
+    def dumped(value: Any) -> Any:
+        return value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    name, _, file = options.metric.partition("=")
+    return {
+        "dataset": {
+            "train_index": _existing(options.stream, "stream"),
+            "test_index": _existing(options.test, "test data"),
+            "label_tokens": "rest",
+            **({"holdout_index": _existing(options.test, "test data")} if spec.deploy_spec.gate.max_regression else {}),
+        },
+        "metrics": [
+            {"name": name, "url": _existing(file, "metric file") if file else BUILT_IN_METRICS},
+            {"name": "samples_transfer_ratio"},
+        ],
+        "incremental_rounds": options.rounds,
+        "class_names": list(spec.class_names),
+        "trigger": dumped(spec.train_spec.trigger),
+        "deploy_trigger": dumped(spec.deploy_spec.trigger),
+        "gate": dumped(spec.deploy_spec.gate),
+        "audit": dumped(spec.deploy_spec.audit),
+        "replay": {"samples": "all"},
+        "edges": options.edges,
+        "stream": {"seconds_per_round": options.seconds_per_round},
+    }
+
+
+def _benchmarkingjob(name: str, algorithm: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "name": name,
+        "workspace": options.workspace,
+        "testenv": str((folder / "testenv.yaml").resolve()),
+        "test_object": {
+            "type": "algorithms",
+            "algorithms": [{"name": algorithm, "url": str((folder / "algorithm.yaml").resolve())}],
+        },
+        "rank": {"sort_by": [{options.metric.partition("=")[0]: "descend"}]},
+    }

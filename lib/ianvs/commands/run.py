@@ -1,0 +1,56 @@
+"""``ianvs -f``: run a benchmark, rank it, show it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from ianvs.grammar import load_benchmark
+from ianvs.rank import RankFiles
+from ianvs.rank.show import print_table
+from ianvs.runner.run import JobOutcome, Settings, run_benchmark
+
+LOG = logging.getLogger("ianvs")
+
+
+def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) -> int:
+    """Run the job of a file; 0 if every test case has a result, else 1.
+
+    Raises:
+        SpecError, NotFoundError: the job is wrong; nothing ran.
+    """
+    benchmark = load_benchmark(file)
+    for note in benchmark.notes:
+        LOG.warning("%s", note)
+    signal.signal(signal.SIGTERM, _terminated)
+    outcome = run_benchmark(benchmark, Settings(jobs=jobs, resume=resume))
+    files = RankFiles.of(benchmark.workspace)
+    ranked = len(outcome.failed) < len(outcome.finished)
+    if ranked and benchmark.job.rank.visualization.mode == "selected_only":
+        print_table(files.selected)
+    if report and ranked:
+        from ianvs.report import write_report
+
+        write_report(files.report, benchmark, outcome.finished)
+        LOG.info("report: %s", files.report)
+    return _tell_end(outcome)
+
+
+def _tell_end(outcome: JobOutcome) -> int:
+    if not outcome.failed:
+        LOG.info("benchmarkingjob runs successfully.")
+        return 0
+    for entry in outcome.failed:
+        failure = entry.result.failure
+        assert failure is not None
+        sys.stderr.write(f"\n{entry.case.algorithm} ({entry.case.output_dir}): {failure.kind}: {failure.message}\n")
+        sys.stderr.write(f"  log: {entry.case.output_dir}/case.log\n")
+    sys.stderr.write(f"benchmarkingjob runs failed: {len(outcome.failed)} of {len(outcome.finished)} test cases\n")
+    return 1
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,89 @@
+"""Text indexes: absolute paths, and a check that what they name is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sedna.common.errors import DataError
+
+_SHOWN = 3
+
+
+def read_lines(path: str) -> list[str]:
+    """Lines of a text file without white space at their ends; blank ones are left out.
+
+    Raises:
+        DataError: not there, or not UTF-8.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read: {error}", where=path) from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def absolute_index(path: str, target: Path, *, rest_is_label: bool = False) -> tuple[str, list[str]]:
+    """An index whose paths are absolute: ``path`` itself, or ``target`` written from it.
+
+    If the first word of any line is a relative path, every word of every line is taken as a path beside the index, as
+    upstream does, so that a class number becomes one too.
+
+    Args:
+        rest_is_label: only the first word of a line is a path.
+
+    Returns:
+        The path to use, and what should be told about it.
+    """
+    lines = [line.split() for line in read_lines(path)]
+    if all(os.path.isabs(words[0]) for words in lines):  # noqa: PTH117
+        return path, []
+    root = Path(path).parent
+    notes = []
+    if not rest_is_label and any(len(words) > 1 and words[1].lstrip("-").isdigit() for words in lines):
+        notes.append(
+            f"{path}: labels that are numbers become paths (…/3), as upstream does; "
+            "absolute image paths keep them as they are"
+        )
+    rewritten = []
+    for words in lines:
+        paths = words[:1] if rest_is_label else words
+        absolute = [os.path.abspath(root / word) for word in paths]  # noqa: PTH100 - links stay links, as upstream
+        rewritten.append(" ".join([*absolute, *words[len(paths) :]]))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("".join(f"{line}\n" for line in rewritten), encoding="utf-8")
+    return str(target), notes
+
+
+def check_index(path: str) -> None:
+    """Every sample of an absolute index must be a file, and every label that should be one too.
+
+    Labels are files if any of them is. A line without a label is wrong if others have one.
+
+    Raises:
+        DataError: the first few offending lines.
+    """
+    lines = [line.split() for line in read_lines(path)]
+    if not lines:
+        raise DataError("has no line", where=path, hint="one sample a line")
+    problems = [
+        f"line {number}: no file {words[0]}" for number, words in enumerate(lines, 1) if not Path(words[0]).is_file()
+    ]
+    labelled = [(number, words) for number, words in enumerate(lines, 1) if len(words) > 1]
+    if labelled and len(labelled) < len(lines):
+        with_label = {number for number, _ in labelled}
+        problems += [f"line {number}: no label" for number in range(1, len(lines) + 1) if number not in with_label]
+    if any(_is_file(words) for _, words in labelled):
+        problems += [f"line {number}: no label file {words[1]}" for number, words in labelled if not _is_file(words)]
+    if problems:
+        raise DataError(_some(problems), where=path, hint="image and label file of every line")
+
+
+def _is_file(words: Sequence[str]) -> bool:
+    return len(words[1]) < 4096 and Path(words[1]).is_file()
+
+
+def _some(problems: Sequence[str]) -> str:
+    more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return "; ".join(problems[:_SHOWN]) + more

@@ -1,0 +1,54 @@
+"""``rank:`` of a benchmarking job."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from ianvs.grammar.reading import Reading, Section
+
+ALL = ("all",)
+
+
+class SelectedItems(Section):
+    """Which columns ``selected_rank.csv`` shows, and which paradigms; ``["all"]`` stands for all of them."""
+
+    paradigms: tuple[str, ...] = Field(default=ALL, min_length=1)
+    modules: tuple[str, ...] = Field(default=ALL, min_length=1)
+    hyperparameters: tuple[str, ...] = ALL
+    metrics: tuple[str, ...] = Field(default=ALL, min_length=1)
+
+
+class Visualization(Section):
+    """What is printed when the job is over."""
+
+    mode: str = "selected_only"
+    method: Literal["print_table"] = "print_table"
+
+
+class RankConfig(Section):
+    """How results are ordered, shown and stored."""
+
+    sort_by: tuple[dict[str, str], ...] = ()
+    visualization: Visualization = Visualization()
+    selected_dataitem: SelectedItems = SelectedItems()
+    save_mode: Literal["selected_and_all", "selected_only", "selected_and_all_and_picture"] = "selected_and_all"
+
+    @field_validator("sort_by")
+    @classmethod
+    def _one_metric_each(cls, entries: tuple[dict[str, str], ...], info: ValidationInfo) -> tuple[dict[str, str], ...]:
+        for entry in entries:
+            if len(entry) != 1:
+                raise ValueError(f"{entry!r}: one metric an entry, such as {{f1_score: descend}}")
+            metric, order = next(iter(entry.items()))
+            if order not in ("ascend", "descend") and isinstance(info.context, Reading):
+                info.context.notes.add(
+                    f"{info.context.file}: rank.sort_by: {metric}: {order!r} counts as descend (ascend | descend)"
+                )
+        return entries
+
+    @property
+    def order(self) -> tuple[tuple[str, bool], ...]:
+        """(metric, ascending) in order of weight."""
+        return tuple((name, order == "ascend") for entry in self.sort_by for name, order in entry.items())

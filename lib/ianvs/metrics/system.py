@@ -1,0 +1,65 @@
+"""Metrics that need no function of the user. The first one is upstream's; the others are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ianvs.facts import Facts
+from sedna.common.errors import DataError
+
+UPSTREAM_TRANSFER = "samples_transfer_ratio"
+NOT_HERE = ("FWT", "BWT", "MATRIX", "task_avg_acc", "forget_rate")
+"""Upstream's system metrics of paradigms that are not supported."""
+
+
+@dataclass(frozen=True)
+class SystemMetric:
+    """``value`` reads it from the facts; ``paradigms`` can provide it."""
+
+    value: Callable[[Facts], float]
+    paradigms: tuple[str, ...] = ("singletasklearning", "incrementallearning")
+
+
+def samples_transfer_ratio(facts: Facts) -> float:
+    """Hard examples over (inferences + 1), the final test included, rounded to 4 digits."""
+    inferences = sum(len(answers) for answers, _ in facts.transfers)
+    hard = sum(len(examples) for _, examples in facts.transfers)
+    return round(hard / (inferences + 1), 4)
+
+
+def _known(value: float | None, what: str, hint: str) -> float:
+    if value is None:
+        raise DataError(f"{what} is not known", hint=hint)
+    return value
+
+
+def energy_joules(facts: Facts) -> float:
+    """Energy of the machine's processors, or estimated from busy seconds and ``testenv.energy.core_watts``."""
+    hint = "a machine with readable energy counters, or testenv.energy.core_watts"
+    return _known(facts.energy_joules, "energy", hint)
+
+
+def inference_latency(facts: Facts) -> float:
+    """Mean seconds of an inference."""
+    return _known(facts.latency_mean, "latency", "at least one inference")
+
+
+def inference_latency_p95(facts: Facts) -> float:
+    """Seconds within which 95 of 100 inferences ended."""
+    return _known(facts.latency_p95, "latency", "at least one inference")
+
+
+_IL = ("incrementallearning",)
+
+SYSTEM_METRICS: dict[str, SystemMetric] = {
+    UPSTREAM_TRANSFER: SystemMetric(samples_transfer_ratio, _IL),
+    "uplink_bytes": SystemMetric(lambda facts: facts.uplink_bytes, _IL),
+    "downlink_bytes": SystemMetric(lambda facts: facts.downlink_bytes, _IL),
+    "inference_latency_seconds": SystemMetric(inference_latency),
+    "inference_latency_p95_seconds": SystemMetric(inference_latency_p95),
+    "train_seconds": SystemMetric(lambda facts: facts.train_seconds),
+    "peak_memory_bytes": SystemMetric(lambda facts: facts.peak_memory_bytes),
+    "energy_joules": SystemMetric(energy_joules),
+}
+"""Bytes are those of samples (uplink) and models (downlink, once for each edge); seconds are wall-clock."""

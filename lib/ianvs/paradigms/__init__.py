@@ -1,0 +1,21 @@
+"""Paradigms, one file each. ``paradigm_of`` imports the one that is asked for."""
+
+from __future__ import annotations
+
+from ianvs.paradigms.base import Case, Outcome, Paradigm, Progress
+from sedna.common.errors import SpecError
+
+__all__ = ["Case", "Outcome", "Paradigm", "Progress", "paradigm_of"]
+
+
+def paradigm_of(name: str) -> Paradigm:
+    """The paradigm of a name that `ianvs.grammar` accepted."""
+    if name == "singletasklearning":
+        from ianvs.paradigms import singletask
+
+        return singletask.run
+    if name == "incrementallearning":
+        from ianvs.paradigms import incremental
+
+        return incremental.run
+    raise SpecError(f"paradigm {name!r} is not supported", hint="singletasklearning or incrementallearning")

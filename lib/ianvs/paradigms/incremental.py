@@ -1,0 +1,280 @@
+"""Incremental learning: infer on a piece of the stream, mine hard examples, and let the loop decide what follows.
+
+Without our optional keys the calls, their order, the environment and the folders are those of upstream's local test
+mode: every hard example is labelled from the index at once, any hard example starts a round, and
+``candidate - current <operator> threshold`` decides. ``trigger``, ``gate``, ``audit``, ``replay`` and ``edges`` of the
+test environment are production's.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue, ValidationError
+
+from ianvs.data import Pieces
+from ianvs.data.index import check_index
+from ianvs.estimator import NEEDED, EstimatorJob
+from ianvs.facts import Facts, RoundRecord
+from ianvs.judging import Judge
+from ianvs.loop_driver import INITIAL_MODEL, LoopDriver, Turn, job_spec
+from ianvs.paradigms.base import Case, Outcome
+from ianvs.sampling import HardExample, SamplePool
+from ianvs.usercode.parts import MinerChoice, load_estimator, load_metric, load_miner
+from ianvs.versions import Versions
+from sedna.common.errors import DataError, SpecError
+from sedna.common.types import Picked
+from sedna.loop import AuditMetrics, Evaluation, SampleCounts
+from sedna.loop.spec import Audit, JobSpec
+
+TEST = "test"
+
+
+def run(case: Case) -> Outcome:
+    """Play the stream, then answer the test data with the model in service.
+
+    Raises:
+        SpecError: a module or a way of judging is missing.
+        DataError: the index or what user code answered is wrong.
+    """
+    return _Incremental(case).run()
+
+
+@dataclass
+class _Pass:
+    """One inference pass."""
+
+    answers: dict[Any, Any] = field(default_factory=dict)
+    picked: list[HardExample] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    truth: list[Any] = field(default_factory=list)
+    audited_answers: dict[Any, Any] = field(default_factory=dict)
+
+
+class _Incremental:
+    """The outside of the loop: inference, training and evaluation with the user's basemodel."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.facts = Facts()
+        testenv = case.testenv
+        os.environ["LOCAL_TEST"] = "TRUE"
+        with case.watch.algorithm():
+            self.estimator = load_estimator(case.code, case.module("basemodel"), NEEDED)
+            self.miner = self._load_miner()
+            self.judge = self._load_judge()
+        self.driver = LoopDriver(self._spec(), testenv.stream.start, testenv.edges)
+        self.pool = SamplePool(testenv.replay)
+        self.models: dict[int, str] = {INITIAL_MODEL: case.algorithm.initial_model_url}
+        self.pieces = self._split()
+        self.versions = Versions(case, self.models[INITIAL_MODEL], testenv.stream.start)
+        self.piece: Pieces = self.pieces[0]
+        self.record: dict[str, Any] = {}
+
+    def _load_miner(self) -> MinerChoice | None:
+        module = self.case.combination.get("hard_example_mining")
+        return None if module is None else load_miner(self.case.code, module)
+
+    def _load_judge(self) -> Judge:
+        metric = self.case.testenv.model_eval.model_metric
+        function: Callable[..., Any] | None = load_metric(self.case.code, metric) if metric.name else None
+        if function is None and not self.case.testenv.judged_by_gate:
+            raise SpecError(
+                "testenv.model_eval.model_metric is missing",
+                hint="{name, url} of the metric that compares two models, or a gate",
+            )
+        return Judge(metric.name, function, self.case.testenv.judged_by_gate)
+
+    def _spec(self) -> JobSpec:
+        miner = self.miner.name if self.miner is not None else "EdgeOnly"
+        try:
+            return job_spec(self.case.testenv, self.case.module("basemodel").name, miner)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise SpecError(f"the loop cannot be described: {first['msg']}", where="testenv.model_eval") from error
+
+    def _split(self) -> list[Pieces]:
+        setting = self.case.algorithm.incremental_learning_data_setting
+        for url in (self.case.dataset.train_url, self.case.dataset.test_url):
+            if Path(url).suffix == ".txt":
+                check_index(url)
+        return self.case.dataset.split(
+            setting.train_ratio,
+            setting.splitting_method,
+            ("model_inference", "model_evaluation"),
+            f"{self.case.output_dir}/dataset",
+            self.case.testenv.incremental_rounds,
+        )
+
+    def run(self) -> Outcome:
+        rounds = self.case.testenv.incremental_rounds
+        for number, piece in enumerate(self.pieces[:rounds], start=1):
+            self.case.progress.step((number - 1) / (rounds + 1), f"round {number}/{rounds}")
+            self._play(number, piece)
+        self.case.progress.step(rounds / (rounds + 1), "test")
+        test = self._infer(self.case.dataset.test_url, TEST)
+        self._close_record(None)
+        return Outcome(test.answers, self.facts)
+
+    def _play(self, number: int, piece: Pieces) -> None:
+        self.piece = piece
+        done = self._infer(piece.first, str(number))
+        self.driver.wait(self.case.testenv.stream.seconds_per_round)
+        self.pool.add(done.picked, self.driver.now)
+        self._remember_audit(done)
+        turn = self.driver.turn(self)
+        self._close_record(turn)
+
+    # inference
+
+    def _infer(self, index: str, tag: str) -> _Pass:
+        """One pass over an index, one sample a call, dealt to the edges in turn."""
+        results = f"{self.case.output_dir}/output/inference/results/{tag}"
+        copies = f"{self.case.output_dir}/output/inference/hard_examples/{tag}"
+        for folder in (results, copies):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        os.environ["RESULT_SAVED_URL"] = results
+        os.environ["MODEL_URL"] = self.models[self.driver.champion]
+        data = self.case.dataset.load_data(index, "inference")
+        jobs = {edge: EstimatorJob(self.estimator, self.miner, self.case.watch) for edge in self.driver.edges}
+        done = _Pass()
+        names = list(jobs)
+        for position, (sample, label) in enumerate(zip(data.x, data.y, strict=True)):
+            edge = names[position % len(names)]
+            self._infer_one(jobs[edge], edge, str(sample), label, copies, done)
+        self._open_record(tag, done)
+        return done
+
+    def _infer_one(self, job: EstimatorJob, edge: str, sample: str, label: Any, copies: str, done: _Pass) -> None:
+        answers, verdict, seconds = job.inference([sample])
+        done.answers.update(answers)
+        done.latencies.append(seconds)
+        audited = self._audited(sample)
+        if audited:
+            done.truth.append(label)
+            done.audited_answers.update(answers)
+        if verdict.hard or audited:
+            picked = Picked.HARD if verdict.hard else Picked.AUDIT
+            done.picked.append(HardExample.keep(sample, label, Path(copies), edge, picked))
+
+    def _audited(self, sample: str) -> bool:
+        audit: Audit = self.driver.spec.deploy_spec.audit
+        if not audit.ratio:
+            return False
+        from sedna.common.atomic import sha256_file
+        from sedna.common.types import SampleId
+        from sedna.edge.pipeline import is_audited
+
+        return is_audited(SampleId(sha256_file(sample)), audit.ratio, audit.seed)
+
+    def _remember_audit(self, done: _Pass) -> None:
+        if done.truth:
+            self.judge.audit(done.truth, done.audited_answers, self.driver.champion)
+
+    # what the loop asks for
+
+    def counts(self) -> SampleCounts:
+        return self.pool.counts(self.piece.sizes[1])
+
+    def audited(self) -> AuditMetrics | None:
+        return self.judge.audit_metrics(self.driver.champion)
+
+    def train(self, number: int, champion: int, parameters: dict[str, JsonValue]) -> int:  # noqa: ARG002
+        folder = f"{self.case.output_dir}/output/train/{self.piece.id or number}"
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        used, replayed = self.pool.take()
+        index = f"{self.case.output_dir}/dataset/model_train-{self.piece.id}.txt"
+        Path(index).write_text("".join(f"{sample.line}\n" for sample in (*used, *replayed)), encoding="utf-8")
+        self.versions.dataset(number, used, self.piece.second)
+        os.environ["MODEL_URL"] = folder
+        os.environ["BASE_MODEL_URL"] = self.models[champion]
+        job = EstimatorJob(self.estimator, self.miner, self.case.watch)
+        data = self.case.dataset.load_data(index, "train")
+        started = time.perf_counter()
+        model = job.train(data)
+        seconds = time.perf_counter() - started
+        self.facts.train_seconds += seconds
+        version = max(self.models) + 1
+        self.models[version] = model
+        self.versions.model(version, champion, number, model)
+        self.record.update(
+            round=number, trained_on=len(used), replayed=len(replayed), train_seconds=seconds, candidate=version
+        )
+        return version
+
+    def evaluate(self, candidate: int, champion: int) -> Evaluation:
+        if not self.piece.sizes[1]:
+            raise DataError(
+                f"round {self.piece.id} has no sample to judge its candidate with",
+                where=self.piece.second,
+                hint="fewer rounds, a smaller train_ratio, or more data",
+            )
+        os.environ["MODEL_URLS"] = f"{self.models[candidate]};{self.models[champion]}"
+        job = EstimatorJob(self.estimator, self.miner, self.case.watch)
+        index, holdout = self._judged_index()
+        data = self.case.dataset.load_data(index, "eval")
+        results = job.evaluate(data, self.judge.metric)
+        evaluation = self.judge.evaluation(results, holdout)
+        assert evaluation.champion is not None
+        self.record.update(candidate_metrics=evaluation.candidate.metrics, serving_metrics=evaluation.champion.metrics)
+        return evaluation
+
+    def _judged_index(self) -> tuple[str, frozenset[str]]:
+        """The round's evaluation samples, and the frozen ones behind them if the gate looks at those."""
+        holdout = self.case.dataset.holdout_url
+        if not holdout:
+            return self.piece.second, frozenset()
+        both = f"{self.case.output_dir}/dataset/model_judgement-{self.piece.id}.txt"
+        lines = [Path(name).read_text(encoding="utf-8") for name in (self.piece.second, holdout)]
+        Path(both).write_text("".join(f"{text.rstrip()}\n" for text in lines), encoding="utf-8")
+        frozen = self.case.dataset.load_data(holdout, "eval").x
+        return both, frozenset(Path(str(name)).stem for name in frozen)
+
+    def deployed(self, version: int) -> None:
+        size = _size(self.models[version])
+        self.record["downlink_bytes"] = self.record.get("downlink_bytes", 0) + size * len(self.driver.edges)
+
+    # records
+
+    def _open_record(self, tag: str, done: _Pass) -> None:
+        hard = [sample for sample in done.picked if sample.picked is Picked.HARD]
+        self.facts.transfers.append((done.answers, [(sample.original, sample.copy) for sample in done.picked]))
+        self.facts.latencies += done.latencies
+        self.record = {
+            "piece": tag,
+            "inferences": len(done.latencies),
+            "hard": len(hard),
+            "audited": len(done.truth),
+            "hard_by_edge": _count(sample.edge for sample in hard) if len(self.driver.edges) > 1 else {},
+            "latency_mean": statistics.fmean(done.latencies) if done.latencies else 0.0,
+            "uplink_bytes": sum(sample.size for sample in done.picked),
+            "serving": self.driver.champion,
+        }
+
+    def _close_record(self, turn: Turn | None) -> None:
+        if turn is not None:
+            outcome = turn.closed.outcome.value if turn.closed is not None else None
+            self.record.update(outcome=outcome, reason=turn.reason)
+        record = RoundRecord(**self.record)
+        self.facts.rounds.append(record)
+        self.case.progress.round_done(record)
+
+
+def _count(names: Any) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for name in names:
+        counted[name] = counted.get(name, 0) + 1
+    return counted
+
+
+def _size(path: str) -> int:
+    """Bytes of a model file or folder."""
+    root = Path(path)
+    files: Sequence[Path] = [root] if root.is_file() else [entry for entry in root.rglob("*") if entry.is_file()]
+    return sum(entry.stat().st_size for entry in files)

@@ -1,0 +1,1 @@
+"""Running test cases in processes of their own, and keeping what comes of them."""

@@ -1,0 +1,206 @@
+"""The process of one test case: ``python -m ianvs.runner.case_process <folder>``.
+
+Everything that user code changes (environment, modules, random generators) ends with this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ianvs.cases import CaseId, PlannedCase, plan
+from ianvs.data import Dataset
+from ianvs.facts import RoundRecord
+from ianvs.grammar import Benchmark, Combination, load_benchmark
+from ianvs.metrics import check_metrics, compute_metrics
+from ianvs.paradigms import Case, Outcome, paradigm_of
+from ianvs.runner.measure import EnergyMeter, cpu_seconds, peak_memory_bytes
+from ianvs.runner.records import (
+    CASE,
+    PROGRESS,
+    RESULT,
+    ROUNDS,
+    CaseRecord,
+    CaseResult,
+    Cost,
+    Failure,
+    write_record,
+)
+from ianvs.runner.seeding import seed_everything
+from ianvs.usercode import UserCode, core_alias
+from sedna.common.atomic import append_line
+from sedna.common.errors import ConflictError, SednaError
+
+_PR_SET_PDEATHSIG = 1
+
+
+class FileProgress:
+    """Progress for the runner to read: a small file, and one line a round."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def step(self, fraction: float, text: str) -> None:
+        partial = self._folder / f".{PROGRESS}"
+        partial.write_text(json.dumps({"fraction": fraction, "text": text}))
+        partial.replace(self._folder / PROGRESS)
+
+    def round_done(self, record: RoundRecord) -> None:
+        append_line(self._folder / ROUNDS, record.model_dump_json())
+
+
+def run_case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase) -> CaseResult:
+    """Run a test case in this process.
+
+    Raises:
+        Whatever the description, the data or user code is guilty of.
+    """
+    started, cpu = time.perf_counter(), cpu_seconds()
+    meter = EnergyMeter(benchmark.testenv.energy.core_watts)
+    case = _case(record, benchmark, planned)
+    check_metrics(benchmark.testenv, planned.algorithm.paradigm_type)
+    for package in planned.algorithm.third_party_packages:
+        case.code.load(package.url)
+    outcome = paradigm_of(planned.algorithm.paradigm_type)(case)
+    case.progress.step(0.98, "metrics")
+    energy = meter.read()
+    facts = outcome.facts
+    facts.peak_memory_bytes, facts.energy_joules = peak_memory_bytes(), energy.joules
+    facts.energy_source = energy.source
+    metrics = {name: plain(value) for name, value in compute_metrics(case, outcome).items()}
+    return CaseResult(
+        key=record.key,
+        status="done",
+        time=time.strftime("%Y-%m-%d %H:%M:%S"),
+        metrics=metrics,
+        rounds=tuple(facts.rounds),
+        cost=_cost(case, outcome, time.perf_counter() - started, cpu_seconds() - cpu),
+        notes=tuple(case.dataset.notes),
+    )
+
+
+def _case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase) -> Case:
+    argv = (record.prog, "-f", record.job_file)
+    return Case(
+        output_dir=record.output_dir,
+        testenv=benchmark.testenv,
+        algorithm=planned.algorithm,
+        combination=_seeded(planned.combination, benchmark.job.seed_parameter, record.seed),
+        dataset=Dataset(benchmark.testenv.dataset, f"{record.output_dir}/dataset"),
+        code=UserCode(argv, after_load=lambda: seed_everything(record.seed)),
+        progress=FileProgress(Path(record.output_dir)),
+    )
+
+
+def _seeded(combination: Combination, parameter: str, seed: int) -> Combination:
+    """The combination with the seed as a hyper-parameter of the basemodel, if the job asks for that."""
+    if not parameter:
+        return combination
+    modules = tuple(
+        module.model_copy(update={"hyperparameters": {**module.hyperparameters, parameter: seed}})
+        if module.type == "basemodel"
+        else module
+        for module in combination.modules
+    )
+    return combination.model_copy(update={"modules": modules})
+
+
+def _cost(case: Case, outcome: Outcome, seconds: float, cpu: float) -> Cost:
+    facts = outcome.facts
+    return Cost(
+        seconds=seconds,
+        algorithm_seconds=case.watch.inside,
+        cpu_seconds=cpu,
+        peak_memory_bytes=facts.peak_memory_bytes,
+        uplink_bytes=facts.uplink_bytes,
+        downlink_bytes=facts.downlink_bytes,
+        energy_joules=facts.energy_joules,
+        energy_source=facts.energy_source,
+    )
+
+
+def plain(value: Any) -> Any:
+    """A metric's value as JSON can hold it; what JSON does not know is shown as text."""
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def find_case(record: CaseRecord, benchmark: Benchmark) -> PlannedCase:
+    """The test case that the record stands for.
+
+    Raises:
+        ConflictError: the files changed since the runner read them.
+    """
+    wanted = CaseId(record.algorithm_index, record.combination_index, record.seed)
+    for planned in plan(benchmark):
+        if planned.id == wanted and planned.key == record.key:
+            return planned
+    raise ConflictError(
+        "the benchmark's files changed while it was running", where=record.job_file, hint="start it again"
+    )
+
+
+def _guarded(folder: Path, record: CaseRecord) -> CaseResult:
+    """The result, also when there is none: the one place where every error of a test case ends."""
+    try:
+        benchmark = load_benchmark(record.job_file)
+        return run_case(record, benchmark, find_case(record, benchmark))
+    except SednaError as error:
+        return _failed(record, type(error).__name__, str(error), traceback.format_exc())
+    except SystemExit as error:
+        return _failed(record, "SystemExit", f"user code ended the process: {error}", traceback.format_exc())
+    except Exception as error:
+        logging.getLogger("ianvs").exception("test case in %s failed", folder)
+        return _failed(record, type(error).__name__, str(error) or type(error).__name__, traceback.format_exc())
+
+
+def _failed(record: CaseRecord, kind: str, message: str, trace: str) -> CaseResult:
+    return CaseResult(
+        key=record.key,
+        status="failed",
+        time=time.strftime("%Y-%m-%d %H:%M:%S"),
+        cost=Cost(cpu_seconds=cpu_seconds(), peak_memory_bytes=peak_memory_bytes()),
+        failure=Failure(kind=kind, message=message, traceback=trace),
+    )
+
+
+@contextlib.contextmanager
+def _end_with_runner(parent: int) -> Iterator[None]:
+    """A killed runner must not leave test cases behind that write into folders which a resumed run takes over."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we asked
+            raise SystemExit(1)
+    yield
+
+
+def main(argv: list[str]) -> int:
+    """0 if the test case has a result, 1 if it failed; either way ``result.json`` says so."""
+    folder, parent = Path(argv[1]), int(argv[2])
+    with _end_with_runner(parent):
+        record = CaseRecord.model_validate_json((folder / CASE).read_bytes())
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        core_alias.install()
+        sys.argv[:] = [record.prog, "-f", record.job_file]
+        result = _guarded(folder, record)
+        write_record(folder, RESULT, result)
+    return 0 if result.status == "done" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

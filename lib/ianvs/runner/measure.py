@@ -1,0 +1,73 @@
+"""What a test case costs: memory, processor time, energy."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+POWERCAP = Path("/sys/class/powercap")
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident set of this process or of one of its ended children."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return max(usage.ru_maxrss for usage in usages) * unit
+
+
+def cpu_seconds() -> float:
+    """Processor seconds of this process and its ended children."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Joules, if they are known, and how."""
+
+    joules: float | None
+    source: str
+
+
+class EnergyMeter:
+    """Energy since it was made: the counters of the processors' packages, or an estimate.
+
+    Counters are the whole machine's, so test cases that run side by side share them.
+
+    Args:
+        core_watts: what a busy core draws; used when there are no readable counters.
+        root: where the counters are.
+    """
+
+    def __init__(self, core_watts: float | None, root: Path = POWERCAP) -> None:
+        self._core_watts = core_watts
+        self._zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        self._started = _counters(self._zones)
+        self._cpu = cpu_seconds()
+
+    def read(self) -> Energy:
+        """The energy until now."""
+        ended = _counters(self._zones)
+        if self._started and len(ended) == len(self._started):
+            joules = 0.0
+            for zone, before, after in zip(self._zones, self._started, ended, strict=True):
+                joules += (after - before if after >= before else after - before + _wraps_at(zone)) / 1e6
+            return Energy(joules, "package counters of the whole machine")
+        if self._core_watts is None:
+            return Energy(None, "not measured: no readable energy counters, and no core_watts given")
+        seconds = cpu_seconds() - self._cpu
+        return Energy(seconds * self._core_watts, f"estimated: busy seconds x {self._core_watts:g} W")
+
+
+def _counters(zones: list[Path]) -> list[int]:
+    """Microjoules of each zone; empty if one cannot be read."""
+    try:
+        return [int((zone / "energy_uj").read_text()) for zone in zones]
+    except (OSError, ValueError):
+        return []
+
+
+def _wraps_at(zone: Path) -> int:
+    return int((zone / "max_energy_range_uj").read_text())

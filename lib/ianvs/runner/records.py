@@ -1,0 +1,128 @@
+"""What is kept of a test case, in its folder: ``case.json`` when it starts, ``result.json`` when it ends."""
+
+from __future__ import annotations
+
+import platform
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from ianvs.facts import RoundRecord
+from sedna.common.atomic import write_atomic
+from sedna.common.types import Value
+
+CASE, RESULT, ROUNDS, LOG, PROGRESS = "case.json", "result.json", "rounds.jsonl", "case.log", "progress.json"
+
+_PACKAGES = ("sedna-il", "numpy", "torch", "torchvision", "scikit-learn", "pandas", "pydantic")
+
+
+class ModuleRecord(Value):
+    """A module as it ran; values as ranks show them."""
+
+    type: str
+    name: str
+    url: str = ""
+    hyperparameters: dict[str, str]
+    values: dict[str, Any] = Field(default_factory=dict, description="the hyper-parameters as JSON, for an export")
+
+
+class CaseRecord(Value):
+    """What is going to run, and on what."""
+
+    key: str
+    job_file: str
+    algorithm_index: int
+    combination_index: int
+    seed: int
+    algorithm: str
+    paradigm: str
+    modules: tuple[ModuleRecord, ...]
+    output_dir: str
+    group: str = Field(description="folder that all seeds of the test case share; the url column")
+    prog: str = "ianvs"
+    started_at: datetime
+    versions: dict[str, str]
+    machine: str
+    files: dict[str, str] = Field(description="text of every yaml file of the benchmark")
+
+
+class Failure(Value):
+    """Why a test case has no result."""
+
+    kind: str
+    message: str
+    traceback: str = ""
+
+
+class Cost(Value):
+    """What a test case took. Seconds of wall clock and processor, bytes of memory and network, joules."""
+
+    seconds: float = 0.0
+    algorithm_seconds: float = Field(default=0.0, description="inside the user's code")
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    uplink_bytes: int = 0
+    downlink_bytes: int = 0
+    energy_joules: float | None = None
+    energy_source: str = ""
+
+
+class CaseResult(Value):
+    """What came of it."""
+
+    key: str
+    status: Literal["done", "failed"]
+    time: str = Field(default="", description="local time at its end, as ranks show it")
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    rounds: tuple[RoundRecord, ...] = ()
+    cost: Cost = Cost()
+    notes: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+class Finished(Value):
+    """A test case with its result."""
+
+    case: CaseRecord
+    result: CaseResult
+
+
+def installed_versions() -> dict[str, str]:
+    """Python and the packages that decide results, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """Processor and system."""
+    model = ""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    except OSError:
+        model = platform.processor()
+    return f"{model or platform.machine()}, {platform.system()} {platform.release()}"
+
+
+def write_record(folder: Path, name: str, record: Value) -> None:
+    """Put a record into a test case's folder; whole or not at all."""
+    write_atomic(folder / name, record.model_dump_json(indent=1).encode())
+
+
+def read_finished(folder: Path) -> Finished | None:
+    """The record of a folder, or None if the test case did not come to an end there, or is not ours."""
+    try:
+        return Finished(
+            case=CaseRecord.model_validate_json((folder / CASE).read_bytes()),
+            result=CaseResult.model_validate_json((folder / RESULT).read_bytes()),
+        )
+    except (OSError, ValidationError):
+        return None

@@ -1,0 +1,270 @@
+"""Running a whole benchmark: a process for each test case, several at a time, results stored as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ianvs.cases import PlannedCase, plan
+from ianvs.grammar import Benchmark
+from ianvs.metrics import check_metrics
+from ianvs.rank import RankFiles, update_rank
+from ianvs.runner.records import (
+    CASE,
+    LOG,
+    PROGRESS,
+    RESULT,
+    CaseRecord,
+    CaseResult,
+    Cost,
+    Failure,
+    Finished,
+    ModuleRecord,
+    installed_versions,
+    machine,
+    read_finished,
+    write_record,
+)
+from ianvs.runner.reporter import Reporter, reporter
+from sedna.common.errors import SpecError
+
+_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run. ``prog`` is what user code sees as the program's name."""
+
+    jobs: int = 1
+    resume: bool = False
+    prog: str = "ianvs"
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """What came of a benchmark: every test case in plan order, and how many were taken from an earlier run."""
+
+    finished: tuple[Finished, ...]
+    resumed: int = 0
+
+    @property
+    def failed(self) -> tuple[Finished, ...]:
+        """Test cases without a result."""
+        return tuple(entry for entry in self.finished if entry.result.status == "failed")
+
+
+@dataclass
+class _Running:
+    """Processes of the moment, so that they can be ended and looked at."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    processes: dict[str, tuple[subprocess.Popen[bytes], Path, str]] = field(default_factory=dict)
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """End every test case; no further one starts."""
+        with self.lock:
+            self.stopped = True
+            for process, _, _ in self.processes.values():
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def stages(self) -> Mapping[str, tuple[float, str]]:
+        """How far each running test case is."""
+        with self.lock:
+            entries = list(self.processes.values())
+        return {title: _progress(folder) for _, folder, title in entries}
+
+
+def run_benchmark(benchmark: Benchmark, settings: Settings) -> JobOutcome:
+    """Run every test case of a benchmark, and keep the ranks of its workspace up to date.
+
+    Raises:
+        SpecError: a metric that cannot be computed, or unusable settings; before anything runs.
+    """
+    if settings.jobs < 1:
+        raise SpecError(f"{settings.jobs} test cases at a time", where="--jobs", hint="1 or more")
+    for algorithm in benchmark.algorithms:
+        check_metrics(benchmark.testenv, algorithm.paradigm_type)
+    planned = plan(benchmark)
+    earlier = _earlier(benchmark, {case.key for case in planned}) if settings.resume else {}
+    records = _records(benchmark, planned, earlier, settings.prog)
+    results = {n: earlier[case.key] for n, case in enumerate(planned) if case.key in earlier}
+    resumed = len(results)
+    todo = [n for n in range(len(planned)) if n not in results]
+    with reporter(len(planned)) as tell:
+        if resumed:
+            tell.tell(f"{resumed} of {len(planned)} test cases have a result already")
+        _run_all(benchmark, [(n, planned[n].title, records[n]) for n in todo], results, settings.jobs, tell)
+    finished = tuple(results[n] for n in sorted(results))
+    _save(benchmark, finished)
+    return JobOutcome(finished, resumed)
+
+
+def _run_all(
+    benchmark: Benchmark,
+    todo: Sequence[tuple[int, str, CaseRecord]],
+    results: dict[int, Finished],
+    jobs: int,
+    tell: Reporter,
+) -> None:
+    running = _Running()
+    with ThreadPoolExecutor(jobs, thread_name_prefix="ianvs-case") as pool:
+        try:
+            waiting: dict[Future[Finished], tuple[int, str]] = {
+                pool.submit(_run_one, record, title, running): (n, title) for n, title, record in todo
+            }
+            while waiting:
+                ended, _ = wait(waiting, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    number, title = waiting.pop(future)
+                    results[number] = future.result()
+                    _tell_end(results[number], title, tell)
+                    _save(benchmark, [results[n] for n in sorted(results)])
+                tell.update(len(results), running.stages())
+        except BaseException:
+            running.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _tell_end(finished: Finished, title: str, tell: Reporter) -> None:
+    result = finished.result
+    if result.failure is not None:
+        tell.tell(f"FAILED {title}: {result.failure.message}")
+    else:
+        values = ", ".join(f"{name} {value}" for name, value in result.metrics.items())
+        tell.tell(f"done   {title}: {values} ({result.cost.seconds:.1f} s)")
+
+
+def _save(benchmark: Benchmark, finished: Sequence[Finished]) -> None:
+    metrics = [metric.name for metric in benchmark.testenv.metrics]
+    if any(entry.result.status == "done" for entry in finished):
+        update_rank(benchmark.workspace, benchmark.job.rank, metrics, finished)
+
+
+def _run_one(record: CaseRecord, title: str, running: _Running) -> Finished:
+    """Run one test case in a process of its own; a process that dies without a word leaves a failure."""
+    folder = Path(record.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_record(folder, CASE, record)
+    started = time.monotonic()
+    command = [sys.executable, "-m", "ianvs.runner.case_process", record.output_dir, str(os.getpid())]
+    environment = {**os.environ, "PYTHONHASHSEED": str(record.seed % 2**32)}
+    with (folder / LOG).open("wb") as log:
+        with running.lock:
+            if running.stopped:
+                raise KeyboardInterrupt
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+            running.processes[record.output_dir] = (process, folder, title)
+        code = process.wait()
+    with running.lock:
+        del running.processes[record.output_dir]
+    finished = read_finished(folder)
+    return finished or _died(record, folder, code, time.monotonic() - started)
+
+
+def _died(record: CaseRecord, folder: Path, code: int, seconds: float) -> Finished:
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
+    hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+    tail = (folder / LOG).read_text(encoding="utf-8", errors="replace")[-2000:]
+    result = CaseResult(
+        key=record.key,
+        status="failed",
+        time=time.strftime("%Y-%m-%d %H:%M:%S"),
+        cost=Cost(seconds=seconds),
+        failure=Failure(kind="Died", message=f"its process ended with {how}{hint}", traceback=tail),
+    )
+    write_record(folder, RESULT, result)
+    return Finished(case=record, result=result)
+
+
+def _progress(folder: Path) -> tuple[float, str]:
+    try:
+        told = json.loads((folder / PROGRESS).read_text())
+    except (OSError, ValueError):
+        return 0.0, "starting"
+    return float(told["fraction"]), str(told["text"])
+
+
+# what is kept, and found again
+
+
+def _records(
+    benchmark: Benchmark, planned: Sequence[PlannedCase], earlier: Mapping[str, Finished], prog: str
+) -> list[CaseRecord]:
+    files = {name: Path(name).read_text(encoding="utf-8") for name in benchmark.files}
+    versions, where, now = installed_versions(), machine(), datetime.now(UTC)
+    groups = {
+        (case.id.algorithm, case.id.combination): earlier[case.key].case.group
+        for case in planned
+        if case.key in earlier
+    }
+    records = []
+    for case in planned:
+        place = (case.id.algorithm, case.id.combination)
+        fresh = os.path.join(benchmark.workspace, case.algorithm.name, str(uuid.uuid1()))  # noqa: PTH118
+        group = groups.setdefault(place, fresh)
+        if not benchmark.job.seeds:
+            group = fresh
+        records.append(
+            CaseRecord(
+                key=case.key,
+                job_file=benchmark.file,
+                algorithm_index=case.id.algorithm,
+                combination_index=case.id.combination,
+                seed=case.id.seed,
+                algorithm=case.algorithm.name,
+                paradigm=case.algorithm.paradigm_type,
+                modules=tuple(
+                    ModuleRecord(
+                        type=module.type,
+                        name=module.name,
+                        url=module.url,
+                        hyperparameters={name: str(value) for name, value in module.hyperparameters.items()},
+                        values=json.loads(json.dumps(module.hyperparameters, default=str)),
+                    )
+                    for module in case.combination.modules
+                ),
+                output_dir=f"{group}/seed-{case.id.seed}" if benchmark.job.seeds else group,
+                group=group,
+                prog=prog,
+                started_at=now,
+                versions=versions,
+                machine=where,
+                files=files,
+            )
+        )
+    return records
+
+
+def _earlier(benchmark: Benchmark, keys: set[str]) -> dict[str, Finished]:
+    """Results of this workspace for these keys; of several the newest."""
+    found: dict[str, Finished] = {}
+    root = Path(benchmark.workspace)
+    for path in [*root.glob(f"*/*/{RESULT}"), *root.glob(f"*/*/seed-*/{RESULT}")]:
+        finished = read_finished(path.parent)
+        if finished is None or finished.result.status != "done" or finished.case.key not in keys:
+            continue
+        older = found.get(finished.case.key)
+        if older is None or older.case.started_at < finished.case.started_at:
+            found[finished.case.key] = finished
+    return found
+
+
+def report_file(benchmark: Benchmark) -> Path:
+    """Where the page of a benchmark is."""
+    return RankFiles.of(benchmark.workspace).report

@@ -1,0 +1,106 @@
+"""A small benchmark in a folder of its own, as a user of upstream would have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+STYLE = Path(__file__).parent / "ianvs" / "upstream_style"
+TRAIN, TEST = 100, 40
+
+
+@dataclass
+class Bench:
+    """The folder, and ways to change and run what is in it."""
+
+    folder: Path
+
+    def edit(self, file: str, **changes: Any) -> None:
+        """Set keys (``a__b`` for nested ones) below the file's top key."""
+        path = self.folder / file
+        document = yaml.safe_load(path.read_text())
+        top = next(iter(document.values()))
+        for key, value in changes.items():
+            place = top
+            *outer, last = key.split("__")
+            for part in outer:
+                place = place.setdefault(part, {})
+            if value is ...:
+                place.pop(last)
+            else:
+                place[last] = value
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def own_data(self) -> Path:
+        """Data that may be changed."""
+        for part in ("train_data", "test_data"):
+            link = self.folder / "dataset" / part
+            source = link.resolve()
+            link.unlink()
+            shutil.copytree(source, link)
+        return self.folder / "dataset"
+
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The command in the folder."""
+        return subprocess.run(
+            [sys.executable, "-m", "ianvs", *(words or ("-f", "benchmarkingjob.yaml"))],
+            cwd=self.folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "workspace" / "benchmarkingjob"
+
+    def results(self) -> list[dict[str, Any]]:
+        """Every result of the workspace."""
+        return [json.loads(path.read_text()) for path in sorted(self.workspace.glob("**/result.json"))]
+
+    def rank(self, name: str = "all") -> list[list[str]]:
+        """Lines of a rank, split."""
+        text = (self.workspace / "rank" / f"{name}_rank.csv").read_text()
+        return [line.split(",") for line in text.splitlines()]
+
+
+def write_data(folder: Path, count: int, offset: int) -> None:
+    """Numbers in [0, 1) spread evenly in a fixed mixed order; the label says whether one exceeds 0.5."""
+    for kind in ("x", "labels"):
+        (folder / kind).mkdir(parents=True)
+    lines = []
+    for number in range(count):
+        value = ((number * 7 + offset) % count + 0.5) / count
+        name = f"{offset}-{number}"
+        (folder / "x" / f"{name}.txt").write_text(str(value))
+        (folder / "labels" / f"{name}.lab").write_text(str(int(value > 0.5)))
+        lines.append(f"./x/{name}.txt ./labels/{name}.lab\n")
+    (folder / "index.txt").write_text("".join(lines))
+
+
+def make_data(folder: Path) -> Path:
+    """Train and test data, to be shared by benchmarks that do not change them."""
+    write_data(folder / "train_data", TRAIN, 0)
+    write_data(folder / "test_data", TEST, 3)
+    return folder
+
+
+def make_bench(folder: Path, data: Path) -> Bench:
+    """The benchmark in a new folder; its data are links."""
+    shutil.copytree(STYLE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "dataset").mkdir()
+    for part in ("train_data", "test_data"):
+        (folder / "dataset" / part).symlink_to(data / part)
+    (folder / "initial_model").mkdir()
+    (folder / "initial_model" / "model.json").write_text('{"threshold": 0.7}')
+    return Bench(folder)
