@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algorithms.detection.detection_pictures import draw
@@ -16,6 +16,7 @@ def bright_box(pixels: np.ndarray) -> list[float]:
     return [float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1)]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SEEDS, st.integers(0, 7))
 def test_boxes_follow_the_pixels_through_all_symmetries(seed: int, turn: int) -> None:
     pixels, boxes = draw(np.random.default_rng(seed), boxes=1)
@@ -32,6 +33,7 @@ def test_the_eight_symmetries_differ_and_keep_their_input() -> None:
     assert np.array_equal(boxes, before[1])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SEEDS, st.sampled_from([32, 64, 96]))
 def test_a_crop_shows_its_centre_and_moves_the_boxes(seed: int, side: int) -> None:
     rng = np.random.default_rng(seed)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sedna.algorithms.detection.guard import DivergenceGuard
@@ -31,6 +31,7 @@ def test_small_losses_may_jump() -> None:
     assert guard.after(1.0, 1.0) is not None  # 0.109 is far above 0.04, but below 4 * 0.25
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(0.5, 1.9), min_size=1, max_size=50))
 def test_losses_within_the_factor_never_trip(losses: list[float]) -> None:
     guard: DivergenceGuard | None = DivergenceGuard(4.0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torchvision.ops import batched_nms, box_iou
 
@@ -16,6 +16,7 @@ def random_boxes(seed: int, count: int) -> np.ndarray:
     return np.concatenate([corner, corner + rng.uniform(1, 40, (count, 2))], 1).astype(np.float32)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1000), st.integers(0, 12), st.integers(0, 12))
 def test_iou_equals_torchvision(seed: int, n: int, m: int) -> None:
     a, b = random_boxes(seed, n), random_boxes(seed + 1, m)
@@ -28,7 +29,7 @@ def test_iou_of_a_box_without_area_is_zero() -> None:
     assert iou_matrix(flat, flat).tolist() == [[0.0]]
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1000), st.integers(1, 40), st.floats(0.1, 0.9))
 def test_selection_equals_torchvision_per_class(seed: int, count: int, threshold: float) -> None:
     boxes = random_boxes(seed, count)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -59,6 +59,7 @@ def test_an_array_of_another_kind_is_refused(array: np.ndarray) -> None:
         read_picture(array)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 90), st.integers(1, 90))
 def test_letterbox_shrinks_to_fit_and_never_enlarges(height: int, width: int) -> None:
     boxed = letterbox(np.zeros((height, width, 3), np.uint8), 32)

@@ -80,7 +80,12 @@ class FPNConfig(BaseModel):
         "Pin it where two runs must give the same bits",
     )
 
-    score_threshold: float = Field(default=0.4, ge=0, le=1, description="boxes below it are not reported")
+    score_threshold: float = Field(
+        default=0.45,
+        ge=0,
+        le=1,
+        description="boxes below it are not reported; focal loss keeps scores of good boxes low",
+    )
     nms_threshold: float = Field(default=0.5, ge=0, le=1, description="overlap from which the weaker box is dropped")
     max_detections: int = Field(default=100, ge=1, description="boxes reported a picture")
     predict_batch_size: int = Field(default=8, ge=1, description="pictures predicted at once")

@@ -45,6 +45,9 @@ class BaseModel:
         SpecError: unknown key, or a value out of range.
     """
 
+    model_format = "safetensors"
+    """Suffix of a saved model, for the job that names the file."""
+
     def __init__(self, **kwargs: Any) -> None:
         self._given = dict(kwargs)
         self.config = FPNConfig.build(kwargs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -41,7 +40,6 @@ def export_onnx(path: Path, model: Detector, config: FPNConfig) -> None:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         # The exporter of some torch releases uses what the same release calls deprecated; nothing a caller can act on.
         warnings.simplefilter("ignore")
-        logging.getLogger("onnxscript").setLevel(logging.ERROR)
         raw = Path(folder) / "model.onnx"
         torch.onnx.export(
             wrapped,
