@@ -1,9 +1,9 @@
 import pytest
 
-from fixtures_gm import world_in
+from fixtures_gm import new_world
 
 
 @pytest.fixture
-def world(tmp_path):
-    with world_in(tmp_path) as made:
+def world():
+    with new_world() as made:
         yield made

@@ -1,0 +1,194 @@
+import shutil
+
+import pytest
+
+from fixtures_gm import KEY, job_spec, png, record_of
+from globalmanager.engine.apply import delete_job
+from globalmanager.engine.intake import accept_sample
+from sedna.common.errors import DataError, NotFoundError, SednaError, StorageFullError, StoreUnavailableError
+from sedna.common.types import JobKey
+from sedna.loop.state import Outcome
+
+
+class TroubledStore:
+    """A store that fails in one of its calls for as long as it is told to."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.error = None
+        self.only = ""
+
+    def __getattr__(self, name):
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+
+        def call(*args, **kwargs):
+            if self.error is not None and any(self.only in str(arg) for arg in args):
+                raise self.error
+            return found(*args, **kwargs)
+
+        return call
+
+
+@pytest.fixture
+def troubled(world):
+    world.store = TroubledStore(world.store)
+    world.apply()
+    world.samples(8)
+    return world
+
+
+@pytest.mark.parametrize(
+    "only", ["models/1/", "datasets/", "models/2/", "rounds/"], ids=["first", "data", "new", "eval"]
+)
+@pytest.mark.parametrize(
+    "error", [StorageFullError("no space left"), StoreUnavailableError("connection refused")], ids=["full", "down"]
+)
+def test_a_store_in_trouble_costs_time_and_nothing_else(troubled, error, only):
+    troubled.store.error, troubled.store.only = error, only
+    troubled.until(lambda job: job.degraded is not None)
+    troubled.tick(5)
+    assert str(error) in troubled.job().degraded
+    assert len(troubled.events("Degraded")) == 1
+    assert troubled.job().state.champion in (None, 1)
+    troubled.store.error = None
+    job = troubled.until(lambda job: job.state.champion == 2)
+    assert job.degraded is None
+    assert len(troubled.events("Recovered")) == 1
+    assert [row.outcome for row in troubled.rounds()] == [Outcome.DEPLOYED]
+    assert [run.kind for run in troubled.trainer.runs] == ["train", "eval"]
+    assert troubled.unused() == 0
+
+
+def test_a_sample_is_acknowledged_only_when_it_is_stored(troubled):
+    image = png(77)
+    troubled.store.error = StorageFullError("no space left")
+    with pytest.raises(StorageFullError):
+        accept_sample(troubled.db, troubled.store, record_of(image), image, troubled.clock.now())
+    assert troubled.job().totals.samples == 8
+    troubled.store.error = None
+    assert accept_sample(troubled.db, troubled.store, record_of(image), image, troubled.clock.now())
+    assert not accept_sample(troubled.db, troubled.store, record_of(image), image, troubled.clock.now())
+    assert troubled.job().totals.samples == 9
+
+
+def test_a_sample_must_be_what_its_record_says(world):
+    world.apply()
+    image = png(1)
+    for wrong in ({"sample_id": "0" * 64}, {"size": 1}):
+        with pytest.raises(DataError, match="sha256"):
+            accept_sample(world.db, world.store, record_of(image, **wrong), image, world.clock.now())
+    stranger = record_of(image, job=JobKey(name="nobody"))
+    with pytest.raises(NotFoundError):
+        accept_sample(world.db, world.store, stranger, image, world.clock.now())
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("models/first.json", "is relative"),
+        ("/no/such/model", "no such file or folder"),
+        ("http://x/y", "cannot be read"),
+    ],
+)
+def test_an_initial_model_that_cannot_be_read_is_told_and_tried_again(world, url, words):
+    from globalmanager.engine.apply import apply_resources
+    from sedna.loop.spec import Model
+
+    def point_to(where):
+        model = {"metadata": {"name": "first"}, "spec": {"url": where, "format": "json"}}
+        apply_resources(world.db, [Model.model_validate(model)], world.clock.now())
+
+    world.apply()
+    good = str(world.folder / "first" / "skill.json")
+    point_to(url)
+    job = world.tick(3)
+    assert "initial model" in job.degraded
+    assert words in job.degraded
+    assert len(world.events("Degraded")) == 1
+    point_to(f"file://{good}")
+    job = world.until(lambda job: job.degraded is None)
+    assert job.state.champion == 1
+    assert "sha256" in world.events("InitialModelStored")[0].message
+
+
+def test_a_folder_can_be_the_initial_model_and_is_given_to_workers_as_such(world):
+    from globalmanager.db import models
+    from globalmanager.engine.apply import apply_resources
+    from globalmanager.engine.inputs import model_path
+    from globalmanager.engine.tools import Tools
+    from sedna.loop.spec import Model
+
+    world.apply()
+    folder = world.folder / "saved model"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "net.safetensors").write_bytes(b"w")
+    (folder / "net.onnx").write_bytes(b"o")
+    (folder / "variables" / "more.bin").write_bytes(b"m")
+    model = {"metadata": {"name": "first"}, "spec": {"url": str(folder), "format": "safetensors"}}
+    apply_resources(world.db, [Model.model_validate(model)], world.clock.now())
+    job = world.tick(2)
+    with world.db.read() as session:
+        row = models.get(session, job.id, 1)
+    assert (row.runtime, row.entry, row.size) == ("onnx", "", 3)
+    shutil.rmtree(folder)
+    tools = Tools(world.db, world.store, world.runtime, world.clock, world.settings, token=1)
+    found = model_path(tools, job, 1)
+    assert (found / "variables" / "more.bin").read_bytes() == b"m"
+
+
+def test_what_can_never_be_prepared_fails_the_round(troubled):
+    """The image of a sample has rotted in the store: no number of attempts helps."""
+    for path in (troubled.folder / "store").rglob("*.png"):
+        path.chmod(0o644)
+        path.write_bytes(b"rotten")
+    shutil.rmtree(troubled.settings.cache_dir, ignore_errors=True)
+    troubled.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    assert "could not be started" in troubled.rounds()[-1].outcome_reason
+
+
+def test_one_broken_job_does_not_stop_the_others(world):
+    class Picky(type(world.runtime)):
+        def start(self, spec):
+            if spec.job.name == "broken":
+                raise ValueError("a defect")
+            return super().start(spec)
+
+    world.runtime = Picky(world.trainer)
+    other = JobKey(name="broken")
+    world.apply(key=other)
+    world.apply()
+    world.samples(8, job=other)
+    world.samples(8)
+    world.until(lambda job: job.state.champion == 2)
+    broken = world.job(other)
+    assert broken.phase == "Degraded"
+    assert "internal error: ValueError: a defect" in broken.degraded
+    assert world.job().degraded is None
+
+
+def test_a_deleted_job_is_cleared_up_and_comes_back_with_its_history(world):
+    world.apply()
+    world.runtime.held = True
+    world.samples(8)
+    world.until(lambda job: job.state.current is not None)
+    world.tick()
+    delete_job(world.db, KEY, world.clock.now())
+    job = world.tick(3)
+    assert job.state.current is None
+    assert len(world.runtime.stopped) == 1
+    assert world.round(1).outcome is Outcome.FAILED
+    assert world.unused() == 8
+    with pytest.raises(NotFoundError):
+        delete_job(world.db, KEY, world.clock.now())
+    world.runtime.held = False
+    world.apply(job_spec())
+    world.until(lambda job: job.state.champion == 2)
+    assert [row.round for row in world.rounds()] == [1, 2]
+
+
+def test_every_error_of_this_package_is_of_the_tree():
+    from globalmanager.db.lease import LeaseLostError
+
+    assert issubclass(LeaseLostError, SednaError)
