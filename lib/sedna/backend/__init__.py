@@ -10,7 +10,10 @@ from sedna.backend.base import BackendBase
 from sedna.common.config import BaseConfig
 from sedna.common.log import LOGGER
 
-__all__ = ["BackendBase", "set_backend"]
+__all__ = ["PLAIN", "BackendBase", "set_backend"]
+
+PLAIN = "ITSELF"
+"""Backend type of an estimator that needs no framework."""
 
 _BACKENDS = {
     "TENSORFLOW": ("sedna.backend.tensorflow", "TFBackend"),
@@ -41,8 +44,8 @@ def set_backend(estimator: Any = None, config: BaseConfig | None = None) -> Back
     if kind in _BACKENDS:
         module, name = _BACKENDS[kind]
         backend = getattr(importlib.import_module(module), name)
-    else:
-        LOGGER.info("no backend is named %r; the estimator is used as it is", kind)
+    elif kind != PLAIN:
+        LOGGER.warning("no backend is named %r; the estimator is used as it is", kind)
     return backend(
         estimator,
         use_cuda=use_cuda,

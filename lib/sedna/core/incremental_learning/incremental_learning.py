@@ -125,7 +125,7 @@ class IncrementalLearning(JobBase):
                 if callback:
                     figures = callback(figures)
                 address = url or self.config.model_url or ""
-                self.log.info("evaluation of %s: %s", address or "the model in memory", figures)
+                self.log.info("evaluated %s: %s", address or "the model in memory", _summary(figures))
                 entries = self.estimator.model_info(address, result=figures, relpath=self.config.data_path_prefix)
                 results.append(entries[0])
             self.report_task_info(None, K8sResourceKindStatus.COMPLETED.value, results, kind="eval")
@@ -138,6 +138,11 @@ class IncrementalLearning(JobBase):
         if not self.estimator.has_load and self.config.model_url and Path(self.model_path).exists():
             self.estimator.load(self.model_path)
         return self.estimator.evaluate(data=data, **kwargs)
+
+
+def _summary(figures: Any) -> Any:
+    """Figures for the log: without the rows of every sample, which go into the report only."""
+    return {k: v for k, v in figures.items() if k != "per_sample"} if isinstance(figures, Mapping) else figures
 
 
 def _miner(description: Mapping[str, Any]) -> Any:

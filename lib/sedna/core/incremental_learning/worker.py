@@ -18,6 +18,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from sedna.backend import PLAIN
 from sedna.backend.calls import accepts, names_parameter
 from sedna.common.atomic import append_line
 from sedna.common.class_factory import ClassFactory, ClassType
@@ -66,7 +67,7 @@ class _Worker:
         stop = StopRequest(settings.stop_grace_seconds)
         stop.install()
         if settings.backend_type is None:
-            BaseConfig().update(backend_type="ITSELF")  # upstream's default is TENSORFLOW, for programs of users
+            BaseConfig().update(backend_type=PLAIN)  # upstream's default is TENSORFLOW, for programs of users
         estimator = _estimator(settings)
         self.job = IncrementalLearning(estimator=estimator, hard_example_mining={})
         if self.stage == "train":
