@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -154,6 +155,24 @@ def test_a_source_that_fails_leaves_nothing(store: FolderStore) -> None:
             call("k", io.BufferedReader(Failing()))
     assert store.stat("k") is None
     assert _staged(store) == []
+
+
+def test_writers_deleters_and_listers_do_not_disturb_each_other(store: FolderStore) -> None:
+    """They share folders that come and go: each write must succeed, each listing must be whole objects."""
+
+    def work(number: int) -> int:
+        created = 0
+        for turn in range(30):
+            key = f"a/b/{number}/x" if turn % 2 else f"a/{number}"
+            created += store.put_if_absent(key, b"1") if turn % 3 else store.put(key, b"1").size
+            assert all(info.size == 1 for info in store.list())
+            store.delete(key)
+        return created
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, range(6))) == [30] * 6
+    assert list(store.list()) == []
+    assert [path.name for path in store.root.iterdir()] == [".sedna-tmp"]
 
 
 def test_without_hard_links_a_lock_decides(tmp_path: Path) -> None:

@@ -114,7 +114,8 @@ class FolderStore:
                 path.unlink()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return  # there is no such object
-            fsync_dir(path.parent)
+            with contextlib.suppress(FileNotFoundError):  # another delete removed the emptied folder
+                fsync_dir(path.parent)
         # Empty folders are no objects; one that stayed would keep its name from becoming a key.
         for folder in path.parents:
             if folder == self.root:
