@@ -1,0 +1,203 @@
+"""Every command against a running service, and what it prints."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+
+def plain(text: str) -> str:
+    """Times, sample ids and columns made equal, so that the rest can be compared."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
+    text = re.sub(r"\b[0-9a-f]{12}\b", "SAMPLE", text)
+    return "\n".join(re.sub(r" {2,}", "  ", line) for line in text.splitlines())
+
+
+def test_jobs_in_a_table(cli: Cli) -> None:
+    assert plain(cli.out("job", "list")) == (
+        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SAMPLES  LABELLED  CREATED\n"
+        "default  pcb  Waiting  -  2  8  8  TIME"
+    )  # fmt: skip
+    assert cli.run("job", "list", "-n", "other").stdout == ""
+    assert cli.run("job", "list", "-n", "other").stderr == "no jobs\n"
+
+
+def test_tables_have_no_colour_and_no_trailing_blanks_when_piped(cli: Cli) -> None:
+    text = cli.out("round", "list", "pcb")
+    assert "\x1b" not in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_one_job_for_people_and_for_programs(cli: Cli) -> None:
+    text = cli.out("job", "get", "default/pcb")
+    assert "Phase:                      Waiting" in text
+    assert "Model in service:           2" in text
+    assert re.search(r"Last round: +1 train: Deployed, ", text)
+    as_json = json.loads(cli.out("job", "get", "pcb", "-o", "json"))
+    as_yaml = yaml.safe_load(cli.out("job", "get", "pcb", "-o", "yaml"))
+    assert as_json == as_yaml
+    assert as_json["spec"]["dataset"] == {"name": "boards", "trainProb": 0.5}
+
+
+def test_apply_again_and_as_a_dry_run(cli: Cli) -> None:
+    path = cli.folder / "job.yaml"
+    assert plain(cli.out("job", "apply", "-f", str(path))) == (
+        "KIND  NAMESPACE  NAME  ACTION\n"
+        "Dataset  default  boards  unchanged\n"
+        "Model  default  base  unchanged\n"
+        "IncrementalLearningJob  default  pcb  unchanged"
+    )
+    other = cli.folder / "other.yaml"
+    other.write_text(path.read_text().replace("name: pcb", "name: second"))
+    assert "second  created" in plain(cli.out("job", "apply", "-f", str(other), "--dry-run"))
+    assert "second" not in cli.out("job", "list")
+
+
+def test_apply_several_files_and_delete(cli: Cli) -> None:
+    first, second = cli.folder / "a.yaml", cli.folder / "b.yaml"
+    documents = cli.boards.job().replace("name: pcb", "name: short-lived").split("---\n")
+    first.write_text("---\n".join(documents[:2]))
+    second.write_text(documents[2])
+    assert "short-lived  created" in plain(cli.out("job", "apply", "-f", str(first), "-f", str(second)))
+    result = cli.run("job", "delete", "short-lived", code=1, input="n\n")
+    assert "Stop job short-lived?" in result.stdout
+    cli.run("job", "delete", "short-lived", "--yes")
+    assert "short-lived" not in cli.out("job", "list")
+
+
+def test_rounds(cli: Cli) -> None:
+    assert plain(cli.out("round", "list", "pcb", "--limit", "1")).splitlines()[0] == (
+        "ROUND  KIND  STATE  CANDIDATE  CHAMPION  DATASET  STARTED  ENDED  REASON"
+    )
+    text = plain(cli.out("round", "show", "pcb", "1"))
+    assert text.splitlines()[1].startswith("1  train  Deployed  2  1  1  TIME  TIME  ")
+    assert "\nStages\n" in text
+    assert re.search(r"\nTraining  1  TIME  ", text)
+    assert re.search(r"\nGate: better \(\d samples\)\n", text)
+    assert json.loads(cli.out("round", "show", "pcb", "1", "-o", "json"))["round"]["outcome"] == "Deployed"
+
+
+def test_models_are_promoted_and_rolled_back(cli: Cli) -> None:
+    lines = plain(cli.out("model", "list", "pcb")).splitlines()
+    assert lines[0] == "VERSION  IN SERVICE  ROUND  PARENT  DATASET  RUNTIME  FORMAT  BYTES  CREATED  NOTE"
+    assert lines[1].startswith("2  yes  1  1  1  python  json  ")
+    assert lines[2].startswith("1  no  -  -  -  python  json  ")
+    shown = yaml.safe_load(cli.out("model", "show", "pcb", "2"))
+    assert shown["manifest"]["files"][0]["size"] == shown["size"]
+    back = cli.run("model", "rollback", "pcb", "--reason", "try the old one", "--wait")
+    assert "Deployed" in back.stdout
+    assert json.loads(cli.out("job", "get", "pcb", "-o", "json"))["champion"] == 1
+    promoted = cli.run("model", "promote", "pcb", "2", "--reason", "and back", "--wait")
+    assert "Deployed" in promoted.stdout
+    assert json.loads(cli.out("job", "get", "pcb", "-o", "json"))["champion"] == 2
+
+
+def test_a_refused_request_is_a_failure(cli: Cli) -> None:
+    result = cli.run("model", "promote", "pcb", "99", "--reason", "no such model", "--wait", code=1)
+    assert "the request was refused" in result.stderr
+    assert "99" in result.stderr
+
+
+def test_a_failed_round_is_a_failure(cli: Cli) -> None:
+    command = ("trigger", "pcb", "train", "--reason", "no gain", "--param", "gain=-1", "--wait")
+    result = cli.run(*command, code=1)
+    assert "Failed" in result.stdout
+    assert "no gain from this" in cli.out("round", "show", "pcb", result.stdout.split()[3])
+
+
+def test_a_request_with_a_key_is_made_once(cli: Cli) -> None:
+    command = ("trigger", "request", "pcb", "deploy", "--version", "2", "--reason", "again", "--idempotency-key", "k")
+    first = json.loads(cli.out(*command, "-o", "json"))
+    assert json.loads(cli.out(*command, "-o", "json"))["id"] == first["id"]
+
+
+def test_explain(cli: Cli) -> None:
+    text = cli.out("trigger", "explain", "pcb")
+    assert text.startswith("does not fire\n")
+    assert "num_of_samples" in text
+    assert json.loads(cli.out("trigger", "explain", "pcb", "-o", "json"))["fire"] is False
+
+
+def test_samples(cli: Cli) -> None:
+    lines = plain(cli.out("sample", "list", "pcb", "--limit", "2")).splitlines()
+    assert lines[0] == "SAMPLE  PICKED  EDGE  MODEL  SCORE  LABELLED  PART  ROUND  RECEIVED"
+    assert len(lines) == 3
+    row = json.loads(cli.out("sample", "list", "pcb", "--picked", "import", "--labelled", "-o", "json"))[0]
+    name = row["record"]["sample_id"]
+    story = yaml.safe_load(cli.out("sample", "show", "pcb", name[:12]))
+    assert story["sample"]["record"]["sample_id"] == name
+    assert story["dataset_versions"][0] == 1
+    cli.run("sample", "label", "pcb", name, "--box", "1,1,8,9,short", "--author", "anna")
+    labels = yaml.safe_load(cli.out("sample", "show", "pcb", name))["labels"]
+    assert labels[-1]["author"] == "anna"
+    assert labels[-1]["annotation"]["boxes"][0]["label"] == 1
+    cli.run("sample", "label", "pcb", name, "--empty")
+    labels_file = cli.folder / "labels.txt"
+    labels_file.write_text(f"{name}.png 2,2,9,9,0\nunknown.png 1,1,2,2,0\n")
+    result = cli.run("sample", "import", "pcb", str(labels_file), "--format", "txt", "--clip")
+    assert plain(result.stdout).splitlines()[1] == "1  0  1  0"
+    assert "warning: no sample for unknown.png" in result.stderr
+    assert cli.run("sample", "list", "pcb", "--unlabelled").stderr == "no such samples\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--box", "1,2,3"), "X1,Y1,X2,Y2,CLASS"),
+        (("--box", "1,1,9,9,shrt"), "classes: open, short"),
+        (("--empty", "--class", "1"), "exactly one kind of label"),
+        ((), "exactly one kind of label"),
+    ],
+)
+def test_a_label_that_makes_no_sense_is_refused(cli: Cli, options: tuple[str, ...], said: str) -> None:
+    assert said in cli.run("sample", "label", "pcb", "a" * 64, *options, code=2).stderr
+
+
+def test_edges(cli: Cli) -> None:
+    made = json.loads(cli.out("edge", "register", "line-7", "-o", "json"))
+    assert len(made["token"]) >= 43
+    assert plain(cli.out("edge", "list")).splitlines()[1].startswith("line-7  -  -  -  TIME")
+    again = cli.run("edge", "register", "line-7", code=2)
+    assert "registered" in again.stderr
+    assert cli.out("edge", "remove", "line-7", "--yes") == "edge line-7 is removed\n"
+    cli.run("edge", "remove", "line-7", "--yes", code=4)
+
+
+def test_tokens(cli: Cli) -> None:
+    made = json.loads(cli.out("token", "create", "anna", "--days", "1", "-o", "json"))
+    listed = cli.out("token", "list")
+    assert "anna" in listed
+    assert made["token"] not in listed
+    assert "pcb" in cli.out("job", "list", "--url", cli.service.url, "--token", made["token"])
+    assert cli.out("token", "revoke", "anna") == "token anna is revoked\n"
+    refused = cli.run("job", "list", "--url", cli.service.url, "--token", made["token"], code=2)
+    assert "the token is not valid" in refused.stderr
+
+
+def test_events(cli: Cli) -> None:
+    lines = cli.out("events", "--job", "pcb").splitlines()
+    assert any("default/pcb" in line for line in lines)
+    entries = [json.loads(line) for line in cli.out("events", "-o", "json").splitlines()]
+    assert [entry["id"] for entry in entries] == sorted(entry["id"] for entry in entries)
+    after = entries[3]["id"]
+    assert json.loads(cli.out("events", "-o", "json", "--after", str(after)).splitlines()[0])["id"] > after
+    assert yaml.safe_load(cli.out("events", "-o", "yaml"))[0]["id"] == entries[0]["id"]
+
+
+def test_an_unknown_job_is_exit_code_4_with_a_suggestion(cli: Cli) -> None:
+    result = cli.run("job", "get", "pbc", code=4)
+    assert result.stderr == (
+        "error: default/pbc: there is no such job\nhint: did you mean default/pcb? jobs: default/pcb\n"
+    )
+
+
+def test_a_wrong_description_is_refused_by_the_service_line_by_line(cli: Cli) -> None:
+    result = cli.run("trigger", "pcb", "train", "--reason", " ", code=2)
+    assert "body.reason" in result.stderr
