@@ -32,9 +32,12 @@ def insert(
     source: str | None = None,
     holdout: bool = False,
 ) -> bool:
-    """Add a sample. False when the job has it already (nothing changes then, also not its part)."""
+    """Add a sample. False when the job has it already: then it only learns its file name, if it had none."""
     job = _lock(session, job_id)
-    if _select(session, job_id, record.sample_id) is not None:
+    known = _select(session, job_id, record.sample_id)
+    if known is not None:
+        known.source = known.source or source
+        session.flush()
         return False
     session.add(
         Sample(

@@ -48,7 +48,7 @@ class _Watched:
     url: str
     holdout: bool
     checked_at: datetime | None = None
-    read_sha256: str = ""
+    reading: str = ""
     folder: SourceFolder | None = None
     pending: deque[Item] = field(default_factory=deque)
 
@@ -112,13 +112,13 @@ def _read(tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> None:
     where = f"Dataset {job.key.namespace}/{job.spec.dataset.name}: {'holdoutUrl' if file.holdout else 'url'}"
     file.folder, name = open_source(file.url, where)
     data = file.folder.read(name, MAX_INDEX_BYTES)
-    digest = hashlib.sha256(data).hexdigest()
+    reading = f"{hashlib.sha256(data).hexdigest()} {spec.format} {job.spec.class_names}"
     with tools.db.read() as session:
-        if digest == file.read_sha256 and lines.bad(session, job.id) == 0:
+        if reading == file.reading and lines.bad(session, job.id) == 0:
             return
         items = list(read_items(data, spec.format, job.spec.class_names, file.url))
         known = lines.known(session, job.id, file.holdout, [item.digest for item in items])
-    file.read_sha256 = digest
+    file.reading = reading
     file.pending.extend(item for item in items if known.get(item.digest, "never seen") is not None)
 
 

@@ -1,0 +1,205 @@
+import json
+
+import pytest
+
+from fixtures_gm import job_spec, png
+from globalmanager.db import samples
+from globalmanager.db.values import SampleFilter
+
+
+@pytest.fixture
+def stream(world):
+    """A job fed by a txt index alone, which never trains by itself."""
+    spec = job_spec()
+    spec["trainSpec"]["trigger"]["condition"]["threshold"] = 1000
+    world.apply(spec)
+
+    def add(*numbers, name="stream.txt", mode="a", boxes=" 1,1,5,5,0"):
+        for number in numbers:
+            (world.folder / f"{number}.png").write_bytes(png(number))
+        with (world.folder / name).open(mode) as file:
+            file.write("".join(f"{number}.png{boxes}\n" for number in numbers))
+
+    world.add = add
+    return world
+
+
+def listed(world, **wanted):
+    with world.db.read() as session:
+        page = samples.list_page(session, world.job().id, SampleFilter(**wanted), limit=1000, newest_first=False)
+    return page.items
+
+
+def test_lines_become_labelled_samples_once(stream):
+    stream.add(1, 2, 3)
+    stream.tick(2)
+    stream.tick(3)
+    rows = listed(stream)
+    assert [row.source for row in rows] == ["1.png", "2.png", "3.png"]
+    assert {row.record.picked for row in rows} == {"import"}
+    assert {row.label.author for row in rows} == {"dataset/stream"}
+    assert {row.part for row in rows} == {"train", "eval"}
+    assert stream.store.get(f"default/boards/samples/{rows[0].record.sample_id}.png") == png(1)
+    assert [event.data["samples"] for event in stream.events("DatasetImported")] == [3]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda add: add(4), 4),
+        (lambda add: add(1, 2, 3, 4, mode="w"), 4),
+        (lambda add: add(4, 5, mode="w"), 5),
+        (lambda add: add(2, mode="w"), 3),
+        (lambda add: add(9, 8, 7, 1, 2, 3, mode="w"), 6),
+    ],
+    ids=["appended", "rewritten", "rotated", "shrunk", "put in front"],
+)
+def test_a_changed_file_brings_what_is_new_in_it(stream, change, expected):
+    stream.add(1, 2, 3)
+    stream.tick(2)
+    change(stream.add)
+    stream.tick(2)
+    assert len(listed(stream)) == expected
+
+
+def test_a_line_with_another_label_labels_again(stream):
+    stream.add(1)
+    stream.tick(2)
+    stream.add(1, boxes="")
+    stream.tick(2)
+    [row] = listed(stream)
+    assert row.label.annotation.boxes == ()
+    with stream.db.read() as session:
+        assert len(samples.story(session, stream.job().id, row.record.sample_id).labels) == 2
+
+
+def test_images_that_are_missing_or_damaged_are_told_once_and_tried_again(stream):
+    stream.add(1, 2, 3, 4)
+    (stream.folder / "2.png").unlink()
+    (stream.folder / "3.png").write_bytes(png(3)[:45])
+    with (stream.folder / "stream.txt").open("a") as file:
+        file.write("4.png 1,1,50,5,0\n4.png 1,1\n4.png 1,1,5,5,7\n")
+    stream.tick(4)
+    assert [row.source for row in listed(stream)] == ["1.png", "4.png"]
+    problems = [event.message for event in stream.events("SampleProblem")]
+    assert len(problems) == 5
+    assert "line 2" in problems[0]
+    assert "there is no such file" in problems[0]
+    assert "damaged" in problems[1]
+    assert "outside the image" in problems[2]
+    assert "is no box" in problems[3]
+    assert "class 7 is not known" in problems[4]
+    (stream.folder / "2.png").write_bytes(png(2))
+    stream.tick(2)
+    assert len(listed(stream)) == 3
+    assert len(stream.events("SampleProblem")) == 5
+    assert stream.job().degraded is None
+
+
+def test_hold_out_samples_are_never_trained_on(stream):
+    spec = job_spec()
+    stream.apply(spec, holdoutUrl=str(stream.folder / "holdout.txt"))
+    stream.add(1, 2, 3, name="holdout.txt")
+    stream.add(*range(1, 12))
+    stream.until(lambda job: job.state.champion == 2)
+    held = listed(stream, part="holdout")
+    assert {row.source for row in held} == {"1.png", "2.png", "3.png"}
+    train, evaluate = stream.trainer.runs
+    ids = {row.record.sample_id for row in held}
+    from pathlib import Path
+
+    trained = Path(train.env["TRAIN_DATASET_URL"]).read_text()
+    assert not any(sample in trained for sample in ids)
+    assert stream.round(1).evaluation.holdout == ids
+    assert stream.round(1).verdict.outcome == "better"
+    assert stream.job().totals.holdout == 3
+    assert all(sample in Path(evaluate.env["TEST_DATASET_URL"]).read_text() for sample in ids)
+
+
+def test_a_sample_that_was_trained_on_cannot_become_hold_out(stream):
+    stream.add(1)
+    stream.tick(2)
+    stream.add(1, name="holdout.txt")
+    stream.apply(
+        stream.job().spec.model_dump(by_alias=True, exclude_unset=True), holdoutUrl=str(stream.folder / "holdout.txt")
+    )
+    stream.tick(5)
+    [row] = listed(stream)
+    assert row.part in ("train", "eval")
+    [problem] = stream.events("SampleProblem")
+    assert "cannot become hold-out" in problem.message
+
+
+def test_a_sample_from_an_edge_that_nobody_has_labelled_can_become_hold_out(stream):
+    stream.images = 49
+    stream.sample(label=None)
+    stream.apply(
+        stream.job().spec.model_dump(by_alias=True, exclude_unset=True), holdoutUrl=str(stream.folder / "holdout.txt")
+    )
+    stream.add(50, name="holdout.txt")
+    stream.tick(3)
+    [row] = listed(stream)
+    assert (row.part, row.record.picked) == ("holdout", "hard")
+
+
+def test_a_coco_file_is_watched_as_well(stream):
+    (stream.folder / "1.png").write_bytes(png(1))
+    (stream.folder / "2.png").write_bytes(png(2, size=(9, 9)))
+    coco = {
+        "images": [{"id": n, "file_name": f"{n}.png", "width": 8, "height": 8} for n in (1, 2)],
+        "categories": [{"id": 5, "name": "bad"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 5, "bbox": [1, 2, 3, 4], "iscrowd": 0}],
+    }
+    (stream.folder / "coco.json").write_text(json.dumps(coco))
+    spec = stream.job().spec.model_dump(by_alias=True, exclude_unset=True)
+    stream.apply(spec, url=str(stream.folder / "coco.json"), format="json")
+    stream.tick(3)
+    [row] = listed(stream)
+    [box] = row.label.annotation.boxes
+    assert (box.x1, box.y1, box.x2, box.y2, box.label) == (1, 2, 4, 6, 1)
+    [problem] = stream.events("SampleProblem")
+    assert "the image is 9 x 9, the file says 8 x 8" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        ({"url": "/no/such/index.txt", "format": "txt"}, "there is no such file"),
+        ({"url": "stream.txt", "format": "txt"}, "is relative"),
+        ({"url": "http://host/index.txt", "format": "txt"}, "cannot be read"),
+        ({"format": "csv"}, "cannot be watched"),
+        ({"format": "json"}, "this is no JSON"),
+    ],
+)
+def test_a_dataset_that_cannot_be_read_degrades_the_job_and_the_loop_goes_on(stream, dataset, words):
+    stream.add(100)
+    stream.apply(job_spec(), **dataset)
+    stream.samples(8)
+    job = stream.tick(4)
+    assert "dataset: " in job.degraded
+    assert words in job.degraded
+    assert job.state.champion == 2
+    assert len(stream.events("Degraded")) == 1
+    stream.apply(job_spec())
+    stream.until(lambda job: job.degraded is None)
+    assert any(row.source == "100.png" for row in listed(stream))
+
+
+def test_a_job_without_class_names_takes_any_label(stream):
+    spec = job_spec()
+    del spec["classNames"]
+    stream.apply(spec)
+    stream.add(*range(1, 9), boxes=" 41")
+    stream.until(lambda job: job.state.champion == 2)
+    assert {row.label.annotation.label for row in listed(stream)} == {41}
+
+
+def test_many_lines_are_taken_in_batches_and_survive_a_crash(stream):
+    stream.add(*range(1, 151))
+    stream.clock.advance(1)
+    assert stream.engine().tick()
+    assert len(listed(stream)) == 64
+    stream.crash()
+    stream.tick(3)
+    assert len(listed(stream)) == 150
+    assert stream.job().totals.samples == 150
