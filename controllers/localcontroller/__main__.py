@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from localcontroller.controller import LocalController
 from localcontroller.settings import LocalControllerSettings
 from localcontroller.sink import HttpReportSink
-from sedna.common.errors import SednaError, SpecError, UserError
+from sedna.common.errors import AuthError, SednaError, SpecError, UserError
 from sedna.common.log import LOGGER, setup_logging
 from sedna.edge.http_link import HttpEdgeLink
 
@@ -35,7 +35,10 @@ def run(settings: LocalControllerSettings) -> None:
     """Serve until a signal asks for the end."""
 
     def token() -> str:
-        return settings.token_file.read_text(encoding="utf-8").strip()
+        try:
+            return settings.token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise AuthError(f"the token cannot be read: {error.strerror}", where=str(settings.token_file)) from error
 
     sink = HttpReportSink(settings.cloud_url, token)
     link = HttpEdgeLink(settings.cloud_url, token)

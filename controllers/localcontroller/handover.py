@@ -75,10 +75,19 @@ class Handover:
             try:
                 self.deliver_pending()
             except (TemporaryError, AuthError) as error:
-                wait = min(max(wait * 2, self._first_wait), self._longest_wait)
-                LOGGER.warning("reports wait for the cloud, next try in %.1f s: %s", wait, error)
-                self._stopping.wait(wait * random.uniform(0.8, 1.2))
+                wait = self._pause(wait, str(error))
+                continue
+            except Exception as error:  # the thread's boundary: a defect must not keep reports back for good
+                LOGGER.exception("unexpected error in the hand-over")
+                wait = self._pause(wait, str(error))
                 continue
             wait = 0.0
             if not self._stopping.is_set():
                 self._wake.wait()
+
+    def _pause(self, last: float, reason: str) -> float:
+        """Wait longer than the last time; returns how long, without the jitter that keeps nodes apart."""
+        wait = min(max(last * 2, self._first_wait), self._longest_wait)
+        LOGGER.warning("reports wait for the cloud, next try in %.1f s: %s", wait, reason)
+        self._stopping.wait(wait * random.uniform(0.8, 1.2))
+        return wait

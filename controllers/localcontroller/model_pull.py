@@ -108,6 +108,8 @@ class ModelPull:
                 self.heartbeat()
             except SednaError as error:
                 LOGGER.warning("heartbeat of %s failed: %s", self._edge, error)
+            except Exception:  # the thread's boundary: a defect must not silence this node for good
+                LOGGER.exception("unexpected error in a heartbeat")
             self._beat.wait(self._period)
 
     def _fetch_loop(self) -> None:
@@ -120,3 +122,5 @@ class ModelPull:
                 self.fetch()
             except SednaError as error:
                 LOGGER.warning("models of %s cannot be fetched now: %s", self._edge, error)
+            except Exception:  # likewise
+                LOGGER.exception("unexpected error while fetching models")

@@ -116,7 +116,7 @@ def test_unknown_kinds_are_taken_as_upstream_does(controller: LocalController, c
 
 
 def test_reports_wait_while_the_cloud_is_away_and_keep_their_order(controller: LocalController, cloud: Cloud) -> None:
-    cloud.errors = [LinkUnavailableError("down"), AuthError("token expired")]
+    cloud.errors = [LinkUnavailableError("down"), AuthError("token expired"), RuntimeError("a defect")]
     for name in ("one", "two", "three"):
         assert post(controller, name, {"name": name}).status_code == 200
     cloud.wait_for(3)

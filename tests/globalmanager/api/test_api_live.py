@@ -10,14 +10,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fixtures_api import EDGE, Api, png, sample_record
+from fixtures_api import ADMIN, EDGE, Api, png, sample_record
+from fixtures_service import eventually
 from globalmanager.api.app import create_app
-from globalmanager.db import events, jobs, models
+from globalmanager.db import events, jobs, models, workers
+from localcontroller import HttpReportSink, LocalController, WorkerReport
 from localcontroller.http_server import ThreadedServer
 from sedna.common.errors import AuthError, DataError, LinkUnavailableError, NotFoundError
 from sedna.common.types import JobKey, SampleRecord
 from sedna.edge.http_link import HttpEdgeLink
 from sedna.edge.protocol import EdgeHeartbeat
+from sedna.loop.state import Stage
 from sedna.store.models import fetch_model_over, publish_model
 
 JOB = JobKey(name="pcb")
@@ -70,6 +73,48 @@ def test_the_edges_own_client_works_against_these_routes(api: Api, server: Threa
             link.model_manifest(JOB, 9)
     finally:
         link.close()
+
+
+def test_a_local_controller_hands_reports_over(api: Api, server: ThreadedServer, tmp_path: Path) -> None:
+    """A worker's report, through upstream's route and the outbox, over HTTP to the global manager."""
+    api.apply()
+    with api.services.db.write() as session:
+        job = jobs.get(session, JOB)
+        workers.ensure(session, job.id, 1, Stage.TRAINING, 1, name="train-worker-1", handle={}, now=api.clock.now())
+    sink = HttpReportSink(server.url, lambda: ADMIN)
+    controller = LocalController(tmp_path / "lc", sink, port=0)
+    controller.start()
+    body = {
+        "name": "train-worker-1", "namespace": "default", "ownerName": "pcb", "ownerKind": "incrementallearningjob",
+        "kind": "train", "status": "completed", "results": [{"format": "pb", "url": "/m.pb", "metrics": None}],
+    }  # fmt: skip
+    try:
+        for report in ({"name": "who"}, body):  # the first lacks what the engine needs: refused, and out of the way
+            url = f"{controller.url}/sedna/workers/{report['name']}/info"
+            assert httpx.post(url, json=report, timeout=10).json() == {"Status": 200, "Message": "OK"}
+        eventually(lambda: httpx.get(f"{controller.url}/healthz", timeout=10).json()["pending_reports"] == 0)
+    finally:
+        controller.stop()
+        sink.close()
+    with api.services.db.read() as session:
+        row = workers.by_name(session, "train-worker-1")
+    assert row is not None
+    assert row.report is not None
+    assert row.report["results"] == body["results"]
+
+
+def test_the_sink_tells_later_from_never(api: Api, server: ThreadedServer) -> None:
+    wrong = HttpReportSink(server.url, lambda: "wrong")
+    with pytest.raises(AuthError):
+        wrong.deliver(WorkerReport(name="w", kind="train", status="completed"))
+    wrong.close()
+    sink = HttpReportSink(server.url, lambda: ADMIN)
+    with pytest.raises(DataError, match="422"):
+        sink.deliver(WorkerReport(name="w"))
+    server.stop()
+    with pytest.raises(LinkUnavailableError):
+        sink.deliver(WorkerReport(name="w", kind="train", status="completed"))
+    sink.close()
 
 
 class Hose:

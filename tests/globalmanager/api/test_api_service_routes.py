@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -112,3 +113,8 @@ def test_the_documentation_page_is_served(api: Api) -> None:
     response = api.http.get("/docs")
     assert response.status_code == 200
     assert "/openapi.json" in response.text
+    policy = response.headers["content-security-policy"]
+    source = re.search(r'<script src="(https://[^/]+)/', response.text)
+    assert source is not None
+    assert source.group(1) in policy, "the page must be able to load its viewer"
+    assert "connect-src 'self'" in policy

@@ -11,7 +11,7 @@ import pytest
 
 from fixtures_service import Boards, eventually
 from globalmanager.auth.admin_token import ensure_admin_token
-from globalmanager.db import tokens
+from globalmanager.db import lease, tokens
 from globalmanager.service.service import Service
 from globalmanager.service.settings import ServiceSettings
 from sedna.common.clock import SystemClock
@@ -108,6 +108,14 @@ def test_workers_find_the_local_controller_at_its_old_port_after_a_restart(tmp_p
         third = Service(settings)
         assert third.api.engine_settings.lc_server != address, "a taken port must not keep the service from starting"
         third.stop()
+
+
+def test_a_service_whose_engine_lost_its_lease_says_so(service: Service) -> None:
+    eventually(lambda: service.engine.running)
+    assert service.fault() is None
+    with service.api.db.write() as session:
+        lease.acquire(session, "another", "elsewhere", SystemClock().now(), 60, is_dead=lambda _: True)
+    assert "engine has stopped" in eventually(service.fault)
 
 
 def test_an_edge_in_the_process_serves_the_model(tmp_path: Path, boards: Boards) -> None:
