@@ -1,4 +1,6 @@
 import json
+import resource
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.edge_twins import JOB, MemoryLink, make_classifier, manifest_of, png
-from sedna.common.errors import AuthError, LinkUnavailableError, ModelError
+from sedna.common.errors import AuthError, LinkUnavailableError, ModelError, StorageFullError
 from sedna.common.types import Box, Prediction
 from sedna.edge.lease import NoModelError
 from sedna.edge.selftest import GoldenSample, SelfTest
@@ -341,3 +343,21 @@ def test_the_state_file_says_what_is_served(setting, tmp_path):
     state = json.loads((tmp_path / "slot" / "slot.json").read_text())
     assert state["current"] == {"version": 2, "manifest_sha256": desired.manifest_sha256}
     assert state["previous"]["version"] == 1
+
+
+def test_a_full_disk_keeps_the_old_model_and_tries_again(setting, tmp_path):
+    slot = setting.slot(setting.recording)
+    ensure(slot, setting.publish(1))
+    desired = setting.publish(2)
+    program_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, program_limit[1]))
+    try:
+        with pytest.raises(StorageFullError):
+            ensure(slot, desired)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, program_limit)
+        signal.signal(signal.SIGXFSZ, before)
+    assert (served(slot), slot.status.failed_version) == (1, None)
+    assert ensure(slot, desired)
+    assert served(slot) == 2

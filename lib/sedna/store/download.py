@@ -63,8 +63,11 @@ def stream_to_file(
             path.parent.mkdir(parents=True, exist_ok=True)
             file = temporary.open("xb")
         try:
-            with file:
+            try:
                 found = copy_stream(stream, file, str(path), size)
+            finally:
+                with os_errors(str(path), writing=True):
+                    file.close()  # flushes again what a full disk has refused, and is refused again
             if sha256 is not None and found != sha256:
                 raise IntegrityError(f"the bytes have sha256 {found}, recorded is {sha256}", where=str(path))
             with os_errors(str(path), writing=True):
