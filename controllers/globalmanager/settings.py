@@ -27,7 +27,7 @@ class EngineSettings(BaseModel):
     lost_after_seconds: float = Field(
         default=30.0, gt=0, description="a started worker that left no trace for this long is lost"
     )
-    lc_server: str = Field(default="http://127.0.0.1:9100", description="base URL to which workers report")
+    lc_server: str = Field(default="", description="base URL to which workers report; empty: only by file")
     eval_history_rounds: int = Field(
         default=5, ge=1, description="candidates are judged on the evaluation samples of so many rounds, as upstream"
     )

@@ -150,16 +150,16 @@ def eval_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder
 
 
 def _environment(tools: Tools, job: JobRow, name: str, folder: Path, index: Path) -> dict[str, str]:
-    return {
+    env = {
         "NAMESPACE": job.key.namespace,
         "JOB_NAME": job.key.name,
         "WORKER_NAME": name,
-        "LC_SERVER": tools.settings.lc_server,
         "ORIGINAL_DATASET_URL": str(index),
         "REPORT_PATH": str(folder / REPORT),
         "PROGRESS_PATH": str(folder / "progress.jsonl"),
         "CLASS_NAMES": json.dumps(list(job.spec.class_names)),
     }
+    return env | ({"LC_SERVER": tools.settings.lc_server} if tools.settings.lc_server else {})
 
 
 def _spec(
