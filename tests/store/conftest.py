@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from pydantic import SecretStr
 
 from fixtures_s3 import S3Server, s3_server
@@ -14,9 +13,6 @@ from sedna.store.s3 import S3Store
 
 __all__ = ["s3_server"]
 
-# A deadline would make a busy machine look like a fault of the code.
-settings.register_profile("sedna", deadline=None)
-settings.load_profile("sedna")
 
 
 def settings_of(server: S3Server) -> S3Settings:
