@@ -238,6 +238,50 @@ def test_http_server_that_is_not_there(tmp_path):
         FileOps.download("http://127.0.0.1:1/m.pb", str(tmp_path / "m.pb"))
 
 
+S3_ERROR = "<Error><Code>{code}</Code><Message>as asked</Message><RequestId>1</RequestId><HostId>1</HostId></Error>"
+
+
+class _FaultyS3(_Web):
+    status, body = 503, ""
+
+    def do_GET(self):
+        content = type(self).body.encode()
+        self.send_response(type(self).status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (503, S3_ERROR.format(code="ServiceUnavailable"), StoreUnavailableError),
+        (503, S3_ERROR.format(code="SlowDown"), StoreUnavailableError),
+        (503, "", StoreUnavailableError),
+        (400, S3_ERROR.format(code="InvalidArgument"), PermanentError),
+        (403, S3_ERROR.format(code="AccessDenied"), AuthError),
+        (404, S3_ERROR.format(code="NoSuchBucket"), NotFoundError),
+        (200, "<html>a proxy's greeting</html>", StoreUnavailableError),
+        (200, "no XML", StoreUnavailableError),
+    ],
+)
+def test_what_a_faulty_s3_answers_becomes_an_error_of_the_tree(monkeypatch, tmp_path, status, body, kind):
+    handler = type("Handler", (_FaultyS3,), {"status": status, "body": body})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    monkeypatch.setenv("S3_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    try:
+        with pytest.raises(kind):
+            FileOps.download("s3://bucket/key", str(tmp_path / "x"))
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def bucket(s3_server, monkeypatch):
     monkeypatch.setenv("S3_ENDPOINT_URL", s3_server.endpoint)
@@ -267,6 +311,9 @@ def test_s3_file(bucket, tree, tmp_path):
         FileOps.download(f"{bucket}/file-ops/on")
     with pytest.raises(NotFoundError):
         FileOps.download("s3://no-such-bucket/x")
+    for wrong in ("s3://b/x", "s3:///x"):
+        with pytest.raises(SpecError, match="s3://bucket/key"):
+            FileOps.download(wrong)
     assert FileOps.load(FileOps.dump({"a": 1}, f"{bucket}/file-ops/o.joblib")) == {"a": 1}
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import httpx
 import tenacity
@@ -162,7 +163,7 @@ def _put(client: Minio, bucket: str, name: str, file: Path) -> None:
 
 @contextmanager
 def _s3_errors(where: str) -> Iterator[None]:
-    from minio.error import MinioException, S3Error, ServerError
+    from minio.error import MinioException, S3Error
     from urllib3.exceptions import HTTPError
 
     try:
@@ -175,7 +176,11 @@ def _s3_errors(where: str) -> Iterator[None]:
         if error.response.status >= 500 or error.code == "SlowDown":
             raise StoreUnavailableError(f"{error.code}: {error.message}", where=where) from error
         raise PermanentError(f"{error.code}: {error.message}", where=where) from error
-    except (HTTPError, ServerError) as error:
-        raise StoreUnavailableError(f"no answer: {error}", where=where) from error
-    except MinioException as error:
-        raise PermanentError(str(error), where=where) from error
+    except (HTTPError, MinioException) as error:
+        raise StoreUnavailableError(f"no answer of an S3 service: {error}", where=where) from error
+    except ParseError as error:
+        raise StoreUnavailableError(f"the answer is not S3's: {error}", where=where) from error
+    except ValueError as error:
+        if "XML" in str(error):  # the client does not expect a greeting page of a proxy
+            raise StoreUnavailableError(f"the answer is not S3's: {error}", where=where) from error
+        raise SpecError(str(error), where=where, hint="s3://bucket/key, a bucket has 3 to 63 characters") from error
