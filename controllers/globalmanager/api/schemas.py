@@ -18,7 +18,6 @@ __all__ = [
     "JobSummary",
     "JobView",
     "LabelBody",
-    "PromoteBody",
     "Readiness",
     "ReasonBody",
     "RoundView",
@@ -111,9 +110,6 @@ class ReasonBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "false alarms on line 3"}]})
 
     reason: Reason
-
-
-PromoteBody = ReasonBody
 
 
 class LabelBody(Body):
