@@ -1,0 +1,214 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event, text
+
+from fixtures_gm import BOX, new_world, png, record_of
+from globalmanager.db import datasets, samples
+from globalmanager.db.values import SampleFilter
+from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.types import Annotation, Picked
+from sedna.loop.split import part_of
+
+
+@pytest.fixture
+def job(world):
+    world.apply()
+    return world.job()
+
+
+def add(world, job, number, **options):
+    with world.db.write() as session:
+        record = record_of(png(number))
+        samples.insert(session, job.id, record, world.clock.now(), **options)
+        return record.sample_id
+
+
+def label(world, job, sample, annotation=BOX, author="ann"):
+    with world.db.write() as session:
+        return samples.add_label(session, job.id, sample, annotation, author, world.clock.now())
+
+
+def test_a_sample_is_one_row_by_its_content(world, job):
+    first = add(world, job, 1)
+    with world.db.write() as session:
+        assert not samples.insert(session, job.id, record_of(png(1)), world.clock.now(), holdout=True)
+        assert samples.get(session, job.id, first).part is None
+    assert world.job().totals.samples == 1
+
+
+def test_parts_follow_the_order_of_labelling_and_stay(world, job):
+    ids = [add(world, job, number) for number in range(10)]
+    for sample in reversed(ids):
+        label(world, job, sample)
+    parts = {}
+    with world.db.read() as session:
+        for ordinal, sample in enumerate(reversed(ids)):
+            parts[sample] = samples.get(session, job.id, sample).part
+            assert parts[sample] == part_of(ordinal, 0.5)
+    relabelled = label(world, job, ids[0], Annotation(label=1), "bea")
+    assert relabelled.part == parts[ids[0]]
+    assert relabelled.label.author == "bea"
+    totals = world.job().totals
+    assert (totals.train, totals.eval, totals.unlabelled) == (5, 5, 0)
+
+
+def test_hold_out_samples_take_no_ordinal(world, job):
+    held = add(world, job, 1, holdout=True)
+    assert label(world, job, held).part == "holdout"
+    assert label(world, job, add(world, job, 2)).part == part_of(0, 0.5)
+    assert world.job().totals.holdout == 1
+
+
+def test_the_same_statement_twice_is_one_label(world, job):
+    sample = add(world, job, 1)
+    label(world, job, sample)
+    label(world, job, sample, author="bea")
+    with world.db.read() as session:
+        assert [entry.author for entry in samples.story(session, job.id, sample).labels] == ["ann"]
+
+
+def test_a_round_takes_a_sample_once_and_may_give_it_back(world, job):
+    for number in range(4):
+        label(world, job, add(world, job, number))
+    add(world, job, 99)
+    with world.db.write() as session:
+        assert samples.take_new(session, job.id, 1) == 4
+        assert samples.take_new(session, job.id, 2) == 0
+        assert samples.counts(session, job.id).train_new == 0
+        assert samples.release(session, job.id, 1) == 4
+        counts = samples.counts(session, job.id)
+    assert (counts.train_new, counts.eval_new, counts.train_total, counts.unlabelled) == (2, 2, 2, 1)
+    assert counts.oldest_new_at == world.clock.now()
+
+
+def test_a_dataset_version_is_fixed_by_its_newest_label(world, job):
+    ids = [add(world, job, number) for number in range(4)]
+    for sample in ids[:3]:
+        label(world, job, sample)
+    with world.db.write() as session:
+        version = datasets.create(session, job.id, 1, samples.take_new(session, job.id, 1), world.clock.now())
+    label(world, job, ids[3])
+    label(world, job, ids[0], Annotation())
+    with world.db.read() as session:
+        members = {member.sample_id: member for member in datasets.members(session, job.id, version.label_seq)}
+        now = list(datasets.members(session, job.id, version.label_seq + 2))
+    assert set(members) == set(ids[:3])
+    assert members[ids[0]].annotation == BOX
+    assert len(now) == 4
+    assert now[0].annotation == Annotation()
+    assert (version.version, version.parent, version.train, version.eval, version.new) == (1, None, 1, 2, 3)
+
+
+def test_pages_hold_everything_once_in_order(world, job):
+    ids = [add(world, job, number) for number in range(7)]
+    for sample in ids[::2]:
+        label(world, job, sample)
+
+    def walk(**options):
+        cursor, seen = None, []
+        while True:
+            with world.db.read() as session:
+                page = samples.list_page(session, job.id, limit=2, cursor=cursor, **options)
+            seen += [row.record.sample_id for row in page.items]
+            cursor = page.next
+            if cursor is None:
+                return seen
+
+    assert walk(newest_first=False) == ids
+    assert walk() == ids[::-1]
+    assert walk(wanted=SampleFilter(labelled=True), newest_first=False) == ids[::2]
+    assert walk(wanted=SampleFilter(labelled=False), newest_first=False) == ids[1::2]
+    assert walk(wanted=SampleFilter(picked=Picked.AUDIT)) == []
+    assert walk(wanted=SampleFilter(edge="edge-1", part="train"), newest_first=False) == ids[2::4]
+
+
+@pytest.mark.parametrize(("limit", "cursor"), [(0, None), (1001, None), (5, "x"), (5, "-1"), (5, "9" * 30)])
+def test_impossible_pages_are_refused(world, job, limit, cursor):
+    with world.db.read() as session, pytest.raises(SpecError):
+        samples.list_page(session, job.id, limit=limit, cursor=cursor)
+
+
+def test_unknown_samples(world, job):
+    with world.db.read() as session:
+        for ask in (samples.get, samples.story):
+            with pytest.raises(NotFoundError, match="no such sample"):
+                ask(session, job.id, "0" * 64)
+    with pytest.raises(NotFoundError):
+        label(world, job, "0" * 64)
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["add", "holdout", "label", "take", "release"]), st.integers(0, 7)), max_size=40
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=steps)
+def test_counters_always_agree_with_the_rows(steps):
+    with new_world() as world:
+        world.apply()
+        job = world.job()
+        number = 0
+        with world.db.write() as session:
+            for what, which in steps:
+                record = record_of(png(which))
+                if what in ("add", "holdout"):
+                    samples.insert(session, job.id, record, world.clock.now(), holdout=what == "holdout")
+                elif what == "label" and samples.exists(session, job.id, record.sample_id):
+                    samples.add_label(
+                        session, job.id, record.sample_id, Annotation(label=which), "x", world.clock.now()
+                    )
+                elif what == "take":
+                    number += 1
+                    samples.take_new(session, job.id, number)
+                elif what == "release":
+                    samples.release(session, job.id, number)
+        with world.db.read() as session:
+            rows = samples.list_page(session, job.id, limit=100).items
+            counts = samples.counts(session, job.id)
+        totals = world.job().totals
+        assert totals.samples == len(rows)
+        for part in ("train", "eval", "holdout"):
+            assert getattr(totals, part) == sum(row.part == part and row.label is not None for row in rows)
+        for part, found in (("train", counts.train_new), ("eval", counts.eval_new)):
+            assert found == sum(row.part == part and row.label is not None and row.round_used is None for row in rows)
+        ordinals = sorted((row.labelled_at, row.id) for row in rows if row.part in ("train", "eval"))
+        assert totals.train == sum(part_of(ordinal, 0.5) == "train" for ordinal in range(len(ordinals)))
+
+
+QUERIES = {
+    "the counts": "SELECT part, count(*) FROM samples WHERE job_id = 1 AND labelled_at IS NOT NULL"
+    " AND round_used IS NULL GROUP BY part",
+    "the unlabelled": "SELECT id FROM samples WHERE job_id = 1 AND labelled_at IS NULL ORDER BY id LIMIT 100",
+    "a sample": "SELECT id FROM samples WHERE job_id = 1 AND sample_id = 'x'",
+    "a release": "SELECT id FROM samples WHERE job_id = 1 AND round_used = 3",
+    "the audit": "SELECT tp FROM samples WHERE job_id = 1 AND model_version = 3 AND picked = 'audit'"
+    " AND labelled_at IS NOT NULL ORDER BY id DESC LIMIT 1000",
+    "a page of a part": "SELECT id FROM samples WHERE job_id = 1 AND part = 'train' ORDER BY id DESC LIMIT 100",
+    "a label": "SELECT id FROM labels WHERE job_id = 1 AND seq = 7",
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_no_question_reads_the_whole_table(world, job, query):
+    with world.db.read() as session:
+        plan = " ".join(str(row) for row in session.execute(text(f"EXPLAIN QUERY PLAN {query}")))
+    assert "SEARCH" in plan
+    assert "SCAN" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_the_cost_of_a_sample_does_not_grow(world, job):
+    """Counted in rows touched, not in seconds: the plans above say which rows, this says that nothing else is done."""
+    with world.db.write() as session:
+        statements = []
+        event.listen(session.connection(), "before_cursor_execute", lambda *args: statements.append(args[2]))
+        costs = []
+        for number in range(50):
+            del statements[:]
+            record = record_of(png(number))
+            samples.insert(session, job.id, record, world.clock.now())
+            samples.add_label(session, job.id, record.sample_id, BOX, "ann", world.clock.now())
+            costs.append(len(statements))
+    assert len(set(costs[1:])) == 1

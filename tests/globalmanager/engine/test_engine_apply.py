@@ -1,0 +1,97 @@
+import pytest
+
+from fixtures_gm import KEY, job_spec
+from globalmanager.db import jobs, resources
+from globalmanager.engine.apply import apply_resources, delete_job
+from sedna.common.errors import ConflictError, NotFoundError, SpecError
+from sedna.common.types import JobKey
+from sedna.loop.spec import Dataset, IncrementalLearningJob, Model
+
+
+def job(name="boards", **changes):
+    return IncrementalLearningJob.model_validate({"metadata": {"name": name}, "spec": job_spec() | changes})
+
+
+def dataset(name="stream", url="/data/stream.txt"):
+    return Dataset.model_validate({"metadata": {"name": name}, "spec": {"url": url, "format": "txt"}})
+
+
+def model(name="first"):
+    return Model.model_validate({"metadata": {"name": name}, "spec": {"url": "/models/first", "format": "json"}})
+
+
+def apply(world, *wanted, **options):
+    return [entry.action for entry in apply_resources(world.db, wanted, world.clock.now(), **options)]
+
+
+def test_what_was_created_updated_or_left(world):
+    assert apply(world, job(), dataset(), model()) == ["created"] * 3
+    assert apply(world, job(), dataset(), model()) == ["unchanged"] * 3
+    assert apply(world, dataset(url="/other.txt"), job()) == ["updated", "unchanged"]
+    assert apply(world, job(classNames=["a"])) == ["updated"]
+    assert world.job().generation == 2
+    assert world.job().spec.class_names == ("a",)
+    assert len(world.events("Applied")) == 5
+
+
+def test_a_dry_run_says_the_same_and_stores_nothing(world):
+    assert apply(world, job(), dataset(), model(), dry_run=True) == ["created"] * 3
+    with world.db.read() as session:
+        assert jobs.list_all(session) == ()
+        assert resources.list_all(session) == ()
+
+
+def test_all_or_none(world):
+    broken = job("other", dataset={"name": "nowhere", "trainProb": 0.5})
+    for options in ({}, {"dry_run": True}):
+        with pytest.raises(SpecError) as caught:
+            apply(world, dataset(), model(), job(), broken, **options)
+        text = str(caught.value)
+        assert "IncrementalLearningJob default/other: spec.dataset.name: there is no Dataset default/nowhere" in text
+    with world.db.read() as session:
+        assert jobs.list_all(session) == ()
+        assert resources.list_all(session) == ()
+
+
+def test_one_name_twice_in_a_batch_is_a_mistake(world):
+    with pytest.raises(SpecError, match="given twice"):
+        apply(world, model(), model())
+
+
+def test_references_may_be_there_already(world):
+    apply(world, dataset(), model())
+    assert apply(world, job()) == ["created"]
+
+
+def test_a_resource_in_use_cannot_be_removed(world):
+    apply(world, job(), dataset(), model())
+    key = JobKey(name="stream")
+    with world.db.write() as session:
+        with pytest.raises(ConflictError, match="used by default/boards"):
+            resources.remove(session, "Dataset", key)
+        with pytest.raises(NotFoundError):
+            resources.remove(session, "Model", key)
+    delete_job(world.db, KEY, world.clock.now())
+    with world.db.write() as session:
+        resources.remove(session, "Dataset", key)
+        assert resources.find(session, "Dataset", key) is None
+
+
+def test_an_edit_keeps_state_and_samples(world):
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.state.champion == 2)
+    before = world.job()
+    world.apply(job_spec() | {"classNames": ["good", "bad", "ugly"]})
+    after = world.job()
+    assert (after.state, after.totals, after.seq) == (before.state, before.totals, before.seq)
+    assert after.generation == before.generation + 1
+
+
+def test_a_deleted_job_is_not_listed(world):
+    world.apply()
+    delete_job(world.db, KEY, world.clock.now())
+    with world.db.read() as session:
+        assert jobs.list_all(session) == ()
+        with pytest.raises(NotFoundError):
+            jobs.get(session, KEY)

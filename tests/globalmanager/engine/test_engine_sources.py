@@ -1,0 +1,78 @@
+import os
+
+import pytest
+
+from globalmanager.engine.images import inspect_image
+from globalmanager.engine.publishing import runtime_of
+from globalmanager.engine.sources import LocalFolder, StoreFolder, open_source
+from sedna.common.errors import DataError, NotFoundError, SpecError, TooLargeError
+from sedna.store import FolderStore
+
+
+def test_local_sources(tmp_path):
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "x.txt").write_bytes(b"hello")
+    for url in (f"{tmp_path}/a b/x.txt", f"file://{tmp_path}/a%20b/x.txt", f"file://localhost{tmp_path}/a%20b/x.txt"):
+        folder, name = open_source(url, "here")
+        assert folder.read(name, 5) == b"hello"
+        assert folder.read(str(tmp_path / "a b" / "x.txt"), 5) == b"hello"
+        assert folder.fetch(name, tmp_path / "staging") == tmp_path / "a b" / "x.txt"
+        with pytest.raises(TooLargeError):
+            folder.read(name, 4)
+        for ask in (lambda folder=folder: folder.read("no.txt", 9), lambda folder=folder: folder.fetch("no", tmp_path)):
+            with pytest.raises(NotFoundError, match=r"no"):
+                ask()
+    with pytest.raises(DataError, match="directory"):
+        LocalFolder(tmp_path).read("a b", 9)
+
+
+def test_sources_in_a_store(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    store.put("model/net.bin", b"n")
+    store.put("model/more/x", b"x")
+    store.put("one.txt", b"1")
+    folder = StoreFolder(store)
+    assert folder.read("one.txt", 1) == b"1"
+    with pytest.raises(TooLargeError):
+        folder.read("one.txt", 0)
+    found = folder.fetch("model", tmp_path / "staging")
+    assert (found / "more" / "x").read_bytes() == b"x"
+    assert folder.fetch("one.txt", tmp_path / "staging").read_bytes() == b"1"
+    for ask in (lambda: folder.read("none", 1), lambda: folder.fetch("none", tmp_path / "staging")):
+        with pytest.raises(NotFoundError):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("data/x.txt", "is relative"),
+        ("ftp://host/x", "cannot be read"),
+        ("file://host/x", "cannot be read"),
+        ("s3://bucket", "names no object"),
+        ("s3:///key", "names no object"),
+    ],
+)
+def test_urls_that_lead_nowhere_say_what_would(url, words):
+    with pytest.raises(SpecError, match=words) as caught:
+        open_source(url, "Model default/x: spec.url")
+    assert "Model default/x: spec.url" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "runtime"),
+    [
+        (["a.safetensors", "a.onnx"], "onnx"),
+        (["a.safetensors"], "torch"),
+        (["A.PT"], "torch"),
+        (["skill.json"], "python"),
+    ],
+)
+def test_what_opens_a_model(names, runtime):
+    assert runtime_of(names) == runtime
+
+
+def test_what_is_no_image_is_said_to_be_none():
+    for data in (b"", b"hello", os.urandom(100)):
+        with pytest.raises(DataError, match="no image"):
+            inspect_image(data, "x.png")

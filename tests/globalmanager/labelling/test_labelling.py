@@ -1,0 +1,146 @@
+import json
+
+import pytest
+
+from fixtures_gm import BOX, KEY
+from globalmanager.db import samples
+from globalmanager.labelling import Oracle, import_labels, label_sample
+from sedna.common.errors import DataError, NotFoundError
+from sedna.common.types import Annotation, Box, JobKey
+
+
+@pytest.fixture
+def three(world):
+    """Three samples without labels."""
+    world.apply()
+    world.ids = world.samples(3, label=None)
+    return world
+
+
+def story(world, sample):
+    with world.db.read() as session:
+        return samples.story(session, world.job().id, sample)
+
+
+def boxes(*corners, label=0):
+    return Annotation(boxes=tuple(Box(x1=a, y1=b, x2=c, y2=d, label=label) for a, b, c, d in corners))
+
+
+def test_one_sample_at_a_time_with_its_author(three):
+    row = label_sample(three.db, KEY, three.ids[0], BOX, "ann", three.clock.now())
+    assert (row.label.author, row.label.annotation) == ("ann", BOX)
+    label_sample(three.db, KEY, three.ids[0], Annotation(), "bea", three.clock.now())
+    assert [entry.author for entry in story(three, three.ids[0]).labels] == ["ann", "bea"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (boxes((1, 1, 9, 5)), "x2 is 9.0, outside the image"),
+        (boxes((1, 1, 5, 5), label=2), "class 2 is not known.*0 to 1: good, bad"),
+        (Annotation(label=5), "class 5 is not known"),
+    ],
+)
+def test_impossible_labels_are_refused(three, annotation, words):
+    with pytest.raises(DataError, match=words):
+        label_sample(three.db, KEY, three.ids[0], annotation, "ann", three.clock.now())
+    assert story(three, three.ids[0]).labels == ()
+
+
+def test_labels_need_a_job_and_a_sample(three):
+    with pytest.raises(NotFoundError):
+        label_sample(three.db, JobKey(name="other"), three.ids[0], BOX, "ann", three.clock.now())
+    with pytest.raises(NotFoundError):
+        label_sample(three.db, KEY, "0" * 64, BOX, "ann", three.clock.now())
+
+
+def imported(world, text, mode="strict", fmt="txt"):
+    data = text if isinstance(text, bytes) else text.encode()
+    return import_labels(world.db, KEY, data, fmt, mode, "cvat", world.clock.now())
+
+
+def test_a_txt_file_by_sample_id(three):
+    a, b, _ = three.ids
+    report = imported(three, f"{a}.png 1,1,5,5,0 2,2,6,6,1\n\nsome/folder/{b}.jpg\n")
+    assert (report.labelled, report.unchanged, report.unknown, report.problems) == (2, 0, (), ())
+    assert len(story(three, a).sample.label.annotation.boxes) == 2
+    assert story(three, b).sample.label.annotation == Annotation()
+    assert story(three, a).labels[0].author == "cvat"
+    again = imported(three, f"{a}.png 1,1,5,5,0 2,2,6,6,1\n")
+    assert (again.labelled, again.unchanged) == (0, 1)
+    assert len(story(three, a).labels) == 1
+
+
+def test_a_coco_file_by_the_name_of_import(three):
+    from fixtures_gm import png
+
+    (three.folder / "board.png").write_bytes(png(500))
+    (three.folder / "stream.txt").write_text("board.png\n")
+    three.tick(2)
+    coco = {
+        "images": [{"id": 1, "file_name": "board.png", "width": 8, "height": 8}],
+        "categories": [{"id": 3, "name": "bad"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 2, 2]}],
+    }
+    assert imported(three, json.dumps(coco), fmt="coco").labelled == 1
+    coco["images"][0]["width"] = 9
+    with pytest.raises(DataError, match="says the image is 9 x 8, it is 8 x 8"):
+        imported(three, json.dumps(coco), fmt="coco")
+
+
+STRICT = [
+    ("no.png 1,1,5,5,0", "no image no.png"),
+    ("{a}.png 1,1,9,5,0", "outside the image"),
+    ("{a}.png 1,1,5,5,7", "class 7"),
+    ("{a}.png 1,1,5", "is no box"),
+    ("{a}.png 1,1,5,5,0\n{a}.png 2,2,6,6,0", "says something else"),
+]
+
+
+@pytest.mark.parametrize(("bad", "words"), STRICT)
+def test_strict_takes_everything_or_nothing(three, bad, words):
+    a, b, _ = three.ids
+    with pytest.raises(DataError, match=words) as caught:
+        imported(three, f"{b}.png 1,1,5,5,0\n{bad.format(a=a)}\n")
+    assert "nothing was stored" in str(caught.value)
+    assert story(three, b).labels == ()
+
+
+@pytest.mark.parametrize(("bad", "words"), STRICT)
+def test_clip_takes_what_is_usable_and_reports_the_rest(three, bad, words):
+    a, b, _ = three.ids
+    report = imported(three, f"{b}.png 1,1,5,5,0\n{bad.format(a=a)}\n", mode="clip")
+    assert story(three, b).labels != ()
+    assert report.unknown or report.problems
+    if "outside" in words:
+        assert story(three, a).sample.label.annotation == boxes((1, 1, 8, 5))
+
+
+def manifest(world, known):
+    path = world.folder / "manifest.json"
+    boards = [{"sha256": sample, "boxes": [[1, 1, 4, 4, 1]], "name": "x"} for sample in known]
+    path.write_text(json.dumps({"boards": [*boards, {"name": "initial only"}], "seed": 1}))
+    return path
+
+
+def test_an_oracle_labels_what_it_knows_in_batches(three):
+    oracle = Oracle.from_manifest(manifest(three, [three.ids[0], three.ids[2], "f" * 64]))
+    assert oracle.label(three.db, KEY, three.clock.now(), limit=1) == 1
+    assert oracle.label(three.db, KEY, three.clock.now()) == 1
+    assert oracle.label(three.db, KEY, three.clock.now()) == 0
+    assert story(three, three.ids[1]).labels == ()
+    assert story(three, three.ids[2]).labels[0].author == "oracle"
+    late = three.sample(label=None)
+    assert Oracle({late: BOX}).label(three.db, KEY, three.clock.now()) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", '{"boards": [{"sha256": "xyz"}]}', '{"boards": [{"sha256": "%s", "boxes": [[5,5,1,1,0]]}]}' % ("a" * 64)],
+)
+def test_what_is_no_manifest_is_refused(tmp_path, content):
+    (tmp_path / "m.json").write_text(content)
+    with pytest.raises(DataError, match="manifest"):
+        Oracle.from_manifest(tmp_path / "m.json")
+    with pytest.raises(NotFoundError):
+        Oracle.from_manifest(tmp_path / "none.json")
