@@ -133,9 +133,11 @@ class Pipeline:
     def _judge_and_keep(self, image: FrameImage, prediction: Prediction, version: int, request_id: str) -> FrameResult:
         rules = self._rules
         verdict, miner_failed = self._judge(rules, prediction)
-        audit = miner_failed or is_audited(image.sample_id, rules.audit_ratio, rules.audit_seed)
+        audit = is_audited(image.sample_id, rules.audit_ratio, rules.audit_seed)
         self.counters.frame(hard=verdict.hard, audit=audit, miner_error=miner_failed)
-        picked = Picked.AUDIT if audit else Picked.HARD if verdict.hard else None
+        # What the miner cannot judge is worth a look; as audit it would bias what is measured on the random draw.
+        hard = verdict.hard or miner_failed
+        picked = Picked.AUDIT if audit else Picked.HARD if hard else None
         not_kept = self._keep(image, prediction, verdict, picked, version, request_id) if picked else None
         kept = picked if not_kept is None else None
         return FrameResult(image.sample_id, prediction, verdict, kept, not_kept)

@@ -146,8 +146,11 @@ class FolderStore:
             with opened(data) as (source, _):
                 with os_errors(key, writing=True):
                     file = staged.open("xb")
-                with file:
+                try:
                     copy_stream(source, file, key)
+                finally:
+                    with os_errors(key, writing=True):
+                        file.close()  # flushes again what a full disk has refused, and is refused again
             yield staged
         finally:
             staged.unlink(missing_ok=True)

@@ -72,10 +72,13 @@ def serve_edge(
     ],
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")] = 8500,
+    log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Run the inference worker of an edge in this process, until Ctrl-C."""
+    from sedna.common.log import setup_logging
     from sedna.edge import EdgeSettings, serve
 
+    setup_logging(log_level)
     serve(EdgeSettings(name=name, data_dir=data, url=url, token_file=token_file, host=host, port=port))
 
 
