@@ -6,6 +6,7 @@ import errno
 import logging
 import random
 import threading
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,6 +40,9 @@ class UploaderSettings(BaseModel):
     )
     auth_seconds: float = Field(default=60.0, ge=0, description="least wait after a refused token; a person must act")
     idle_seconds: float = Field(default=5.0, gt=0, description="look at an empty spool this often, if nobody wakes it")
+    parallel: int = Field(
+        default=4, ge=1, le=32, description="uploads at a time: most of an upload is waiting for disks and the line"
+    )
     max_bytes_per_second: float | None = Field(default=None, gt=0, description="share of a thin line; none = no limit")
 
 
@@ -56,7 +60,7 @@ class UploadStats:
 
 
 class Uploader:
-    """Moves samples from a `Spool` over an `EdgeLink`, in a thread of its own or step by step.
+    """Moves samples from a `Spool` over an `EdgeLink`, in threads of its own or step by step.
 
     Safe to repeat: a sample is named by the hash of its bytes, so that one whose acknowledgement got lost is sent
     again and answered "already there". A sample that the cloud refuses for good goes to the spool's ``rejected``
@@ -83,7 +87,8 @@ class Uploader:
         self._stats = UploadStats()
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()  # guards the backoff and the numbers
+        self._threads: list[threading.Thread] = []
 
     @property
     def stats(self) -> UploadStats:
@@ -100,22 +105,24 @@ class Uploader:
         self._wake.set()
 
     def start(self) -> None:
-        """Work in a thread until `stop`."""
-        assert self._thread is None, "started twice"
-        self._thread = threading.Thread(target=self._run, name="sedna-uploader", daemon=True)
-        self._thread.start()
+        """Work in threads until `stop`."""
+        assert not self._threads, "started twice"
+        for number in range(self._settings.parallel):
+            thread = threading.Thread(target=self._run, name=f"sedna-uploader-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self, timeout: float = 30.0) -> bool:
-        """Finish the sample in hand and end; False if that took longer than ``timeout`` seconds.
+        """Finish the samples in hand and end; False if that took longer than ``timeout`` seconds.
 
         A sample whose upload was cut short is sent again at the next start.
         """
         self._stopping.set()
         self._wake.set()
-        if self._thread is None:
-            return True
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def step(self) -> float:
         """Handle one sample, if one is due.
@@ -144,7 +151,7 @@ class Uploader:
             found = f"unknown: {error.strerror}"
         if found != entry.record.sample_id:
             self._spool.quarantine(entry, f"damaged on the disk: sha256 is {found}")
-            self._stats = replace(self._stats, damaged=self._stats.damaged + 1)
+            self._count(damaged=1)
             return
         try:
             created = self._link.put_sample(entry.record, entry.path)
@@ -152,7 +159,7 @@ class Uploader:
             self._failed(error, at_least=self._settings.auth_seconds)
         except UserError as error:
             self._spool.reject(entry, str(error))
-            self._stats = replace(self._stats, rejected=self._stats.rejected + 1)
+            self._count(rejected=1)
         except SednaError as error:
             self._spool.retry(entry)
             self._failed(error)
@@ -160,30 +167,42 @@ class Uploader:
             self._spool.done(entry)
             self._succeeded(entry, created)
 
+    def _count(self, *, damaged: int = 0, rejected: int = 0) -> None:
+        with self._lock:
+            before = self._stats
+            self._stats = replace(before, damaged=before.damaged + damaged, rejected=before.rejected + rejected)
+
     def _succeeded(self, entry: SpoolEntry, created: bool) -> None:
-        if self._stats.last_error:
-            LOG.info("uploads work again")
-        self._backoff.reset()
         size = entry.record.size
-        self._stats = replace(
-            self._stats,
-            uploaded=self._stats.uploaded + 1,
-            bytes_sent=self._stats.bytes_sent + size,
-            last_success_at=self._clock.now(),
-            last_error="",
-        )
+        with self._lock:
+            before = self._stats
+            self._backoff.reset()
+            self._stats = replace(
+                before,
+                uploaded=before.uploaded + 1,
+                bytes_sent=before.bytes_sent + size,
+                last_success_at=self._clock.now(),
+                last_error="",
+            )
+            if self._settings.max_bytes_per_second is not None:
+                free_at = max(self._not_before, self._clock.monotonic())
+                self._not_before = free_at + size / self._settings.max_bytes_per_second
+        if before.last_error:
+            LOG.info("uploads work again")
         LOG.debug("uploaded %s of %s (%s)", entry.record.sample_id, entry.record.job, "new" if created else "known")
-        if self._settings.max_bytes_per_second is not None:
-            self._not_before = self._clock.monotonic() + size / self._settings.max_bytes_per_second
 
     def _failed(self, error: SednaError, at_least: float = 0.0) -> None:
         asked = error.retry_after if isinstance(error, TemporaryError) else 0.0
-        wait = self._backoff.next(max(asked, at_least))
-        self._not_before = self._clock.monotonic() + wait
         text = str(error)
-        level = logging.DEBUG if text == self._stats.last_error else logging.WARNING  # days offline: one line, not many
+        with self._lock:
+            known = text == self._stats.last_error
+            self._stats = replace(self._stats, failures=self._stats.failures + 1, last_error=text)
+            if known and self._not_before > self._clock.monotonic():
+                return  # another upload met the same outage: one outage is one step of the backoff
+            wait = self._backoff.next(max(asked, at_least))
+            self._not_before = self._clock.monotonic() + wait
+        level = logging.DEBUG if known else logging.WARNING  # days offline: one line, not many
         LOG.log(level, "upload failed, next try in %.0f s: %s", wait, text)
-        self._stats = replace(self._stats, failures=self._stats.failures + 1, last_error=text)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -195,7 +214,8 @@ class Uploader:
                 wait = self._not_before - self._clock.monotonic()
             except Exception:  # the thread's boundary: a defect must not end uploading for good
                 LOG.exception("unexpected error while uploading")
-                wait = self._backoff.next()
-                self._not_before = self._clock.monotonic() + wait
+                with self._lock:
+                    wait = self._backoff.next()
+                    self._not_before = self._clock.monotonic() + wait
             if wait > 0 and not self._stopping.is_set():
                 self._wake.wait(wait)
