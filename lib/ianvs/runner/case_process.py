@@ -22,7 +22,8 @@ from ianvs.cases import CaseId, PlannedCase, plan
 from ianvs.data import Dataset
 from ianvs.facts import RoundRecord
 from ianvs.grammar import Benchmark, Combination, load_benchmark
-from ianvs.metrics import check_metrics, compute_metrics
+from ianvs.metrics.check import check_metrics
+from ianvs.metrics.compute import compute_metrics
 from ianvs.paradigms import Case, Outcome, paradigm_of
 from ianvs.runner.measure import EnergyMeter, cpu_seconds, peak_memory_bytes
 from ianvs.runner.records import (

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ianvs.cases import PlannedCase, plan
 from ianvs.grammar import Benchmark
-from ianvs.metrics import check_metrics
+from ianvs.metrics.check import check_metrics
 from ianvs.rank import RankFiles, update_rank
 from ianvs.runner.records import (
     CASE,
