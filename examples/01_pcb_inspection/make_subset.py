@@ -1,4 +1,4 @@
-"""Make the demo's data out of a copy of DeepPCB: boards as 1-bit PNG, and a manifest that says what each one is for.
+"""Make the demo's data out of a copy of DeepPCB: boards as 1-bit PNG, and what each of them is for.
 
     python make_subset.py --source DeepPCB/PCBData
 
@@ -131,13 +131,25 @@ def write_manifest(rows: list[dict[str, object]], path: Path) -> None:
     path.write_text(text)
 
 
+def write_index(rows: list[dict[str, object]], part: str, path: Path) -> None:
+    """The boards of a part in upstream's text form: a picture and its boxes a line."""
+    lines = []
+    for row in rows:
+        if row["part"] == part:
+            boxes = row["boxes"]
+            assert isinstance(boxes, list)
+            lines.append(" ".join([str(row["file"]), *(",".join(map(str, box)) for box in boxes)]))
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--source", type=Path, required=True, help="the PCBData folder of DeepPCB")
-    parser.add_argument("--target", type=Path, default=HERE, help="folder that gets data/, manifest.json and LICENSE")
+    parser.add_argument("--target", type=Path, default=HERE, help="folder that gets data/, the manifest, LICENSE")
     options = parser.parse_args()
     rows = write(choose(options.source), options.target / "data")
     write_manifest(rows, options.target / "manifest.json")
+    write_index(rows, "holdout", options.target / "holdout.txt")
     shutil.copyfile(options.source.parent / "LICENSE", options.target / "LICENSE")
     size = sum(file.stat().st_size for file in (options.target / "data").iterdir())
     shipped = sum("file" in row for row in rows)

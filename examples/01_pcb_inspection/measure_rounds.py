@@ -3,7 +3,8 @@
     python measure_rounds.py --seed 1
 
 Stands in for the loop: a fifth of every stream is put aside for evaluation, round 1 trains on the rest of the first
-stream, round 2 on the rest of both, each from the model before it. Writes rounds.json.
+stream, round 2 on the rest of both, each from the model before it. Writes rounds.json;
+pairs there are [before, after].
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ from make_initial_model import Memory, read_manifest
 from make_subset import HERE
 
 from sedna.algorithms.detection import BaseModel
+from sedna.loop.evidence import SampleScore
+from sedna.loop.gate import paired_bootstrap
+
+FIGURES = ("f1_macro", "f1_micro", "map", "map50")
 
 ROUND: dict[str, Any] = {
-    "epochs": 16,
+    "epochs": 18,
     "batch_size": 8,
     "crop_size": 320,
     "learning_rate": 0.002,
@@ -59,13 +64,26 @@ def source(rows: list[dict[str, Any]]) -> Memory:
     return Memory([HERE / row["file"] for row in rows], [np.asarray(row["boxes"], dtype=np.float32) for row in rows])
 
 
-def figures(url: Path, held_out: Memory, evaluation: Memory) -> dict[str, Any]:
-    """Figures of a model on the hold-out and on the evaluation boards of its round."""
+def results(url: Path, held_out: Memory, evaluation: Memory) -> dict[str, dict[str, Any]]:
+    """What ``evaluate`` answers for a model on the hold-out and on the evaluation boards of its round."""
+    model = BaseModel(threads=ROUND["threads"])
+    return {"holdout": model.evaluate(held_out, url), "evaluation": model.evaluate(evaluation, url)}
+
+
+def compare(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Figures of both models, and the 95 % interval of the change of F1 as the gate of a job computes it."""
     answer: dict[str, Any] = {}
-    for name, data in (("holdout", held_out), ("evaluation", evaluation)):
-        result = BaseModel().evaluate(data, url)
-        answer[name] = {key: round(result[key], 4) for key in ("f1_macro", "f1_micro", "map", "map50")}
-        answer[name]["f1"] = np.round(result["f1"], 3).tolist()
+    for name in before:
+        old, new = (
+            [SampleScore.model_validate(row) for row in result[name]["per_sample"]] for result in (before, after)
+        )
+        interval = paired_bootstrap(new, old, "f1", confidence=0.95, resamples=2000, seed=0)
+        assert interval is not None
+        answer[name] = {
+            **{key: [round(result[name][key], 4) for result in (before, after)] for key in FIGURES},
+            "f1": [np.round(result[name]["f1"], 3).tolist() for result in (before, after)],
+            "f1_micro_change": [round(interval.low, 4), round(interval.high, 4)],
+        }
     return answer
 
 
@@ -95,22 +113,23 @@ def main() -> None:
         "rounds": [],
     }
     champion = HERE / "initial_model" / "model.safetensors"
+    after: dict[str, dict[str, Any]] = {}
     train: list[dict[str, Any]] = []
     evaluate: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for number, part in enumerate(("stream-1", "stream-2"), 1):
             for known, new in zip((train, evaluate), share(rows, part, options.seed), strict=True):
                 known.extend(new)
-            before = figures(champion, held_out, source(evaluate))
+            before = results(champion, held_out, source(evaluate))
             target = Path(folder) / f"round-{number}.safetensors"
             cost = candidate(champion, source(train), target, ROUND, options.seed + number)
-            after = figures(target, held_out, source(evaluate))
-            report["rounds"].append({"round": number, "cost": cost, "before": before, "after": after})
+            after = results(target, held_out, source(evaluate))
+            report["rounds"].append({"round": number, "cost": cost, **compare(before, after)})
             print(json.dumps(report["rounds"][-1]), flush=True)
             champion = target
         target = Path(folder) / "worse.safetensors"
         cost = candidate(champion, source(train), target, WORSE, options.seed)
-        report["worse_candidate"] = {"cost": cost, "after": figures(target, held_out, source(evaluate))}
+        report["worse_candidate"] = {"cost": cost, **compare(after, results(target, held_out, source(evaluate)))}
     print(json.dumps(report["worse_candidate"]))
     options.output.write_text(json.dumps(report, indent=1) + "\n")
 
