@@ -101,18 +101,14 @@ def pack(source: Path | str, archive: Path | str) -> Path:
     if not source.exists():
         raise NotFoundError("nothing to pack", where=str(source))
     members = (
-        [source]
-        if source.is_file()
-        else sorted(p for p in source.rglob("*") if p.is_file() and not p.is_symlink())
+        [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file() and not p.is_symlink())
     )
     temporary = temporary_beside(archive)
     with full_disk_as_error(archive):
         try:
             with tarfile.open(temporary, "w:gz") as tar:
                 for member in members:
-                    tar.add(
-                        member, arcname=member.name if member == source else str(member.relative_to(source))
-                    )
+                    tar.add(member, arcname=member.name if member == source else str(member.relative_to(source)))
             temporary.replace(archive)
         finally:
             temporary.unlink(missing_ok=True)
@@ -135,9 +131,7 @@ def _check(reader: _Reader, archive: Path, limits: ArchiveLimits) -> None:
         if number > limits.max_entries:
             raise TooLargeError("too many entries", where=str(archive), hint=f"at most {limits.max_entries}")
         if total > limits.max_bytes:
-            raise TooLargeError(
-                "unpacks to too many bytes", where=str(archive), hint=f"at most {limits.max_bytes}"
-            )
+            raise TooLargeError("unpacks to too many bytes", where=str(archive), hint=f"at most {limits.max_bytes}")
         if total > limits.ratio_from and total / packed > limits.max_ratio:
             raise TooLargeError(
                 f"unpacks to {total} bytes from {packed}",
