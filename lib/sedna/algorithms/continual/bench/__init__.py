@@ -1,0 +1,1 @@
+"""Protocols, runs and reports of the continual-learning benchmark."""

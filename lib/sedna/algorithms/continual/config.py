@@ -1,0 +1,136 @@
+"""A whole run as one frozen value, read from YAML files that can build on each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sedna.algorithms.continual.data.config import DataConfig
+from sedna.algorithms.continual.methods.registry import MethodConfig
+from sedna.algorithms.continual.models.factory import ModelConfig
+from sedna.algorithms.continual.training.config import MemoryConfig, TrainConfig
+from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.yaml12 import load_yaml, load_yaml_file
+
+_RUNTIME_ONLY = {"threads", "checkpoint_interval", "epoch_length", "evaluate_epochs"}
+_MAX_DEPTH = 8
+
+
+class RunConfig(BaseModel):
+    """Everything that decides the outcome of a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(default=0, ge=0, description="decides labels, weights, order, augmentation")
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    method: MethodConfig = Field(default_factory=MethodConfig)
+    memory: MemoryConfig = Field(default_factory=MemoryConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+
+    def fingerprint(self, data_checksum: str) -> str:
+        """Identifies the run: two runs with equal fingerprints give equal results.
+
+        The place of the data and settings that change nothing about the outcome are left out.
+        """
+        content = self.model_dump(mode="json")
+        content["data"].pop("root")
+        content["train"] = {key: value for key, value in content["train"].items() if key not in _RUNTIME_ONLY}
+        content["data_checksum"] = data_checksum
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def load_config(source: str | Path, options: Sequence[str] = ()) -> RunConfig:
+    """A configuration from a YAML file or the name of a shipped one.
+
+    A file may name others under ``_base_`` (a path, or several; relative to the file); their content comes first and
+    the file's own keys win, level by level.
+
+    Args:
+        source: path, or a name such as ``split_semi_cifar100/edgehml``.
+        options: ``key.path=value`` texts that win over the file; values are YAML.
+
+    Raises:
+        NotFoundError: no such file.
+        SpecError: unknown key, wrong value, wrong YAML; the message names file and key.
+    """
+    path = _locate(str(source))
+    content = _read(path, 0)
+    for option in options:
+        _assign(content, option)
+    return build_config(content, where=str(source))
+
+
+def build_config(content: Mapping[str, Any], *, where: str) -> RunConfig:
+    """Validate the content of a configuration; what a preset says about ``train`` wins over the file.
+
+    Raises:
+        SpecError: as `load_config`.
+    """
+    try:
+        method = MethodConfig.model_validate(content.get("method", {}))
+        train = {**(content.get("train") or {}), **method.train_overrides}
+        return RunConfig.model_validate({**content, "train": train})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"{key}: {first['msg']}, got {first['input']!r}", where=where) from error
+
+
+def shipped_configs() -> list[str]:
+    """Names of the configurations that come with the package."""
+    root = Path(str(resources.files("sedna.algorithms.continual") / "configs"))
+    names = (path.relative_to(root).with_suffix("") for path in root.rglob("*.yaml"))
+    return sorted(str(name) for name in names if not str(name).startswith("_"))
+
+
+def _locate(source: str) -> Path:
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = Path(str(resources.files("sedna.algorithms.continual") / "configs")) / f"{source}.yaml"
+    if shipped.is_file():
+        return shipped
+    raise NotFoundError("no such configuration", where=source, hint=f"a file, or one of {', '.join(shipped_configs())}")
+
+
+def _read(path: Path, depth: int) -> dict[str, Any]:
+    if depth > _MAX_DEPTH:
+        raise SpecError("_base_ nests too deeply, or in a circle", where=str(path), hint=f"{_MAX_DEPTH} levels")
+    documents = load_yaml_file(path)
+    content = documents[0] if len(documents) == 1 else {}
+    if len(documents) > 1 or not isinstance(content, dict):
+        raise SpecError("is not one mapping", where=str(path), hint="key: value")
+    bases = content.pop("_base_", [])
+    merged: dict[str, Any] = {}
+    for base in [bases] if isinstance(bases, str) else bases:
+        merged = _merge(merged, _read(path.parent / str(base), depth + 1))
+    return _merge(merged, content)
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _assign(content: dict[str, Any], option: str) -> None:
+    key, sign, text = option.partition("=")
+    if not sign or not key.strip():
+        raise SpecError(f"option {option!r}", where="--cfg-options", hint="key.path=value")
+    *parents, last = key.strip().split(".")
+    target = content
+    for parent in parents:
+        inner = target.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise SpecError(f"{parent} is no section", where=f"--cfg-options {key}", hint="section.key=value")
+        target = inner
+    target[last] = load_yaml(text, f"--cfg-options {key}")

@@ -1,0 +1,43 @@
+"""Where the pictures of a run are and how they are split."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sedna.algorithms.continual.data.images import OnCorrupt
+from sedna.algorithms.continual.data.task import CLType
+from sedna.algorithms.continual.transforms.pipeline import Normalisation
+
+DataKind = Literal["cifar10", "cifar100", "tiny_imagenet", "folder", "coco", "voc", "synthetic"]
+
+
+class DataConfig(BaseModel):
+    """The ``data`` section of a configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: DataKind = "cifar100"
+    root: str = Field(
+        default="data",
+        description="cifar: folder of the parquet or binary files; folder: holds train/<class> and test/<class>; "
+        "coco: train.json, train/, test.json, test/; voc: train/{Annotations,JPEGImages}, the same for test",
+    )
+    cl_type: CLType = Field(default="task-il", description="what the model is told at test time")
+    num_tasks: int = Field(default=20, ge=1)
+    classes_per_task: int = Field(default=5, ge=1, description="not used with domain-il: every task has all classes")
+    classes: tuple[int, ...] | None = Field(default=None, description="labels to use, in this order; null: all")
+    class_names: tuple[str, ...] = Field(default=(), description="names in label order; empty: as found")
+    labels_per_class: int = Field(default=5, ge=1)
+    label_draw: Literal["random", "first"] = Field(
+        default="random", description="first: in file order, as the published protocol; random: by seed"
+    )
+    unlabelled_per_class: int | None = Field(default=None, ge=1, description="null: every training picture")
+    test_per_class: int | None = Field(default=None, ge=1, description="null: every test picture")
+    uratio: int = Field(default=7, ge=1, description="unlabelled pictures with each labelled one")
+    image_size: int = Field(default=32, ge=8, le=1024, description="pixels; pictures are resized (not for cifar)")
+    padding: int = Field(default=4, ge=0, description="pixels of the random crop")
+    flip: bool = Field(default=True, description="whether a mirrored picture means the same")
+    normalisation: Normalisation | None = Field(default=None, description="channel statistics; null: of the data set")
+    on_corrupt: OnCorrupt = Field(default="error", description="skip: leave undecodable pictures out, with a warning")

@@ -1,0 +1,77 @@
+"""Pictures in folders: one folder a class, TinyImageNet's layout, and one folder a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from sedna.algorithms.continual.data.images import Encoded, ImageSet, OnCorrupt, decode_all, read_bytes
+from sedna.common.errors import DataError, NotFoundError
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
+
+
+def load_image_folder(
+    root: Path, *, image_size: int, class_names: Sequence[str] = (), on_corrupt: OnCorrupt = "error"
+) -> ImageSet:
+    """``root/<class>/**/<picture>``; files in sorted order.
+
+    Args:
+        class_names: names in label order; empty: the sorted folder names.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        DataError: a folder is not in the class list, or no picture is found.
+    """
+    if not root.is_dir():
+        raise NotFoundError("no such folder", where=str(root))
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir())
+    names = tuple(class_names) or tuple(folder.name for folder in folders)
+    items: list[Encoded] = []
+    for folder in folders:
+        if folder.name not in names:
+            raise DataError(f"folder {folder.name!r} is no class", where=str(root), hint=", ".join(names))
+        items += [
+            (str(path.relative_to(root)), read_bytes(path), names.index(folder.name)) for path in list_pictures(folder)
+        ]
+    return decode_all(items, names, size=image_size, name=str(root), on_corrupt=on_corrupt)
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Picture files below a folder, sorted by path."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+
+
+def load_tiny_imagenet(
+    root: Path, split: Literal["train", "test"], *, image_size: int = 64, classes: Sequence[int] | None = None
+) -> ImageSet:
+    """The layout of ``tiny-imagenet-200``; the official validation images serve as test split.
+
+    Class order is that of ``wnids.txt``. Training files are sorted by path, that is class by class.
+
+    Raises:
+        NotFoundError: a file of the layout is missing.
+    """
+    wnids = _lines(root / "wnids.txt")
+    wanted = set(range(len(wnids)) if classes is None else classes)
+    items: list[Encoded] = []
+    if split == "train":
+        for label, wnid in enumerate(wnids):
+            if label in wanted:
+                paths = list_pictures(root / "train" / wnid / "images")
+                items += [(f"{wnid}/{path.name}", read_bytes(path), label) for path in paths]
+    else:
+        for line in _lines(root / "val" / "val_annotations.txt"):
+            name, wnid = line.split("\t")[:2]
+            if wnid not in wnids:
+                raise DataError(f"unknown class {wnid!r} of {name}", where=str(root / "val" / "val_annotations.txt"))
+            if wnids.index(wnid) in wanted:
+                items.append((name, read_bytes(root / "val" / "images" / name), wnids.index(wnid)))
+    return decode_all(items, wnids, size=image_size, name=f"TinyImageNet {split}")
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise NotFoundError("no such file", where=str(path), hint="the layout of tiny-imagenet-200.zip")
+    return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]

@@ -1,0 +1,150 @@
+"""Methods and terms by name: ``DER``, ``DER+UDA``, ``EdgeHML``, and presets such as ``EdgeHML-skip``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sedna.algorithms.continual.methods.base import BaseLearningMethod
+from sedna.algorithms.continual.methods.ccic import CCIC
+from sedna.algorithms.continual.methods.der import DER
+from sedna.algorithms.continual.methods.derpp import DERPlusPlus
+from sedna.algorithms.continual.methods.edgehml import EdgeHML
+from sedna.algorithms.continual.methods.er import ER
+from sedna.algorithms.continual.methods.independent import Independent
+from sedna.algorithms.continual.methods.joint import Joint
+from sedna.algorithms.continual.methods.oewc import OnlineEWC
+from sedna.algorithms.continual.methods.pnn import PNN
+from sedna.algorithms.continual.methods.sft import SFT
+from sedna.algorithms.continual.methods.si import SI
+from sedna.algorithms.continual.methods.si_path_integral import SIPathIntegral
+from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.continual.terms.base import SemiTerm
+from sedna.algorithms.continual.terms.fixmatch import FixMatch
+from sedna.algorithms.continual.terms.flexmatch import FlexMatch
+from sedna.algorithms.continual.terms.mixmatch import MixMatch
+from sedna.algorithms.continual.terms.uda import UDA
+from sedna.common.errors import SpecError
+
+METHODS: dict[str, type[BaseLearningMethod]] = {
+    kind.ALG_NAME: kind
+    for kind in (
+        SFT, Independent, Joint, ER, DER, DERPlusPlus, SI, SIPathIntegral, OnlineEWC, PNN, CCIC, EdgeHML,
+    )
+}  # fmt: skip
+"""Every learning method by its name."""
+
+TERMS: dict[str, type[SemiTerm]] = {kind.NAME: kind for kind in (UDA, FixMatch, FlexMatch, MixMatch)}
+"""Every semi-supervised term by its name."""
+
+_ALIASES = {"Flex": "FlexMatch", "Fix": "FixMatch", "Mix": "MixMatch"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named variant: options of its method, and settings of the ``train`` section that belong to it."""
+
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=dict)
+
+
+PRESETS: dict[str, Preset] = {
+    "EdgeHML-skip": Preset("EdgeHML", {"progressive": "skip"}),
+    "EdgeHML-budgeted": Preset("EdgeHML", {"memory_mode": "budgeted"}),
+    "EdgeHML-straightforward": Preset(
+        "EdgeHML", {"weak_graph": True}, {"precision": "fp32", "memory_format": "contiguous"}
+    ),
+    "CCIC": Preset("CCIC", {}, {"optimizer": "adam", "learning_rate": 0.001}),
+}
+"""Variants by name. ``EdgeHML-straightforward`` is the port that the time of ``EdgeHML`` is compared with."""
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class MethodConfig(BaseModel):
+    """The ``method`` section of a configuration.
+
+    ``name`` is a method, a preset, or a method and terms joined by "+".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "EdgeHML"
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the method")
+    terms: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of each term, by its name")
+
+    def parts(self) -> tuple[str, tuple[str, ...]]:
+        """Method (or preset) and terms.
+
+        Raises:
+            SpecError: a name is not known.
+        """
+        if self.name in METHODS or self.name in PRESETS:
+            return self.name, tuple(self.terms)
+        base, *named = self.name.split("+")
+        terms = tuple(_ALIASES.get(term, term) for term in named)
+        for term in terms:
+            if term not in TERMS:
+                raise SpecError(f"unknown term {term!r} in {self.name!r}", where="method.name", hint=", ".join(TERMS))
+        if base not in METHODS and base not in PRESETS:
+            known = (*METHODS, *PRESETS)
+            close = difflib.get_close_matches(base, known, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+            raise SpecError(f"unknown method {base!r}", where="method.name", hint=hint)
+        return base, tuple(dict.fromkeys((*terms, *self.terms)))
+
+    @property
+    def train_overrides(self) -> Mapping[str, Any]:
+        """What the preset changes in the ``train`` section."""
+        preset = PRESETS.get(self.parts()[0])
+        return preset.train if preset else {}
+
+
+def method_class(config: MethodConfig) -> type[BaseLearningMethod]:
+    """The class behind a configuration."""
+    base, _ = config.parts()
+    return METHODS[PRESETS[base].method if base in PRESETS else base]
+
+
+def build_method(config: MethodConfig, bench: Workbench) -> BaseLearningMethod:
+    """The method with its terms.
+
+    Raises:
+        SpecError: unknown name or option, a value out of range, or a method that cannot learn this kind of tasks.
+    """
+    base, terms = config.parts()
+    kind = method_class(config)
+    if bench.cl_type not in kind.ALG_COMPATIBILITY:
+        raise SpecError(
+            f"{kind.ALG_NAME} cannot learn {bench.cl_type} tasks",
+            where="data.cl_type",
+            hint=f"one of {', '.join(kind.ALG_COMPATIBILITY)}",
+        )
+    preset = PRESETS[base].options if base in PRESETS else {}
+    options = _validated(kind.Options, {**preset, **config.options}, f"method.options of {base}")
+    built = [
+        TERMS[name](_validated(TERMS[name].Options, config.terms.get(name, {}), f"method.terms.{name}"))
+        for name in terms
+    ]
+    method = kind(bench, options)
+    method.terms = built
+    return method
+
+
+def _validated(model: type[T], values: Mapping[str, Any], where: str) -> T:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SpecError(
+            f"{key}: {first['msg']}, got {first['input']!r}",
+            where=where,
+            hint=f"options: {', '.join(model.model_fields)}",
+        ) from error

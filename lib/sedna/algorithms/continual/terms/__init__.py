@@ -1,0 +1,1 @@
+"""Semi-supervised loss terms that any method can carry."""

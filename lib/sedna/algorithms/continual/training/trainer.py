@@ -1,0 +1,301 @@
+"""Trains a method on a sequence of tasks: iterations, hooks, schedule, checkpoints, divergence, evaluation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sedna.algorithms.continual.config import RunConfig
+from sedna.algorithms.continual.data.sets import ContinualLearningTasks
+from sedna.algorithms.continual.data.task import BaseSplitSemiTask
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, select
+from sedna.algorithms.continual.methods.registry import build_method
+from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.continual.metrics import average_accuracy
+from sedna.algorithms.continual.rng import seed_torch
+from sedna.algorithms.continual.training.checkpoint import Cursor, load_checkpoint, save_checkpoint
+from sedna.algorithms.continual.training.evaluate import evaluate_task
+from sedna.algorithms.continual.training.guard import DivergenceGuard
+from sedna.algorithms.continual.training.precision import Precision, choose_precision
+from sedna.algorithms.continual.training.progress import OnProgress, Progress
+from sedna.algorithms.continual.training.result import RunResult
+from sedna.algorithms.continual.training.schedule import learning_rate
+from sedna.common.errors import TrainingDivergedError
+
+
+class Trainer:
+    """One run. The work folder holds its checkpoint and the files of its memory; a run that was killed goes on from
+    there when it is started again, and ends with the same bits as one that was never interrupted.
+
+    Args:
+        work_dir: folder of this run alone.
+        evaluate: test all tasks so far after each task.
+
+    Raises (`run`):
+        SpecError: the method cannot learn these tasks, or an option is wrong. Raised before anything is trained.
+        ConflictError: the folder belongs to another run.
+        TrainingDivergedError: the loss left its range once more than allowed; the last good checkpoint stays.
+        StorageFullError: a checkpoint or the second tier of the memory cannot be written; the run can be resumed.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        tasks: ContinualLearningTasks,
+        work_dir: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        evaluate: bool = True,
+    ) -> None:
+        self.config = config
+        self.train_config = config.train
+        self.tasks = tasks
+        self.work_dir = work_dir
+        self._on_progress = on_progress
+        self._evaluate_tasks = evaluate
+        self._run = config.fingerprint(tasks.checksum())
+        work_dir.mkdir(parents=True, exist_ok=True)
+        self.method: BaseLearningMethod = self._build()
+        self._optimizer = self._make_optimizer()
+        self._last_loss: float | None = None
+
+    def _build(self) -> BaseLearningMethod:
+        """Precision (of the checkpoint, if there is one) and method; also sets the position of the run."""
+        bench = Workbench.of(self.tasks, self.work_dir, seed=self.config.seed)
+        bench = bench.with_settings(self.config.model, self.train_config, self.config.memory, self._run)
+        stored = load_checkpoint(self.work_dir, self._run)
+        if stored is not None:
+            self._cursor = stored[0]
+            precision = Precision(self._cursor.bf16, self._cursor.channels_last, tuple(self._cursor.probe.items()))
+        else:
+            with self._threads():
+                precision = choose_precision(self.train_config, bench.network(), bench.image_shape)
+            self._cursor = Cursor(
+                run=self._run,
+                bf16=precision.bf16,
+                channels_last=precision.channels_last,
+                probe=dict(precision.probe),
+            )
+        bench = bench.with_precision(precision)
+        self.tasks.use_pipeline(bench.pipeline)
+        return build_method(self.config.method, bench)
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        config = self.train_config
+        parameters = [p for p in self.method.parameters() if p.requires_grad]
+        if config.optimizer == "adam":
+            return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+        return torch.optim.SGD(
+            parameters, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+
+    def run(self) -> RunResult:
+        """Train and evaluate every task that is not done yet."""
+        with self._threads(), torch.random.fork_rng(devices=[]):
+            try:
+                if not self._resume():
+                    self._save()
+                self.method.before_run()
+                while self._cursor.task < len(self.tasks):
+                    self._run_task(self.tasks[self._cursor.task])
+                self.method.after_run()
+                return self.result()
+            finally:
+                self.method.close()
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        before = torch.get_num_threads()
+        if self.train_config.threads:
+            torch.set_num_threads(self.train_config.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def _run_task(self, task: BaseSplitSemiTask) -> None:
+        self._enter(task)
+        while self._cursor.iteration < self.train_config.iterations:
+            if not self._iterate(self.method.training_task(task), self._cursor.iteration):
+                self._go_back()
+                self._enter(task)
+                continue
+            self._after_iteration(task)
+        self.method.set_mode(training=False)
+        self.method.after_task(task)
+        if self._evaluate_tasks:
+            self._evaluate(task.task_id)
+        self._cursor = self._cursor.model_copy(update={"task": task.task_id + 1, "iteration": 0, "guard": None})
+        self._save()
+        self._report("task done")
+
+    def _enter(self, task: BaseSplitSemiTask) -> None:
+        """Begin a task, or go on with it when it was resumed in its middle."""
+        if self._cursor.iteration == 0:
+            self._begin(task)
+            if self.method.FRESH_OPTIMIZER:
+                self._optimizer = self._make_optimizer()
+        self.method.set_mode(training=True)
+
+    def _begin(self, task: BaseSplitSemiTask) -> None:
+        for term in self.method.terms:
+            term.before_task(task)
+        self.method.task_id = task.task_id
+        self.method.before_task(task)
+
+    def _iterate(self, task: BaseSplitSemiTask, iteration: int) -> bool:
+        """One step; False if training diverged at it (the weights were not moved)."""
+        start, cpu_start = time.perf_counter(), time.process_time()
+        method, config = self.method, self.train_config
+        seed_torch(self.config.seed, "step", task.task_id, iteration, self._cursor.restores)
+        rate = learning_rate(config, iteration) * self._cursor.rate_scale
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        method.before_iter(iteration)
+        batch = task.batch(iteration, config.batch_size, even=config.even_batches, retry=self._cursor.restores)
+        loss = total_loss(method.losses(batch))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        method.after_backward(iteration)
+        norm = self._gradient_norm()
+        limit = DivergenceGuard.for_classes(config.divergence_factor, method.bench.num_classes).limit
+        guard = DivergenceGuard(limit, self._cursor.guard).after(loss.item(), norm)
+        if guard is None:
+            return False
+        self._optimizer.step()
+        method.after_iter(iteration)
+        self._last_loss = guard.smoothed
+        self._cursor = self._cursor.model_copy(
+            update={
+                "iteration": iteration + 1,
+                "guard": guard.smoothed,
+                "steps": self._cursor.steps + 1,
+                "seconds": self._cursor.seconds + time.perf_counter() - start,
+                "cpu_seconds": self._cursor.cpu_seconds + time.process_time() - cpu_start,
+                "view_seconds": self._cursor.view_seconds + batch.view_seconds,
+            }
+        )
+        return True
+
+    def _gradient_norm(self) -> float:
+        parameters = [p for group in self._optimizer.param_groups for p in group["params"] if p.grad is not None]
+        limit = self.train_config.gradient_clip or float("inf")
+        return float(torch.nn.utils.clip_grad_norm_(parameters, limit))
+
+    def _after_iteration(self, task: BaseSplitSemiTask) -> None:
+        done = self._cursor.iteration
+        if done % self.train_config.epoch_length == 0:
+            accuracy = None
+            if self.train_config.evaluate_epochs:
+                accuracy = evaluate_task(self.method, task, training=True).task_il
+            self._report("", accuracy)
+        if done % self.train_config.checkpoint_interval == 0 and done < self.train_config.iterations:
+            self._save()
+
+    def _evaluate(self, last: int) -> None:
+        results = [evaluate_task(self.method, task, training=False) for task in self.tasks[: last + 1]]
+        self._cursor = self._cursor.model_copy(
+            update={
+                "accuracy": (*self._cursor.accuracy, tuple(r.task_il for r in results)),
+                "class_il_accuracy": (*self._cursor.class_il_accuracy, tuple(r.class_il for r in results)),
+            }
+        )
+
+    def _go_back(self) -> None:
+        """Return to the last checkpoint with a lower rate and other random numbers."""
+        failed_at = f"iteration {self._cursor.iteration} of task {self._cursor.task}"
+        restores = self._cursor.restores + 1
+        scale = self._cursor.rate_scale * self.train_config.divergence_rate_cut
+        if restores > self.train_config.divergence_restores:
+            raise TrainingDivergedError(
+                f"the loss left its range at {failed_at}, after {restores - 1} returns to the last checkpoint",
+                where=str(self.work_dir),
+                hint="lower train.learning_rate, or look at the data of this task",
+            )
+        resumed = self._resume()
+        assert resumed, "a run has a checkpoint from its start"
+        self._cursor = self._cursor.model_copy(update={"restores": restores, "rate_scale": scale})
+        self._report(f"diverged at {failed_at}; back to iteration {self._cursor.iteration}, rate x {scale:.3g}")
+
+    def _save(self) -> None:
+        state = self.method.state()
+        for index, slots in self._optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{index}.{slot}": v for slot, v in slots.items() if isinstance(v, Tensor)}
+        save_checkpoint(self.work_dir, self._cursor, state)
+        self.method.state_saved()
+
+    def _resume(self) -> bool:
+        """Load the checkpoint, if there is one. Hooks of the tasks so far run again first, so that a method meets
+        their data; everything they change is then put back."""
+        stored = load_checkpoint(self.work_dir, self._run)
+        if stored is None:
+            return False
+        self._cursor, state = stored
+        started = self._cursor.task + (1 if self._cursor.iteration else 0)
+        for task in list(self.tasks)[:started]:
+            self._begin(task)
+        self.method.load_state(state)
+        self._optimizer = self._make_optimizer()
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, value in select(state, "optimizer.").items():
+            index, slot = key.split(".", 1)
+            slots.setdefault(int(index), {})[slot] = value
+        self._optimizer.load_state_dict({"state": slots, "param_groups": self._optimizer.state_dict()["param_groups"]})
+        return True
+
+    def _report(self, note: str, accuracy: float | None = None) -> None:
+        if self._on_progress is None:
+            return
+        cursor, config = self._cursor, self.train_config
+        left = (len(self.tasks) - cursor.task) * config.iterations - cursor.iteration
+        each = cursor.seconds / max(1, cursor.steps)
+        if accuracy is None and cursor.iteration == 0 and cursor.accuracy:
+            accuracy = average_accuracy(cursor.accuracy)[-1]
+        self._on_progress(
+            Progress(
+                task=min(cursor.task, len(self.tasks) - 1),
+                num_tasks=len(self.tasks),
+                iteration=cursor.iteration,
+                iterations=config.iterations,
+                loss=self._last_loss,
+                learning_rate=learning_rate(config, min(cursor.iteration, config.iterations - 1)) * cursor.rate_scale,
+                seconds_per_iteration=each,
+                eta_seconds=each * left,
+                accuracy=accuracy,
+                note=note,
+            )
+        )
+
+    def result(self) -> RunResult:
+        """The figures so far."""
+        cursor, use = self._cursor, self.method.memory_use()
+        steps = max(1, cursor.steps)
+        precision = self.method.bench.precision
+        return RunResult(
+            method=self.config.method.name,
+            seed=self.config.seed,
+            accuracy=cursor.accuracy,
+            class_il_accuracy=cursor.class_il_accuracy,
+            seconds_per_iteration=cursor.seconds / steps,
+            cpu_seconds_per_iteration=cursor.cpu_seconds / steps,
+            view_seconds_per_iteration=cursor.view_seconds / steps,
+            memory_bytes=use.memory,
+            disk_bytes=use.disk,
+            parameter_bytes=use.parameters,
+            iterations=cursor.steps,
+            precision=f"{'bf16' if precision.bf16 else 'fp32'}{' channels_last' if precision.channels_last else ''}",
+            probe=dict(precision.probe),
+            threads=self.train_config.threads or torch.get_num_threads(),
+            restores=cursor.restores,
+        )
+
+
+def total_loss(losses: Losses) -> Tensor:
+    """Plain sum of the entries whose name contains "loss"."""
+    parts = [value for name, value in losses.items() if "loss" in name]
+    return torch.stack(parts).sum()

@@ -1,0 +1,1 @@
+"""Views of pictures: weak and strong augmentation, normalisation."""

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from sedna.algorithms.continual.data.boxes import load_coco_crops, load_voc_crops
+from sedna.algorithms.continual.data.cifar import load_cifar
+from sedna.algorithms.continual.data.config import DataConfig
+from sedna.algorithms.continual.data.folders import load_image_folder, load_tiny_imagenet
+from sedna.algorithms.continual.data.sets import SplitSemiCifar100, build_tasks
+from sedna.common.errors import DataError, NotFoundError, SpecError
+
+
+def _png(value: int, size: int = 8) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (size, size), (value, value, value)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _parquet(path: Path, pictures: list[bytes], labels: list[int], column: str = "fine_label") -> None:
+    names = {"info": {"features": {column: {"names": ["apple", "bear", "cup"], "_type": "ClassLabel"}}}}
+    table = pa.table(
+        {
+            "img": pa.array([{"bytes": data, "path": None} for data in pictures]),
+            column: pa.array(labels, pa.int64()),
+        }
+    ).replace_schema_metadata({"huggingface": json.dumps(names)})
+    pq.write_table(table, path)
+
+
+def test_parquet_gives_pixels_labels_and_names(tmp_path: Path) -> None:
+    _parquet(tmp_path / "train.parquet", [_png(value) for value in (10, 20, 30)], [0, 2, 1])
+    images = load_cifar(tmp_path, "cifar100", "train")
+    assert images.class_names == ("apple", "bear", "cup")
+    assert images.x_NCHW[:, 0, 0, 0].tolist() == [10, 20, 30]
+    assert load_cifar(tmp_path, "cifar100", "train", [1]).x_NCHW[:, 0, 0, 0].tolist() == [30]
+
+
+def test_a_corrupt_picture_in_the_middle_is_named(tmp_path: Path) -> None:
+    _parquet(tmp_path / "train.parquet", [_png(1), b"no picture", _png(3)], [0, 1, 2])
+    with pytest.raises(DataError, match=r"train.parquet row 1: cannot be decoded"):
+        load_cifar(tmp_path, "cifar100", "train")
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(DataError, match="no readable parquet file"):
+        load_cifar(tmp_path, "cifar100", "train")
+    _parquet(tmp_path / "train.parquet", [_png(1)], [0], column="something")
+    with pytest.raises(DataError, match="has columns img, something"):
+        load_cifar(tmp_path, "cifar100", "train")
+
+
+@pytest.mark.parametrize(("variant", "file", "extra"), [("cifar10", "test_batch.bin", 1), ("cifar100", "test.bin", 2)])
+def test_the_binary_version_is_read(tmp_path: Path, variant: str, file: str, extra: int) -> None:
+    rows = np.zeros((3, extra + 3072), np.uint8)
+    rows[:, extra - 1] = [4, 9, 2]
+    rows[:, extra:] = np.asarray([11, 22, 33])[:, None]
+    rows.tofile(tmp_path / file)
+    images = load_cifar(tmp_path, variant, "test")  # type: ignore[arg-type]
+    assert images.y_N.tolist() == [4, 9, 2]
+    assert images.x_NCHW.shape == (3, 3, 32, 32)
+    assert images.x_NCHW[:, 1, 5, 5].tolist() == [11, 22, 33]
+    (tmp_path / file).write_bytes(b"x" * 100)
+    with pytest.raises(DataError, match="100 bytes"):
+        load_cifar(tmp_path, variant, "test")  # type: ignore[arg-type]
+
+
+def test_the_pickled_version_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "meta").write_bytes(b"")
+    with pytest.raises(NotFoundError, match="a pickle can run code"):
+        load_cifar(tmp_path, "cifar100", "train")
+
+
+def _folder(root: Path, part: str, classes: tuple[str, ...], count: int) -> None:
+    for number, name in enumerate(classes):
+        (root / part / name).mkdir(parents=True)
+        for index in range(count):
+            (root / part / name / f"{index}.png").write_bytes(_png(40 * number + index, 12))
+
+
+def test_folders_become_tasks(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        _folder(tmp_path, part, ("cat", "dog", "eel", "fox"), 6)
+    config = DataConfig(
+        kind="folder", root=str(tmp_path), num_tasks=2, classes_per_task=2, labels_per_class=2, image_size=8
+    )
+    tasks = build_tasks(config, 0)
+    assert tasks.class_names == ("cat", "dog", "eel", "fox")
+    assert tasks[1].labelled.x_NCHW.shape == (4, 3, 8, 8)
+    assert len(tasks[1].unlabelled) == 12
+    with pytest.raises(SpecError, match="3 tasks of 2 classes"):
+        build_tasks(config.model_copy(update={"num_tasks": 3}), 0)
+    domains = build_tasks(config.model_copy(update={"cl_type": "domain-il", "labels_per_class": 1}), 0)
+    assert [task.class_index for task in domains] == [(0, 1, 2, 3)] * 2
+
+
+def test_a_corrupt_file_is_an_error_or_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _folder(tmp_path, "train", ("cat", "dog"), 3)
+    (tmp_path / "train" / "cat" / "1.png").write_bytes(_png(1)[:40])
+    with pytest.raises(DataError, match=r"cat/1\.png: cannot be decoded"):
+        load_image_folder(tmp_path / "train", image_size=8)
+    with caplog.at_level("WARNING", "sedna"):
+        images = load_image_folder(tmp_path / "train", image_size=8, on_corrupt="skip")
+    assert len(images) == 5
+    assert "cat/1.png" in caplog.text
+    with pytest.raises(DataError, match="folder 'cat' is no class"):
+        load_image_folder(tmp_path / "train", image_size=8, class_names=("dog",))
+
+
+def test_tiny_imagenet_layout(tmp_path: Path) -> None:
+    (tmp_path / "wnids.txt").write_text("n02\nn01\n")
+    for wnid in ("n01", "n02"):
+        (tmp_path / "train" / wnid / "images").mkdir(parents=True)
+        (tmp_path / "train" / wnid / "images" / f"{wnid}_0.JPEG").write_bytes(_png(7, 64))
+    (tmp_path / "val" / "images").mkdir(parents=True)
+    (tmp_path / "val" / "images" / "val_0.JPEG").write_bytes(_png(9, 64))
+    (tmp_path / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn01\t0\t0\t62\t62\n")
+    assert load_tiny_imagenet(tmp_path, "train").y_N.tolist() == [0, 1]
+    assert load_tiny_imagenet(tmp_path, "test").y_N.tolist() == [1]
+
+
+def test_coco_boxes_become_pictures(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (20, 20), (0, 0, 0))
+    picture.paste((200, 200, 200), (10, 0, 20, 10))
+    picture.save(tmp_path / "a.png")
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 7, "name": "bright"}, {"id": 3, "name": "dark"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 7, "bbox": [10, 0, 10, 10]},
+            {"id": 2, "image_id": 1, "category_id": 3, "bbox": [0, 10, 10, 10]},
+            {"id": 3, "image_id": 1, "category_id": 3, "bbox": [0, 0, 20, 20], "iscrowd": 1},
+        ],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    images = load_coco_crops(tmp_path / "a.json", tmp_path, image_size=8)
+    assert images.class_names == ("dark", "bright")
+    assert images.y_N.tolist() == [1, 0]
+    assert images.x_NCHW.mean((1, 2, 3)).tolist() == [200, 0]
+    (tmp_path / "a.json").write_text('{"images": []}')
+    with pytest.raises(DataError, match="no COCO file"):
+        load_coco_crops(tmp_path / "a.json", tmp_path, image_size=8)
+
+
+def test_voc_boxes_become_pictures(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(_png(50, 20))
+    box = "<bndbox><xmin>2</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    objects = "".join(f"<object><name>{name}</name>{box}</object>" for name in ("nut", "bolt"))
+    (tmp_path / "a.xml").write_text(f"<annotation><filename>a.jpg</filename>{objects}</annotation>")
+    images = load_voc_crops(tmp_path, tmp_path, image_size=8)
+    assert images.class_names == ("bolt", "nut")
+    assert images.y_N.tolist() == [1, 0]
+    with pytest.raises(DataError, match="not in the class list"):
+        load_voc_crops(tmp_path, tmp_path, image_size=8, class_names=("nut",))
+    (tmp_path / "a.xml").write_text("<annotation>")
+    with pytest.raises(DataError, match="no Pascal VOC file"):
+        load_voc_crops(tmp_path, tmp_path, image_size=8)
+
+
+def test_ten_real_classes_of_cifar100() -> None:
+    root = Path(os.environ.get("SEDNA_CIFAR100", "../shared/data/cifar100"))
+    if not (root / "test.parquet").is_file():
+        pytest.skip(f"CIFAR-100 is not at {root}; set SEDNA_CIFAR100")
+    images = load_cifar(root, "cifar100", "test", range(2))
+    assert images.class_names[:2] == ("apple", "aquarium_fish")
+    assert np.bincount(images.y_N).tolist() == [100, 100]
+    assert images.x_NCHW.shape[1:] == (3, 32, 32)
+    assert SplitSemiCifar100.NORMALISATION.mean[0] == pytest.approx(129.304)

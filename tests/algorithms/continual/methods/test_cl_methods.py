@@ -1,0 +1,336 @@
+"""Each method against a small case worked out by hand, or against the method it must equal at a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sedna.algorithms.continual.config import RunConfig
+from sedna.algorithms.continual.data.sets import ContinualLearningTasks
+from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, flatten
+from sedna.algorithms.continual.methods.base import BaseLearningMethod
+from sedna.algorithms.continual.methods.ccic import knn_scores, negative_loss, triplet_loss
+from sedna.algorithms.continual.methods.der import DER
+from sedna.algorithms.continual.methods.derpp import DERPlusPlus
+from sedna.algorithms.continual.methods.edgehml import EdgeHML
+from sedna.algorithms.continual.methods.er import ER
+from sedna.algorithms.continual.methods.independent import Independent
+from sedna.algorithms.continual.methods.joint import Joint
+from sedna.algorithms.continual.methods.oewc import OnlineEWC
+from sedna.algorithms.continual.methods.pnn import PNN
+from sedna.algorithms.continual.methods.registry import METHODS, PRESETS, MethodConfig, build_method
+from sedna.algorithms.continual.methods.si import SI
+from sedna.algorithms.continual.methods.si_path_integral import SIPathIntegral
+from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.common.errors import SpecError
+
+
+class Linear(nn.Module):
+    """A network small enough to differentiate on paper: one weight a class on the mean red value."""
+
+    def __init__(self, weights: list[float]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weights))
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        return x_BCHW[:, 0].mean((1, 2))[:, None] * self.weight[None]
+
+
+def test_er_adds_the_mean_loss_of_the_replayed_records(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = ER(bench)
+    first, second = smoke_tasks[0].batch(0, 8), smoke_tasks[0].batch(1, 8)
+    assert set(method.losses(first)) == {"loss_sup"}
+    assert len(method.buffer) == 8
+    rows = method.draw(second, "replay")
+    reference = ER(bench)
+    reference.network.load_state_dict(method.network.state_dict())
+    losses = method.losses(second)
+    reference.forward(second.images)
+    by_hand = functional.cross_entropy(
+        reference.forward(bench.pipeline.normalise(rows["image"])), torch.from_numpy(rows["label"])
+    )
+    assert torch.equal(losses["loss_replay"], by_hand)
+    assert len(method.buffer) == 10  # 10 labelled pictures: 8, then the 2 that are left of the pass
+
+
+def test_the_buffer_holds_what_was_shown_and_the_logits_of_that_moment(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = DER(bench)
+    batch = smoke_tasks[0].batch(0, 8)
+    expected = DER(bench).forward(batch.images).detach().numpy()
+    method.losses(batch)
+    assert (method.buffer["image"] == batch.weak_images).all()
+    assert np.array_equal(method.buffer["logits"], expected)
+    assert method.memory_use().memory == 8 * (3 * 16 * 16 + 3 * 8 + 6 * 4)
+
+
+def test_der_pulls_towards_the_stored_logits(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = DER(bench, DER.Options(alpha=0.5))
+    method.network = Linear([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    image = np.full((3, 16, 16), 200, np.uint8)
+    red = (200 - bench.pipeline.normalisation.mean[0]) / bench.pipeline.normalisation.std[0]
+    stored = np.zeros(6, np.float32)
+    method.buffer.offer({"image": image, "label": 0, "task": 0, "id": 0, "logits": stored})
+    losses = method.losses(smoke_tasks[0].batch(0, 8))
+    by_hand = 0.5 * np.mean([(red * w) ** 2 for w in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)])
+    assert losses["loss_der"].item() == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_derpp_adds_the_labels_of_a_second_draw(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = DERPlusPlus(bench, DERPlusPlus.Options(alpha=0.0, beta=0.5))
+    method.network = Linear([0.0] * 6)
+    method.losses(smoke_tasks[0].batch(0, 8))
+    losses = method.losses(smoke_tasks[0].batch(1, 8))
+    assert losses["loss_replay"].item() == pytest.approx(0.5 * np.log(6), rel=1e-6)
+    assert "loss_der" not in losses
+
+
+def test_the_pull_of_an_anchor_in_closed_form_equals_autograd() -> None:
+    anchor = QuadraticAnchor(0.7)
+    anchor.drop(torch.tensor([1.0, -2.0, 0.5]), torch.tensor([3.0, 0.0, 2.0]))
+    theta = torch.tensor([2.0, 5.0, 0.0], requires_grad=True)
+    anchor.value(theta).backward()
+    assert theta.grad is not None
+    closed = anchor.gradient(theta.detach())
+    assert closed is not None
+    assert torch.allclose(theta.grad, closed)
+    assert closed.tolist() == pytest.approx([2 * 0.7 * 3 * 1, 0, 2 * 0.7 * 2 * -0.5])
+
+
+def _grad(method: BaseLearningMethod, values: list[float]) -> None:
+    parameter = next(iter(method.network.parameters()))
+    parameter.grad = torch.tensor(values)
+
+
+def test_si_as_released_by_hand(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = SI(bench, SI.Options(strength=0.5, damping=1.0, gradient_clip=1.0))
+    method.network = Linear([0.0, 0.0])
+    theta = flatten(method.network.parameters())
+    method.omega_P = torch.zeros(2)
+    method.anchor.drop(theta, torch.tensor([2.0, 0.0]))
+    with torch.no_grad():
+        method.network.weight += torch.tensor([0.3, 0.0])  # type: ignore[operator]
+    _grad(method, [0.1, 4.0])
+    method.after_backward(0)
+    pulled = 0.1 + 2 * 0.5 * 2.0 * 0.3
+    assert method.network.weight.grad.tolist() == pytest.approx([pulled, 1.0])  # type: ignore[union-attr]
+    assert method.omega_P.tolist() == pytest.approx([0.03 * pulled**2, 0.03])
+    method.after_task(smoke_tasks[0])
+    assert method.anchor.importance_P is not None
+    assert method.anchor.importance_P.tolist() == pytest.approx([2 + 0.03 * pulled**2 / (0.09 + 1), 0.03])
+    assert not method.omega_P.any()
+
+
+def test_si_path_integral_by_hand(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = SIPathIntegral(bench)
+    method.network = Linear([0.0, 0.0])
+    method.omega_P = torch.zeros(2)
+    method.anchor.drop(torch.zeros(2), torch.tensor([5.0, 0.0]))
+    with torch.no_grad():
+        method.network.weight += torch.tensor([0.2, 0.0])  # type: ignore[operator]
+    _grad(method, [-0.5, 0.25])
+    method.after_backward(0)
+    with torch.no_grad():
+        method.network.weight += torch.tensor([0.1, 0.2])  # type: ignore[operator]
+    method.after_iter(0)
+    assert method.omega_P.tolist() == pytest.approx([0.5 * 0.1, -0.25 * 0.2])  # gradient without the penalty
+    method.after_task(smoke_tasks[0])
+    assert method.anchor.importance_P is not None
+    assert method.anchor.importance_P.tolist() == pytest.approx([5 + 0.05 / (0.3**2 + 1), 0])
+
+
+def test_fisher_of_a_linear_model_is_analytic(bench: Workbench) -> None:
+    method = OnlineEWC(bench)
+    method.network = Linear([0.4, -0.2])
+    reds = [0.5, -1.5]
+    x = torch.stack([torch.full((3, 4, 4), red) for red in reds])
+    y = torch.tensor([0, 1])
+    expected = np.zeros(2)
+    for red, label in zip(reds, (0, 1), strict=True):
+        p = np.exp(np.asarray([0.4, -0.2]) * red)
+        p /= p.sum()
+        gradient = red * (p - np.eye(2)[label])
+        expected += p[label] * gradient**2 / 2
+    assert method.fisher(x, y).tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+def test_oewc_decays_the_old_fisher(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = OnlineEWC(bench, OnlineEWC.Options(gamma=0.5))
+    method.set_mode(training=False)
+    method.after_task(smoke_tasks[0])
+    assert method.anchor.importance_P is not None
+    first = method.anchor.importance_P.clone()
+    again = method.fisher(
+        bench.pipeline.normalise(smoke_tasks[0].labelled.x_NCHW), torch.from_numpy(smoke_tasks[0].labelled.y_N)
+    )
+    assert torch.equal(first, again)
+    method.after_task(smoke_tasks[0])
+    assert torch.allclose(method.anchor.importance_P, 1.5 * first)
+
+
+def test_independent_networks_share_nothing(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = Independent(bench)
+    method.before_task(smoke_tasks[0])
+    method.after_task(smoke_tasks[0])
+    method.before_task(smoke_tasks[1])
+    x = torch.rand(2, 3, 16, 16)
+    assert not torch.equal(method.predict(x, 0), method.predict(x, 1))
+    assert method.memory_use().parameters > 4 * sum(p.numel() for p in method.network.parameters())
+
+
+def test_joint_learns_from_all_tasks_so_far(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = Joint(bench, Joint.Options(batch_factor=2))
+    method.network = Linear([0.0] * 6)
+    for task in smoke_tasks:
+        method.before_task(task)
+        loss = method.losses(task.batch(0, 8))["loss_sup"]
+        assert loss.item() == pytest.approx(np.log(2))  # only the two classes of the picture's own task compete
+    assert method.memory_use().memory == 30 * (3 * 16 * 16 + 8)
+
+
+def test_old_columns_never_change(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = PNN(bench)
+    method.before_task(smoke_tasks[0])
+    method.set_mode(training=False)
+    x = torch.rand(4, 3, 16, 16)
+    before = method.predict(x, 0)
+    method.before_task(smoke_tasks[1])
+    method.set_mode(training=True)
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.1)
+    for iteration in range(3):
+        optimizer.zero_grad()
+        sum(method.losses(smoke_tasks[1].batch(iteration, 8)).values()).backward()  # type: ignore[union-attr]
+        optimizer.step()
+    method.set_mode(training=False)
+    assert torch.equal(method.predict(x, 0), before)
+    assert not torch.equal(method.predict(x, 1), before)
+    assert len(list(method.columns)) == 2
+
+
+def test_laterals_by_hand(bench: Workbench) -> None:
+    method = PNN(bench)
+    method.columns.requires_grad_(requires_grad=False).eval()
+    method._add_column()
+    method.set_mode(training=False)
+    old, new = method.columns[0], method.columns[1]
+    x = torch.rand(2, 3, 16, 16)
+    g1 = old.body.stages[0](x)
+    lateral = new.laterals[0]
+    joined = lateral.expand(torch.relu(lateral.reduce(lateral.scales[0] * g1)))
+    hidden = new.body.stages[1](new.body.stages[0](x) + joined)
+    assert torch.allclose(method.column_logits(x, 1), new.head(hidden.mean((2, 3))), atol=1e-6)
+
+
+def test_ccic_pieces_by_hand() -> None:
+    features = torch.tensor([[0.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
+    labels = torch.tensor([0, 0, 1])
+    # anchors: 0 -> far 1, near 3: max(0, 1+1-3) = 0; 1 -> far 1, near sqrt(10); 2 -> far 0, near 3
+    assert triplet_loss(features, labels).item() == pytest.approx(0, abs=1e-5)
+    close = torch.tensor([[0.0, 0.0], [0.0, 1.0], [0.5, 0.0]])
+    assert triplet_loss(close, labels).item() == pytest.approx(1.5, abs=1e-4)
+    groups = torch.tensor([False, False, True])
+    assert negative_loss(close, groups).item() == pytest.approx(0.5, abs=1e-4)
+    bank, names = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.9, 0.1]]), torch.tensor([2, 0, 0])
+    scores = knn_scores(torch.tensor([[1.0, 0.0]]), bank, names, 2, 3)
+    assert scores.argmax(1).tolist() == [0]
+    assert scores[0, 0].item() == pytest.approx(2.0)
+    assert scores[0, 2] > scores[0, 1]
+
+
+def test_edgehml_weight_of_the_unlabelled_part(bench: Workbench) -> None:
+    step = EdgeHML(bench, EdgeHML.Options(start=0.2, lambda_unsup=0.7))
+    assert [step.unlabelled_weight(k) for k in (0, 5, 6, 29)] == [0, 0, 0.7, 0.7]
+    step.close()
+    ramp = EdgeHML(bench, EdgeHML.Options(start=0.2, ramp=0.4))
+    assert [round(ramp.unlabelled_weight(k), 3) for k in (5, 6, 12, 18)] == [0, 0, 0.5, 1]
+    ramp.close()
+
+
+def test_edgehml_stores_only_the_confident(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = EdgeHML(bench, EdgeHML.Options())
+    batch = smoke_tasks[1].batch(0, 8)
+    logits = torch.zeros(len(batch.index_U), 6)
+    logits[:, 0] = 9  # sure, but class 0 is not of task 1
+    logits[:4, 2] = 20  # sure, and of the task
+    logits[4:6] = torch.tensor([0.0, 0, 2.0, 0, 0, 0])  # of the task, but not sure
+    method._offer_unlabelled(batch, logits)
+    identities = {1 * 2**32 + int(i) for i in batch.index_U[:4]}
+    assert set(method.memory.disk.column("id").tolist()) == identities
+    assert set(method.memory.disk.column("label").tolist()) == {2}
+    method.close()
+
+
+def test_edgehml_modes_agree_once_the_weight_is_on(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    """With the network in eval mode, so that batch statistics play no part."""
+    results = []
+    for progressive in ("faithful", "skip"):
+        method = EdgeHML(bench, EdgeHML.Options(progressive=progressive, threshold=0.0))  # type: ignore[arg-type]
+        method.network.eval()
+        losses = method.losses(smoke_tasks[0].batch(10, 8))
+        results.append({name: value.detach() for name, value in losses.items() if name.startswith("loss")})
+        method.close()
+        (bench.work_dir / "disk_tier.bin").unlink()
+    assert results[0].keys() == results[1].keys() >= {"loss_sup", "loss_unsup"}
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+
+
+def test_edgehml_skip_does_not_touch_the_unlabelled_pictures_early(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = EdgeHML(bench, EdgeHML.Options(progressive="skip"))
+    batch = smoke_tasks[0].batch(0, 8)
+    method.losses(batch)
+    assert "unlabelled_weak" not in vars(batch)
+    method.close()
+
+
+def test_edgehml_class_losses_by_hand(bench: Workbench) -> None:
+    method = EdgeHML(bench)
+    method.network = Linear([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    reds = []
+    for identity, (label, value) in enumerate([(0, 250), (0, 200), (3, 10)]):
+        method.memory.labelled.offer({"image": np.full((3, 16, 16), value), "label": label, "task": 0, "id": identity})
+        reds.append((value - bench.pipeline.normalisation.mean[0]) / bench.pipeline.normalisation.std[0])
+    losses = method.class_losses()
+    by_hand = [-np.log(np.exp(red) / (np.exp(red) + 5)) for red in reds[:2]]
+    assert losses[0] == pytest.approx(np.mean(by_hand), rel=1e-5)
+    assert losses[3] == pytest.approx(np.log(np.exp(reds[2]) + 5), rel=1e-5)
+    method.close()
+
+
+@pytest.mark.parametrize("name", [*METHODS, *PRESETS])
+def test_a_memory_smaller_than_the_classes_is_refused_by_all_that_need_one(
+    name: str, smoke_config: Callable[..., RunConfig], smoke_tasks: ContinualLearningTasks, tmp_path: Path
+) -> None:
+    config = smoke_config(name, memory={"capacity": 5})
+    bench = Workbench.of(smoke_tasks, tmp_path).with_settings(config.model, config.train, config.memory)
+    method_name = PRESETS[name].method if name in PRESETS else name
+    if METHODS[method_name].NEEDS_MEMORY:
+        with pytest.raises(SpecError, match="a memory of 5 records for 6 classes"):
+            build_method(config.method, bench)
+    else:
+        build_method(config.method, bench).close()
+
+
+def test_unknown_names_and_options_say_what_would_be_right(bench: Workbench) -> None:
+    with pytest.raises(SpecError, match="did you mean 'EdgeHML'"):
+        build_method(MethodConfig(name="EdgeHMI"), bench)
+    with pytest.raises(SpecError, match="unknown term 'UDDA' in 'DER\\+UDDA'"):
+        build_method(MethodConfig(name="DER+UDDA"), bench)
+    with pytest.raises(SpecError, match=r"alhpa: .*options: alpha"):
+        build_method(MethodConfig(name="DER", options={"alhpa": 1}), bench)
+    with pytest.raises(SpecError, match="temperature"):
+        build_method(MethodConfig(name="DER+UDA", terms={"UDA": {"temperature": 0}}), bench)
+
+
+def test_the_names_of_the_specification_are_known() -> None:
+    alone = "SFT independent joint ER DER DER++ SI SI-path oEWC PNN CCIC EdgeHML EdgeHML-skip".split()  # noqa: SIM905
+    for name in [*alone, "DER+UDA", "DER+FlexMatch", "DER+FixMatch", "DER+MixMatch", "ER+FixMatch"]:
+        MethodConfig(name=name).parts()

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+from sedna.algorithms.continual.config import RunConfig
+from sedna.algorithms.continual.data.sets import ContinualLearningTasks
+from sedna.algorithms.continual.methods.registry import build_method
+from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.continual.terms.base import pseudo_label_loss
+from sedna.algorithms.continual.terms.flexmatch import FlexMatch
+from sedna.algorithms.continual.terms.mixmatch import frozen_statistics, interleave, mix_ratio, sharpen
+from sedna.algorithms.continual.terms.uda import uda_loss
+
+WEAK = torch.tensor([[4.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 6.0]])
+STRONG = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]])
+
+
+def test_only_confident_rows_count_but_all_divide() -> None:
+    loss, kept = pseudo_label_loss(WEAK, STRONG, 0.95)
+    assert kept.tolist() == [True, False, True]
+    by_hand = -(functional.log_softmax(STRONG, 1)[0, 0] + functional.log_softmax(STRONG, 1)[2, 2]) / 3
+    assert loss == pytest.approx(float(by_hand), rel=1e-6)
+
+
+def test_threshold_over_one_keeps_nothing_and_zero_is_the_mean_cross_entropy() -> None:
+    assert float(pseudo_label_loss(WEAK, STRONG, 1.01)[0]) == 0
+    expected = functional.cross_entropy(STRONG, WEAK.argmax(1))
+    assert float(pseudo_label_loss(WEAK, STRONG, 0.0)[0]) == pytest.approx(float(expected))
+
+
+def test_no_gradient_reaches_the_weak_branch() -> None:
+    weak, strong = WEAK.clone().requires_grad_(), STRONG.clone().requires_grad_()
+    pseudo_label_loss(weak, strong, 0.5)[0].backward()
+    assert weak.grad is None
+    assert strong.grad is not None
+    weak, strong = WEAK.clone().requires_grad_(), STRONG.clone().requires_grad_()
+    uda_loss(weak, strong, 0.4, 0.5).backward()
+    assert weak.grad is None
+
+
+def test_uda_tends_to_hard_labels_when_the_temperature_falls() -> None:
+    hard, _ = pseudo_label_loss(WEAK, STRONG, 0.8)
+    assert float(uda_loss(WEAK, STRONG, 0.01, 0.8)) == pytest.approx(float(hard), rel=1e-4)
+    assert float(uda_loss(WEAK, STRONG, 5.0, 0.8)) != pytest.approx(float(hard), rel=1e-2)
+
+
+def test_flexmatch_thresholds_by_hand() -> None:
+    term = FlexMatch()
+    term.selected_N = torch.full((10,), -1)
+    assert term.betas(3).tolist() == [0, 0, 0]
+    term.selected_N = torch.tensor([0] * 4 + [1] * 2 + [-1] * 4)
+    assert term.betas(3).tolist() == [1.0, 0.5, 0.0]
+    term.selected_N = torch.tensor([0, 0, 1, -1, -1, -1, -1, -1])
+    assert term.betas(2).tolist() == [pytest.approx(0.4), pytest.approx(0.2)]
+    term.selected_N = torch.tensor([0, 0, 1, 1, 2, 2])
+    beta = term.betas(3)
+    assert (0.95 * beta / (2 - beta)).tolist() == pytest.approx([0.95] * 3)
+
+
+@given(st.integers(1, 8), st.integers(2, 6))
+def test_interleave_is_its_own_inverse_and_mixes(size: int, count: int) -> None:
+    chunks = list(torch.arange(size * count).view(count, size).unbind())
+    mixed = interleave(chunks)
+    assert sorted(torch.cat(mixed).tolist()) == list(range(size * count))
+    assert torch.equal(torch.cat(interleave(mixed)), torch.cat(chunks))
+    if size >= count:
+        assert {int(value) // size for value in mixed[0]} == set(range(count))
+
+
+def test_mixmatch_parts_by_hand() -> None:
+    assert sharpen(torch.tensor([[0.6, 0.4]]), 0.5)[0].tolist() == pytest.approx([0.36 / 0.52, 0.16 / 0.52])
+    assert mix_ratio(0.2) == 0.8
+    assert mix_ratio(0.9) == 0.9
+
+
+def test_frozen_statistics_are_not_moved() -> None:
+    norm = nn.Sequential(nn.BatchNorm2d(2))
+    with frozen_statistics(norm):
+        norm(torch.rand(4, 2, 3, 3) + 5)
+    assert norm[0].running_mean.tolist() == [0, 0]  # type: ignore[union-attr]
+    norm(torch.rand(4, 2, 3, 3) + 5)
+    assert norm[0].running_mean.min() > 0.4  # type: ignore[union-attr,operator]
+
+
+@pytest.mark.parametrize("name", ["SFT+FixMatch", "ER+FixMatch", "DER+UDA", "DER+Flex", "DER+MixMatch"])
+def test_every_term_composes_with_a_method(
+    name: str, bench: Workbench, smoke_tasks: ContinualLearningTasks, smoke_config: Callable[..., RunConfig]
+) -> None:
+    config = smoke_config(name)
+    method = build_method(config.method, bench)
+    for term in method.terms:
+        term.before_task(smoke_tasks[0])
+    batch = smoke_tasks[0].batch(20, 8)
+    losses = method.losses(batch)
+    names = {key for key in losses if key.startswith("loss")}
+    assert len(names) >= 2
+    assert all(np.isfinite(float(value.detach())) for value in losses.values())
+    alone = build_method(smoke_config(name.split("+", maxsplit=1)[0]).method, bench).losses(batch)
+    assert torch.equal(losses["loss_sup"], alone["loss_sup"])
