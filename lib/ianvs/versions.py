@@ -17,7 +17,6 @@ from sedna.labels.txt import parse_line
 from sedna.labels.voc import read_voc
 from sedna.store import FolderStore
 from sedna.store.datasets import DatasetEntry, DatasetPart, write_dataset
-from sedna.store.layout import sample_key
 from sedna.store.models import publish_model
 
 if TYPE_CHECKING:
@@ -31,7 +30,8 @@ class Versions:
     """Writes versions as the loop makes them.
 
     Labels become annotations where they can be read as such: a class number, ``x1,y1,x2,y2,label`` boxes, or a Pascal
-    VOC file. Labels of other kinds stay in the index files alone, and no dataset version is written.
+    VOC file. Labels of other kinds stay in the index files alone, and no dataset version is written. Samples are named
+    by their sha256 and stay where the index has them: copying each durably would cost more than the rest of a case.
 
     Args:
         initial: path of the initial model; version 1, if it exists.
@@ -68,7 +68,6 @@ class Versions:
         assert self._labels is not None
         sample = sha256_file(path)
         extension = _NOT_IN_NAMES.sub("", Path(path).suffix.lower())[:8] or "bin"
-        self.store.put_if_absent(sample_key(self.job, sample, extension), Path(path))
         return DatasetEntry(
             sample_id=sample,
             extension=extension,
