@@ -23,7 +23,7 @@ import torch
 from make_initial_model import Memory, read_manifest
 from make_subset import HERE
 
-from sedna.algorithms.detection import BaseModel
+from sedna.algorithms.detection import BaseModel, OnnxDetector
 from sedna.loop.evidence import SampleScore
 from sedna.loop.gate import paired_bootstrap
 
@@ -97,6 +97,17 @@ def candidate(base: Path, data: Memory, target: Path, parameters: dict[str, Any]
     return {**spent, **{key: result[key] for key in ("iterations", "samples", "restores", "bf16", "threads")}}
 
 
+def edge_milliseconds(pictures: list[Path]) -> float:
+    """Median processor time of a picture on an edge: PNG decoding, ONNX Runtime on one thread, postprocessing."""
+    detector = OnnxDetector(HERE / "initial_model" / "model.onnx", threads=1)
+    spent = []
+    for picture in pictures:
+        start = time.process_time()
+        detector.predict([picture])
+        spent.append(time.process_time() - start)
+    return round(float(np.median(spent)) * 1000, 1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seed", type=int, default=1)
@@ -110,6 +121,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, torch {torch.__version__}",
         "round": ROUND,
         "worse": WORSE,
+        "edge_cpu_milliseconds": edge_milliseconds(held_out.x),
         "rounds": [],
     }
     champion = HERE / "initial_model" / "model.safetensors"

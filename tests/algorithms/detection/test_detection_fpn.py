@@ -27,8 +27,8 @@ def test_the_factory_knows_it() -> None:
 
 
 def test_an_unknown_hyper_parameter_is_a_user_error() -> None:
-    with pytest.raises(SpecError, match="unknown hyper-parameter epochs"):
-        BaseModel(epochs=3)
+    with pytest.raises(SpecError, match="unknown hyper-parameter steps"):
+        BaseModel(steps=3)
 
 
 def test_it_can_be_made_without_arguments_and_told_the_rest_by_train(source: Source, tiny: dict[str, Any]) -> None:
