@@ -14,8 +14,8 @@ class EngineSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data_dir: Path = Field(description="folder of the service; work, cache and logs live below it")
-    tick_seconds: float = Field(default=0.5, gt=0, description="longest pause between two looks; a request ends it early")
-    parallel_jobs: int = Field(default=4, ge=1, description="jobs looked at in parallel: one that moves files delays few")
+    tick_seconds: float = Field(default=0.5, gt=0, description="longest pause between two looks; requests end it")
+    parallel_jobs: int = Field(default=4, ge=1, description="jobs in parallel: one that moves files delays few")
     lease_seconds: float = Field(default=15.0, gt=0, description="a dead engine's jobs stand still this long")
     wait_for_lease: bool = Field(default=False, description="wait for another engine to go away instead of an error")
     heartbeat_seconds: float = Field(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db.paging import execute_dml, page
@@ -21,6 +21,10 @@ from sedna.common.types import Annotation, Picked, SampleRecord
 from sedna.loop.audit import audit_metrics, count_sample
 from sedna.loop.observation import AuditMetrics, SampleCounts
 from sedna.loop.split import part_of
+
+
+_IS_AUDIT = Sample.picked == literal_column("'audit'")
+"""Spelt out: a bound value could not be seen to match the condition of the index on audited samples."""
 
 
 def insert(
@@ -121,15 +125,9 @@ def _first_label(job: Job, sample: Sample, now: datetime) -> None:
 
 def counts(session: Session, job_id: int) -> SampleCounts:
     """What the trigger looks at. Costs as much as there are unused labelled samples, not as there are samples."""
-    query = (
-        select(Sample.part, func.count(), func.min(Sample.labelled_at))
-        .where(Sample.job_id == job_id, Sample.labelled_at.is_not(None), Sample.round_used.is_(None))
-        .group_by(Sample.part)
-    )
-    new = {part: (number, oldest) for part, number, oldest in session.execute(query)}
     job = session.get_one(Job, job_id)
-    train, oldest_train = new.get("train", (0, None))
-    judged, oldest_judged = new.get("eval", (0, None))
+    train, oldest_train = _new(session, job_id, "train")
+    judged, oldest_judged = _new(session, job_id, "eval")
     oldest = min((time for time in (oldest_train, oldest_judged) if time is not None), default=None)
     return SampleCounts(
         train_new=train,
@@ -140,6 +138,18 @@ def counts(session: Session, job_id: int) -> SampleCounts:
     )
 
 
+def _new(session: Session, job_id: int, part: str) -> tuple[int, datetime | None]:
+    """Unused labelled samples of a part: how many, and when the oldest was labelled.
+
+    One question per part: grouped by part, SQLite prefers to walk all samples in the order of their parts.
+    """
+    query = select(func.count(), func.min(Sample.labelled_at)).where(
+        Sample.job_id == job_id, Sample.part == part, Sample.labelled_at.is_not(None), Sample.round_used.is_(None)
+    )
+    number, oldest = session.execute(query).one()
+    return number, oldest
+
+
 def audit(session: Session, job_id: int, model_version: int, window: int) -> AuditMetrics | None:
     """The model on its newest ``window`` labelled audit samples; None when there is none."""
     query = (
@@ -147,7 +157,7 @@ def audit(session: Session, job_id: int, model_version: int, window: int) -> Aud
         .where(
             Sample.job_id == job_id,
             Sample.model_version == model_version,
-            Sample.picked == Picked.AUDIT.value,
+            _IS_AUDIT,
             Sample.labelled_at.is_not(None),
         )
         .order_by(Sample.id.desc())

@@ -98,6 +98,7 @@ class Sample(Base):
         Index("ix_samples_picked", "job_id", "picked", "id"),
         Index("ix_samples_part", "job_id", "part", "id"),
         Index("ix_samples_round", "job_id", "round_used"),
+        Index("ix_samples_source", "job_id", "source"),
         Index("ix_samples_unlabelled", "job_id", "id", sqlite_where=_UNLABELLED, postgresql_where=_UNLABELLED),
         Index("ix_samples_new", "job_id", "part", "labelled_at", sqlite_where=_NEW, postgresql_where=_NEW),
         Index("ix_samples_audit", "job_id", "model_version", "id", sqlite_where=_AUDITED, postgresql_where=_AUDITED),

@@ -155,6 +155,7 @@ def _create_samples() -> None:
     op.create_index("ix_samples_part", "samples", ["job_id", "part", "id"], unique=False)
     op.create_index("ix_samples_picked", "samples", ["job_id", "picked", "id"], unique=False)
     op.create_index("ix_samples_round", "samples", ["job_id", "round_used"], unique=False)
+    op.create_index("ix_samples_source", "samples", ["job_id", "source"], unique=False)
     op.create_index(
         "ix_samples_unlabelled",
         "samples",
