@@ -9,6 +9,7 @@ import numpy as np
 
 SIDE = 64
 TINY: dict[str, Any] = {
+    "onnx": False,
     "class_names": ("full", "hollow"),
     "input_channels": 1,
     "fpn_channels": 8,

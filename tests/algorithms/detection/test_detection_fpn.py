@@ -126,6 +126,20 @@ def test_evaluate_loads_the_model_it_is_told(tiny: dict[str, Any], source: Sourc
     assert old["map"] <= new["map"] <= new["map50"] <= 1
 
 
+def test_what_is_judged_is_what_edges_serve(tiny: dict[str, Any], source: Source, tmp_path: Path) -> None:
+    model = BaseModel(**{**tiny, "onnx": True, "max_iteration": 100, "learning_rate": 0.01, "score_threshold": 0.3})
+    model.train(source)
+    path = Path(model.save(tmp_path / "m.safetensors"))
+    served, weights = BaseModel(), BaseModel(onnx=False)
+    by_onnx, by_torch = (judge.evaluate(source, model_path=path) for judge in (served, weights))
+    assert by_onnx["f1_micro"] == pytest.approx(by_torch["f1_micro"], abs=0.02)
+    damaged = path.with_suffix(".onnx")
+    damaged.write_bytes(b"no graph")
+    with pytest.raises(ModelError, match="cannot be opened"):
+        BaseModel().evaluate(source, model_path=path)
+    assert weights.evaluate(source, model_path=path) == by_torch
+
+
 def test_a_benchmarks_metric_is_added(tiny: dict[str, Any], source: Source) -> None:
     def count(truth: Any, predicted: Any) -> float:
         return float(len(truth) + len(predicted))

@@ -90,6 +90,10 @@ class FPNConfig(BaseModel):
     max_detections: int = Field(default=100, ge=1, description="boxes reported a picture")
     predict_batch_size: int = Field(default=8, ge=1, description="pictures predicted at once")
 
+    onnx: bool = Field(
+        default=True, description="save also writes the edge's form, ONNX; evaluate judges that one if it is there"
+    )
+
     valid_interval: int = Field(default=50, ge=1, description="steps between two looks at valid_data")
     patience: int = Field(
         default=0,

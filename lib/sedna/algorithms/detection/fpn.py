@@ -15,6 +15,7 @@ from sedna.algorithms.detection.metrics import DetectionMetrics, Scored, measure
 from sedna.algorithms.detection.model_file import ModelHeader, find_model, load_weights, read_model, write_model
 from sedna.algorithms.detection.network import Detector
 from sedna.algorithms.detection.onnx_export import export_onnx
+from sedna.algorithms.detection.onnx_runtime import OnnxDetector
 from sedna.algorithms.detection.postprocess import Detection, select
 from sedna.algorithms.detection.predictor import forward
 from sedna.algorithms.detection.preprocess import Picture
@@ -52,6 +53,7 @@ class BaseModel:
         self._given = dict(kwargs)
         self.config = FPNConfig.build(kwargs)
         self._model: Detector | None = None
+        self._exported: Path | None = None
 
     @property
     def model(self) -> Detector:
@@ -93,6 +95,7 @@ class BaseModel:
         """
         self._configure(kwargs)
         self._load_base(base_model_url)
+        self._exported = None  # of the weights before training
         pictures = self._labelled(train_data)
         if not pictures:
             raise DataError("no training pictures", where="train_data", hint="at least one")
@@ -159,11 +162,14 @@ class BaseModel:
     def save(self, model_path: str | Path, *, half: bool = False) -> str:
         """Write one .safetensors file with weights, classes and input description; answers its path.
 
-        A path without that suffix is a folder, and gets ``model.safetensors``.
+        A path without that suffix is a folder, and gets ``model.safetensors``. Unless ``onnx`` is off, the form
+        that edges run without torch is written beside it, under the same name with the suffix .onnx.
         """
         path = Path(model_path)
         path = path if path.suffix else path / "model.safetensors"
         write_model(path, self.model, self.config, half=half)
+        if self.config.onnx:
+            self.export_onnx(path.with_suffix(".onnx"))
         return str(path)
 
     def load(self, model_url: str | Path, **kwargs: Any) -> None:
@@ -183,6 +189,8 @@ class BaseModel:
         model = _new_detector(config)
         load_weights(model, weights, header.class_names, config.class_names, where=str(path))
         self.config, self._model = config, model
+        exported = path.with_suffix(".onnx")
+        self._exported = exported if exported.exists() else None
 
     def export_onnx(self, path: str | Path) -> None:
         """Write the ONNX form that ``OnnxDetector`` runs without torch."""
@@ -228,9 +236,20 @@ class BaseModel:
         ]
 
     def _measure(self, labelled: Sequence[Labelled]) -> DetectionMetrics:
-        found = self._detect([one.picture for one in labelled], _MAP_SCORE)
+        pictures = [one.picture for one in labelled]
+        served = self._served()
+        found = served.predict(pictures) if served is not None else self._detect(pictures, _MAP_SCORE)
         scored = [Scored(one.name, rows, one.boxes_M5) for one, rows in zip(labelled, found, strict=True)]
         return measure(scored, len(self.config.class_names), self.config.score_threshold)
+
+    def _served(self) -> OnnxDetector | None:
+        """The edge's form of the loaded model: what is judged should be what is served, and it is faster too."""
+        if self._exported is None or not self.config.onnx:
+            return None
+        served = OnnxDetector(self._exported, threads=self.config.threads or 1, score_threshold=_MAP_SCORE)
+        described = ("class_names", "input_size", "nms_threshold", "max_detections")
+        same = all(getattr(served.spec, field) == getattr(self.config, field) for field in described)
+        return served if same else None
 
     def _identity(self, pictures: Sequence[Labelled]) -> str:
         """Hash of configuration, first weights, and names, sizes and boxes of all pictures."""

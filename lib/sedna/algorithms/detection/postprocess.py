@@ -13,27 +13,31 @@ MAX_CANDIDATES = 1000
 """Best-scored (location, class) pairs that enter non-maximum suppression."""
 
 
+def _areas(boxes_N4: Floats) -> Floats:
+    sides = np.clip(boxes_N4[:, 2:4] - boxes_N4[:, :2], 0, None)
+    return np.asarray(sides[:, 0] * sides[:, 1], dtype=boxes_N4.dtype)
+
+
 def iou_matrix(a_N4: Floats, b_M4: Floats) -> Floats:
     """Intersection over union of every pair; 0 where a box has no area."""
     top_left = np.maximum(a_N4[:, None, :2], b_M4[None, :, :2])
     bottom_right = np.minimum(a_N4[:, None, 2:4], b_M4[None, :, 2:4])
-    overlap = np.clip(bottom_right - top_left, 0, None).prod(-1)
-    area_a = np.clip(a_N4[:, 2:4] - a_N4[:, :2], 0, None).prod(-1)
-    area_b = np.clip(b_M4[:, 2:4] - b_M4[:, :2], 0, None).prod(-1)
+    sides = np.clip(bottom_right - top_left, 0, None)
+    overlap = sides[..., 0] * sides[..., 1]  # numpy's prod over an axis of two takes ten times as long
+    area_a, area_b = _areas(a_N4), _areas(b_M4)
     union = area_a[:, None] + area_b[None, :] - overlap
     return np.asarray(np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0), dtype=np.float32)
 
 
 def nms(boxes_N4: Floats, scores_N: Floats, threshold: float) -> npt.NDArray[np.int64]:
     """Greedy non-maximum suppression; indices of the survivors, best score first, ties by position."""
-    order = np.argsort(-scores_N, kind="stable")
-    overlap = iou_matrix(boxes_N4[order], boxes_N4[order]) > threshold
-    alive = np.ones(len(order), dtype=bool)
+    waiting = np.argsort(-scores_N, kind="stable")
     keep = []
-    for rank in range(len(order)):
-        if alive[rank]:
-            keep.append(order[rank])
-            alive[rank + 1 :] &= ~overlap[rank, rank + 1 :]
+    while len(waiting):
+        best, waiting = waiting[0], waiting[1:]
+        keep.append(best)
+        # One row at a time: few boxes survive, so the whole matrix of pairs would mostly be thrown away.
+        waiting = waiting[iou_matrix(boxes_N4[best][None], boxes_N4[waiting])[0] <= threshold]
     return np.asarray(keep, dtype=np.int64)
 
 
