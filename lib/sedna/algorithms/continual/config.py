@@ -60,11 +60,15 @@ def load_config(source: str | Path, options: Sequence[str] = ()) -> RunConfig:
         NotFoundError: no such file.
         SpecError: unknown key, wrong value, wrong YAML; the message names file and key.
     """
-    path = _locate(str(source))
-    content = _read(path, 0)
+    return build_config(read_config(source, options), where=str(source))
+
+
+def read_config(source: str | Path, options: Sequence[str] = ()) -> dict[str, Any]:
+    """The content of a configuration before it is validated; arguments and errors as `load_config`."""
+    content = _read(_locate(str(source)), 0)
     for option in options:
         _assign(content, option)
-    return build_config(content, where=str(source))
+    return content
 
 
 def build_config(content: Mapping[str, Any], *, where: str) -> RunConfig:

@@ -210,7 +210,7 @@ class BaseSplitSemiTask:
             self.task_id,
             iteration,
             self.labelled.x_NCHW[index_B],
-            torch.from_numpy(self.labelled.y_N[index_B]),
+            torch.from_numpy(self.labelled.y_N[index_B]).to(self.pipeline.device),
             index_B,
             self.unlabelled.x_NCHW[index_U],
             index_U,

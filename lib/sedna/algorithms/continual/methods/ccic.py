@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.base import Losses, MethodOptions
-from sedna.algorithms.continual.methods.replay import ReplayMethod, labels_of
+from sedna.algorithms.continual.methods.replay import ReplayMethod
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.terms.mixmatch import mix_ratio, sharpen
@@ -60,7 +60,7 @@ class CCIC(ReplayMethod):
         past = self.draw(batch, "replay")
         x_BCHW, y_B = batch.images, batch.y_B
         stored = self.replayed(past) if len(past["label"]) else x_BCHW[:0]
-        stored_y = labels_of(past) if len(past["label"]) else y_B[:0]
+        stored_y = self.bench.labels(past) if len(past["label"]) else y_B[:0]
         losses = self._consistency(batch, x_BCHW, stored, stored_y)
         late = batch.iteration >= self.options.metric_until * self.bench.train.iterations
         if batch.task_id > 0 and not late:
@@ -105,7 +105,7 @@ class CCIC(ReplayMethod):
         if len(batch.index_U) and len(stored):
             current = batch.pipeline.normalise(batch.unlabelled_weak)
             features = self.features(torch.cat([current, stored]))
-            groups = torch.arange(len(features)) >= len(current)
+            groups = torch.arange(len(features), device=features.device) >= len(current)
             losses["loss_contrast"] = self.options.contrast_weight * negative_loss(features, groups)
         return losses
 
@@ -120,7 +120,7 @@ class CCIC(ReplayMethod):
             return self.forward(x_BCHW)
         if self._bank is None:
             rows = self.buffer.rows(torch.arange(len(self.buffer)).numpy())
-            self._bank = (self.features(self.replayed(rows)), labels_of(rows))
+            self._bank = (self.features(self.replayed(rows)), self.bench.labels(rows))
         features_ND, labels_N = self._bank
         if self.bench.cl_type == "task-il":
             own_N = self.bench.task_masks[task_id][labels_N]
@@ -159,6 +159,6 @@ def knn_scores(query_BD: Tensor, bank_ND: Tensor, labels_N: Tensor, k: int, num_
     distance_BN = torch.cdist(query_BD, bank_ND)
     nearest_BK = distance_BN.topk(min(k, len(labels_N)), largest=False).indices
     votes_BC = functional.one_hot(labels_N[nearest_BK], num_classes).sum(1).float()
-    per_class = torch.full((len(query_BD), num_classes), 2.0)
+    per_class = torch.full((len(query_BD), num_classes), 2.0, device=query_BD.device)
     per_class.scatter_reduce_(1, labels_N.expand(len(query_BD), -1), distance_BN, "amin", include_self=True)
     return votes_BC - _TIE * per_class

@@ -44,4 +44,5 @@ class DER(ReplayMethod):
             return {}
         rows = self.draw(batch, "replay")
         logits_BC = self.forward(self.replayed(rows))
-        return {"loss_der": self.options.alpha * functional.mse_loss(logits_BC, torch.from_numpy(rows["logits"]))}
+        stored_BC = torch.from_numpy(rows["logits"]).to(logits_BC.device)
+        return {"loss_der": self.options.alpha * functional.mse_loss(logits_BC, stored_BC)}

@@ -13,7 +13,6 @@ from torch.nn import functional
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.base import Losses
 from sedna.algorithms.continual.methods.der import DER
-from sedna.algorithms.continual.methods.replay import labels_of
 
 
 class DERPlusPlus(DER):
@@ -33,6 +32,6 @@ class DERPlusPlus(DER):
         losses = super().replay_losses(batch)
         if self.options.beta:
             rows = self.draw(batch, "second replay")
-            loss = functional.cross_entropy(self.forward(self.replayed(rows)), labels_of(rows))
+            loss = functional.cross_entropy(self.forward(self.replayed(rows)), self.bench.labels(rows))
             losses["loss_replay"] = self.options.beta * loss
         return losses

@@ -37,7 +37,6 @@ from sedna.algorithms.continual.methods.base import (
     to_arrays,
     to_tensors,
 )
-from sedna.algorithms.continual.methods.replay import labels_of
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.rng import generator
 from sedna.algorithms.continual.terms.base import pseudo_label_loss
@@ -108,7 +107,7 @@ class EdgeHML(BaseLearningMethod):
 
     def _replay_loss(self, rows: Rows) -> Tensor:
         logits_BC = self.forward(self.bench.pipeline.normalise(rows["image"]))
-        return functional.cross_entropy(logits_BC, labels_of(rows))
+        return functional.cross_entropy(logits_BC, self.bench.labels(rows))
 
     def _unlabelled_losses(self, batch: TrainBatch) -> Losses:
         opts = self.options

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.base import Losses
-from sedna.algorithms.continual.methods.replay import ReplayMethod, labels_of
+from sedna.algorithms.continual.methods.replay import ReplayMethod
 
 
 class ER(ReplayMethod):
@@ -24,6 +24,6 @@ class ER(ReplayMethod):
         losses: Losses = {"loss_sup": functional.cross_entropy(self.forward(batch.images), batch.y_B)}
         if len(self.buffer):
             rows = self.draw(batch, "replay")
-            losses["loss_replay"] = functional.cross_entropy(self.forward(self.replayed(rows)), labels_of(rows))
+            losses["loss_replay"] = functional.cross_entropy(self.forward(self.replayed(rows)), self.bench.labels(rows))
         self.store(batch)
         return losses

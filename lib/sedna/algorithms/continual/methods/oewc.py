@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, add_to_gradients, flatten, gradients
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
 from sedna.algorithms.continual.methods.workbench import Workbench
 
 
@@ -52,7 +52,8 @@ class OnlineEWC(BaseLearningMethod):
 
     def after_task(self, task: BaseSplitSemiTask) -> None:
         """Add the task's Fisher information."""
-        fisher_P = self.fisher(task.pipeline.normalise(task.labelled.x_NCHW), torch.from_numpy(task.labelled.y_N))
+        y_N = torch.from_numpy(task.labelled.y_N).to(self.bench.device)
+        fisher_P = self.fisher(task.pipeline.normalise(task.labelled.x_NCHW), y_N)
         if self.anchor.importance_P is not None:
             fisher_P += self.options.gamma * self.anchor.importance_P
         self.anchor.drop(flatten(self.network.parameters()), fisher_P)
@@ -79,4 +80,4 @@ class OnlineEWC(BaseLearningMethod):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
         super().load_state(state)
-        self.anchor.load_state({key[7:]: value for key, value in state.items() if key.startswith("anchor.")})
+        self.anchor.load_state({key: value.to(self.bench.device) for key, value in select(state, "anchor.").items()})

@@ -80,7 +80,7 @@ class PNN(BaseLearningMethod):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.bench.seed + len(self.columns))
             column = Column(classifier.body, classifier.head, len(self.columns))
-        self.columns.append(column.to(memory_format=self.bench.precision.memory_format))
+        self.columns.append(column.to(self.bench.device).to(memory_format=self.bench.precision.memory_format))
         self.network = column
 
     def before_task(self, task: BaseSplitSemiTask) -> None:

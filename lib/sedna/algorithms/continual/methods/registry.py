@@ -14,6 +14,7 @@ from sedna.algorithms.continual.methods.ccic import CCIC
 from sedna.algorithms.continual.methods.der import DER
 from sedna.algorithms.continual.methods.derpp import DERPlusPlus
 from sedna.algorithms.continual.methods.edgehml import EdgeHML
+from sedna.algorithms.continual.methods.edgehml_plus import EdgeHMLPlus
 from sedna.algorithms.continual.methods.er import ER
 from sedna.algorithms.continual.methods.independent import Independent
 from sedna.algorithms.continual.methods.joint import Joint
@@ -34,6 +35,7 @@ METHODS: dict[str, type[BaseLearningMethod]] = {
     kind.ALG_NAME: kind
     for kind in (
         SFT, Independent, Joint, ER, DER, DERPlusPlus, SI, SIPathIntegral, OnlineEWC, PNN, CCIC, EdgeHML,
+        EdgeHMLPlus,
     )
 }  # fmt: skip
 """Every learning method by its name."""
@@ -85,15 +87,14 @@ class MethodConfig(BaseModel):
         Raises:
             SpecError: a name is not known.
         """
-        if self.name in METHODS or self.name in PRESETS:
-            return self.name, tuple(self.terms)
-        base, *named = self.name.split("+")
+        known = sorted((*METHODS, *PRESETS), key=len, reverse=True)  # "DER++" before "DER"
+        base = next((name for name in known if f"{self.name}+".startswith(f"{name}+")), self.name.split("+")[0])
+        named = self.name[len(base) :].split("+")[1:]
         terms = tuple(_ALIASES.get(term, term) for term in named)
         for term in terms:
             if term not in TERMS:
                 raise SpecError(f"unknown term {term!r} in {self.name!r}", where="method.name", hint=", ".join(TERMS))
-        if base not in METHODS and base not in PRESETS:
-            known = (*METHODS, *PRESETS)
+        if base not in known:
             close = difflib.get_close_matches(base, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
             raise SpecError(f"unknown method {base!r}", where="method.name", hint=hint)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from sedna.algorithms.continual.data.task import TrainBatch
@@ -53,13 +52,13 @@ class ReplayMethod(BaseLearningMethod):
         """Offer the labelled views of an iteration, with this iteration's logits if the method stores them."""
         rows: Rows = {
             "image": batch.weak_images,
-            "label": batch.y_B.numpy(),
+            "label": batch.y_B.cpu().numpy(),
             "task": np.full(len(batch.y_B), batch.task_id),
             "id": np.asarray([sample_id(batch.task_id, int(index)) for index in batch.index_B]),
         }
         if self.STORES_LOGITS:
             assert logits_BC is not None
-            rows["logits"] = logits_BC.detach().numpy()
+            rows["logits"] = logits_BC.detach().cpu().numpy()
         self.buffer.offer_all(rows)
 
     def memory_use(self) -> MemoryUse:
@@ -74,8 +73,3 @@ class ReplayMethod(BaseLearningMethod):
         """See `state`."""
         super().load_state(state)
         self.buffer.load_state(to_arrays(state, "buffer."))
-
-
-def labels_of(rows: Rows) -> Tensor:
-    """``(n,)`` int64 labels of drawn records."""
-    return torch.from_numpy(rows["label"])

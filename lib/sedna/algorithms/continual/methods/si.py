@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, add_to_gradients, flatten, gradients
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
 from sedna.algorithms.continual.methods.workbench import Workbench
 
 
@@ -80,5 +80,5 @@ class SI(BaseLearningMethod):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
         super().load_state(state)
-        self.anchor.load_state({key[7:]: value for key, value in state.items() if key.startswith("anchor.")})
-        self.omega_P = state["omega"].clone()
+        self.anchor.load_state({key: value.to(self.bench.device) for key, value in select(state, "anchor.").items()})
+        self.omega_P = state["omega"].to(self.bench.device).clone()

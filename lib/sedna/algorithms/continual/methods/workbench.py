@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks
 from sedna.algorithms.continual.data.task import CLType
+from sedna.algorithms.continual.memory.columns import Rows
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.training.config import MemoryConfig, TrainConfig
@@ -63,13 +64,13 @@ class Workbench:
 
     def with_precision(self, precision: Precision) -> Workbench:
         """The same run in another precision."""
-        pipeline = replace(self.pipeline, memory_format=precision.memory_format)
+        pipeline = replace(self.pipeline, memory_format=precision.memory_format, device=precision.device)
         return replace(self, precision=precision, pipeline=pipeline)
 
     def network(self, *counters: int) -> Classifier:
         """A network with fresh weights in the layout of the run; equal counters give equal weights."""
         network = build_network(self.model, self.num_classes, self.seed, *counters)
-        return network.to(memory_format=self.precision.memory_format)
+        return network.to(self.device).to(memory_format=self.precision.memory_format)
 
     def run(self, network: nn.Module | Callable[[Tensor], Tensor], x_BCHW: Tensor) -> Tensor:
         """Float32 output of one forward pass in the precision of the run.
@@ -90,10 +91,19 @@ class Workbench:
                 ) from error
         return output.float()
 
+    @property
+    def device(self) -> torch.device:
+        """Where networks and batches live; memories stay in main memory."""
+        return self.precision.device
+
+    def labels(self, rows: Rows) -> Tensor:
+        """``(n,)`` int64 labels of records, on the device."""
+        return torch.from_numpy(rows["label"]).to(self.device)
+
     @cached_property
     def task_masks(self) -> Tensor:
         """Which classes belong to a task, bool ``(T, C)``."""
-        masks = torch.zeros(len(self.task_classes), self.num_classes, dtype=torch.bool)
+        masks = torch.zeros(len(self.task_classes), self.num_classes, dtype=torch.bool, device=self.device)
         for task_id, classes in enumerate(self.task_classes):
             masks[task_id, list(classes)] = True
         return masks

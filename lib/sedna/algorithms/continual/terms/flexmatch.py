@@ -59,10 +59,10 @@ class FlexMatch(SemiTerm):
         weak_UC, strong_UC = method.forward(torch.cat(views)).chunk(2)
         with torch.no_grad():
             confidence_U, label_U = functional.softmax(weak_UC, 1).max(1)
-            beta_U = self.betas(weak_UC.shape[1])[label_U]
+            beta_U = self.betas(weak_UC.shape[1]).to(label_U.device)[label_U]
         loss, _ = pseudo_label_loss(weak_UC, strong_UC, self.options.threshold * beta_U / (2 - beta_U))
-        sure = confidence_U >= self.options.threshold
-        self.selected_N[torch.from_numpy(batch.index_U)[sure]] = label_U[sure]
+        sure_U = (confidence_U >= self.options.threshold).cpu()
+        self.selected_N[torch.from_numpy(batch.index_U)[sure_U]] = label_U.cpu()[sure_U]
         return {"loss_flexmatch": self.options.weight * loss}
 
     def state(self) -> dict[str, Tensor]:

@@ -48,7 +48,7 @@ def save_checkpoint(folder: Path, cursor: Cursor, state: Mapping[str, Tensor]) -
         StorageFullError: no space; the old checkpoint is unchanged.
     """
     # safetensors refuses tensors that share memory or are not contiguous.
-    tensors = {key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in state.items()}
+    tensors = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in state.items()}
     write_atomic(folder / FILE_NAME, safetensors.torch.save(tensors, {"cursor": cursor.model_dump_json()}))
 
 

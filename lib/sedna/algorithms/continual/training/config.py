@@ -33,6 +33,7 @@ class TrainConfig(BaseModel):
         default="auto", description="auto measures; pin it where two runs must give the same bits"
     )
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(default="auto", description="as precision")
+    device: Literal["cpu", "cuda", "auto"] = Field(default="cpu", description="auto: a GPU if there is one")
     threads: int = Field(default=1, ge=0, le=256, description="CPU threads of torch; 0 leaves its setting alone")
     checkpoint_interval: int = Field(default=100, ge=1, description="steps between two checkpoints")
     epoch_length: int = Field(

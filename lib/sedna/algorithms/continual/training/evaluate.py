@@ -33,7 +33,7 @@ def evaluate_task(method: BaseLearningMethod, task: BaseSplitSemiTask, *, traini
     with torch.no_grad():
         for start in range(0, len(task.test), _BATCH):
             x_BCHW = method.bench.pipeline.normalise(task.test.x_NCHW[start : start + _BATCH])
-            y_B = torch.from_numpy(task.test.y_N[start : start + _BATCH])
+            y_B = torch.from_numpy(task.test.y_N[start : start + _BATCH]).to(x_BCHW.device)
             logits_BC = method.predict(x_BCHW, task.task_id)
             right_class += int((logits_BC.argmax(1) == y_B).sum())
             right_task += int((logits_BC.masked_fill(~inside_C, float("-inf")).argmax(1) == y_B).sum())

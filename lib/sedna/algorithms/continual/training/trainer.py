@@ -21,7 +21,7 @@ from sedna.algorithms.continual.rng import seed_torch
 from sedna.algorithms.continual.training.checkpoint import Cursor, load_checkpoint, save_checkpoint
 from sedna.algorithms.continual.training.evaluate import evaluate_task
 from sedna.algorithms.continual.training.guard import DivergenceGuard
-from sedna.algorithms.continual.training.precision import Precision, choose_precision
+from sedna.algorithms.continual.training.precision import Precision, choose_device, choose_precision
 from sedna.algorithms.continual.training.progress import OnProgress, Progress
 from sedna.algorithms.continual.training.result import RunResult
 from sedna.algorithms.continual.training.schedule import learning_rate
@@ -69,12 +69,14 @@ class Trainer:
         bench = Workbench.of(self.tasks, self.work_dir, seed=self.config.seed)
         bench = bench.with_settings(self.config.model, self.train_config, self.config.memory, self._run)
         stored = load_checkpoint(self.work_dir, self._run)
+        device = choose_device(self.train_config.device)
         if stored is not None:
             self._cursor = stored[0]
-            precision = Precision(self._cursor.bf16, self._cursor.channels_last, tuple(self._cursor.probe.items()))
+            probe = tuple(self._cursor.probe.items())
+            precision = Precision(self._cursor.bf16, self._cursor.channels_last, probe, device)
         else:
             with self._threads():
-                precision = choose_precision(self.train_config, bench.network(), bench.image_shape)
+                precision = choose_precision(self.train_config, bench.network().to(device), bench.image_shape)
             self._cursor = Cursor(
                 run=self._run,
                 bf16=precision.bf16,

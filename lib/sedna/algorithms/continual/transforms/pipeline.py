@@ -13,6 +13,7 @@ from sedna.algorithms.continual.transforms.randaugment import RandAugment
 from sedna.algorithms.continual.transforms.strong import StrongAugment
 from sedna.algorithms.continual.transforms.weak import weak_views
 
+CPU = torch.device("cpu")
 Stats = tuple[float, float, float]
 
 
@@ -42,6 +43,7 @@ class Pipeline:
     padding: int = 4
     flip: bool = True
     memory_format: torch.memory_format = torch.contiguous_format
+    device: torch.device = CPU
     randaugment: RandAugment | None = None
     _strong: StrongAugment = field(init=False, repr=False, compare=False)
 
@@ -59,8 +61,8 @@ class Pipeline:
         return self._strong(x_BCHW, rng, padding=self.padding, flip=self.flip)
 
     def normalise(self, x_BCHW: Pixels | Tensor) -> Tensor:
-        """float32 ``(B, 3, H, W)`` in the memory format of the run."""
+        """float32 ``(B, 3, H, W)`` on the device and in the memory format of the run."""
         x = torch.from_numpy(np.ascontiguousarray(x_BCHW)) if isinstance(x_BCHW, np.ndarray) else x_BCHW
-        mean = torch.tensor(self.normalisation.mean).view(1, 3, 1, 1)
-        std = torch.tensor(self.normalisation.std).view(1, 3, 1, 1)
-        return ((x.float() - mean) / std).contiguous(memory_format=self.memory_format)
+        mean = torch.tensor(self.normalisation.mean, device=self.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.normalisation.std, device=self.device).view(1, 3, 1, 1)
+        return ((x.to(self.device).float() - mean) / std).contiguous(memory_format=self.memory_format)

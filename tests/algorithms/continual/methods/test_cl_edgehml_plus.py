@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sedna.algorithms.continual.config import RunConfig
+from sedna.algorithms.continual.data.sets import ContinualLearningTasks
+from sedna.algorithms.continual.methods.edgehml_plus import EdgeHMLPlus
+from sedna.algorithms.continual.methods.ema import MovingAverage
+from sedna.algorithms.continual.methods.registry import MethodConfig, build_method
+from sedna.algorithms.continual.methods.workbench import Workbench
+
+
+def _options(**changes: object) -> EdgeHMLPlus.Options:
+    return EdgeHMLPlus.Options.model_validate(changes)
+
+
+def test_each_picture_competes_within_its_own_task(bench: Workbench) -> None:
+    method = EdgeHMLPlus(bench)
+    logits = torch.arange(12.0).view(2, 6)
+    masked = method._masked(logits, torch.tensor([0, 2]))
+    assert torch.isfinite(masked).tolist() == [[True] * 2 + [False] * 4, [False] * 4 + [True] * 2]
+    loss = functional.cross_entropy(masked, torch.tensor([1, 4]))
+    assert loss.item() == pytest.approx((np.log(1 + np.exp(-1)) + np.log(1 + np.exp(1))) / 2, rel=1e-6)
+    seen = EdgeHMLPlus(bench, _options(mask="seen"))
+    seen.task_id = 1
+    assert torch.isfinite(seen._masked(logits, torch.tensor([0, 2]))).tolist() == [[True] * 4 + [False] * 2] * 2
+    assert torch.equal(EdgeHMLPlus(bench, _options(mask="none"))._masked(logits, torch.tensor([0, 2])), logits)
+
+
+def test_the_loss_is_one_mean_over_new_and_replayed_pictures(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = EdgeHMLPlus(bench, _options(views="weak", fresh=False, replay=4, mask="none"))
+    method.losses(smoke_tasks[0].batch(0, 8))
+    batch = smoke_tasks[0].batch(1, 8)
+    rows = method.buffer.draw_balanced(4, batch.generator("labelled replay"))
+    loss = method.losses(batch)["loss_sup"]
+    x = torch.cat([batch.images, bench.pipeline.normalise(rows["image"])])
+    y = torch.cat([batch.y_B, torch.from_numpy(rows["label"])])
+    twin = EdgeHMLPlus(bench)
+    assert torch.equal(loss, functional.cross_entropy(twin.forward(x), y))
+
+
+def test_the_memory_keeps_the_raw_picture_once(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = EdgeHMLPlus(bench)
+    for iteration in range(6):
+        method.losses(smoke_tasks[0].batch(iteration, 8))
+    assert len(method.buffer) == 10
+    position = int(np.flatnonzero(method.buffer["id"] == 3)[0])
+    assert (method.buffer["image"][position] == smoke_tasks[0].labelled.x_NCHW[3]).all()
+
+
+def test_unlabelled_pictures_are_not_looked_at_unless_asked(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    batch = smoke_tasks[0].batch(29, 8)
+    assert set(EdgeHMLPlus(bench).losses(batch)) == {"loss_sup"}
+    method = EdgeHMLPlus(bench, _options(consistency=0.5))
+    assert set(method.losses(smoke_tasks[0].batch(11, 8))) == {"loss_sup"}
+    losses = method.losses(smoke_tasks[0].batch(12, 8))
+    assert 0 < losses["loss_consistency"].item() < 0.5 * 2 * np.log(2)
+
+
+def test_the_average_by_hand() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average = MovingAverage(network, 0.9)
+    nn.init.ones_(network.weight)
+    average.update(network)  # d = 2/11
+    assert average.network.weight.item() == pytest.approx(9 / 11)  # type: ignore[operator,union-attr]
+    average.update(network)  # d = 3/12
+    assert average.network.weight.item() == pytest.approx(0.25 * 9 / 11 + 0.75)  # type: ignore[operator,union-attr]
+
+
+def test_prediction_is_the_mean_of_a_picture_and_its_mirror_image(bench: Workbench) -> None:
+    method = EdgeHMLPlus(bench)
+    method.set_mode(training=False)
+    x = torch.rand(3, 3, 16, 16)
+    assert torch.allclose(method.predict(x, 0), method.predict(x.flip(3), 0), atol=1e-6)
+    plain = EdgeHMLPlus(bench, _options(mirror=False))
+    plain.set_mode(training=False)
+    assert not torch.allclose(plain.predict(x, 0), plain.predict(x.flip(3), 0), atol=1e-6)
+
+
+def test_it_carries_terms_like_any_other_method(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks, smoke_config: Callable[..., RunConfig]
+) -> None:
+    assert MethodConfig(name="EdgeHML+++FixMatch").parts() == ("EdgeHML++", ("FixMatch",))
+    assert MethodConfig(name="DER+++UDA").parts() == ("DER++", ("UDA",))
+    method = build_method(smoke_config("EdgeHML+++FixMatch").method, bench)
+    assert set(method.losses(smoke_tasks[0].batch(0, 8))) == {"loss_sup", "loss_fixmatch"}
