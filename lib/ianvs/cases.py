@@ -63,7 +63,7 @@ def _key(
     content = {
         "records": VERSION_OF_RECORDS,
         "environment": environment,
-        "algorithm": algorithm.model_dump(mode="python", exclude={"modules"}),
+        "algorithm": algorithm.model_dump(mode="python", exclude={"modules"}, exclude_defaults=True),
         "modules": combination.model_dump(mode="python"),
         "code": {url: _stamp(url) for url in _code(algorithm)},
         "initial": _stamp(algorithm.initial_model_url),
@@ -75,11 +75,11 @@ def _key(
 def _environment(benchmark: Benchmark) -> dict[str, Any]:
     testenv = benchmark.testenv
     data = testenv.dataset
-    files = [data.train, data.test, data.holdout_index]
+    files = [data.train, data.test, data.holdout_index, testenv.tasks.config if testenv.tasks is not None else ""]
     files += [metric.url for metric in (*testenv.metrics, testenv.model_eval.model_metric)]
     return {
         "folder": os.getcwd(),  # noqa: PTH109 - relative paths mean what they mean here
-        "testenv": testenv.model_dump(mode="python"),
+        "testenv": testenv.model_dump(mode="python", exclude_defaults=True),
         "files": {url: _stamp(url) for url in files if url},
     }
 

@@ -225,7 +225,7 @@ def test_versions_are_kept_as_in_production(bench: Bench) -> None:
     assert {entry["part"] for entry in entries} == {DatasetPart.TRAIN.value, DatasetPart.EVAL.value}
 
 
-def test_the_gate_can_ask_for_more_evidence(bench: Bench) -> None:
+def with_per_sample_results(bench: Bench) -> None:
     model = bench.folder / "algorithm" / "basemodel.py"
     per_sample = (
         "        rows = [dict(sample=os.path.splitext(os.path.basename(x))[0], value=float(a[0] == number_of(y)))\n"
@@ -236,8 +236,27 @@ def test_the_gate_can_ask_for_more_evidence(bench: Bench) -> None:
     assert "per_sample" in text
     model.write_text(text)
     one_case(bench)
+
+
+def test_the_gate_can_ask_for_more_evidence(bench: Bench) -> None:
+    with_per_sample_results(bench)
     bench.edit("testenv/testenv.yaml", gate={"metric": "value", "confidence": 0.95, "minSamples": 11})
     assert bench.run().returncode == 0
     rounds = only(bench)["rounds"]
     assert rounds[1]["outcome"] == "Inconclusive"
     assert "10 judged samples, 11 needed" in rounds[1]["reason"]
+
+
+def test_the_gate_looks_at_a_frozen_holdout(bench: Bench) -> None:
+    with_per_sample_results(bench)
+    bench.edit(
+        "testenv/testenv.yaml",
+        gate={"metric": "value", "maxRegression": 0.0},
+        deploy_trigger={},
+        dataset__holdout_index="./dataset/test_data/index.txt",
+    )
+    assert bench.run().returncode == 0
+    second = only(bench)["rounds"][1]
+    assert second["outcome"] == "Deployed"
+    assert re.search(r"hold-out value 0\.\d+ -> 1\.0000 on 40 samples", second["reason"])
+    assert "10 judged samples" in second["reason"]

@@ -54,6 +54,8 @@ def check(benchmark: Benchmark) -> Iterator[SednaError]:
 
 def _check_data(benchmark: Benchmark) -> Iterator[SednaError]:
     incremental = [one for one in benchmark.algorithms if one.paradigm_type == "incrementallearning"]
+    if not benchmark.testenv.dataset.train:
+        return
     with tempfile.TemporaryDirectory(prefix="ianvs-validate-") as folder:
         try:
             dataset = Dataset(benchmark.testenv.dataset, folder)

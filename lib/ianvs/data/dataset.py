@@ -31,7 +31,7 @@ class Dataset:
         self._folder = Path(folder)
         self.train_url = self._ready(config.train, "train")
         self.test_url = self._ready(config.test, "test")
-        self.holdout_url = self._ready(config.holdout_index, "holdout") if config.holdout_index else ""
+        self.holdout_url = self._ready(config.holdout_index, "holdout")
 
     def _ready(self, url: str, part: str) -> str:
         if Path(url).suffix != ".txt":

@@ -10,10 +10,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ianvs.grammar.reading import Reading, Section, shown
 
-SUPPORTED_PARADIGMS = ("singletasklearning", "incrementallearning")
+SUPPORTED_PARADIGMS = ("singletasklearning", "incrementallearning", "lifelonglearning")
 OTHER_PARADIGMS = (
     "multiedgeinference",
-    "lifelonglearning",
     "federatedlearning",
     "federatedclassincrementallearning",
     "jointinference",

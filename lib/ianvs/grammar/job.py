@@ -110,7 +110,8 @@ def load_benchmark(path: str) -> Benchmark:
         file = locate(entry.url, path, at, notes)
         algorithms.append(_algorithm(entry.name, file, notes))
         files.append(file)
-    _distinct_names(algorithms, path)
+    _usable_names(algorithms, path)
+    _data_for_all(testenv, testenv_file, algorithms)
     return Benchmark(
         file=path,
         job=job,
@@ -121,8 +122,27 @@ def load_benchmark(path: str) -> Benchmark:
     )
 
 
-def _distinct_names(algorithms: list[Algorithm], path: str) -> None:
-    """Names are folders and rows: they must be usable, and tell algorithms apart is the user's own matter."""
+def _data_for_all(testenv: TestEnv, file: str, algorithms: list[Algorithm]) -> None:
+    """Lifelong learning runs over a task set, everything else over train and test data."""
+    for algorithm in algorithms:
+        lifelong = algorithm.paradigm_type == "lifelonglearning"
+        if lifelong and testenv.tasks is None:
+            raise SpecError(
+                f"testenv.tasks is missing: {algorithm.name!r} is lifelonglearning, which runs over task sets",
+                where=file,
+                hint="tasks: {config: a configuration of sedna.algorithms.continual}",
+            )
+        for part, url in (("train", testenv.dataset.train), ("test", testenv.dataset.test)):
+            if not lifelong and not url:
+                raise SpecError(
+                    f"testenv.dataset has no {part} data",
+                    where=file,
+                    hint=f"{part}_index (txt, csv, json), {part}_data (jsonl) or {part}_data_info ({METADATA})",
+                )
+
+
+def _usable_names(algorithms: list[Algorithm], path: str) -> None:
+    """Names are folders of the workspace. Telling algorithms apart is the user's own matter."""
     for algorithm in algorithms:
         if not algorithm.name or algorithm.name in (".", "..") or "/" in algorithm.name:
             raise SpecError(
@@ -143,7 +163,10 @@ def _testenv(file: str, notes: Notes) -> TestEnv:
         update={"model_metric": _with_code(judge.model_metric, file, "testenv.model_eval.model_metric.url", notes)}
     )
     dataset = _dataset(testenv.dataset, file, notes)
-    return testenv.model_copy(update={"metrics": metrics, "model_eval": judge, "dataset": dataset})
+    tasks = testenv.tasks
+    if tasks is not None and tasks.config.endswith((".yaml", ".yml")):
+        tasks = tasks.model_copy(update={"config": locate(tasks.config, file, "testenv.tasks.config", notes)})
+    return testenv.model_copy(update={"metrics": metrics, "model_eval": judge, "dataset": dataset, "tasks": tasks})
 
 
 def _dataset(dataset: DatasetConfig, file: str, notes: Notes) -> DatasetConfig:
@@ -158,15 +181,7 @@ def _dataset(dataset: DatasetConfig, file: str, notes: Notes) -> DatasetConfig:
         if key.endswith("data_info") and Path(url).name != METADATA:
             raise SpecError(f"{at} = {url!r}", where=file, hint=f"a file called {METADATA}")
         found[key] = locate(url, file, at, notes)
-    result = dataset.model_copy(update=found)
-    for part, url in (("train", result.train), ("test", result.test)):
-        if not url:
-            raise SpecError(
-                f"testenv.dataset has no {part} data",
-                where=file,
-                hint=f"{part}_index (txt, csv, json), {part}_data (jsonl) or {part}_data_info ({METADATA})",
-            )
-    return result
+    return dataset.model_copy(update=found)
 
 
 def _with_code(part: _S, file: str, at: str, notes: Notes) -> _S:

@@ -87,6 +87,13 @@ class Stream(Section):
         return start if start.tzinfo else start.replace(tzinfo=UTC)
 
 
+class TaskSet(Section):
+    """Ours, for lifelong learning: a configuration of ``sedna.algorithms.continual``."""
+
+    config: str = Field(description="a yaml file, or the name of a shipped configuration")
+    options: tuple[str, ...] = Field(default=(), description="section.key=value texts that win over the file")
+
+
 class Energy(Section):
     """Ours: what one busy core draws, when the machine has no energy counters."""
 
@@ -100,7 +107,7 @@ class TestEnv(Section):
 
     model_config = ConfigDict(frozen=True, extra="allow", arbitrary_types_allowed=True)
 
-    dataset: DatasetConfig
+    dataset: DatasetConfig = DatasetConfig()
     metrics: tuple[MetricConfig, ...] = Field(min_length=1)
     model_eval: ModelEval = ModelEval()
     incremental_rounds: int = Field(default=2, ge=2)
@@ -119,6 +126,7 @@ class TestEnv(Section):
     edges: int = Field(default=1, ge=1, le=1000, description="ours: the stream is dealt to this many edges in turn")
     stream: Stream = Stream()
     energy: Energy = Energy()
+    tasks: TaskSet | None = None
 
     @field_validator("metrics")
     @classmethod

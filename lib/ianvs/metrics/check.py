@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ianvs.grammar.testenv import TestEnv
-from ianvs.metrics.system import NOT_HERE, SYSTEM_METRICS
+from ianvs.metrics.system import SYSTEM_METRICS
 from sedna.common.errors import SpecError
 
 
@@ -15,11 +15,12 @@ def check_metrics(testenv: TestEnv, paradigm: str) -> None:
     """
     for number, metric in enumerate(testenv.metrics):
         where = f"testenv.metrics[{number}]"
+        if metric.url and paradigm == "lifelonglearning":
+            names = ", ".join(name for name, known in SYSTEM_METRICS.items() if paradigm in known.paradigms)
+            raise SpecError(f"{metric.name!r} has a url", where=where, hint=f"{paradigm} knows: {names}")
         if metric.url:
             continue
         known = SYSTEM_METRICS.get(metric.name)
-        if metric.name in NOT_HERE:
-            raise SpecError(f"{metric.name!r} belongs to a paradigm that is not supported", where=where)
         if known is None:
             names = ", ".join(SYSTEM_METRICS)
             raise SpecError(f"{metric.name!r} has no url and is no system metric", where=where, hint=f"one of: {names}")

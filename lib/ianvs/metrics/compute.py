@@ -17,8 +17,10 @@ def compute_metrics(case: Case, outcome: Outcome) -> dict[str, Any]:
     Raises:
         DataError: a metric raised.
     """
-    data = case.dataset.load_data(case.dataset.test_url, "eval overall", label=case.dataset.label)
-    return {metric.name: _compute(case, metric, data.y, outcome) for metric in case.testenv.metrics}
+    truth = None
+    if any(metric.url for metric in case.testenv.metrics):
+        truth = case.dataset.load_data(case.dataset.test_url, "eval overall", label=case.dataset.label).y
+    return {metric.name: _compute(case, metric, truth, outcome) for metric in case.testenv.metrics}
 
 
 def _compute(case: Case, metric: MetricConfig, truth: Any, outcome: Outcome) -> Any:

@@ -1,24 +1,25 @@
-"""Metrics that need no function of the user. The first one is upstream's; the others are ours."""
+"""Metrics that need no function of the user. Those of accuracy, transfer and samples are upstream's, others ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ianvs.facts import Facts
+from ianvs.grammar.algorithm import SUPPORTED_PARADIGMS
+from ianvs.metrics import transfer
 from sedna.common.errors import DataError
 
 UPSTREAM_TRANSFER = "samples_transfer_ratio"
-NOT_HERE = ("FWT", "BWT", "MATRIX", "task_avg_acc", "forget_rate")
-"""Upstream's system metrics of paradigms that are not supported."""
 
 
 @dataclass(frozen=True)
 class SystemMetric:
     """``value`` reads it from the facts; ``paradigms`` can provide it."""
 
-    value: Callable[[Facts], float]
-    paradigms: tuple[str, ...] = ("singletasklearning", "incrementallearning")
+    value: Callable[[Facts], Any]
+    paradigms: tuple[str, ...] = SUPPORTED_PARADIGMS
 
 
 def samples_transfer_ratio(facts: Facts) -> float:
@@ -51,13 +52,20 @@ def inference_latency_p95(facts: Facts) -> float:
 
 
 _IL = ("incrementallearning",)
+_LL = ("lifelonglearning",)
+_ANSWERING = ("singletasklearning", "incrementallearning")
 
 SYSTEM_METRICS: dict[str, SystemMetric] = {
     UPSTREAM_TRANSFER: SystemMetric(samples_transfer_ratio, _IL),
+    "MATRIX": SystemMetric(lambda facts: {"all": [list(row) for row in facts.matrix]}, _LL),
+    "BWT": SystemMetric(lambda facts: transfer.backward(facts.matrix), _LL),
+    "FWT": SystemMetric(lambda facts: transfer.forward(facts.matrix), _LL),
+    "task_avg_acc": SystemMetric(lambda facts: transfer.average(facts.matrix), _LL),
+    "forget_rate": SystemMetric(lambda facts: transfer.forgetting(facts.matrix), _LL),
     "uplink_bytes": SystemMetric(lambda facts: facts.uplink_bytes, _IL),
     "downlink_bytes": SystemMetric(lambda facts: facts.downlink_bytes, _IL),
-    "inference_latency_seconds": SystemMetric(inference_latency),
-    "inference_latency_p95_seconds": SystemMetric(inference_latency_p95),
+    "inference_latency_seconds": SystemMetric(inference_latency, _ANSWERING),
+    "inference_latency_p95_seconds": SystemMetric(inference_latency_p95, _ANSWERING),
     "train_seconds": SystemMetric(lambda facts: facts.train_seconds),
     "peak_memory_bytes": SystemMetric(lambda facts: facts.peak_memory_bytes),
     "energy_joules": SystemMetric(energy_joules),

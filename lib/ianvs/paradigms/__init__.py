@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ianvs.grammar.algorithm import SUPPORTED_PARADIGMS
 from ianvs.paradigms.base import Case, Outcome, Paradigm, Progress
 from sedna.common.errors import SpecError
 
@@ -18,4 +19,8 @@ def paradigm_of(name: str) -> Paradigm:
         from ianvs.paradigms import incremental
 
         return incremental.run
-    raise SpecError(f"paradigm {name!r} is not supported", hint="singletasklearning or incrementallearning")
+    if name == "lifelonglearning":
+        from ianvs.paradigms import lifelong
+
+        return lifelong.run
+    raise SpecError(f"paradigm {name!r} is not supported", hint=", ".join(SUPPORTED_PARADIGMS))

@@ -86,7 +86,7 @@ def _number(value: object) -> float | None:
 
 
 def _charts(benchmark: Benchmark, done: Sequence[Finished]) -> Iterable[str]:
-    judged = benchmark.testenv.model_eval.model_metric.name
+    judged = benchmark.testenv.model_eval.model_metric.name or "accuracy"
     yield _figure(f"{judged} over rounds", chart(_over_rounds(done, judged), "round", judged, lines=True))
     metrics = [metric.name for metric in benchmark.testenv.metrics if metric.name not in SYSTEM_METRICS]
     for metric in metrics[:4]:

@@ -1,0 +1,131 @@
+"""Lifelong learning over the task sets of ``sedna.algorithms.continual``, with upstream's accuracy matrix.
+
+``testenv.tasks`` names a configuration; the basemodel is one of its methods by name (``DER``, ``EdgeHML``,
+``DER+UDA``...), and a hyper-parameter is an option of the method, or a key such as ``train.iterations`` of the
+configuration. Every task is tested before the first one is learnt and after each.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ianvs.facts import Facts, RoundRecord
+from ianvs.grammar import ModuleChoice
+from ianvs.paradigms.base import Case, Outcome
+from sedna.common.errors import SpecError
+
+if TYPE_CHECKING:
+    from sedna.algorithms.continual.config import RunConfig
+    from sedna.algorithms.continual.data.task import BaseSplitSemiTask
+    from sedna.algorithms.continual.training.progress import Progress
+    from sedna.algorithms.continual.training.trainer import Trainer
+
+TASK_DONE = "task done"
+
+
+def run(case: Case) -> Outcome:
+    """Learn the tasks one after the other.
+
+    Raises:
+        SpecError: unknown configuration, method or option.
+        DataError, NotFoundError: the task set cannot be made.
+    """
+    os.environ["LOCAL_TEST"] = "TRUE"
+    case.progress.step(0.0, "loading")
+    from sedna.algorithms.continual.data.sets import build_tasks
+    from sedna.algorithms.continual.training.trainer import Trainer
+
+    with case.watch.algorithm():
+        config = run_config(case)
+        tasks = build_tasks(config.data, config.seed)
+        observer = _Observer(case, list(tasks))
+        work = Path(case.output_dir) / "output" / "train"
+        observer.trainer = Trainer(config, tasks, work, on_progress=observer, evaluate=False)
+        observer.add_row()
+        started = time.perf_counter()
+        observer.trainer.run()
+        observer.facts.train_seconds = time.perf_counter() - started - observer.testing_seconds
+    observer.facts.matrix = tuple(observer.rows)
+    return Outcome(None, observer.facts)
+
+
+def run_config(case: Case) -> RunConfig:
+    """The configuration of the task set, with the test case's method and hyper-parameters."""
+    from sedna.algorithms.continual.config import load_config
+
+    tasks = case.testenv.tasks
+    assert tasks is not None, "checked by the grammar"
+    return load_config(tasks.config, [*tasks.options, *options_of(case.module("basemodel"))])
+
+
+def options_of(module: ModuleChoice) -> list[str]:
+    """The method and its hyper-parameters as ``section.key=value`` texts.
+
+    Raises:
+        SpecError: the module brings its own file.
+    """
+    if module.url:
+        raise SpecError(
+            "a basemodel of lifelonglearning is a method by name", where=module.url, hint="such as DER, without url"
+        )
+    options = [f"method.name={module.name}"]
+    for key, value in module.hyperparameters.items():
+        options.append(f"{key if '.' in key or key == 'seed' else f'method.options.{key}'}={json.dumps(value)}")
+    return options
+
+
+class _Observer:
+    """Tests every task when the trainer says that one is done."""
+
+    trainer: Trainer
+
+    def __init__(self, case: Case, tasks: list[BaseSplitSemiTask]) -> None:
+        self._case = case
+        self._tasks = tasks
+        self.facts = Facts()
+        self.rows: list[tuple[float, ...]] = []
+        self.testing_seconds = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        share = (len(self.rows) - 1 + progress.iteration / progress.iterations) / len(self._tasks)
+        self._case.progress.step(min(share, 0.97), f"task {progress.task + 1}/{progress.num_tasks}")
+        if progress.note == TASK_DONE:
+            self.add_row()
+
+    def add_row(self) -> None:
+        """Accuracy on every task, now."""
+        started = time.perf_counter()
+        row = tuple(self._accuracy(task) for task in self._tasks)
+        self.testing_seconds += time.perf_counter() - started
+        self.rows.append(row)
+        known = tuple(value for value in row if math.isfinite(value))
+        metrics: dict[str, float | tuple[float, ...]] = {}
+        if known:
+            metrics["accuracy"] = math.fsum(known) / len(known)
+        if len(known) == len(row):
+            metrics["accuracy_by_task"] = known
+        record = RoundRecord(
+            piece=str(len(self.rows) - 1),
+            inferences=sum(len(task.test) for task in self._tasks),
+            hard=0,
+            serving_metrics=metrics,
+        )
+        self.facts.rounds.append(record)
+        self._case.progress.round_done(record)
+
+    def _accuracy(self, task: BaseSplitSemiTask) -> float:
+        """Share of right answers; NaN for a task that the method has no network for yet."""
+        from sedna.algorithms.continual.training.evaluate import evaluate_task
+
+        learnt = len(self.rows)
+        try:
+            return evaluate_task(self.trainer.method, task, training=False).task_il / 100
+        except (IndexError, KeyError):
+            if task.task_id < learnt:
+                raise
+            return math.nan
