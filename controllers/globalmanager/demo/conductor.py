@@ -43,8 +43,15 @@ ROUND_SECONDS = 240.0
 READY_SECONDS = 60.0
 DRAIN_SECONDS = 60.0
 
-BAD_PARAMETERS: dict[str, JsonValue] = {"learning_rate": 0.5, "max_iteration": 12}
-"""A learning rate some hundred times too high: the weights stay finite, and the model gets much worse."""
+BAD_PARAMETERS: dict[str, JsonValue] = {
+    "epochs": 0,
+    "max_iteration": 15,
+    "learning_rate": 0.05,
+    "schedule": "constant",
+    "warmup_iterations": 0,
+    "divergence_factor": 1000,
+}
+"""A learning rate far too large, and a divergence guard that is told to look away: a model that must be refused."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Conductor:
             SednaError: a part could not be started, or did not do its work in time.
         """
         started, started_at = time.monotonic(), datetime.now(UTC)
-        meter = MemoryMeter()
+        meter = MemoryMeter(self._folder / "service" / "work")
         with ExitStack() as stack:
             meter.start()
             stack.callback(meter.stop)

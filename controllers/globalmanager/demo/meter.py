@@ -1,8 +1,12 @@
-"""Peak memory of a process tree."""
+"""Peak memory of everything that belongs to a run."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -10,12 +14,17 @@ PERIOD_SECONDS = 0.5
 
 
 class MemoryMeter:
-    """Samples the resident memory of this process and all its descendants; pages they share count for each of them.
+    """Samples the resident memory of this process, its descendants, and the service's workers.
 
-    Workers in process groups of their own are still descendants, so training is included.
+    Workers outlive the service, so they are no descendants; their supervisors leave their process ids in the work
+    folder. Pages that processes share count for each of them.
+
+    Args:
+        work_dir: folder of the service's workers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, work_dir: Path) -> None:
+        self._work_dir = work_dir
         self._peak = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory-meter", daemon=True)
@@ -35,11 +44,25 @@ class MemoryMeter:
         self._thread.join()
 
     def _run(self) -> None:
-        root = psutil.Process()
         while True:
-            self._peak = max(self._peak, sum(_resident(process) for process in (root, *root.children(recursive=True))))
+            self._peak = max(self._peak, sum(_resident(process) for process in self._processes()))
             if self._stop.wait(PERIOD_SECONDS):
                 return
+
+    def _processes(self) -> set[psutil.Process]:
+        roots = [psutil.Process(), *self._supervisors()]
+        found = set(roots)
+        for root in roots:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.update(root.children(recursive=True))
+        return found
+
+    def _supervisors(self) -> Iterator[psutil.Process]:
+        for note in self._work_dir.glob("*/*/*/*/supervisor.json"):
+            if (note.parent / "exit.json").exists():
+                continue  # it has ended, and its id may be somebody else's by now
+            with contextlib.suppress(psutil.NoSuchProcess):
+                yield psutil.Process(json.loads(note.read_text())["pid"])
 
 
 def _resident(process: psutil.Process) -> int:

@@ -127,34 +127,25 @@ def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def rounds_table(figures: DemoFigures) -> Table:
-    """A row a round, for the end of the run."""
+def rounds_table(figures: DemoFigures) -> RenderableType:
+    """A row a round, and below the table why each started and what the gate said."""
     table = Table(title="Rounds", title_justify="left")
-    for heading, justify in (
-        ("round", "right"),
-        ("why it started", "left"),
-        ("samples (new)", "right"),
-        ("F1 in service", "right"),
-        ("F1 candidate", "right"),
-        ("outcome", "left"),
-        ("what the gate said", "left"),
-        ("seconds", "right"),
-    ):
-        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for heading in ("round", "samples (new)", "F1 in service", "F1 candidate", "outcome", "seconds"):
+        table.add_column(heading, justify="left" if heading == "outcome" else "right")
+    reasons = Table.grid(padding=(0, 1))
     colours = {"Deployed": "green", "Rejected": "red", "Failed": "red"}
     for entry in figures.rounds:
-        why = f"{entry.trigger}\n(made bad on purpose)" if entry.bad_on_purpose else entry.trigger
         table.add_row(
             str(entry.round),
-            why,
             f"{entry.samples} ({entry.new_samples})",
             _score(entry.champion_f1),
             _score(entry.candidate_f1),
             Text(entry.outcome, style=colours.get(entry.outcome, "yellow")),
-            entry.verdict,
             f"{sum(entry.seconds.values()):.0f}",
         )
-    return table
+        reasons.add_row(f"round {entry.round}", f"started: {entry.trigger}")
+        reasons.add_row("", f"gate: {entry.verdict}")
+    return Group(table, reasons)
 
 
 def summary(figures: DemoFigures) -> Table:
