@@ -31,6 +31,10 @@ def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) 
     ranked = len(outcome.failed) < len(outcome.finished)
     if ranked and benchmark.job.rank.visualization.mode == "selected_only":
         print_table(files.selected)
+    if benchmark.job.rank.save_mode == "selected_and_all_and_picture":
+        from ianvs.rank.heatmap import draw_heatmaps
+
+        draw_heatmaps(outcome.finished)
     if report and ranked:
         from ianvs.report import write_report
 

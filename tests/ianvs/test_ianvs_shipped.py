@@ -1,0 +1,67 @@
+"""The shipped FPN benchmark: its files fit together, and a small piece of it runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ianvs_bench import Bench
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Bench:
+    folder = tmp_path / "benchmarks" / "pcb_fpn"
+    ignored = shutil.ignore_patterns("dataset", "workspace", "results", "__pycache__")
+    shutil.copytree(REPOSITORY / "benchmarks" / "pcb_fpn", folder, ignore=ignored)
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    subprocess.run([sys.executable, "make_dataset.py"], cwd=folder, check=True, capture_output=True)
+    return Bench(folder)
+
+
+def test_both_jobs_are_valid(shipped: Bench) -> None:
+    for name in ("incremental", "singletask"):
+        done = shipped.run("validate", "-f", f"benchmarkingjob-{name}.yaml")
+        assert done.stdout == f"benchmarkingjob-{name}.yaml: valid, 2 test cases\n"
+
+
+def test_the_full_set_is_read_from_its_own_layout(shipped: Bench) -> None:
+    source = shipped.folder / "PCBData"
+    board = next((REPOSITORY / "examples/01_pcb_inspection/data").glob("*.png"))
+    for split, name in (("trainval.txt", "1"), ("test.txt", "2")):
+        folder = source / "group1"
+        (folder / "a").mkdir(parents=True, exist_ok=True)
+        shutil.copy(board, folder / "a" / f"{name}_test.jpg")
+        (folder / "a" / f"{name}.txt").write_text("10 20 40 60 6")
+        (source / split).write_text(f"group1/a/{name}.jpg group1/a/{name}.txt")
+    subprocess.run([sys.executable, "make_dataset.py", "--source", source], cwd=shipped.folder, check=True)
+    part = shipped.folder / "dataset" / "train_data"
+    assert (part / "index.txt").read_text() == "./JPEGImages/1_test.jpg ./Annotations/1_test.xml\n"
+    annotation = (part / "Annotations" / "1_test.xml").read_text()
+    assert "<name>pin-hole</name>" in annotation
+    assert "<xmin>11</xmin>" in annotation
+
+
+@pytest.mark.e2e
+def test_a_small_piece_of_it_runs(shipped: Bench) -> None:
+    for part, count in (("train_data", 10), ("test_data", 2)):
+        index = shipped.folder / "dataset" / part / "index.txt"
+        index.write_text("".join(index.read_text().splitlines(keepends=True)[:count]))
+    fixed = shipped.folder / "algorithm" / "fixed.yaml"
+    fixed.write_text(fixed.read_text().replace("max_iteration: 150", "max_iteration: 1"))
+    algorithm = shipped.folder / "algorithm" / "incremental.yaml"
+    algorithm.write_text(algorithm.read_text().replace("[0.95, 0.5]", "[0.5]"))
+    done = shipped.run("-f", "benchmarkingjob-incremental.yaml", "--no-report")
+    assert done.returncode == 0, done.stderr
+    (path,) = shipped.folder.glob("workspace/*/*/*/result.json")
+    result = json.loads(path.read_text())
+    assert 0 <= result["metrics"]["f1_score"] <= 1
+    assert result["rounds"][0]["trained_on"] > 0
+    assert set(result["rounds"][0]["candidate_metrics"]) >= {"f1_score", "map50"}
+    assert len(list(path.parent.glob("output/train/1/*.safetensors"))) == 1
