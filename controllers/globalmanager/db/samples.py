@@ -22,7 +22,6 @@ from sedna.loop.audit import audit_metrics, count_sample
 from sedna.loop.observation import AuditMetrics, SampleCounts
 from sedna.loop.split import part_of
 
-
 _IS_AUDIT = Sample.picked == literal_column("'audit'")
 """Spelt out: a bound value could not be seen to match the condition of the index on audited samples."""
 

@@ -69,6 +69,10 @@ class WorkerStatus(Value):
 class WorkerRuntime(Protocol):
     """Starts and watches workers. They outlive the process that started them."""
 
+    def handle(self, name: str, work_dir: Path) -> WorkerHandle:
+        """How a worker of this name and folder is found, started or not. Does nothing."""
+        ...
+
     def start(self, spec: WorkerSpec) -> WorkerHandle:
         """Start a worker, or find the one that was started under this name.
 

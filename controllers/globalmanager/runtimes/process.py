@@ -56,6 +56,10 @@ class ProcessRuntime:
         self._log_bytes = log_bytes
         self._grace = grace_seconds
 
+    def handle(self, name: str, work_dir: Path) -> WorkerHandle:
+        """As `WorkerRuntime.handle`."""
+        return WorkerHandle(name=name, place={"folder": str(work_dir.absolute())})
+
     def start(self, spec: WorkerSpec) -> WorkerHandle:
         """As `WorkerRuntime.start`.
 
@@ -65,7 +69,7 @@ class ProcessRuntime:
             WorkerError: the supervisor itself did not start.
         """
         folder = spec.work_dir.absolute()
-        handle = WorkerHandle(name=spec.name, place={"folder": str(folder)})
+        handle = self.handle(spec.name, folder)
         if (folder / "exit.json").exists() or _is_locked(folder):
             return handle
         command = command_of(spec, self._python)
