@@ -17,6 +17,9 @@ from sedna.common.types import Box
 INK, MUTED, GOOD, BAD, ACCENT = "#1f2933", "#9aa5b1", "#2f855a", "#c53030", "#2b6cb0"
 CLASS_COLOURS = ("#c53030", "#2b6cb0", "#2f855a", "#b7791f", "#6b46c1", "#0987a0")
 OUTCOME_COLOURS = {"Deployed": GOOD, "Rejected": BAD, "Failed": BAD, "Inconclusive": MUTED}
+LABEL_ROOM = 0.1
+"""Dots lower than this have their label above, clear of the axis."""
+
 THUMBNAIL = 460
 """Side of a board picture in pixels; boards have 640."""
 
@@ -41,7 +44,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
 
 def f1_over_rounds(before: float, rounds: Sequence[RoundFigures]) -> str:
     """F1 on the hold-out: the model in service as a step line, every candidate as a dot in its outcome's colour."""
-    figure, axes = _axes(6.4, 3.4)
+    figure, axes = _axes(5.3, 3.2)
     serving, xs = [before], [0]
     for place, entry in enumerate(rounds, start=1):
         if entry.candidate_f1 is not None:
@@ -62,7 +65,7 @@ def f1_over_rounds(before: float, rounds: Sequence[RoundFigures]) -> str:
 
 def class_f1_bars(names: Sequence[str], before: Sequence[float], after: Sequence[float]) -> str:
     """F1 of every class on the hold-out, first and last model in service."""
-    figure, axes = _axes(6.4, 3.4)
+    figure, axes = _axes(5.3, 3.2)
     places = range(len(names))
     axes.bar([place - 0.2 for place in places], before, 0.38, label="before", color=MUTED)
     axes.bar([place + 0.2 for place in places], after, 0.38, label="after", color=ACCENT)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from globalmanager.db import Database, datasets, jobs, rounds, samples
-from globalmanager.db.values import JobRow, RoundRow, SampleFilter, SampleRow
+from globalmanager.db.values import DatasetVersionRow, JobRow, RoundRow, SampleFilter, SampleRow
 from globalmanager.demo.figures import RoundFigures
 from globalmanager.demo.report import Evidence, ExampleBoard
 from globalmanager.demo.scenario import Board, Scenario
@@ -27,6 +27,8 @@ from sedna.store.models import fetch_model, load_manifest
 EXAMPLES = 3
 EXAMPLE_SEED = 0
 PAGE = 1000
+SHORTEST = 0.05
+"""Seconds; stages that are over at once are no news."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Collector:
             f"round {entry.round} {stage.lower()}": seconds
             for entry in figures
             for stage, seconds in entry.seconds.items()
+            if seconds >= SHORTEST
         }
         return Collected(figures, _holdout(rows[0]).champion, _holdout(self._last_deployed(rows)).candidate, stages)
 
@@ -98,6 +101,7 @@ class Collector:
         assert row.outcome is not None
         with self._db.read() as session:
             dataset = datasets.get(session, self._job().id, row.dataset_version) if row.dataset_version else None
+            parent = datasets.get(session, self._job().id, dataset.parent) if dataset and dataset.parent else None
         holdout = row.verdict.holdout if row.verdict is not None else None
         evaluation = row.evaluation
         champion = evaluation.champion if evaluation is not None else None
@@ -105,8 +109,8 @@ class Collector:
             round=row.round,
             trigger=row.reason,
             bad_on_purpose=bad,
-            samples=dataset.train + dataset.eval if dataset is not None else 0,
-            new_samples=dataset.new if dataset is not None else 0,
+            samples=_size(dataset),
+            new_samples=_size(dataset) - _size(parent),
             outcome=row.outcome.value,
             champion_f1=holdout.champion if holdout is not None else None,
             candidate_f1=holdout.candidate if holdout is not None else None,
@@ -165,6 +169,11 @@ class Collector:
 def _pixels(path: Path) -> np.ndarray:
     with Image.open(path) as opened:
         return np.asarray(opened.convert("RGB"))
+
+
+def _size(dataset: DatasetVersionRow | None) -> int:
+    """Samples of a version, hold-out apart."""
+    return 0 if dataset is None else dataset.train + dataset.eval
 
 
 def _holdout(row: RoundRow) -> Comparison:

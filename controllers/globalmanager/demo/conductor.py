@@ -90,6 +90,8 @@ class Conductor:
             self._rounds(service, traffic, watcher)
             with self._timed("drain"):
                 self._wait("the last samples to arrive", DRAIN_SECONDS, lambda: not watcher.missing(self._ledger.kept))
+            last = watcher.champion
+            self._wait("the last model to answer", READY_SECONDS, lambda: last in self._ledger.versions)
             traffic.stop()
             collector = Collector(service.api.db, service.api.store, JOB, self._scenario, self._folder / "models")
             evidence = collector.evidence(started_at)
