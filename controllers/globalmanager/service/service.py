@@ -56,7 +56,11 @@ class Service:
             stack.callback(store.close)
             self._controller = self._local_controller(data_dir, db)
             engine_settings = self._engine_settings(data_dir, self._controller.url)
-            runtime = ProcessRuntime(python=engine_settings.python, log_bytes=engine_settings.log_bytes)
+            runtime = ProcessRuntime(
+                python=engine_settings.python,
+                log_bytes=engine_settings.log_bytes,
+                grace_seconds=engine_settings.stop_grace_seconds,
+            )
             self.engine = Engine(db, store, runtime, self._clock, engine_settings)
             stack.callback(self.engine.stop)
             stack.callback(self._controller.stop)
