@@ -16,6 +16,7 @@ BUILT_IN: tuple[tuple[str, str, str], ...] = (
     (ClassType.HEM, "CloudOnly", f"{_MINERS}.cloud_only"),
     (ClassType.HEM, "EdgeOnly", f"{_MINERS}.edge_only"),
     (ClassType.GENERAL, "FPN", "sedna.algorithms.detection.fpn"),
+    (ClassType.GENERAL, "EdgeHML", "sedna.algorithms.continual.job.estimator"),
 )
 """(type, alias, module) of every built-in; the module is imported when the alias is first asked for."""
 

@@ -36,7 +36,7 @@ def test_each_picture_competes_within_its_own_task(bench: Workbench) -> None:
 def test_the_loss_is_one_mean_over_new_and_replayed_pictures(
     bench: Workbench, smoke_tasks: ContinualLearningTasks
 ) -> None:
-    method = EdgeHMLPlus(bench, _options(views="weak", fresh=False, replay=4, mask="none"))
+    method = EdgeHMLPlus(bench, _options(views="weak", fresh=False, replay=1, mask="none"))
     method.losses(smoke_tasks[0].batch(0, 8))
     batch = smoke_tasks[0].batch(1, 8)
     rows = method.buffer.draw_balanced(4, batch.generator("labelled replay"))

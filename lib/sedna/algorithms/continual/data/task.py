@@ -109,6 +109,7 @@ class BaseSplitSemiTask:
         labelled, unlabelled, test: the pictures; the unlabelled set may be empty.
         uratio: unlabelled pictures that come with each labelled one.
         seed: decides the order of batches and all augmentation.
+        complete: every class must have a labelled picture; False where earlier tasks brought some of the classes.
 
     Raises:
         DataError: no labels, fewer than two classes, or a label that is not in ``class_index``.
@@ -129,6 +130,7 @@ class BaseSplitSemiTask:
         uratio: int = 7,
         cl_type: CLType = "task-il",
         seed: int = 0,
+        complete: bool = True,
     ) -> None:
         self.task_id = task_id
         self.class_index = tuple(int(label) for label in class_index)
@@ -137,7 +139,7 @@ class BaseSplitSemiTask:
         self.uratio = uratio
         self.cl_type: CLType = cl_type
         self.seed = seed
-        self._check()
+        self._check(complete=complete)
 
     @property
     def CLASSES(self) -> tuple[str, ...]:  # noqa: N802 - the name is part of the framework's contract
@@ -149,7 +151,7 @@ class BaseSplitSemiTask:
         """How messages call this task."""
         return f"task {self.task_id} of {self.labelled.name}"
 
-    def _check(self) -> None:
+    def _check(self, *, complete: bool) -> None:
         if len(self.labelled) == 0:
             raise DataError("has no labelled picture", where=self.where, hint="at least one a class")
         if len(set(self.class_index)) < 2:
@@ -165,7 +167,7 @@ class BaseSplitSemiTask:
                     hint=f"labels {list(self.class_index)}",
                 )
         missing = sorted(set(self.class_index) - set(self.labelled.y_N.tolist()))
-        if missing:
+        if missing and complete:
             raise DataError(f"classes {missing} have no labelled picture", where=self.where, hint="one or more each")
         if self.uratio < 1:
             raise SpecError(f"uratio {self.uratio}", where=self.where, hint="1 or more")

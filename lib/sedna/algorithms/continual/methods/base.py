@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, CLType, TrainBatch
 from sedna.algorithms.continual.memory.columns import Rows
 from sedna.algorithms.continual.methods.workbench import Workbench
@@ -66,12 +67,14 @@ class BaseLearningMethod(ABC):
     Class attributes:
         ALG_NAME: its name in configurations and tables.
         ALG_COMPATIBILITY: kinds of task sequences it can learn; others are refused at the start.
+        SERVES_JOBS: it learns one network that can be deployed, and can start from a given one.
         NEEDS_MEMORY: it replays records, so the memory must hold at least one record a class.
         FRESH_OPTIMIZER: each task starts with a new optimizer; otherwise momentum carries over.
     """
 
     ALG_NAME: ClassVar[str]
     ALG_COMPATIBILITY: ClassVar[tuple[CLType, ...]] = ALL_CL_TYPES
+    SERVES_JOBS: ClassVar[bool] = False
     NEEDS_MEMORY: ClassVar[bool] = False
     FRESH_OPTIMIZER: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = MethodOptions
@@ -139,6 +142,26 @@ class BaseLearningMethod(ABC):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Float32 logits ``(B, C)`` of the current network."""
         return self.bench.run(self.network, x_BCHW)
+
+    def start_from(self, network: nn.Module) -> None:
+        """Take the weights of a network of the same shape, before anything is learnt."""
+        self.network.load_state_dict(network.state_dict())
+
+    def remember(self, images: ImageSet, first_index: int) -> None:  # noqa: B027 - methods without memory have none
+        """Put labelled pictures of the past into the memory, as if the current task had shown them.
+
+        Args:
+            first_index: the identity of the first one; the current task's own pictures come below it.
+        """
+
+    def final_network(self) -> nn.Module:
+        """The network that predicts."""
+        return self.network
+
+    @property
+    def predicts_mirrored(self) -> bool:
+        """Whether predictions are the mean over a picture and its mirror image."""
+        return False
 
     def training_task(self, task: BaseSplitSemiTask) -> BaseSplitSemiTask:
         """The task that batches are taken from; a method may put another in its place."""

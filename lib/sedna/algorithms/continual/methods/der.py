@@ -20,6 +20,7 @@ class DER(ReplayMethod):
     """See the module's text."""
 
     ALG_NAME = "DER"
+    SERVES_JOBS = True
     STORES_LOGITS = True
 
     class Options(MethodOptions):

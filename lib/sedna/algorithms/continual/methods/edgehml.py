@@ -25,6 +25,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.memory.columns import Rows, sample_id
 from sedna.algorithms.continual.memory.hierarchical import HierarchicalMemory, MemoryMode
@@ -47,6 +48,7 @@ class EdgeHML(BaseLearningMethod):
     own batch statistics."""
 
     ALG_NAME = "EdgeHML"
+    SERVES_JOBS = True
     NEEDS_MEMORY = True
 
     class Options(MethodOptions):
@@ -163,6 +165,12 @@ class EdgeHML(BaseLearningMethod):
                 rows = self.memory.labelled.rows(np.flatnonzero(labels_N == label))
                 losses[int(label)] = float(self._replay_loss(rows))
         return losses
+
+    def remember(self, images: ImageSet, first_index: int) -> None:
+        """See `BaseLearningMethod`."""
+        for position, picture in enumerate(images.x_NCHW):
+            label = int(images.y_N[position])
+            self.memory.labelled.offer({"image": picture, "label": label, "task": 0, "id": first_index + position})
 
     def memory_use(self) -> MemoryUse:
         """Both tiers."""

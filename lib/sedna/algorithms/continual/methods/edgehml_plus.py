@@ -29,10 +29,10 @@ from typing import Literal
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from sedna.algorithms.continual.data.images import Pixels
+from sedna.algorithms.continual.data.images import ImageSet, Pixels
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.memory.buffer import ReplayBuffer
 from sedna.algorithms.continual.memory.columns import Rows, image_columns, sample_id
@@ -54,6 +54,7 @@ class EdgeHMLPlus(BaseLearningMethod):
     """See the module's text."""
 
     ALG_NAME = "EdgeHML++"
+    SERVES_JOBS = True
     NEEDS_MEMORY = True
 
     class Options(MethodOptions):
@@ -62,10 +63,12 @@ class EdgeHMLPlus(BaseLearningMethod):
         mask: Literal["auto", "task", "seen", "none"] = Field(
             default="auto", description="classes that compete in the loss; auto: task in task-il, otherwise seen"
         )
-        replay: int = Field(default=24, ge=0, description="pictures replayed a step")
+        replay: int = Field(default=3, ge=0, description="minibatches (``memory.minibatch``) replayed a step")
         balanced: bool = Field(default=True, description="replay the classes in turn, not at random")
         fresh: bool = Field(default=True, description="keep raw pictures and make a new view for each replay")
-        views: Literal["strong", "weak"] = Field(default="strong", description="of labelled and replayed pictures")
+        views: Literal["strong", "weak", "mixed"] = Field(
+            default="strong", description="of labelled and replayed pictures; mixed: every second one is strong"
+        )
         decay: float = Field(default=0.99, ge=0, lt=1, description="of the moving average of the weights; 0 = none")
         mirror: bool = Field(default=True, description="predict the mean of a picture and its mirror image")
         consistency: float = Field(default=0.0, ge=0, description="weight of the unlabelled part")
@@ -107,7 +110,7 @@ class EdgeHMLPlus(BaseLearningMethod):
 
     def _draw(self, batch: TrainBatch) -> Rows:
         draw = self.buffer.draw_balanced if self.options.balanced else self.buffer.draw
-        return draw(self.options.replay, batch.generator("labelled replay"))
+        return draw(self.options.replay * self.bench.memory.minibatch, batch.generator("labelled replay"))
 
     def _views(self, batch: TrainBatch, purpose: str, x_BCHW: Pixels, *, stored: bool = False) -> Tensor:
         """Views of new pictures, or of stored ones (which are views already unless they are kept raw)."""
@@ -115,7 +118,15 @@ class EdgeHMLPlus(BaseLearningMethod):
             return batch.pipeline.normalise(x_BCHW)
         if self.options.views == "weak" and not stored:
             return batch.images
-        return batch.view(purpose, x_BCHW, strong=self.options.views == "strong")
+        if self.options.views != "mixed":
+            return batch.view(purpose, x_BCHW, strong=self.options.views == "strong")
+        strong = batch.view(f"{purpose} strong", x_BCHW[0::2], strong=True)
+        weak = batch.view(f"{purpose} weak", x_BCHW[1::2], strong=False)
+        views = strong.new_empty((len(x_BCHW), *strong.shape[1:])).contiguous(
+            memory_format=batch.pipeline.memory_format
+        )
+        views[0::2], views[1::2] = strong, weak
+        return views
 
     def _offer(self, batch: TrainBatch) -> None:
         kept = batch.x_BCHW if self.options.fresh else batch.weak_images
@@ -159,9 +170,29 @@ class EdgeHMLPlus(BaseLearningMethod):
     def predict(self, x_BCHW: Tensor, task_id: int) -> Tensor:  # noqa: ARG002
         """Logits of the average network."""
         logits_BC = self.bench.run(self.average.network, x_BCHW)
-        if self.options.mirror and self.bench.pipeline.flip:
+        if self.predicts_mirrored:
             logits_BC = (logits_BC + self.bench.run(self.average.network, x_BCHW.flip(3))) / 2
         return logits_BC
+
+    def start_from(self, network: nn.Module) -> None:
+        """The average starts from the same weights."""
+        super().start_from(network)
+        self.average = MovingAverage(self.network, self.options.decay)
+
+    def remember(self, images: ImageSet, first_index: int) -> None:
+        """See `BaseLearningMethod`."""
+        for position, picture in enumerate(images.x_NCHW):
+            label = int(images.y_N[position])
+            self.buffer.offer({"image": picture, "label": label, "task": 0, "id": first_index + position})
+
+    def final_network(self) -> nn.Module:
+        """The average."""
+        return self.average.network
+
+    @property
+    def predicts_mirrored(self) -> bool:
+        """If mirroring keeps the meaning of these pictures."""
+        return self.options.mirror and self.bench.pipeline.flip
 
     def memory_use(self) -> MemoryUse:
         """Labelled memory and the average network."""

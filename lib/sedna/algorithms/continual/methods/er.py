@@ -18,6 +18,7 @@ class ER(ReplayMethod):
     """See the module's text. Two forward passes, the mean of each batch by itself."""
 
     ALG_NAME = "ER"
+    SERVES_JOBS = True
 
     def forward_train(self, batch: TrainBatch) -> Losses:
         """``loss_sup`` and, once something is stored, ``loss_replay``."""

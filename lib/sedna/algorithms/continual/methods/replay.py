@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.memory.buffer import ReplayBuffer
 from sedna.algorithms.continual.memory.columns import Rows, image_columns, sample_id
@@ -25,6 +27,8 @@ from sedna.algorithms.continual.methods.base import (
     to_tensors,
 )
 from sedna.algorithms.continual.methods.workbench import Workbench
+
+_BATCH = 64
 
 
 class ReplayMethod(BaseLearningMethod):
@@ -60,6 +64,23 @@ class ReplayMethod(BaseLearningMethod):
             assert logits_BC is not None
             rows["logits"] = logits_BC.detach().cpu().numpy()
         self.buffer.offer_all(rows)
+
+    def remember(self, images: ImageSet, first_index: int) -> None:
+        """See `BaseLearningMethod`; the logits are those of the network now."""
+        self.set_mode(training=False)
+        with torch.no_grad():
+            for start in range(0, len(images), _BATCH):
+                pictures = images.x_NCHW[start : start + _BATCH]
+                count = len(pictures)
+                rows: Rows = {
+                    "image": pictures,
+                    "label": images.y_N[start : start + _BATCH],
+                    "task": np.zeros(count, np.int64),
+                    "id": np.arange(count) + first_index + start,
+                }
+                if self.STORES_LOGITS:
+                    rows["logits"] = self.forward(self.bench.pipeline.normalise(pictures)).cpu().numpy()
+                self.buffer.offer_all(rows)
 
     def memory_use(self) -> MemoryUse:
         """The buffer."""

@@ -15,6 +15,7 @@ class SFT(BaseLearningMethod):
     """See the module's text."""
 
     ALG_NAME = "SFT"
+    SERVES_JOBS = True
 
     def forward_train(self, batch: TrainBatch) -> Losses:
         """``loss_sup``."""

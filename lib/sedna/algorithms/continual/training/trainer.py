@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Trainer:
     Args:
         work_dir: folder of this run alone.
         evaluate: test all tasks so far after each task.
+        prepare: called with the fresh method, to give it weights or memories from before the run.
+        identity: tells apart runs that differ in what ``prepare`` does.
 
     Raises (`run`):
         SpecError: the method cannot learn these tasks, or an option is wrong. Raised before anything is trained.
@@ -51,6 +53,8 @@ class Trainer:
         *,
         on_progress: OnProgress | None = None,
         evaluate: bool = True,
+        prepare: Callable[[BaseLearningMethod], None] | None = None,
+        identity: str = "",
     ) -> None:
         self.config = config
         self.train_config = config.train
@@ -58,9 +62,11 @@ class Trainer:
         self.work_dir = work_dir
         self._on_progress = on_progress
         self._evaluate_tasks = evaluate
-        self._run = config.fingerprint(tasks.checksum())
+        self._run = config.fingerprint(f"{tasks.checksum()}{identity}")
         work_dir.mkdir(parents=True, exist_ok=True)
         self.method: BaseLearningMethod = self._build()
+        if prepare is not None:
+            prepare(self.method)
         self._optimizer = self._make_optimizer()
         self._last_loss: float | None = None
 
@@ -191,13 +197,13 @@ class Trainer:
 
     def _after_iteration(self, task: BaseSplitSemiTask) -> None:
         done = self._cursor.iteration
+        if done % self.train_config.checkpoint_interval == 0 and done < self.train_config.iterations:
+            self._save()  # before the report, so that whoever stops the run there loses nothing
         if done % self.train_config.epoch_length == 0:
             accuracy = None
             if self.train_config.evaluate_epochs:
                 accuracy = evaluate_task(self.method, task, training=True).task_il
             self._report("", accuracy)
-        if done % self.train_config.checkpoint_interval == 0 and done < self.train_config.iterations:
-            self._save()
 
     def _evaluate(self, last: int) -> None:
         results = [evaluate_task(self.method, task, training=False) for task in self.tasks[: last + 1]]

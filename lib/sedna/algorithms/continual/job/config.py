@@ -1,0 +1,102 @@
+"""Hyper-parameters of the job algorithm. Values may arrive as strings, from a CRD or a yaml file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from sedna.common.errors import SpecError
+
+FIXED_BY_WEIGHTS = ("network", "width", "image_size", "mean", "std")
+"""Fields that decide which weights fit and how a picture reaches them; they travel inside the model file."""
+
+
+class JobConfig(BaseModel):
+    """Everything that can be set on ``EdgeHML``; frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    class_names: tuple[str, ...] = Field(
+        default=(), description="names in label order; empty: taken from the model that is loaded"
+    )
+    method: str = Field(
+        default="EdgeHML++",
+        description="a method with one network: EdgeHML++, EdgeHML, ER, DER+UDA, ... In a job nothing tells the model "
+        "which round a picture belongs to; methods that forward old and new pictures apart then lose the old classes, "
+        "because batch norm sees them apart",
+    )
+    method_options: dict[str, Any] = Field(default_factory=dict, description="options of the method")
+    network: str = Field(default="conv4", description="see NETWORKS")
+    width: int | None = Field(default=None, ge=1, description="channels of the first stage; null: the usual width")
+    image_size: int = Field(default=32, ge=8, le=1024, description="pixels; pictures are resized to a square")
+    mean: tuple[float, float, float] = Field(default=(123.675, 116.28, 103.53), description="RGB, on 0..255")
+    std: tuple[float, float, float] = Field(default=(58.395, 57.12, 57.375), description="RGB, on 0..255")
+    padding: int = Field(default=4, ge=0, description="pixels of the random crop")
+    flip: bool = Field(default=True, description="whether a mirrored picture means the same")
+
+    iterations: int = Field(default=300, ge=1, description="optimizer steps of a round")
+    batch_size: int = Field(default=8, ge=1, description="new labelled pictures a step")
+    uratio: int = Field(default=7, ge=1, description="unlabelled pictures with each labelled one")
+    learning_rate: float = Field(default=0.03, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    memory: int = Field(default=2000, ge=1, description="records in memory (M)")
+    disk_memory: int = Field(default=20000, ge=1, description="records in the second tier, on disk (H)")
+    replay: int = Field(default=8, ge=1, description="records replayed a step, from each part of the memory")
+
+    seed: int = Field(default=0, ge=0, description="decides first weights, order and augmentation")
+    threads: int = Field(default=1, ge=0, le=256, description="CPU threads of torch; 0 leaves its setting alone")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    checkpoint_interval: int = Field(default=50, ge=1, description="steps between two checkpoints")
+    predict_batch_size: int = Field(default=64, ge=1, description="pictures predicted at once")
+    onnx: bool = Field(default=True, description="write the form that edges run without torch beside the model")
+
+    @field_validator("class_names", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        """A JSON list, or names with commas between them."""
+        if isinstance(value, str):
+            text = value.strip()
+            return tuple(json.loads(text)) if text.startswith("[") else tuple(n.strip() for n in text.split(",") if n)
+        return value
+
+    @field_validator("class_names")
+    @classmethod
+    def _distinct_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value) or not all(value):
+            raise ValueError("class names must be distinct and not empty")
+        return value
+
+    @field_validator("method_options", "mean", "std", "width", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any], *, base: JobConfig | None = None) -> JobConfig:
+        """A config from loose values on top of ``base``.
+
+        Raises:
+            SpecError: unknown key (the message names the allowed ones) or a value out of range.
+        """
+        unknown = sorted(set(values) - set(cls.model_fields))
+        if unknown:
+            raise SpecError(
+                f"unknown hyper-parameter {', '.join(unknown)}",
+                where="EdgeHML",
+                hint=f"allowed: {', '.join(cls.model_fields)}",
+            )
+        try:
+            return cls.model_validate({**(base.model_dump() if base else {}), **values})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise SpecError(
+                f"{first['msg']}, got {first['input']!r}",
+                where=f"EdgeHML.{name}",
+                hint=str(cls.model_fields[name].description or ""),
+            ) from error

@@ -1,0 +1,145 @@
+"""One round of a job as one task of a continual-learning method."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sedna.algorithms.continual.config import RunConfig, build_config
+from sedna.algorithms.continual.data.images import ImageSet
+from sedna.algorithms.continual.data.sets import ContinualLearningTasks, SplitSemiImages
+from sedna.algorithms.continual.job.config import JobConfig
+from sedna.algorithms.continual.job.samples import empty_set
+from sedna.algorithms.continual.methods.base import BaseLearningMethod
+from sedna.algorithms.continual.methods.registry import method_class
+from sedna.algorithms.continual.models.classifier import Classifier
+from sedna.algorithms.continual.training.progress import Progress
+from sedna.algorithms.continual.training.trainer import Trainer
+from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.common.errors import SpecError
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """One report of a running round; the fields are those of every built-in algorithm."""
+
+    iteration: int
+    max_iteration: int
+    loss: float | None
+    learning_rate: float
+    samples_per_second: float
+    eta_seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What a round leaves: a network, whether it predicts with the mirror image too, and figures for people."""
+
+    network: Classifier
+    mirror: bool
+    figures: dict[str, Any]
+
+
+def train_round(
+    config: JobConfig,
+    network: Classifier,
+    new: ImageSet,
+    old: ImageSet,
+    unlabelled: ImageSet,
+    work_dir: Path,
+    on_progress: Callable[[JobProgress], None] | None,
+) -> RoundResult:
+    """Learn ``new``, remember ``old``; goes on where an interrupted call with equal arguments left ``work_dir``.
+
+    Raises:
+        SpecError: the method cannot serve a job, or an option is wrong.
+        TrainingDivergedError, StorageFullError, ConflictError: see ``Trainer``.
+    """
+    run = run_config(config)
+    classes = sorted({*new.y_N.tolist(), *old.y_N.tolist()})
+    pipeline = Pipeline(Normalisation(config.mean, config.std), config.padding, config.flip)
+    task = SplitSemiImages(
+        0,
+        classes,
+        new,
+        unlabelled if len(unlabelled) else new,  # without others the labelled ones serve
+        empty_set(config.class_names, config.image_size),
+        pipeline=pipeline,
+        uratio=config.uratio,
+        cl_type="domain-il",
+        seed=config.seed,
+        complete=False,
+    )
+
+    def prepare(method: BaseLearningMethod) -> None:
+        method.start_from(network)
+        method.remember(old, first_index=len(new))
+
+    def report(progress: Progress) -> None:
+        if on_progress is not None:
+            on_progress(_translate(progress, config.batch_size))
+
+    trainer = Trainer(
+        run,
+        ContinualLearningTasks([task]),
+        work_dir,
+        on_progress=report,
+        evaluate=False,
+        prepare=prepare,
+        identity=_identity(network, old),
+    )
+    result = trainer.run()
+    best = trainer.method.final_network()
+    assert isinstance(best, Classifier)  # methods with one network only, see run_config
+    figures = result.model_dump(
+        include={"method", "iterations", "seconds_per_iteration", "precision", "threads", "restores", "memory_bytes"}
+    )
+    return RoundResult(best.cpu().eval(), trainer.method.predicts_mirrored, figures)
+
+
+def run_config(config: JobConfig) -> RunConfig:
+    """The settings of a job as those of a run.
+
+    Raises:
+        SpecError: the method keeps a network a task, so there is no one model to deploy; or an option is wrong.
+    """
+    content = {
+        "seed": config.seed,
+        "model": {"name": config.network, "width": config.width},
+        "method": {"name": config.method, "options": config.method_options},
+        "memory": {"capacity": config.memory, "disk_capacity": config.disk_memory, "minibatch": config.replay},
+        "train": {
+            **{key: getattr(config, key) for key in ("iterations", "batch_size", "learning_rate", "momentum")},
+            **{key: getattr(config, key) for key in ("weight_decay", "threads", "precision", "device")},
+            "checkpoint_interval": config.checkpoint_interval,
+            "epoch_length": config.checkpoint_interval,
+        },
+    }
+    run = build_config(content, where="EdgeHML")
+    if not method_class(run.method).SERVES_JOBS:
+        raise SpecError(
+            f"{config.method} cannot be the algorithm of a job",
+            where="EdgeHML.method",
+            hint="EdgeHML, EdgeHML++, SFT, ER or DER, with or without terms",
+        )
+    return run
+
+
+def _identity(network: Classifier, old: ImageSet) -> str:
+    """Tells two rounds apart that have the same new samples."""
+    digest = hashlib.sha256(str(old.checksum()).encode())
+    for key, value in network.state_dict().items():
+        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _translate(progress: Progress, batch_size: int) -> JobProgress:
+    done = progress.iterations if progress.eta_seconds == 0 else progress.iteration
+    speed = batch_size / progress.seconds_per_iteration if progress.seconds_per_iteration else 0.0
+    return JobProgress(
+        done, progress.iterations, progress.loss, progress.learning_rate, speed, progress.eta_seconds, progress.note
+    )

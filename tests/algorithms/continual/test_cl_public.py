@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sedna.algorithms import continual
+
+
+def test_every_public_name_is_there() -> None:
+    assert len(set(continual.__all__)) == len(continual.__all__) == 18
+    for name in continual.__all__:
+        assert getattr(continual, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        continual.nothing  # noqa: B018
+
+
+def test_the_package_and_its_commands_do_not_import_torch() -> None:
+    code = (
+        "import sys, sedna.algorithms.continual.cli, sedna.algorithms.active_learning; sys.exit('torch' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, env={"PYTHONPATH": ":".join(sys.path)}).returncode
+        == 0
+    )
