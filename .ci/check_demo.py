@@ -1,6 +1,6 @@
 """Fail unless the demo kept its promises (see README, "What the demo shows").
 
-    python .ci/check_demo.py demo.json demo.html
+python .ci/check_demo.py demo.json demo.html
 """
 
 from __future__ import annotations

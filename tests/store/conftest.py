@@ -14,7 +14,6 @@ from sedna.store.s3 import S3Store
 __all__ = ["s3_server"]
 
 
-
 def settings_of(server: S3Server) -> S3Settings:
     return S3Settings(endpoint=server.endpoint, access_key=server.access_key, secret_key=SecretStr(server.secret_key))
 
