@@ -30,6 +30,10 @@ from sedna.store.models import fetch_model, load_manifest
 REPORT = "report.json"
 OUTPUT = "model"
 
+HOST_ROOT = "/"
+"""Upstream's workers cut ``DATA_PATH_PREFIX``, where a container has the host's folders, from the paths they report. A
+process sees the host as it is; left unset, the SDK's default would shorten every path below a real /home/data."""
+
 
 @dataclass(frozen=True)
 class EvaluationSamples:
@@ -154,12 +158,16 @@ def _environment(tools: Tools, job: JobRow, name: str, folder: Path, index: Path
         "NAMESPACE": job.key.namespace,
         "JOB_NAME": job.key.name,
         "WORKER_NAME": name,
+        "DATA_PATH_PREFIX": HOST_ROOT,
         "ORIGINAL_DATASET_URL": str(index),
         "REPORT_PATH": str(folder / REPORT),
         "PROGRESS_PATH": str(folder / "progress.jsonl"),
-        "CLASS_NAMES": json.dumps(list(job.spec.class_names)),
     }
-    return env | ({"LC_SERVER": tools.settings.lc_server} if tools.settings.lc_server else {})
+    if job.spec.class_names:  # a template of upstream's may bring its own
+        env["CLASS_NAMES"] = json.dumps(list(job.spec.class_names))
+    if tools.settings.lc_server:
+        env["LC_SERVER"] = tools.settings.lc_server
+    return env
 
 
 def _spec(

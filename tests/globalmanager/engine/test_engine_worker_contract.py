@@ -1,0 +1,189 @@
+"""What workers written for upstream are given and what they answer, held to one real run of upstream's controllers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fixtures_gm import KEY, MemoryRuntime
+from globalmanager.db import workers
+from globalmanager.engine.reports import WorkerReport, receive_report
+from globalmanager.runtimes.base import RunPhase, WorkerStatus
+from globalmanager.runtimes.command import command_of
+from sedna.common.file_ops import FileOps
+from sedna.loop.state import Outcome
+
+UPSTREAM = {
+    "train": {
+        "batch_size",
+        "DATA_PATH_PREFIX",
+        "ORIGINAL_DATASET_URL",
+        "NAMESPACE",
+        "JOB_NAME",
+        "WORKER_NAME",
+        "LC_SERVER",
+        "BASE_MODEL_URL",
+        "MODEL_URL",
+        "TRAIN_DATASET_URL",
+    },
+    "eval": {
+        "batch_size",
+        "DATA_PATH_PREFIX",
+        "ORIGINAL_DATASET_URL",
+        "NAMESPACE",
+        "JOB_NAME",
+        "WORKER_NAME",
+        "LC_SERVER",
+        "MODEL_URLS",
+        "TEST_DATASET_URL",
+    },
+}
+"""Variables of the containers that upstream made for the job below, ``batch_size`` among them from its template."""
+
+OURS = {"train": {"REPORT_PATH", "PROGRESS_PATH", "CHECKPOINT_DIR"}, "eval": {"REPORT_PATH", "PROGRESS_PATH"}}
+
+LC_SERVER = "http://localhost:9100"
+
+
+def upstream_spec():
+    """The job of that run: pod templates, upstream's triggers, no field of ours."""
+
+    def template(program):
+        container = {"name": program, "image": "img", "args": [f"{program}.py"], "resources": {}}
+        container["env"] = [{"name": "batch_size", "value": "32"}]
+        return {"metadata": {"creationTimestamp": None}, "spec": {"containers": [container], "nodeName": "edge1"}}
+
+    condition = {"operator": ">", "threshold": 4, "metric": "num_of_samples"}
+    better = {"operator": ">", "threshold": 0.1, "metric": "precision_delta"}
+    mining = {"name": "IBT", "parameters": [{"key": "threshold_img", "value": "0.9"}]}
+    return {
+        "dataset": {"name": "stream", "trainProb": 0.8},
+        "initialModel": {"name": "first"},
+        "trainSpec": {
+            "template": template("train"),
+            "trigger": {"checkPeriodSeconds": 1, "condition": condition},
+        },
+        "evalSpec": {"template": template("eval")},
+        "deploySpec": {
+            "template": template("infer"),
+            "model": {"name": "first"},
+            "trigger": {"condition": better},
+            "hardExampleMining": mining,
+        },
+        "outputDir": "/output",
+    }
+
+
+class UpstreamWorker:
+    """Does what the workers of that run did: they know nothing of REPORT_PATH and report to the local controller."""
+
+    def __init__(self, world, precision):
+        self.world, self.precision = world, precision
+        self.specs, self.results = {}, {}
+
+    def __call__(self, spec):
+        self.specs[spec.kind] = spec
+        env = command_of(spec, "/python").env
+        self.results[spec.kind] = self._train(env) if spec.kind == "train" else self._evaluate(env)
+        body = {
+            "name": env["WORKER_NAME"],
+            "namespace": env["NAMESPACE"],
+            "ownerName": env["JOB_NAME"],
+            "ownerKind": "incrementallearningjob",
+            "kind": spec.kind,
+            "status": "completed",
+            "results": self.results[spec.kind],
+        }
+        report = WorkerReport.model_validate_json(json.dumps(body))
+        assert receive_report(self.world.db, env["WORKER_NAME"], report, self.world.clock.now())
+        return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0)
+
+    def _train(self, env):
+        model = Path(env["MODEL_URL"]) / "model.pb"
+        model.write_text("weights")
+        return [self._entry(model, env, {"loss": 0.5})]
+
+    def _evaluate(self, env):
+        found = zip(env["MODEL_URLS"].split(";"), self.precision, strict=True)
+        return [self._entry(url, env, {"precision": [figure]}) for url, figure in found]
+
+    @staticmethod
+    def _entry(url, env, metrics):
+        assert Path(url).is_file()
+        return {
+            "format": "pb",
+            "url": FileOps.remove_path_prefix(str(url), env["DATA_PATH_PREFIX"]),
+            "metrics": metrics,
+        }
+
+
+@pytest.fixture
+def run(world):
+    def start(*precision, **changes):
+        world.settings = world.settings.model_copy(update={"lc_server": LC_SERVER})
+        worker = UpstreamWorker(world, precision)
+        world.runtime = MemoryRuntime(worker)
+        world.apply({**upstream_spec(), **changes})
+        world.samples(10)
+        world.until(lambda job: job.state.current is None and job.state.next_round == 2)
+        return worker
+
+    return start
+
+
+@pytest.mark.parametrize("kind", ["train", "eval"])
+def test_a_template_gets_upstreams_variables_by_name(run, kind):
+    spec = run(0.9, 0.5).specs[kind]
+    command = command_of(spec, "/python")
+    assert command.argv == ("/python", f"{kind}.py")
+    assert set(command.env) == UPSTREAM[kind] | OURS[kind]
+    assert command.env["batch_size"] == "32"
+    assert command.env["NAMESPACE"] == "default"
+    assert command.env["JOB_NAME"] == KEY.name
+    assert command.env["LC_SERVER"] == LC_SERVER
+    assert command.env["WORKER_NAME"].startswith(f"{kind}-worker-")
+
+
+def test_their_values_are_paths_that_a_process_can_use_as_they_are(run):
+    specs = run(0.9, 0.5).specs
+    train, evaluate = specs["train"].env, specs["eval"].env
+    assert Path(train["MODEL_URL"]).is_dir()
+    assert Path(train["BASE_MODEL_URL"]).is_file()
+    assert len(Path(train["TRAIN_DATASET_URL"]).read_text().splitlines()) == 8
+    assert len(Path(evaluate["TEST_DATASET_URL"]).read_text().splitlines()) == 2
+    candidate, champion = evaluate["MODEL_URLS"].split(";")
+    assert Path(candidate).name == "model.pb"
+    assert champion == train["BASE_MODEL_URL"]
+    for env, index in ((train, "TRAIN_DATASET_URL"), (evaluate, "TEST_DATASET_URL")):
+        folder = Path(env["ORIGINAL_DATASET_URL"]).parent
+        assert all((folder / line.split()[0]).is_file() for line in Path(env[index]).read_text().splitlines())
+
+
+@pytest.mark.parametrize("path", ["/home/data/output/model.pb", "/srv/sedna/model.pb"])
+def test_no_path_is_shortened_not_even_below_upstreams_mount(run, path):
+    for spec in run(0.9, 0.5).specs.values():
+        assert FileOps.remove_path_prefix(path, spec.env["DATA_PATH_PREFIX"]) == path
+
+
+def test_class_names_come_from_the_job_or_not_at_all(run):
+    specs = run(0.9, 0.5, classNames=["open", "short"]).specs
+    assert {spec.env["CLASS_NAMES"] for spec in specs.values()} == {'["open", "short"]'}
+
+
+@pytest.mark.parametrize(
+    ("precision", "outcome", "champion"),
+    [((0.9, 0.5), Outcome.DEPLOYED, 2), ((0.55, 0.5), Outcome.REJECTED, 1)],
+    ids=["better", "not better enough"],
+)
+def test_upstreams_reports_move_a_round(world, run, precision, outcome, champion):
+    worker = run(*precision)
+    found = world.round(1)
+    assert found.outcome is outcome, found.outcome_reason
+    assert world.job().state.champion == champion
+    assert found.candidate == 2
+    assert found.evaluation.candidate.metrics["precision"] == (precision[0],)
+    assert found.evaluation.champion.metrics["precision"] == (precision[1],)
+    with world.db.read() as session:
+        rows = {row.stage: row for row in workers.of_round(session, world.job().id, 1)}
+    assert [row.report["results"] for row in rows.values()] == [worker.results["train"], worker.results["eval"]]
+    assert world.events("StrayReport") == []
