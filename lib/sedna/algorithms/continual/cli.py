@@ -51,7 +51,7 @@ def train(
 def bench(
     protocol: Annotated[str, typer.Option(help="P-smoke, P-5, P-60, P-60b or P-full")] = "P-60",
     methods: Annotated[
-        list[str] | None, typer.Option(help="Names with commas between them; default: of the protocol")
+        list[str] | None, typer.Option(help="Names with commas between them, or: ablation; default: of the protocol")
     ] = None,
     seeds: Annotated[str, typer.Option(help="How many (3 runs seeds 0, 1, 2), or a list: 0,4,7")] = "3",
     data: Annotated[str | None, typer.Option(help="Folder of the data set")] = None,
@@ -65,13 +65,15 @@ def bench(
 ) -> None:
     """Run methods under a protocol and compare them."""
     from sedna.algorithms.continual.bench.plots import draw
-    from sedna.algorithms.continual.bench.protocols import DEFAULT_METHODS, PROTOCOLS
+    from sedna.algorithms.continual.bench.protocols import ABLATION, DEFAULT_METHODS, PROTOCOLS
     from sedna.algorithms.continual.bench.report import markdown_table
     from sedna.algorithms.continual.bench.runner import BenchPlan, run_benchmark
 
     if protocol not in PROTOCOLS:
         raise SpecError(f"unknown protocol {protocol!r}", where="--protocol", hint=", ".join(PROTOCOLS))
     named = [name.strip() for text in methods or [] for name in text.split(",") if name.strip()]
+    if named == ["ablation"]:
+        named = list(ABLATION)
     plan = BenchPlan(
         protocol=protocol,
         methods=tuple(dict.fromkeys(named)) or DEFAULT_METHODS[protocol],

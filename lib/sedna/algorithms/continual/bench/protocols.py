@@ -30,6 +30,20 @@ _ALL = (
     "EdgeHML-straightforward",
     "EdgeHML++",
 )
+ABLATION = (
+    "EdgeHML++",
+    "EdgeHML++-unmasked",
+    "EdgeHML++-stored",
+    "EdgeHML++-weak",
+    "EdgeHML++-mixed",
+    "EdgeHML++-replay8",
+    "EdgeHML++-random",
+    "EdgeHML++-average",
+    "EdgeHML++-unmirrored",
+    "EdgeHML++-consistency",
+)
+"""What ``--methods ablation`` stands for: EdgeHML++ with one part changed at a time."""
+
 DEFAULT_METHODS: dict[str, tuple[str, ...]] = {
     "P-smoke": _SHORT,
     "P-5": _SHORT,

@@ -61,9 +61,19 @@ PRESETS: dict[str, Preset] = {
     "EdgeHML-straightforward": Preset(
         "EdgeHML", {"weak_graph": True}, {"precision": "fp32", "memory_format": "contiguous"}
     ),
+    "EdgeHML++-unmasked": Preset("EdgeHML++", {"mask": "none"}),
+    "EdgeHML++-stored": Preset("EdgeHML++", {"fresh": False}),
+    "EdgeHML++-weak": Preset("EdgeHML++", {"views": "weak"}),
+    "EdgeHML++-mixed": Preset("EdgeHML++", {"views": "mixed"}),
+    "EdgeHML++-replay8": Preset("EdgeHML++", {"replay": 1}),
+    "EdgeHML++-random": Preset("EdgeHML++", {"balanced": False}),
+    "EdgeHML++-average": Preset("EdgeHML++", {"decay": 0.99}),
+    "EdgeHML++-unmirrored": Preset("EdgeHML++", {"mirror": False}),
+    "EdgeHML++-consistency": Preset("EdgeHML++", {"consistency": 1.0}),
     "CCIC": Preset("CCIC", {}, {"optimizer": "adam", "learning_rate": 0.001}),
 }
-"""Variants by name. ``EdgeHML-straightforward`` is the port that the time of ``EdgeHML`` is compared with."""
+"""Variants by name. ``EdgeHML-straightforward`` is the port that the time of ``EdgeHML`` is compared with; those of
+``EdgeHML++`` change one part each, for the ablation table."""
 
 
 T = TypeVar("T", bound=BaseModel)
