@@ -5,6 +5,11 @@
 #   docker build -t sedna-il-edge --build-arg EXTRAS=edge .              edge worker only, no torch
 #   docker run -p 8080:8080 -v sedna:/var/lib/sedna sedna-il             sedna up --data /var/lib/sedna
 #   docker run -v ./work:/home/work -w /home/work --entrypoint python sedna-il train.py     an upstream worker script
+#
+# An edge, with the token of 'sedna edge register line-3' in ./token (readable by user 10001):
+#   docker run -p 8500:8500 -v line-3:/var/lib/sedna -v ./token:/run/token:ro \
+#     -e SEDNA_HEALTH_URL=http://127.0.0.1:8500/v2/health/live sedna-il-edge \
+#     edge serve line-3 --data /var/lib/sedna --host 0.0.0.0 --url http://service:8080 --token-file /run/token
 
 ARG BASE=python:3.11-slim
 
@@ -21,14 +26,19 @@ COPY controllers controllers
 RUN /opt/sedna/bin/pip install ".[${EXTRAS}]"
 
 FROM ${BASE}
-RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/sedna --create-home sedna
+# The numbers are fixed, so that a volume keeps its owner when the image is built again.
+RUN groupadd --gid 10001 sedna \
+    && useradd --uid 10001 --gid sedna --home-dir /var/lib/sedna --no-create-home --shell /usr/sbin/nologin sedna \
+    && install --directory --owner=sedna --group=sedna --mode=0750 /var/lib/sedna
 COPY --from=build /opt/sedna /opt/sedna
-ENV PATH=/opt/sedna/bin:$PATH PYTHONUNBUFFERED=1
+# What the health check asks: the service's address, unless the container runs something else.
+ENV PATH=/opt/sedna/bin:$PATH PYTHONUNBUFFERED=1 SEDNA_HEALTH_URL=http://127.0.0.1:8080/healthz
 USER 10001:10001
 WORKDIR /var/lib/sedna
 VOLUME /var/lib/sedna
-EXPOSE 8080 8081 9100
+# service, edge worker, local controller
+EXPOSE 8080 8500 9100
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(os.environ['SEDNA_HEALTH_URL'], timeout=4)"]
 ENTRYPOINT ["sedna"]
 CMD ["up", "--data", "/var/lib/sedna", "--host", "0.0.0.0"]
