@@ -39,7 +39,9 @@ def _miner(mining: HardExampleMining) -> Iterator[Mistake]:
     loc = ("spec", "deploySpec", "hardExampleMining")
     known = ClassFactory.names(ClassType.HEM)
     if mining.name not in known:
-        yield Mistake((*loc, "name"), f"no miner {shown(mining.name)} is registered", _suggest(mining.name, known))
+        own = "--module FILE makes your own known, here, to `sedna up` and to every edge"
+        hint = f"{_suggest(mining.name, known)}; {own}"
+        yield Mistake((*loc, "name"), f"no miner {shown(mining.name)} is registered", hint)
         return
     miner = ClassFactory.get_cls(ClassType.HEM, mining.name)
     given, accepted = mining.as_dict(), inspect.signature(miner).parameters

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sedna.common.errors import SpecError
 
-__all__ = ["Format", "JobName", "Output", "Token", "Url", "parse_pairs"]
+__all__ = ["Format", "JobName", "Modules", "Output", "Token", "Url", "parse_pairs"]
 
 
 class Format(StrEnum):
@@ -28,6 +29,10 @@ Url = Annotated[
 Token = Annotated[
     str | None,
     typer.Option("--token", envvar="SEDNA_TOKEN", help="Bearer token.", show_envvar=True, rich_help_panel="Service"),
+]
+Modules = Annotated[
+    list[Path] | None,
+    typer.Option("--module", metavar="FILE", help="Your Python file that registers algorithms or miners; repeatable."),
 ]
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="NAME, or NAMESPACE/NAME.", show_default=False)]
 

@@ -23,6 +23,7 @@ from localcontroller.http_server import ThreadedServer
 from sedna.common.atomic import write_atomic
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import ConflictError
+from sedna.common.plugin import load_modules
 from sedna.store import open_store
 
 __all__ = ["Service"]
@@ -39,7 +40,8 @@ class Service:
 
     Raises:
         ConflictError: another service has the folder, a port is taken, or the database is of a newer version.
-        SpecError: a setting cannot be used.
+        SpecError: a setting cannot be used, or a module cannot be loaded.
+        NotFoundError: there is no such module.
         TemporaryError: the database does not answer.
     """
 
@@ -48,6 +50,7 @@ class Service:
         self._clock = clock if clock is not None else SystemClock()
         self._was_running = False
         data_dir = settings.data_dir.absolute()
+        load_modules(settings.modules)
         with contextlib.ExitStack() as stack:
             stack.callback(DataDirLock(data_dir).release)
             db = Database(settings.db_url or data_dir / "sedna.db")

@@ -52,6 +52,7 @@ class ServiceSettings(BaseSettings):
     store_url: str | None = Field(default=None, description="s3://bucket/prefix or a folder; none = <data>/store")
     s3: S3Settings | None = Field(default=None, description="none = the AWS_... variables of the environment")
     db_url: str | None = Field(default=None, description="SQLAlchemy URL; none = SQLite in <data>/sedna.db")
+    modules: tuple[Path, ...] = Field(default=(), description="Python files that register algorithms or miners")
     edges: int = Field(default=0, ge=0, le=16, description="inference workers to run in this process")
     api: ApiSettings = ApiSettings()
     engine: EngineOptions = EngineOptions()

@@ -37,6 +37,7 @@ class EdgeSettings(BaseModel):
     token: SecretStr | None = None
     token_file: Path | None = None
     ca_bundle: Path | None = Field(default=None, description="certificates to trust instead of the system's")
+    modules: tuple[Path, ...] = Field(default=(), description="Python files that register algorithms or miners")
     jobs: tuple[JobKey, ...] = Field(default=(), description="serve only these; none = every job the cloud wants here")
     host: str = "127.0.0.1"
     port: int = Field(default=8500, ge=0, le=65535, description="0 = any free one; the file address says which")

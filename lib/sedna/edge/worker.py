@@ -13,6 +13,7 @@ from sedna import __version__
 from sedna.common.atomic import write_atomic
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import AuthError, SednaError, SpecError, TemporaryError
+from sedna.common.plugin import load_modules
 from sedna.common.types import JobKey
 from sedna.edge.backoff import Backoff
 from sedna.edge.driver import SlotDriver
@@ -51,13 +52,15 @@ class EdgeWorker:
 
     Raises:
         ConflictError: another worker uses the data folder.
-        SpecError: neither a link nor an address and a token.
+        SpecError: neither a link nor an address and a token, or a module cannot be loaded.
+        NotFoundError: there is no such module.
     """
 
     def __init__(self, settings: EdgeSettings, link: EdgeLink | None = None, *, clock: Clock | None = None) -> None:
         self.settings = settings
         self.jobs = JobTable()
         self._clock = clock or SystemClock()
+        load_modules(settings.modules)
         self._cleanup = contextlib.ExitStack()
         self._link = link if link is not None else self._http_link()
         settings.data_dir.mkdir(parents=True, exist_ok=True)

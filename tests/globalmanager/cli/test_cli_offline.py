@@ -13,11 +13,13 @@ import pytest
 import typer.main
 
 import sedna
+from fixtures_service import Boards
 from globalmanager.cli.app import app
 from globalmanager.cli.client import Client, connect, save_context
 from globalmanager.cli.exit_codes import ExitCode, exit_code_of
 from globalmanager.cli.options import parse_pairs
 from sedna.common import errors
+from sedna.common.class_factory import ClassFactory, ClassType
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -170,3 +172,47 @@ def test_a_second_service_in_a_folder_is_a_usage_error(nowhere: Cli) -> None:
 def test_a_wrong_option_of_up_names_the_setting(nowhere: Cli) -> None:
     result = nowhere.run("up", "--data", str(nowhere.folder / "data"), "--log-level", "LOUD", code=2)
     assert "setting log_level" in result.stderr
+
+
+OWN_MINER = """\
+from sedna.algorithms.hard_example_mining import BaseFilter
+from sedna.common.class_factory import ClassFactory, ClassType
+
+
+@ClassFactory.register(ClassType.HEM, alias="OwnMiner")
+class OwnMiner(BaseFilter):
+    def __init__(self, level="1"):
+        super().__init__()
+"""
+
+
+def test_a_miner_of_ones_own_is_known_once_its_module_is_named(nowhere: Cli) -> None:
+    (nowhere.folder / "own.py").write_text(OWN_MINER)
+    text = Boards(nowhere.folder / "boards", count=1).job()
+    job = nowhere.folder / "job.yaml"
+    job.write_text(text.replace("{name: IBT}", "{name: OwnMiner, parameters: [{key: level, value: '2'}]}"))
+    refused = nowhere.run("validate", str(job), code=ExitCode.USAGE)
+    assert "no miner 'OwnMiner' is registered" in refused.stderr
+    assert "--module FILE" in refused.stderr
+    try:
+        accepted = nowhere.out("validate", str(job), "--module", str(nowhere.folder / "own.py"))
+    finally:
+        ClassFactory.__registry__[ClassType.HEM].pop("OwnMiner", None)
+    assert "IncrementalLearningJob default/pcb is valid" in accepted
+
+
+@pytest.mark.parametrize("command", ["up", "edge serve", "validate", "job apply"])
+def test_a_module_that_cannot_be_loaded_ends_the_command_with_its_line(nowhere: Cli, command: str) -> None:
+    module = nowhere.folder / "broken.py"
+    module.write_text("\nimport sedna.no_such_room\n")
+    description = nowhere.folder / "job.yaml"
+    description.write_text("")
+    arguments = {
+        "up": ["--data", str(nowhere.folder / "data"), "--port", "0"],
+        "edge serve": ["e", "--data", str(nowhere.folder / "e"), "--url", "http://127.0.0.1:1", "--token-file", "t"],
+        "validate": [str(description)],
+        "job apply": ["-f", str(description)],
+    }[command]
+    result = nowhere.run(*command.split(), *arguments, "--module", str(module), code=ExitCode.USAGE)
+    assert f"{module}:2: cannot be loaded: ModuleNotFoundError" in result.stderr
+    assert not (nowhere.folder / "data").exists()

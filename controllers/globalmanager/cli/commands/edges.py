@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from globalmanager.cli.options import Format, Output, Token, Url
+from globalmanager.cli.options import Format, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, time_of
 
 app = typer.Typer(help="List, register, run and remove edges.", no_args_is_help=True)
@@ -72,6 +72,7 @@ def serve_edge(
     ],
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")] = 8500,
+    modules: Modules = None,
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Run the inference worker of an edge in this process, until Ctrl-C."""
@@ -79,7 +80,11 @@ def serve_edge(
     from sedna.edge import EdgeSettings, serve
 
     setup_logging(log_level)
-    serve(EdgeSettings(name=name, data_dir=data, url=url, token_file=token_file, host=host, port=port))
+    serve(
+        EdgeSettings(
+            name=name, data_dir=data, url=url, token_file=token_file, host=host, port=port, modules=tuple(modules or ())
+        )
+    )
 
 
 def _served(status: dict[str, object]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from globalmanager.cli.options import Format, JobName, Output, Token, Url
+from globalmanager.cli.options import Format, JobName, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, time_of
 
 app = typer.Typer(help="Apply, list, show and delete jobs.", no_args_is_help=True)
@@ -51,6 +51,7 @@ _SHOWN = (
 def apply_files(
     files: Annotated[list[Path], typer.Option("-f", "--file", help="YAML or JSON; may be repeated.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
+    modules: Modules = None,
     output: Output = Format.TABLE,
     url: Url = None,
     token: Token = None,
@@ -59,7 +60,9 @@ def apply_files(
     from globalmanager.api.manifests import read_manifests
     from globalmanager.api.relative_paths import resolve_paths
     from globalmanager.cli.client import connect
+    from sedna.common.plugin import load_modules
 
+    load_modules(modules or ())
     described = [resource for path in files for resource in resolve_paths(read_manifests(path), path.parent)]
     documents = [resource.model_dump_json(by_alias=True, exclude_unset=True) for resource in described]
     with connect(url, token) as client:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from globalmanager.cli.options import Modules
+
 
 def up(
     data: Annotated[Path, typer.Option("--data", help="Folder of the service: database, store, logs.")] = Path(
@@ -19,6 +21,7 @@ def up(
         typer.Option("--store", help="s3://BUCKET/PREFIX or a folder.  [default: DATA/store]", show_default=False),
     ] = None,
     edges: Annotated[int, typer.Option("--edge", min=0, max=16, help="Run so many edges in this process.")] = 0,
+    modules: Modules = None,
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
 ) -> None:
     """Run the service until Ctrl-C; workers that train then go on and are taken over by the next start."""
@@ -38,4 +41,6 @@ def up(
     options: dict[str, object] = {"data_dir": data, "host": host, "port": port, "edges": edges, "log_level": log_level}
     if store is not None:
         options["store_url"] = store
+    if modules:
+        options["modules"] = tuple(modules)
     run(options, started)

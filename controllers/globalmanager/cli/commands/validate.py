@@ -8,14 +8,17 @@ from typing import Annotated
 import typer
 
 from globalmanager.cli.errors import ManyMistakesError
+from globalmanager.cli.options import Modules
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML or JSON.", show_default=False)]
 
 
-def validate(files: Files) -> None:
+def validate(files: Files, modules: Modules = None) -> None:
     """Check job, Dataset and Model descriptions: every mistake with its line, key, value, and what would be right."""
     from globalmanager.api.manifests import ManifestError, read_manifests
+    from sedna.common.plugin import load_modules
 
+    load_modules(modules or ())
     mistakes: list[str] = []
     for path in files:
         try:

@@ -26,8 +26,8 @@ from sedna.common.config import BaseConfig
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.common.errors import SednaError, SpecError, StorageFullError
 from sedna.common.log import LOGGER, setup_logging
+from sedna.common.plugin import load_plugin
 from sedna.core.incremental_learning.incremental_learning import IncrementalLearning
-from sedna.core.incremental_learning.plugin import load_plugin
 from sedna.core.incremental_learning.samples import read_index
 from sedna.core.incremental_learning.settings import WorkerSettings
 from sedna.core.incremental_learning.stopping import StopRequest

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.class_factory import ClassFactory, ClassType, UnknownClassError
 from sedna.common.errors import ModelError
 from sedna.common.types import Prediction
 from sedna.edge.image import Pixels
@@ -19,6 +19,7 @@ __all__ = ["EstimatorRuntime"]
 class EstimatorRuntime:
     """An estimator of ``ClassFactory`` (type general) with upstream's ``load(model_url=...)`` and ``predict(data)``.
 
+    A user's class has to be registered by one of ``EdgeSettings.modules``, and is made without arguments.
     ``load`` gets the model's folder, or its only file; ``predict`` a list of RGB uint8 arrays (H, W, 3) and answers
     one item per image: ``[[x1, y1, x2, y2, score, label], ...]`` or class probabilities. Calls are made one at a time,
     as estimators are rarely written for several threads.
@@ -31,6 +32,12 @@ class EstimatorRuntime:
     def __init__(self, algorithm: str, folder: Path, names: Sequence[str]) -> None:
         self._name = algorithm
         self._lock = threading.Lock()
+        if not ClassFactory.is_exists(ClassType.GENERAL, algorithm):
+            known = ", ".join(ClassFactory.names(ClassType.GENERAL))
+            raise UnknownClassError(
+                f"no algorithm {algorithm!r} is registered here",
+                hint=f"known names: {known}; --module FILE makes your own known to this edge",
+            )
         kind = ClassFactory.get_cls(ClassType.GENERAL, algorithm)
         url = folder / names[0] if len(names) == 1 else folder
         with foreign_errors(f"{algorithm} cannot load {url}"):

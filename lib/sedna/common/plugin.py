@@ -1,16 +1,18 @@
-"""Loading of a user's Python file that registers an algorithm."""
+"""Loading of users' Python files, which register algorithms and miners."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import sys
+import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.errors import NotFoundError, SednaError, SpecError
 
-__all__ = ["load_plugin"]
+__all__ = ["load_modules", "load_plugin"]
 
 
 def load_plugin(path: Path | str) -> ModuleType:
@@ -49,3 +51,21 @@ def load_plugin(path: Path | str) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def load_modules(paths: Iterable[Path | str]) -> None:
+    """Load the files that a user names on a command line or in settings, in this order.
+
+    Raises:
+        SpecError, NotFoundError, ConflictError: a file cannot be loaded; the message has the line of the file.
+    """
+    for path in paths:
+        try:
+            load_plugin(path)
+        except SednaError:
+            raise
+        except Exception as error:
+            file = str(Path(path).resolve())
+            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+            where = f"{file}:{lines[-1]}" if lines else file
+            raise SpecError(f"cannot be loaded: {type(error).__name__}: {error}", where=where) from error
