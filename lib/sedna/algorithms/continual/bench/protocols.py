@@ -38,7 +38,7 @@ ABLATION = (
     "EdgeHML++-mixed",
     "EdgeHML++-replay8",
     "EdgeHML++-random",
-    "EdgeHML++-average",
+    "EdgeHML++-plain",
     "EdgeHML++-unmirrored",
     "EdgeHML++-consistency",
 )

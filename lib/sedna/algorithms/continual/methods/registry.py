@@ -67,7 +67,7 @@ PRESETS: dict[str, Preset] = {
     "EdgeHML++-mixed": Preset("EdgeHML++", {"views": "mixed"}),
     "EdgeHML++-replay8": Preset("EdgeHML++", {"replay": 1}),
     "EdgeHML++-random": Preset("EdgeHML++", {"balanced": False}),
-    "EdgeHML++-average": Preset("EdgeHML++", {"decay": 0.99}),
+    "EdgeHML++-plain": Preset("EdgeHML++", {"decay": 0.0}),
     "EdgeHML++-unmirrored": Preset("EdgeHML++", {"mirror": False}),
     "EdgeHML++-consistency": Preset("EdgeHML++", {"consistency": 1.0}),
     "CCIC": Preset("CCIC", {}, {"optimizer": "adam", "learning_rate": 0.001}),
