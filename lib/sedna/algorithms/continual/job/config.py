@@ -49,7 +49,12 @@ class JobConfig(BaseModel):
 
     seed: int = Field(default=0, ge=0, description="decides first weights, order and augmentation")
     threads: int = Field(default=1, ge=0, le=256, description="CPU threads of torch; 0 leaves its setting alone")
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto takes what a short probe finds faster; pin it where two runs must be equal"
+    )
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        default="auto", description="as precision: the probe's choice changes the last bits"
+    )
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     checkpoint_interval: int = Field(default=50, ge=1, description="steps between two checkpoints")
     predict_batch_size: int = Field(default=64, ge=1, description="pictures predicted at once")

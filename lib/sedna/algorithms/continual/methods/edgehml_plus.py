@@ -15,9 +15,8 @@ What differs from EdgeHML, each part an option:
 - ``replay``, ``balanced``: more labelled replay, classes in turn, in the same forward pass as the new pictures, so that
   batch statistics are those of all tasks.
 - ``decay``: a moving average of the weights predicts.
-- ``consistency``: the unlabelled pictures, by an average teacher restricted to the task. Off by default: it takes half as
-  much time again, and the unlabelled pictures of tasks with five labels a class teach little (see
-  ``benchmarks/continual``).
+- ``consistency``: the unlabelled pictures, by an average teacher restricted to the task. Off by default: it takes half
+  as much time again, and with five labels a class unlabelled pictures teach little (see ``benchmarks/continual``).
 
 The unlabelled pictures are not forwarded at all where ``consistency`` is off; that is what saves the time.
 """
