@@ -12,7 +12,8 @@ from sedna.algorithms.continual.bench.runner import BenchPlan, run_benchmark
 CHANCE = 50.0
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.e2e
+@pytest.mark.timeout(900)
 def test_rehearsal_beats_chance_and_forgets_less_than_fine_tuning(tmp_path: Path) -> None:
     root = Path(os.environ.get("SEDNA_CIFAR100", "../shared/data/cifar100"))
     if not (root / "train.parquet").is_file():

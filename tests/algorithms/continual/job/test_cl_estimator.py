@@ -25,7 +25,7 @@ from sedna.common.errors import DataError, ModelError, SpecError
 NAMES = list(CLASS_NAMES)
 FAST: dict[str, Any] = {
     "class_names": NAMES, "network": "conv2", "width": 8, "image_size": 16, "iterations": 40, "uratio": 2, "padding": 2,
-    "precision": "fp32", "memory": 60, "disk_memory": 100, "onnx": False,
+    "precision": "fp32", "memory_format": "contiguous", "memory": 60, "disk_memory": 100, "onnx": False,
 }  # fmt: skip
 
 
