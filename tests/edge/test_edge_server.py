@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from edge.edge_twins import JOB, MemoryLink, make_classifier, png
+from fixtures_documentation import check_documentation
 from sedna.common.errors import ModelError
 from sedna.common.types import Box, JobKey, Prediction, sample_id
 from sedna.edge.jobs import JobTable, ServedJob
@@ -289,3 +290,7 @@ def test_metrics(setting):
     ):
         assert line in text
     assert all(line.startswith(("#", "sedna_edge_")) for line in text.splitlines())
+
+
+def test_the_documentation_needs_no_other_host(setting):
+    assert "/v2/models/{name}/infer" in check_documentation(setting.client.get)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
 
 from globalmanager.api import problems
 from globalmanager.api.deps import API_PREFIX
@@ -30,10 +28,10 @@ from globalmanager.api.routes import (
 )
 from globalmanager.api.services import ApiServices, ApiSettings
 from sedna import __version__
+from sedna.edge.server.documentation import serve_documentation
 
 __all__ = ["create_app"]
 
-_VIEWER = "https://cdn.jsdelivr.net"
 _REF = "#/components/schemas/{model}"
 
 _DESCRIPTION = """\
@@ -67,7 +65,7 @@ def create_app(services: ApiServices) -> FastAPI:
     app.add_middleware(BodyLimit, rules=_limits(services.settings), default=services.settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=app.state.metrics)
     _document(app)
-    _serve_documentation(app)
+    serve_documentation(app)
     return app
 
 
@@ -103,20 +101,6 @@ def _document(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _serve_documentation(app: FastAPI) -> None:
-    """The one page for browsers; its viewer comes from a content network, which the policy names and nothing else."""
-    policy = (
-        f"default-src 'none'; connect-src 'self'; img-src 'self' data: https:; style-src {_VIEWER};"
-        f" script-src {_VIEWER} 'unsafe-inline'; frame-ancestors 'none'"
-    )
-
-    @app.get("/docs", include_in_schema=False)
-    def documentation() -> HTMLResponse:
-        page = get_swagger_ui_html(openapi_url="/openapi.json", title=app.title)
-        page.headers["Content-Security-Policy"] = policy
-        return page
 
 
 def _drop_foreign_validation(responses: dict[str, dict[str, object]]) -> None:

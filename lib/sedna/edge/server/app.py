@@ -17,6 +17,7 @@ from sedna.edge.lease import NoModelError
 from sedna.edge.metrics import EdgeMetrics
 from sedna.edge.server.answers import model_metadata, output_tensors, response_parameters
 from sedna.edge.server.body import read_body
+from sedna.edge.server.documentation import serve_documentation
 from sedna.edge.server.errors import MediaTypeError, RequestError, add_error_handlers, status_of
 from sedna.edge.server.images import images_of
 from sedna.edge.server.pool import BoundedPool
@@ -48,9 +49,10 @@ def create_app(version: str, jobs: JobTable, metrics: EdgeMetrics, limits: Serve
         metrics: shown under ``/metrics``.
         limits: what a request may ask for.
     """
-    app = FastAPI(title="Sedna edge", version=version, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Sedna edge", version=version, docs_url=None, redoc_url=None)
     app.state.edge = _Edge(version, jobs, limits or ServerLimits(), metrics)
     app.include_router(router)
+    serve_documentation(app)
     add_error_handlers(app)
     return app
 
