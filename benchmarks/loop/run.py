@@ -95,9 +95,9 @@ def record(data: bytes) -> SampleRecord:
     )
 
 
-def pipeline(count: int, seed: int) -> dict[str, float]:
-    """Seconds per step for ``count`` samples."""
-    with tempfile.TemporaryDirectory(prefix="sedna-bench-") as name:
+def pipeline(count: int, seed: int, parent: Path | None) -> dict[str, float]:
+    """Seconds per step for ``count`` samples, in a new folder below ``parent``."""
+    with tempfile.TemporaryDirectory(prefix="sedna-bench-", dir=parent) as name:
         folder = Path(name)
         (folder / "initial.bin").write_bytes(b"a model that nobody opens")
         service = Service(ServiceSettings(data_dir=folder / "service", port=0))
@@ -125,9 +125,11 @@ def _measure(service: Service, folder: Path, count: int, seed: int) -> dict[str,
         seconds["spool"] = time.perf_counter() - started
         started = time.perf_counter()
         uploader = Uploader(spool, HttpEdgeLink(service.url, token=token))
+        uploader.start()
         while uploader.stats.uploaded < count:
-            uploader.step()
+            time.sleep(0.01)
         seconds["upload"] = time.perf_counter() - started
+        uploader.stop()
     oracle = Oracle(known)
     started = time.perf_counter()
     labelled = 0
@@ -175,6 +177,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--decisions", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--dir", type=Path, default=None, help="parent of the working folder; a tmpfs shows the cost without a disk"
+    )
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
     figures: dict[str, object] = {
@@ -182,25 +187,25 @@ def main() -> None:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "seed": options.seed,
+        "folder": "temporary folder of the system" if options.dir is None else str(options.dir),
         "decide": decisions(options.decisions, options.seed),
     }
     print("decide:", figures["decide"], flush=True)
-    rows = []
+    rows: list[dict[str, object]] = []
+    figures["pipeline"] = rows
     for count in options.samples:
-        seconds = pipeline(count, options.seed)
-        total = sum(seconds.values())
+        seconds = pipeline(count, options.seed, options.dir)
         row = {
             "samples": count,
             "seconds": {name: round(value, 2) for name, value in seconds.items()},
-            "samples_per_second": round(count / total, 1),
+            "samples_per_second": round(count / sum(seconds.values()), 1),
             "milliseconds_per_sample": {name: round(1000 * value / count, 3) for name, value in seconds.items()},
         }
         print(row, flush=True)
         rows.append(row)
-    figures["pipeline"] = rows
-    figures["peak_rss_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-    if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+        figures["peak_rss_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+        if options.json is not None:  # after every size: the largest may take an hour
+            options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":
