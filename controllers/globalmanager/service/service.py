@@ -10,7 +10,7 @@ from globalmanager.api.app import create_app
 from globalmanager.api.services import ApiServices
 from globalmanager.auth.admin_token import ensure_admin_token
 from globalmanager.auth.authenticator import DatabaseAuthenticator
-from globalmanager.db import Database
+from globalmanager.db import Database, lease
 from globalmanager.engine import Engine
 from globalmanager.runtimes import ProcessRuntime
 from globalmanager.service.data_dir import DataDirLock
@@ -102,7 +102,7 @@ class Service:
             ConflictError: another engine drives this database.
         """
         try:
-            self.engine.start()
+            self._start_engine()
             self._controller.start()
             self._server.start()
             self._edges.start()
@@ -112,7 +112,7 @@ class Service:
         LOGGER.info("the service answers on %s, workers report to %s", self.url, self._controller.url)
 
     def fault(self) -> str | None:
-        """Why the service cannot go on, or None. An engine that still waits for its lease is no fault."""
+        """Why the service cannot go on, or None."""
         if self.engine.running:
             self._was_running = True
         return "the engine has stopped; the log says why" if self._was_running and not self.engine.running else None
@@ -122,6 +122,25 @@ class Service:
         self.api.stopping.set()
         self._edges.stop()
         self._open.close()
+
+    def _start_engine(self) -> None:
+        """Take the lease. A dead engine's runs out; one that is held for longer than that is a living engine's."""
+        with self.api.db.read() as session:
+            held = lease.current(session)
+        until = held.expires_at if held is not None and self.settings.engine.wait_for_lease else None
+        told = False
+        while True:
+            try:
+                self.engine.start()
+            except ConflictError as error:
+                if until is None or self._clock.now() > until:
+                    raise
+                if not told:
+                    LOGGER.warning("waiting, in case that engine is dead: %s", error)
+                    told = True
+                self._clock.sleep(self.api.engine_settings.tick_seconds)
+            else:
+                return
 
     def _wake_engine(self) -> None:
         self.engine.wake()  # made after the local controller, whose port it has to know
@@ -148,5 +167,5 @@ class Service:
         raise AssertionError("ports is never empty")
 
     def _engine_settings(self, data_dir: Path, lc_server: str) -> EngineSettings:
-        given = self.settings.engine.model_dump(exclude_none=True)
+        given = self.settings.engine.model_dump(exclude_none=True, exclude={"wait_for_lease"})  # see _start_engine
         return EngineSettings(data_dir=data_dir, lc_server=lc_server, **given)

@@ -23,7 +23,8 @@ class EngineOptions(BaseModel):
     tick_seconds: float | None = Field(default=None, gt=0)
     lease_seconds: float | None = Field(default=None, gt=0)
     wait_for_lease: bool = Field(
-        default=True, description="after a kill -9 the dead engine's lease runs out within lease_seconds"
+        default=True,
+        description="at the start, until the lease of a dead engine has run out; a living engine's is an error then",
     )
     heartbeat_seconds: float | None = Field(default=None, gt=0)
     stop_grace_seconds: float | None = Field(default=None, ge=0)

@@ -13,7 +13,7 @@ from fixtures_service import Boards, eventually
 from globalmanager.auth.admin_token import ensure_admin_token
 from globalmanager.db import lease, tokens
 from globalmanager.service.service import Service
-from globalmanager.service.settings import ServiceSettings
+from globalmanager.service.settings import EngineOptions, ServiceSettings
 from sedna.common.clock import SystemClock
 from sedna.common.errors import ConflictError, LinkUnavailableError, SpecError
 from sedna.edge.protocol import EdgeHeartbeat
@@ -51,6 +51,38 @@ def test_a_whole_round_from_description_to_deployment(service: Service, boards: 
 def test_a_second_service_in_the_folder_says_who_has_it(service: Service) -> None:
     with pytest.raises(ConflictError, match="a service runs in this folder: process"):
         Service(service.settings)
+
+
+def on_one_database(folder: Path, service: Service) -> Service:
+    """A second service with a folder of its own and the database of the first."""
+    url = f"sqlite:///{service.settings.data_dir}/sedna.db"
+    return Service(ServiceSettings(data_dir=folder / "other", port=0, db_url=url, engine=EngineOptions(tick_seconds=0.1)))
+
+
+def test_a_second_service_on_a_database_says_who_has_it(tmp_path: Path) -> None:
+    options = EngineOptions(lease_seconds=2, tick_seconds=0.1)
+    first = Service(ServiceSettings(data_dir=tmp_path / "d", port=0, engine=options))
+    first.start()
+    try:
+        eventually(lambda: first.engine.running)
+        with pytest.raises(ConflictError, match="another engine drives this database: held by"):
+            on_one_database(tmp_path, first).start()
+        assert first.fault() is None
+    finally:
+        first.stop()
+
+
+def test_a_dead_engines_lease_is_waited_out(tmp_path: Path) -> None:
+    first = Service(ServiceSettings(data_dir=tmp_path / "d", port=0))
+    with first.api.db.write() as session:
+        lease.acquire(session, "another", "elsewhere", SystemClock().now(), 0.5, is_dead=lambda _: False)
+    second = on_one_database(tmp_path, first)
+    second.start()
+    try:
+        assert second.engine.running
+    finally:
+        second.stop()
+        first.stop()
 
 
 def test_a_taken_port_is_a_clear_error_and_leaves_nothing_locked(tmp_path: Path) -> None:
