@@ -122,13 +122,8 @@ class EdgeHMLEstimator:
         self._network, self._mirror = done.network, done.mirror
         self._seen |= {short_hash(Path(name).stem) for name in labelled.sample_names}
         self._rounds += 1
-        answer: dict[str, Any] = {
-            **done.figures,
-            "new_samples": len(new),
-            "remembered_samples": len(old),
-            "unlabelled_samples": len(unlabelled),
-            "round": self._rounds,
-        }
+        counts = {"new_samples": len(new), "remembered_samples": len(old), "unlabelled_samples": len(unlabelled)}
+        answer: dict[str, Any] = {**done.figures, **counts, "round": self._rounds}
         if valid_data is not None:
             answer["valid"] = self._measure(valid_data)
         return answer

@@ -60,20 +60,7 @@ def train_round(
         TrainingDivergedError, StorageFullError, ConflictError: see ``Trainer``.
     """
     run = run_config(config)
-    classes = sorted({*new.y_N.tolist(), *old.y_N.tolist()})
-    pipeline = Pipeline(Normalisation(config.mean, config.std), config.padding, config.flip)
-    task = SplitSemiImages(
-        0,
-        classes,
-        new,
-        unlabelled if len(unlabelled) else new,  # without others the labelled ones serve
-        empty_set(config.class_names, config.image_size),
-        pipeline=pipeline,
-        uratio=config.uratio,
-        cl_type="domain-il",
-        seed=config.seed,
-        complete=False,
-    )
+    task = _task(config, new, old, unlabelled)
 
     def prepare(method: BaseLearningMethod) -> None:
         method.start_from(network)
@@ -99,6 +86,23 @@ def train_round(
         include={"method", "iterations", "seconds_per_iteration", "precision", "threads", "restores", "memory_bytes"}
     )
     return RoundResult(best.cpu().eval(), trainer.method.predicts_mirrored, figures)
+
+
+def _task(config: JobConfig, new: ImageSet, old: ImageSet, unlabelled: ImageSet) -> SplitSemiImages:
+    """The round as a task whose classes are all that were ever labelled."""
+    classes = sorted({*new.y_N.tolist(), *old.y_N.tolist()})
+    return SplitSemiImages(
+        0,
+        classes,
+        new,
+        unlabelled if len(unlabelled) else new,  # without others the labelled ones serve
+        empty_set(config.class_names, config.image_size),
+        pipeline=Pipeline(Normalisation(config.mean, config.std), config.padding, config.flip),
+        uratio=config.uratio,
+        cl_type="domain-il",
+        seed=config.seed,
+        complete=False,
+    )
 
 
 def run_config(config: JobConfig) -> RunConfig:
