@@ -4,10 +4,13 @@ Run it with ``python -m localcontroller``, or in-process through `LocalControlle
 global manager.
 """
 
-from localcontroller.controller import LocalController
-from localcontroller.reports import WorkerReport
-from localcontroller.settings import HotUpdate, LocalControllerSettings
-from localcontroller.sink import HttpReportSink, ReportSink
+from sedna.common.extras import extra_needed
+
+with extra_needed("edge", "localcontroller"):
+    from localcontroller.controller import LocalController
+    from localcontroller.reports import WorkerReport
+    from localcontroller.settings import HotUpdate, LocalControllerSettings
+    from localcontroller.sink import HttpReportSink, ReportSink
 
 __all__ = [
     "HotUpdate",

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from types import FrameType, ModuleType
 from typing import Any, ClassVar, TypeVar
 
-from sedna.common.errors import ConflictError, NotFoundError, UserError
+from sedna.common.errors import ConflictError, NotFoundError
+from sedna.common.extras import MissingPackageError, extra_needed
 
 __all__ = ["ClassFactory", "ClassType", "MissingPackageError", "ReplacedBuiltInWarning", "UnknownClassError"]
 
@@ -38,10 +39,6 @@ class ClassType:
 
 class UnknownClassError(NotFoundError, ValueError):
     """No class is registered under this type and name. Also a ``ValueError``, as upstream raises one."""
-
-
-class MissingPackageError(UserError):
-    """A built-in needs a package that is not installed."""
 
 
 class ReplacedBuiltInWarning(UserWarning):
@@ -217,13 +214,5 @@ def _describe(target: Callable[..., Any], frame: FrameType | None) -> _Entry:
 
 
 def _import_built_in(module: str, where: str) -> None:
-    try:
+    with extra_needed("train", where):
         importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "sedna":
-            raise
-        raise MissingPackageError(
-            f"needs the package {error.name!r}, which is not installed",
-            where=where,
-            hint="pip install 'sedna-il[train]'",
-        ) from error

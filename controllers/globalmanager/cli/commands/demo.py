@@ -29,7 +29,10 @@ def demo(
 
     from rich.console import Console
 
-    from globalmanager.demo.entry import run_demo
+    from sedna.common.extras import extra_needed
+
+    with extra_needed("control,train", "sedna demo", "torch", "torchvision", "safetensors", "onnx"):
+        from globalmanager.demo.entry import run_demo
 
     command = shlex.join(["sedna", *sys.argv[1:]])
     run_demo(Console(), example, report=report, json_file=json_file, keep=keep, command=command)

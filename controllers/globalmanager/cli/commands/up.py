@@ -26,8 +26,11 @@ def up(
 ) -> None:
     """Run the service until Ctrl-C; workers that train then go on and are taken over by the next start."""
     from globalmanager.cli.client import CONTEXT_FILE, default_context, save_context
-    from globalmanager.service.run import run
-    from globalmanager.service.service import Service
+    from sedna.common.extras import extra_needed
+
+    with extra_needed("control", "sedna up"):
+        from globalmanager.service.run import run
+        from globalmanager.service.service import Service
 
     def started(service: Service) -> None:
         for path in (service.settings.data_dir / CONTEXT_FILE, default_context()):
