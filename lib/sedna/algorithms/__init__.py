@@ -6,6 +6,8 @@ Adding a method: write its module, register it there with ``@ClassFactory.regist
 
 from sedna.common.class_factory import ClassFactory, ClassType
 
+__all__ = ["BUILT_IN"]
+
 _MINERS = "sedna.algorithms.hard_example_mining"
 
 BUILT_IN: tuple[tuple[str, str, str], ...] = (
