@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/loop/run.py --samples 1000 10000 --json benchmarks/loop/results/loop.json
 
 A real service (embedded: SQLite, folder store) and a real edge spool and uploader in one process, talking HTTP over
-loopback; every step is durable (fsync) before it counts. Samples are distinct 32 x 32 PNGs, so that the overhead
-and not the payload is measured.
+loopback unless told otherwise; every step is durable (fsync) before it counts. Samples are distinct 32 x 32 PNGs, so
+that the overhead and not the payload is measured.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from PIL import Image
 
 from globalmanager.db import jobs
 from globalmanager.labelling import Oracle
+from globalmanager.service.edge_link import InProcessEdgeLink
 from globalmanager.service.service import Service
 from globalmanager.service.settings import ServiceSettings
 from sedna.common.types import Annotation, Box, JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
@@ -95,7 +96,7 @@ def record(data: bytes) -> SampleRecord:
     )
 
 
-def pipeline(count: int, seed: int, parent: Path | None) -> dict[str, float]:
+def pipeline(count: int, seed: int, parent: Path | None, http: bool) -> dict[str, float]:
     """Seconds per step for ``count`` samples, in a new folder below ``parent``."""
     with tempfile.TemporaryDirectory(prefix="sedna-bench-", dir=parent) as name:
         folder = Path(name)
@@ -103,12 +104,12 @@ def pipeline(count: int, seed: int, parent: Path | None) -> dict[str, float]:
         service = Service(ServiceSettings(data_dir=folder / "service", port=0))
         service.start()
         try:
-            return _measure(service, folder, count, seed)
+            return _measure(service, folder, count, seed, http)
         finally:
             service.stop()
 
 
-def _measure(service: Service, folder: Path, count: int, seed: int) -> dict[str, float]:
+def _measure(service: Service, folder: Path, count: int, seed: int, http: bool) -> dict[str, float]:
     headers = {"Authorization": f"Bearer {service.admin_token}"}
     with httpx.Client(base_url=f"{service.url}/api/v1/", headers=headers, timeout=60) as api:
         text = RESOURCES.replace("MODEL", str(folder / "initial.bin"))
@@ -124,7 +125,8 @@ def _measure(service: Service, folder: Path, count: int, seed: int) -> dict[str,
             spool.add(entry, data)
         seconds["spool"] = time.perf_counter() - started
         started = time.perf_counter()
-        uploader = Uploader(spool, HttpEdgeLink(service.url, token=token))
+        link = HttpEdgeLink(service.url, token=token) if http else InProcessEdgeLink(service.api, "bench")
+        uploader = Uploader(spool, link)
         uploader.start()
         while uploader.stats.uploaded < count:
             time.sleep(0.01)
@@ -180,6 +182,9 @@ def main() -> None:
     parser.add_argument(
         "--dir", type=Path, default=None, help="parent of the working folder; a tmpfs shows the cost without a disk"
     )
+    parser.add_argument(
+        "--link", choices=["http", "in-process"], default="http", help="how the edge reaches the service"
+    )
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
     figures: dict[str, object] = {
@@ -187,6 +192,7 @@ def main() -> None:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "seed": options.seed,
+        "link": options.link,
         "folder": "temporary folder of the system" if options.dir is None else str(options.dir),
         "decide": decisions(options.decisions, options.seed),
     }
@@ -194,7 +200,7 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     figures["pipeline"] = rows
     for count in options.samples:
-        seconds = pipeline(count, options.seed, options.dir)
+        seconds = pipeline(count, options.seed, options.dir, options.link == "http")
         row = {
             "samples": count,
             "seconds": {name: round(value, 2) for name, value in seconds.items()},
