@@ -56,7 +56,8 @@ def test_a_second_service_in_the_folder_says_who_has_it(service: Service) -> Non
 def on_one_database(folder: Path, service: Service) -> Service:
     """A second service with a folder of its own and the database of the first."""
     url = f"sqlite:///{service.settings.data_dir}/sedna.db"
-    return Service(ServiceSettings(data_dir=folder / "other", port=0, db_url=url, engine=EngineOptions(tick_seconds=0.1)))
+    options = EngineOptions(tick_seconds=0.1)
+    return Service(ServiceSettings(data_dir=folder / "other", port=0, db_url=url, engine=options))
 
 
 def test_a_second_service_on_a_database_says_who_has_it(tmp_path: Path) -> None:
