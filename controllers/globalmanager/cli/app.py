@@ -23,6 +23,7 @@ from globalmanager.cli.commands import (
 )
 from globalmanager.cli.errors import print_error
 from globalmanager.cli.exit_codes import exit_code_of
+from sedna.algorithms.continual.cli import bench_app, train
 from sedna.common.errors import SednaError
 
 __all__ = ["app"]
@@ -54,6 +55,8 @@ app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
 app.command("events")(events.events)
 app.command("version")(version.version)
+app.command("train")(train)
+app.add_typer(bench_app, name="bench")
 app.add_typer(jobs.app, name="job")
 app.add_typer(triggers.app, name="trigger")
 app.add_typer(rounds.app, name="round")
