@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from localcontroller.controller import LocalController
 from localcontroller.settings import LocalControllerSettings
 from localcontroller.sink import HttpReportSink
-from sedna.common.errors import AuthError, SednaError, SpecError, UserError
+from sedna.common.errors import SednaError, SpecError, UserError
 from sedna.common.log import LOGGER, setup_logging
+from sedna.common.token_file import read_token_file
 from sedna.edge.http_link import HttpEdgeLink
 
 
@@ -35,10 +36,7 @@ def run(settings: LocalControllerSettings) -> None:
     """Serve until a signal asks for the end."""
 
     def token() -> str:
-        try:
-            return settings.token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise AuthError(f"the token cannot be read: {error.strerror}", where=str(settings.token_file)) from error
+        return read_token_file(settings.token_file)
 
     sink = HttpReportSink(settings.cloud_url, token)
     link = HttpEdgeLink(settings.cloud_url, token)

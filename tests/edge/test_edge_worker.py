@@ -330,3 +330,17 @@ def test_a_base64_request_by_hand(edges):
     image = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [base64.b64encode(png()).decode()]}
     response = httpx.post(f"{server.url}/v2/models/pcb/versions/1/infer", json={"inputs": [image]})
     assert label(response.json()) == 1
+
+
+def test_a_token_file_that_holds_something_else_is_named_and_never_shown(tmp_path, caplog):
+    (tmp_path / "token").write_text("NAME    TOKEN\nedge-1  s3cr3t\n")
+    settings = EdgeSettings(
+        name="edge-1", data_dir=tmp_path / "edge", url="http://127.0.0.1:1", token_file=tmp_path / "token"
+    )
+    worker = EdgeWorker(settings)
+    try:
+        assert worker.beat() > 0
+    finally:
+        worker.stop()
+    assert f"{tmp_path / 'token'}: this is no token" in caplog.text
+    assert "s3cr3t" not in caplog.text

@@ -10,7 +10,7 @@ from typing import Any
 
 from globalmanager.cli.options import Format
 
-__all__ = ["Column", "field", "print_data", "print_table", "short_id", "time_of"]
+__all__ = ["Column", "field", "print_data", "print_secret", "print_table", "short_id", "time_of"]
 
 _PIPE_WIDTH = 10_000
 
@@ -61,6 +61,15 @@ def print_data(data: Any, output: Format, columns: Sequence[Column], *, empty: s
         sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))
     else:
         print_table(data if isinstance(data, list) else [data], columns, empty=empty)
+
+
+def print_secret(data: Any, output: Format, name: str) -> None:
+    """Print a new token alone on standard output, so that ``> FILE`` makes a token file; JSON and YAML have all."""
+    if output is not Format.TABLE:
+        print_data(data, output, ())
+        return
+    sys.stderr.write(f"the token of {name}, which cannot be shown again:\n")
+    sys.stdout.write(f"{data['token']}\n")
 
 
 def print_table(items: Sequence[Any], columns: Sequence[Column], *, empty: str = "nothing found") -> None:

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from sedna import __version__
 from sedna.common.atomic import write_atomic
 from sedna.common.clock import Clock, SystemClock
-from sedna.common.errors import AuthError, SednaError, SpecError, TemporaryError
+from sedna.common.errors import SednaError, SpecError, TemporaryError
 from sedna.common.plugin import load_modules
+from sedna.common.token_file import check_token, read_token_file
 from sedna.common.types import JobKey
 from sedna.edge.backoff import Backoff
 from sedna.edge.driver import SlotDriver
@@ -244,9 +245,6 @@ class EdgeWorker:
 
     def _token(self) -> str:
         if self.settings.token is not None:
-            return self.settings.token.get_secret_value()
+            return check_token(self.settings.token.get_secret_value(), f"edge {self.settings.name}")
         assert self.settings.token_file is not None
-        try:
-            return self.settings.token_file.read_text().strip()
-        except OSError as error:
-            raise AuthError(f"the token cannot be read: {error}", where=str(self.settings.token_file)) from error
+        return read_token_file(self.settings.token_file)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from sedna.common.token_file import read_token_file
+from sedna.edge import EdgeSettings, EdgeWorker
+
 if TYPE_CHECKING:
     from conftest import Cli
 
@@ -168,6 +171,27 @@ def test_edges(cli: Cli) -> None:
     assert "registered" in again.stderr
     assert cli.out("edge", "remove", "line-7", "--yes") == "edge line-7 is removed\n"
     cli.run("edge", "remove", "line-7", "--yes", code=4)
+
+
+def test_a_registration_can_be_redirected_into_a_token_file(cli: Cli) -> None:
+    made = cli.run("edge", "register", "line-8")
+    (cli.folder / "line-8.token").write_text(made.stdout)
+    token = read_token_file(cli.folder / "line-8.token")
+    assert made.stdout == f"{token}\n"
+    assert "line-8" in made.stderr
+    assert token not in made.stderr
+    settings = EdgeSettings(
+        name="line-8", data_dir=cli.folder / "line-8", url=cli.service.url, token_file=cli.folder / "line-8.token"
+    )
+    worker = EdgeWorker(settings)
+    try:
+        assert worker.beat() == 5.0, "the service has answered"
+    finally:
+        worker.stop()
+    cli.run("edge", "remove", "line-8", "--yes")
+    own = cli.run("token", "create", "bea")
+    assert "pcb" in cli.out("job", "list", "--url", cli.service.url, "--token", own.stdout.strip())
+    cli.run("token", "revoke", "bea")
 
 
 def test_tokens(cli: Cli) -> None:

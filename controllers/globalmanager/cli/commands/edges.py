@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from globalmanager.cli.options import Format, Modules, Output, Token, Url
-from globalmanager.cli.render import Column, field, print_data, time_of
+from globalmanager.cli.render import Column, field, print_data, print_secret, time_of
 
 app = typer.Typer(help="List, register, run and remove edges.", no_args_is_help=True)
 
@@ -34,12 +34,12 @@ def list_edges(output: Output = Format.TABLE, url: Url = None, token: Token = No
 
 @app.command("register")
 def register_edge(name: EdgeName, output: Output = Format.TABLE, url: Url = None, token: Token = None) -> None:
-    """Register an edge and print its token, which cannot be shown again."""
+    """Register an edge and print its token, alone on standard output; it cannot be shown again."""
     from globalmanager.cli.client import connect
 
     with connect(url, token) as client:
         found = client.post("edges", {"name": name})
-    print_data(found, output, (Column("NAME", field("name")), Column("TOKEN", field("token"))))
+    print_secret(found, output, f"edge {name}")
 
 
 @app.command("remove")

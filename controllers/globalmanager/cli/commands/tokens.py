@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from globalmanager.cli.options import Format, Output, Token, Url
-from globalmanager.cli.render import Column, field, print_data, time_of
+from globalmanager.cli.render import Column, field, print_data, print_secret, time_of
 
 app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
 
@@ -44,7 +44,7 @@ def create_token(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Make a token and print it; it cannot be shown again."""
+    """Make a token and print it, alone on standard output; it cannot be shown again."""
     from globalmanager.cli.client import connect
 
     body: dict[str, object] = {"name": name, "role": role.value}
@@ -54,7 +54,7 @@ def create_token(
         body["expires_in_seconds"] = days * _SECONDS_PER_DAY
     with connect(url, token) as client:
         found = client.post("tokens", body)
-    print_data(found, output, (Column("NAME", field("name")), Column("TOKEN", field("token"))))
+    print_secret(found, output, name)
 
 
 @app.command("list")
