@@ -38,6 +38,7 @@ from sedna.common.errors import (
     TooLargeError,
 )
 from sedna.store import ObjectStore, S3Settings
+from sedna.store.base import NoBucketError
 from sedna.store.s3 import S3Store
 
 __all__ = ["faulty_s3"]
@@ -120,7 +121,7 @@ def test_no_call_waits_for_ever(faulty_s3: FaultyS3, name: str) -> None:
         (answer(403, "RequestTimeTooSkewed"), AuthError, "clock"),
         (answer(400, "ExpiredToken"), AuthError, "session token"),
         (answer(401), AuthError, "access key"),
-        (answer(404, "NoSuchBucket"), NotFoundError, "create it"),
+        (answer(404, "NoSuchBucket"), NoBucketError, "create it"),
         (answer(404, "NoSuchKey"), NotFoundError, "no such object"),
         (answer(400, "AuthorizationHeaderMalformed"), SpecError, "region"),
         (answer(413, "EntityTooLarge"), TooLargeError, "413"),

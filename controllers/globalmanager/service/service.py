@@ -15,6 +15,7 @@ from globalmanager.engine import Engine
 from globalmanager.runtimes import ProcessRuntime
 from globalmanager.service.data_dir import DataDirLock
 from globalmanager.service.local_edges import LocalEdges
+from globalmanager.service.own_store import OwnStore
 from globalmanager.service.report_sink import InProcessReportSink
 from globalmanager.service.settings import ServiceSettings
 from globalmanager.settings import EngineSettings
@@ -55,7 +56,7 @@ class Service:
             stack.callback(DataDirLock(data_dir).release)
             db = Database(settings.db_url or data_dir / "sedna.db")
             stack.callback(db.close)
-            store = open_store(settings.store_url or data_dir / "store", settings.s3)
+            store = OwnStore(open_store(settings.store_url or data_dir / "store", settings.s3))
             stack.callback(store.close)
             self._controller = self._local_controller(data_dir, db)
             engine_settings = self._engine_settings(data_dir, self._controller.url)

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from sedna.common.errors import SpecError
+from sedna.common.errors import NotFoundError, SpecError
 from sedna.common.types import Value
 from sedna.store.oserrors import os_errors
 
-__all__ = ["RESERVED", "ObjectInfo", "ObjectStore", "Source", "check_key", "is_key", "opened"]
+__all__ = ["RESERVED", "NoBucketError", "ObjectInfo", "ObjectStore", "Source", "check_key", "is_key", "opened"]
 
 Source = bytes | Path | BinaryIO
 """What can be stored: bytes, a file by its path, or a binary stream from its current position to its end."""
@@ -25,6 +25,10 @@ RESERVED = ".sedna-"
 
 _MAX_KEY_BYTES = 1024  # S3's limit
 _MAX_PART_BYTES = 255  # the limit of common file systems, so that every key fits every backend
+
+
+class NoBucketError(NotFoundError):
+    """Not an object is missing, but the place of all of them."""
 
 
 class ObjectInfo(Value):
@@ -42,7 +46,8 @@ class ObjectStore(Protocol):
     A key is a relative path with "/" between its parts (see `check_key`). No key may be the folder of another
     ("a" beside "a/b"): a folder cannot hold both, and not every S3 server can.
 
-    Every call may raise `AuthError` (``forbidden``), `StoreUnavailableError` or, when writing, `StorageFullError`.
+    Every call may raise `AuthError` (``forbidden``), `NoBucketError`, `StoreUnavailableError` or, when writing,
+    `StorageFullError`.
     """
 
     @property

@@ -21,6 +21,7 @@ from sedna.common.errors import (
     StoreUnavailableError,
     TooLargeError,
 )
+from sedna.store.base import NoBucketError
 
 __all__ = ["answer_as_error", "s3_errors"]
 
@@ -58,7 +59,7 @@ def answer_as_error(
         hint = _CREDENTIALS.get(code, _CREDENTIALS["AccessDenied"])
         return AuthError(said, where=where, hint=hint, forbidden=status != 401)
     if code == "NoSuchBucket":
-        return NotFoundError("there is no such bucket", where=where, hint="create it, or correct the URL")
+        return NoBucketError("there is no such bucket", where=where, hint="create it, or correct the URL")
     if status == 501:
         return SpecError(said, where=where, hint="this service cannot do what was asked")
     if code in _BUSY or status >= 500 or status in (408, 429):

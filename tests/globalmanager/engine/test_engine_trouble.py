@@ -5,7 +5,15 @@ import pytest
 from fixtures_gm import KEY, job_spec, png, record_of
 from globalmanager.engine.apply import delete_job
 from globalmanager.engine.intake import accept_sample
-from sedna.common.errors import DataError, NotFoundError, SednaError, StorageFullError, StoreUnavailableError
+from globalmanager.service.own_store import OwnStore
+from sedna.common.errors import (
+    AuthError,
+    DataError,
+    NotFoundError,
+    SednaError,
+    StorageFullError,
+    StoreUnavailableError,
+)
 from sedna.common.types import JobKey
 from sedna.loop.state import Outcome
 
@@ -33,7 +41,8 @@ class TroubledStore:
 
 @pytest.fixture
 def troubled(world):
-    world.store = TroubledStore(world.store)
+    world.trouble = TroubledStore(world.store)
+    world.store = OwnStore(world.trouble)
     world.apply()
     world.samples(8)
     return world
@@ -43,16 +52,22 @@ def troubled(world):
     "only", ["models/1/", "datasets/", "models/2/", "rounds/"], ids=["first", "data", "new", "eval"]
 )
 @pytest.mark.parametrize(
-    "error", [StorageFullError("no space left"), StoreUnavailableError("connection refused")], ids=["full", "down"]
+    "error",
+    [
+        StorageFullError("no space left"),
+        StoreUnavailableError("connection refused"),
+        AuthError("S3 answered 403", forbidden=True),
+    ],
+    ids=["full", "down", "forbidden"],
 )
 def test_a_store_in_trouble_costs_time_and_nothing_else(troubled, error, only):
-    troubled.store.error, troubled.store.only = error, only
+    troubled.trouble.error, troubled.trouble.only = error, only
     troubled.until(lambda job: job.degraded is not None)
     troubled.tick(5)
     assert str(error) in troubled.job().degraded
     assert len(troubled.events("Degraded")) == 1
     assert troubled.job().state.champion in (None, 1)
-    troubled.store.error = None
+    troubled.trouble.error = None
     job = troubled.until(lambda job: job.state.champion == 2)
     assert job.degraded is None
     assert len(troubled.events("Recovered")) == 1
@@ -63,11 +78,11 @@ def test_a_store_in_trouble_costs_time_and_nothing_else(troubled, error, only):
 
 def test_a_sample_is_acknowledged_only_when_it_is_stored(troubled):
     image = png(77)
-    troubled.store.error = StorageFullError("no space left")
+    troubled.trouble.error = StorageFullError("no space left")
     with pytest.raises(StorageFullError):
         accept_sample(troubled.db, troubled.store, record_of(image), image, troubled.clock.now())
     assert troubled.job().totals.samples == 8
-    troubled.store.error = None
+    troubled.trouble.error = None
     assert accept_sample(troubled.db, troubled.store, record_of(image), image, troubled.clock.now())
     assert not accept_sample(troubled.db, troubled.store, record_of(image), image, troubled.clock.now())
     assert troubled.job().totals.samples == 9

@@ -1,0 +1,88 @@
+"""The service's own object store, as those see it who ask the service for something.
+
+A store that refuses the service's key, or whose bucket is gone, is the operator's business. To an edge that uploads
+a sample, or a round that stores its model, it means "not now", never "your token is wrong" or "your sample is": an edge
+would set the sample aside, and a round would throw its candidate away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from sedna.common.errors import AuthError, SpecError, StoreUnavailableError
+from sedna.store.base import NoBucketError, ObjectInfo, ObjectStore, Source, check_key
+
+__all__ = ["OwnStore"]
+
+RETRY_SECONDS = 30.0
+"""A person has to act: sooner is noise, and later keeps edges waiting after it was put right."""
+
+
+class OwnStore:
+    """An `ObjectStore` whose refusals are `StoreUnavailableError`; everything else is the inner store's."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        self._inner = inner
+
+    @property
+    def url(self) -> str:
+        return self._inner.url
+
+    def put(self, key: str, data: Source) -> ObjectInfo:
+        with _refusals(key):
+            return self._inner.put(key, data)
+
+    def put_if_absent(self, key: str, data: Source) -> bool:
+        with _refusals(key):
+            return self._inner.put_if_absent(key, data)
+
+    def get(self, key: str) -> bytes:
+        with _refusals(key):
+            return self._inner.get(key)
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        with _refusals(key):
+            return self._inner.open(key)
+
+    def download(self, key: str, path: Path) -> None:
+        with _refusals(key):
+            self._inner.download(key, path)
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        with _refusals(key):
+            return self._inner.stat(key)
+
+    def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
+        with _refusals(None):
+            yield from self._inner.list(prefix, start_after)
+
+    def delete(self, key: str) -> None:
+        with _refusals(key):
+            self._inner.delete(key)
+
+    def presign_get(self, key: str, expires: timedelta) -> str | None:
+        with _refusals(key):
+            return self._inner.presign_get(key, expires)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@contextlib.contextmanager
+def _refusals(key: str | None) -> Iterator[None]:
+    if key is not None:
+        check_key(key)  # the caller's own mistake stays one
+    try:
+        yield
+    except (AuthError, NoBucketError, SpecError) as error:
+        raise StoreUnavailableError(
+            f"the service's object store refuses it: {error.message}",
+            where=error.where,
+            hint=error.hint,
+            retry_after=RETRY_SECONDS,
+        ) from error
