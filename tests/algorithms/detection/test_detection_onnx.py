@@ -116,3 +116,8 @@ def test_a_trained_model_finds_the_same_on_the_edge(tiny: dict[str, Any], source
     ours, theirs = OnnxDetector(tmp_path / "m.onnx").predict(source.x), model.predict(source)
     assert sum(map(len, theirs)) > 5
     assert [len(rows) for rows in ours] == [len(rows) for rows in theirs]
+
+
+def test_a_model_does_not_tell_where_it_was_made(exported: tuple[BaseModel, Path]) -> None:
+    assert b'File "' not in exported[1].read_bytes()
+    assert b"onnx_export" not in exported[1].read_bytes()

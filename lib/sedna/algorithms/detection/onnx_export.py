@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sedna.algorithms.detection.config import FPNConfig
 from sedna.algorithms.detection.network import Detector, decode, locations
 from sedna.algorithms.detection.onnx_spec import METADATA_KEY, OnnxSpec
+from sedna.algorithms.onnx_origins import forget_origins
 from sedna.common.atomic import write_atomic
 
 
@@ -53,6 +54,7 @@ def export_onnx(path: Path, model: Detector, config: FPNConfig) -> None:
             verbose=False,
         )
         graph = onnx.load(raw)
+    forget_origins(graph)
     graph.metadata_props.add(key=METADATA_KEY, value=_spec(config).model_dump_json())
     graph.doc_string = "FPN detector"
     onnx.checker.check_model(graph)

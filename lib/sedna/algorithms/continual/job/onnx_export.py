@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sedna.algorithms.continual.job.model_file import ModelHeader
+from sedna.algorithms.onnx_origins import forget_origins
 from sedna.common.atomic import write_atomic
 
 CLASSIFIER_KEY = "sedna.classifier"
@@ -59,6 +60,7 @@ def export_onnx(path: Path, network: nn.Module, header: ModelHeader) -> None:
             verbose=False,
         )
         graph = onnx.load(raw)
+    forget_origins(graph)
     graph.metadata_props.add(key=CLASSIFIER_KEY, value="{}")
     graph.doc_string = f"{header.method} classifier"
     onnx.checker.check_model(graph)
