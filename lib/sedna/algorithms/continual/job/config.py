@@ -24,9 +24,8 @@ class JobConfig(BaseModel):
     )
     method: str = Field(
         default="EdgeHML++",
-        description="a method with one network: EdgeHML++, EdgeHML, ER, DER+UDA, ... In a job nothing tells the model "
-        "which round a picture belongs to; methods that forward old and new pictures apart then lose the old classes, "
-        "because batch norm sees them apart",
+        description="a method with one network: EdgeHML++, EdgeHML, ER, DER+UDA, ... The buffer of ER and DER counts "
+        "every presentation of a new picture, so the few remembered ones are soon replaced and old classes get lost",
     )
     method_options: dict[str, Any] = Field(default_factory=dict, description="options of the method")
     network: str = Field(default="conv4", description="see NETWORKS")

@@ -1,4 +1,4 @@
-"""EdgeHML++: labelled rehearsal that is worth more than EdgeHML's, at half its time.
+"""EdgeHML++: labelled rehearsal with fresh strong views, and no unlabelled forward passes unless asked for.
 
     x = strong views of [B; R],   R: class-balanced draw of raw pictures from the labelled memory
     L = CE over all of x, with the logits of each picture masked to the classes of its own task
@@ -11,12 +11,12 @@ What differs from EdgeHML, each part an option:
 - ``mask``: a picture competes only with the classes of its own task (task-il) or with the classes seen so far. In
   task-il that is what the test asks; logits of absent classes no longer have to be pushed down.
 - ``fresh``, ``views``: the memory keeps the raw picture (uint8), and every replay is a new strong view. EdgeHML replays
-  the one stored view, which a network learns by heart within a few tasks.
+  the one stored view.
 - ``replay``, ``balanced``: more labelled replay, classes in turn, in the same forward pass as the new pictures, so that
   batch statistics are those of all tasks.
 - ``decay``: a moving average of the weights predicts.
-- ``consistency``: the unlabelled pictures, by an average teacher restricted to the task. Off by default: it takes half
-  as much time again, and with five labels a class unlabelled pictures teach little (see ``benchmarks/continual``).
+- ``consistency``: the unlabelled pictures, by an average teacher restricted to the task. Off by default for its time;
+  ``benchmarks/continual`` has what was measured.
 
 The unlabelled pictures are not forwarded at all where ``consistency`` is off; that is what saves the time.
 """
