@@ -149,6 +149,8 @@ def test_download_unpacks_checked_archives(tmp_path):
     with pytest.raises(DataError):
         FileOps.download(str(evil), str(tmp_path / "in" / "evil.tar.gz"), unzip=True)
     assert not (tmp_path / "outside").exists()
+    assert (tmp_path / "in" / "model" / "m.pb").read_bytes() == b"weights"
+    assert set(below(tmp_path / "in")) <= {"good.zip", "model/m.pb", "evil.tar.gz"}
 
 
 def test_upload_of_local_paths(tree, tmp_path):

@@ -239,6 +239,8 @@ def test_bad_requests_are_named(setting, content, headers, status, text):
     assert list(response.json()) == ["error"]
     assert text in response.json()["error"]
     assert job.pipeline.counters.snapshot().requests == {status: 1}
+    assert list(setting.spool.pending()) == []
+    assert setting.client.post(INFER, content=png(), headers={"Content-Type": "image/png"}).status_code == 200
 
 
 @pytest.mark.parametrize(

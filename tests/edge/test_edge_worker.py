@@ -344,3 +344,26 @@ def test_a_token_file_that_holds_something_else_is_named_and_never_shown(tmp_pat
         worker.stop()
     assert f"{tmp_path / 'token'}: this is no token" in caplog.text
     assert "s3cr3t" not in caplog.text
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
+def test_a_hundred_megabytes_are_refused_without_reading_them_and_others_are_served(edges, declared):
+    edges.want(1)
+    server = edges.start()
+    wait_ready(server)
+    sent = 0
+
+    def hose():
+        nonlocal sent
+        for _ in range(100):
+            sent += 1
+            yield bytes(1 << 20)
+
+    headers = {"Content-Type": "image/png", **({"Content-Length": str(100 << 20)} if declared else {})}
+    response = httpx.post(f"{server.url}/v2/models/pcb/infer", content=hose(), headers=headers, timeout=30)
+    assert response.status_code == 413
+    assert response.headers["connection"] == "close"
+    assert "at most" in response.json()["error"]
+    assert sent < 70, "32 MiB are the limit, kernel buffers take some more; the edge must not take the rest"
+    assert label(infer(server)) == 1
+    assert edges.link.wait_for(1)

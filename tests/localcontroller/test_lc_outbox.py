@@ -11,7 +11,7 @@ import pytest
 from localcontroller.outbox import KEEP_DELIVERED, Outbox
 from localcontroller.reports import WorkerReport
 from sedna.common.clock import SettableClock
-from sedna.common.errors import StoreUnavailableError
+from sedna.common.errors import StorageFullError, StoreUnavailableError
 
 
 def report(name: str = "train-worker-abcde", **fields: object) -> WorkerReport:
@@ -86,3 +86,17 @@ def test_wire_form_leaves_absent_fields_absent() -> None:
     body = {"name": "w", "namespace": "default", "ownerName": "job", "ownerKind": "incrementallearningjob"}
     assert WorkerReport.model_validate(body).body() == body
     assert WorkerReport.model_validate({**body, "later": 1}).body() == body
+
+
+def test_a_full_disk_refuses_a_report_and_keeps_the_others(tmp_path: Path, clock: SettableClock) -> None:
+    outbox = Outbox(tmp_path / "reports.db", clock)
+    outbox.add(report("first"))
+    (pages,) = outbox._connection.execute("PRAGMA page_count").fetchone()
+    outbox._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+    with pytest.raises(StorageFullError, match="no space for a worker's report"):
+        outbox.add(report("second", results=[{"text": "x" * 20_000}]))
+    assert outbox.pending() == 1
+    outbox._connection.execute("PRAGMA max_page_count = 1000000").fetchone()
+    assert outbox.add(report("second", results=[{"text": "x" * 20_000}]))
+    assert outbox.pending() == 2
+    outbox.close()

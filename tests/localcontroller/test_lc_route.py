@@ -10,10 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
+from localcontroller.app import create_app
 from localcontroller.controller import LocalController
 from localcontroller.reports import WorkerReport
-from sedna.common.errors import AuthError, ConflictError, DataError, LinkUnavailableError
+from sedna.common.errors import AuthError, ConflictError, DataError, LinkUnavailableError, StorageFullError
 
 BODY = {
     "name": "train-worker-ab12c",
@@ -173,3 +175,22 @@ def test_a_huge_report_is_refused_without_reading_it_all(controller: LocalContro
 
 def test_json_answers_are_plain(controller: LocalController) -> None:
     assert json.loads(post(controller, "w", {"name": "w"}).content) == {"Status": 200, "Message": "OK"}
+
+
+def test_a_report_that_cannot_be_kept_is_not_acknowledged() -> None:
+    """Upstream's client asks again after a 5xx; a 200 would be the end of the report."""
+    kept: list[str] = []
+    room = False
+
+    def receive(report: WorkerReport) -> None:
+        if not room:
+            raise StorageFullError("no space for a worker's report")
+        kept.append(report.name)
+
+    with TestClient(create_app(receive, lambda: len(kept))) as client:
+        refused = client.post("/sedna/workers/w/info", json={"name": "w"})
+        assert (refused.status_code, refused.json()["Status"]) == (503, 503)
+        assert "no space" in refused.json()["Message"]
+        room = True
+        assert client.post("/sedna/workers/w/info", json={"name": "w"}).status_code == 200
+    assert kept == ["w"]

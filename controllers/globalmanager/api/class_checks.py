@@ -55,7 +55,8 @@ def _miner(mining: HardExampleMining) -> Iterator[Mistake]:
     try:
         miner(**given)
     except UserError as error:
-        yield Mistake((*loc, "parameters"), error.message, error.hint)
+        which = f"{error.where.rpartition('.')[2]}: " if error.where else ""
+        yield Mistake((*loc, "parameters"), which + error.message, error.hint)
 
 
 def _suggest(name: str, known: tuple[str, ...]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fixtures_api import JOB_YAML, Api
+import pytest
+
+from fixtures_api import JOB_YAML, Api, png
 from globalmanager.db import jobs, requests, rounds
 from sedna.common.types import JobKey
 from sedna.loop.state import Outcome, RoundKind
@@ -41,6 +43,39 @@ def test_apply_is_all_or_none_and_lists_every_mistake(api: Api) -> None:
     assert "did you mean threshold?" in [part["hint"] for part in problem["errors"]]
     assert api.get("jobs") == []
     assert api.get("datasets") == []
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        (JOB_YAML.replace("trainProb: 0.5", "trainProb: half"), 422, "trainProb"),
+        (JOB_YAML.replace("trainProb: 0.5", "trainProp: 0.5"), 422, "did you mean trainProb?"),
+        (JOB_YAML.replace("algorithm: {name: FPN}", "algorithm: {name: FNP}"), 422, "did you mean FPN?"),
+        (JOB_YAML.replace("name: IBT", "name: ITB"), 422, "did you mean IBT?"),
+        (JOB_YAML.replace("threshold_img", "threshold_image"), 422, "threshold_img"),
+        (JOB_YAML.replace('value: "0.9"', 'value: "high"'), 422, "threshold_img"),
+        (JOB_YAML + "---\n!!python/object/apply:os.system [id]\n", 422, "body"),
+        (BOMB, 413, "at most 500000 once expanded"),
+        (JOB_YAML + "#" * (5 << 20), 413, "at most"),
+    ],
+    ids=["type", "key", "algorithm", "miner", "parameter", "parameter value", "python tag", "bomb", "5 MiB"],
+)
+def test_a_wrong_description_leaves_the_job_as_it_was(api: Api, text: str, status: int, said: str) -> None:
+    api.apply()
+    sample = api.put_sample(png()).json()["sample_id"]
+    before = api.get("jobs/default/pcb")
+    headers = {**api.admin, "Content-Type": "application/yaml"}
+    response = api.http.post("/api/v1/resources", headers=headers, content=text)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert said in response.text
+    assert api.get("jobs/default/pcb") == before
+    assert [row["record"]["sample_id"] for row in api.get("jobs/default/pcb/samples")["items"]] == [sample]
 
 
 def test_a_dangling_reference_names_what_there_is(api: Api) -> None:

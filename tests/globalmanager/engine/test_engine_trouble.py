@@ -153,14 +153,30 @@ def test_a_folder_can_be_the_initial_model_and_is_given_to_workers_as_such(world
     assert (found / "variables" / "more.bin").read_bytes() == b"m"
 
 
-def test_what_can_never_be_prepared_fails_the_round(troubled):
-    """The image of a sample has rotted in the store: no number of attempts helps."""
-    for path in (troubled.folder / "store").rglob("*.png"):
+@pytest.mark.parametrize(
+    ("rotten", "words"),
+    [("samples/*.png", "the store's bytes are not the sample's"), ("models/1/files/*/*", "sha256")],
+    ids=["images", "model in service"],
+)
+def test_what_can_never_be_prepared_fails_the_round_and_loses_no_sample(world, rotten, words):
+    """A file has rotted in the store: its sha256 tells, and no number of attempts helps."""
+    world.apply()
+    world.until(lambda job: job.state.champion == 1)
+    world.samples(8)
+    files = list((world.folder / "store" / "default" / "boards").glob(rotten))
+    assert files
+    for path in files:
         path.chmod(0o644)
         path.write_bytes(b"rotten")
-    shutil.rmtree(troubled.settings.cache_dir, ignore_errors=True)
-    troubled.until(lambda job: job.state.next_round == 2 and job.state.current is None)
-    assert "could not be started" in troubled.rounds()[-1].outcome_reason
+    shutil.rmtree(world.settings.cache_dir, ignore_errors=True)
+    world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    [ended] = world.rounds()
+    assert ended.outcome is Outcome.FAILED
+    assert "could not be started" in ended.outcome_reason
+    assert words in ended.outcome_reason
+    assert world.trainer.runs == [], "no worker has seen the damage"
+    assert world.unused() == 8
+    assert world.job().state.champion == 1
 
 
 def test_one_broken_job_does_not_stop_the_others(world):
