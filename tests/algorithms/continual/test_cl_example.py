@@ -29,6 +29,7 @@ def test_the_loop_learns_new_classes_from_cifar100(tmp_path: Path) -> None:
     models = json.loads(target.read_text())["models"]
     assert len(models) >= 2
     assert models[0]["new_classes"] == 0
+    assert models[1]["unlabelled_samples"] > 100
     assert models[-1]["new_classes"] > 0.3
     assert models[-1]["accuracy"] > models[0]["accuracy"] + 0.1
     assert models[-1]["known_classes"] > 0.3

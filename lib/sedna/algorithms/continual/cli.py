@@ -11,11 +11,17 @@ import typer
 
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import SpecError
+from sedna.common.plugin import load_modules
 
 __all__ = ["bench", "bench_app", "train", "train_app"]
 
 train_app = typer.Typer(help="Train a continual-learning method from a configuration.", no_args_is_help=True)
 bench_app = typer.Typer(help="Benchmarks.", no_args_is_help=True)
+
+Modules = Annotated[
+    list[Path] | None,
+    typer.Option("--module", metavar="FILE", help="Your Python file that registers methods; repeatable."),
+]
 
 
 @train_app.command("train")
@@ -29,6 +35,7 @@ def train(
     ),
     data: Annotated[str | None, typer.Option(help="Folder of the data set, in place of data.root")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here")] = None,
+    module: Modules = None,
 ) -> None:
     """Train one method on one task set, and print its figures."""
     from sedna.algorithms.continual.config import load_config
@@ -36,6 +43,7 @@ def train(
     from sedna.algorithms.continual.training.progress import log_line
     from sedna.algorithms.continual.training.trainer import Trainer
 
+    load_modules(module or ())
     options = [*(cfg_options or []), *([f"data.root={data}"] if data else [])]
     run = load_config(config, options)
     tasks = build_tasks(run.data, run.seed)
@@ -62,6 +70,7 @@ def bench(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time; more than one disturbs the times")] = 1,
     cfg_options: Annotated[list[str] | None, typer.Option(help="key.path=value for every run; repeatable")] = None,
+    module: Modules = None,
 ) -> None:
     """Run methods under a protocol and compare them."""
     from sedna.algorithms.continual.bench.plots import draw
@@ -69,6 +78,7 @@ def bench(
     from sedna.algorithms.continual.bench.report import markdown_table
     from sedna.algorithms.continual.bench.runner import BenchPlan, run_benchmark
 
+    load_modules(module or ())
     if protocol not in PROTOCOLS:
         raise SpecError(f"unknown protocol {protocol!r}", where="--protocol", hint=", ".join(PROTOCOLS))
     named = [name.strip() for text in methods or [] for name in text.split(",") if name.strip()]
@@ -82,6 +92,7 @@ def bench(
         work_dir=work_dir,
         jobs=jobs,
         options=tuple(cfg_options or ()),
+        modules=tuple(module or ()),
         command=shlex.join(["sedna", *sys.argv[1:]]),
     )
     report = run_benchmark(plan, lambda line: typer.echo(line, err=True))

@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sedna.algorithms.continual.data.config import DataConfig
-from sedna.algorithms.continual.methods.registry import MethodConfig
+from sedna.algorithms.continual.methods.registry import MethodConfig, known_methods, method_class
 from sedna.algorithms.continual.models.factory import ModelConfig
 from sedna.algorithms.continual.training.config import MemoryConfig, TrainConfig
 from sedna.common.errors import NotFoundError, SpecError
@@ -20,6 +21,7 @@ from sedna.common.yaml12 import load_yaml, load_yaml_file
 
 _RUNTIME_ONLY = {"threads", "checkpoint_interval", "epoch_length", "evaluate_epochs"}
 _MAX_DEPTH = 8
+_OPTIONS = TypeAdapter(dict[str, dict[str, Any]])
 
 
 class RunConfig(BaseModel):
@@ -60,7 +62,10 @@ def load_config(source: str | Path, options: Sequence[str] = ()) -> RunConfig:
         NotFoundError: no such file.
         SpecError: unknown key, wrong value, wrong YAML; the message names file and key.
     """
-    return build_config(read_config(source, options), where=str(source))
+    chosen: dict[str, Any] = {}
+    for option in options:
+        _assign(chosen, option)
+    return build_config(read_config(source, options), where=str(source), chosen=chosen)
 
 
 def read_config(source: str | Path, options: Sequence[str] = ()) -> dict[str, Any]:
@@ -71,16 +76,31 @@ def read_config(source: str | Path, options: Sequence[str] = ()) -> dict[str, An
     return content
 
 
-def build_config(content: Mapping[str, Any], *, where: str) -> RunConfig:
+def build_config(
+    content: Mapping[str, Any], *, where: str, chosen: Mapping[str, Any] = MappingProxyType({})
+) -> RunConfig:
     """Validate the content of a configuration; what a preset says about ``train`` wins over the file.
+
+    Args:
+        chosen: the part of the content that was asked for by hand; it wins over presets too.
+
+    A file that serves several methods can have a section ``method_options``: options by the name of a method, used if
+    that method is run, below those of ``method.options``.
 
     Raises:
         SpecError: as `load_config`.
     """
+    content = dict(content)
     try:
-        method = MethodConfig.model_validate(content.get("method", {}))
-        train = {**(content.get("train") or {}), **method.train_overrides}
-        return RunConfig.model_validate({**content, "train": train})
+        shared = _OPTIONS.validate_python(content.pop("method_options", None) or {})
+        if unknown := sorted(set(shared) - set(known_methods())):
+            raise SpecError(f"method_options of {', '.join(unknown)}", where=where, hint=", ".join(known_methods()))
+        method = MethodConfig.model_validate(content.get("method") or {})
+        options = {**shared.get(method_class(method).ALG_NAME, {}), **method.options}
+        train = {**(content.get("train") or {}), **method.train_overrides, **(chosen.get("train") or {})}
+        return RunConfig.model_validate(
+            {**content, "method": method.model_copy(update={"options": options}), "train": train}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

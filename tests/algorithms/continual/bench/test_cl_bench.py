@@ -15,7 +15,9 @@ from sedna.algorithms.continual.bench.runner import BenchPlan, folder_name, run_
 from sedna.algorithms.continual.cli import bench_app, parse_seeds, train_app
 from sedna.algorithms.continual.config import build_config, load_config, shipped_configs
 from sedna.algorithms.continual.methods.registry import METHODS, method_class
+from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.plugin import load_modules
 
 
 def test_a_benchmark_writes_one_entry_a_method(tmp_path: Path) -> None:
@@ -40,13 +42,45 @@ def test_a_benchmark_writes_one_entry_a_method(tmp_path: Path) -> None:
     assert all(path.read_text("utf-8").startswith("<?xml") for path in paths)
 
 
-def test_several_processes_give_the_same_figures(tmp_path: Path) -> None:
+OWN = """
+from sedna.algorithms.continual.methods.sft import SFT
+from sedna.common.class_factory import ClassFactory, ClassType
+
+
+@ClassFactory.register(ClassType.ALGORITHM, alias="half a step")
+class Half(SFT):
+    ALG_NAME = "half a step"
+
+    def forward_train(self, batch):
+        return {name: value / 2 for name, value in super().forward_train(batch).items()}
+"""
+
+
+def test_several_processes_give_the_same_figures_also_for_a_users_method(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
     options = ("train.iterations=3", "data.num_tasks=1")
-    alone = run_benchmark(BenchPlan("P-smoke", ("SFT", "ER"), (0,), options=options))
-    pool = run_benchmark(BenchPlan("P-smoke", ("SFT", "ER"), (0,), options=options, jobs=2, work_dir=tmp_path))
-    for name in ("SFT", "ER"):
+    methods, modules = ("ER", "half a step"), (tmp_path / "own.py",)
+    load_modules(modules)
+    alone = run_benchmark(BenchPlan("P-smoke", methods, (0,), options=options))
+    pool = run_benchmark(
+        BenchPlan("P-smoke", methods, (0,), options=options, jobs=2, work_dir=tmp_path / "w", modules=modules)
+    )
+    for name in methods:
         assert pool.methods[name].average_accuracy == alone.methods[name].average_accuracy
-    assert (tmp_path / "SFT-seed0").is_dir()
+    assert (tmp_path / "w" / "ER-seed0").is_dir()
+
+
+def test_a_users_method_is_trained_and_carries_terms(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN.replace("half a step", "half"))
+    result = CliRunner().invoke(
+        train_app,
+        ["protocols/P-smoke", "--module", str(tmp_path / "own.py"), "--cfg-options", "method.name=half+FixMatch",
+         "--cfg-options", "train.iterations=2", "--work-dir", str(tmp_path / "run")],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "half+FixMatch: average accuracy" in result.output
+    for name, kind in METHODS.items():
+        assert ClassFactory.get_cls(ClassType.ALGORITHM, name) is kind
 
 
 def test_the_command_lines(tmp_path: Path) -> None:
@@ -120,10 +154,30 @@ def test_the_protocols_of_the_specification() -> None:
 
 def test_presets_bring_their_training_settings() -> None:
     assert protocol_config("P-60", "EdgeHML-straightforward", 0).train.precision == "fp32"
-    assert protocol_config("P-60", "CCIC", 0).train.optimizer == "adam"
+    ccic = protocol_config("P-60", "CCIC", 0).train
+    assert (ccic.optimizer, ccic.learning_rate, ccic.weight_decay) == ("adam", 0.001, 0)
+    own = load_config("split_semi_cifar100/ccic", ["train.learning_rate=0.01"]).train
+    assert (own.optimizer, own.learning_rate) == ("adam", 0.01)
     assert folder_name(protocol_config("P-60", "DER+UDA", 2)) == "DERpUDA-seed2"
     names = [folder_name(protocol_config("P-60", name, 0)) for name in DEFAULT_METHODS["P-60"]]
     assert len(set(names)) == len(names)
+
+
+def test_a_protocol_gives_each_method_its_own_options() -> None:
+    assert protocol_config("P-60b", "EdgeHML-skip", 0).method.options == {"lambda_unsup_replay": 0.1}
+    won = protocol_config("P-60b", "EdgeHML", 0, options=["method.options.lambda_unsup_replay=0.2"])
+    assert won.method.options == {"lambda_unsup_replay": 0.2}
+    assert protocol_config("P-60b", "DER", 0).method.options == {}
+    assert protocol_config("P-60", "EdgeHML", 0).method.options == {}
+    with pytest.raises(SpecError, match=r"EdgeHLM"):
+        build_config({"method_options": {"EdgeHLM": {}}}, where="here")
+
+
+def test_methods_that_need_the_task_have_no_class_il_figure() -> None:
+    plan = BenchPlan("P-smoke", ("SFT", "independent", "PNN", "CCIC"), (0,), options=("train.iterations=2",))
+    methods = run_benchmark(plan).methods
+    assert methods["SFT"].class_il_average_accuracy is not None
+    assert [methods[name].class_il_average_accuracy for name in ("independent", "PNN", "CCIC")] == [None] * 3
 
 
 def test_options_win_and_mistakes_in_them_are_named(tmp_path: Path) -> None:

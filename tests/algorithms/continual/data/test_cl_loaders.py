@@ -48,6 +48,9 @@ def test_a_corrupt_picture_in_the_middle_is_named(tmp_path: Path) -> None:
     _parquet(tmp_path / "train.parquet", [_png(1), b"no picture", _png(3)], [0, 1, 2])
     with pytest.raises(DataError, match=r"train.parquet row 1: cannot be decoded"):
         load_cifar(tmp_path, "cifar100", "train")
+    kept = load_cifar(tmp_path, "cifar100", "train", on_corrupt="skip")
+    assert kept.y_N.tolist() == [0, 2]
+    assert kept.sample_names == ("train.parquet row 0", "train.parquet row 2")
 
 
 def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:

@@ -87,6 +87,17 @@ def test_a_file_of_another_run_or_shape_is_refused(tmp_path: Path) -> None:
         tier.restore(np.asarray([0, 99]))
 
 
+def test_a_checkpoint_whose_file_is_gone_is_not_answered_with_empty_records(tmp_path: Path) -> None:
+    with DiskTier(tmp_path / "tier", COLUMNS, 4) as tier:
+        tier.put(0, _row(7))
+        pointers = tier.commit()
+        tier.release(pointers)
+        tier.restore(pointers)
+    (tmp_path / "tier").unlink()
+    with DiskTier(tmp_path / "tier", COLUMNS, 4) as tier, pytest.raises(DataError, match="the 1 records"):
+        tier.restore(pointers)
+
+
 def test_a_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
     DiskTier(tmp_path / "tier", COLUMNS, 4).close()
     with (tmp_path / "tier").open("r+b") as file:

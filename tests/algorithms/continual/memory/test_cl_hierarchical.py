@@ -28,6 +28,20 @@ def test_weights_follow_the_class_losses_whatever_the_counts() -> None:
     assert len(set(weights[labels == 1])) == 1
 
 
+def test_draws_follow_the_class_losses_while_supply_lasts(tmp_path: Path) -> None:
+    """Losses 1, 3 and 0 with 100, 40 and 20 records: of 8 drawn a time, a quarter and three quarters."""
+    memory = _memory(tmp_path, "budgeted", capacity=8, disk=160)
+    for number in range(160):
+        memory.offer_unlabelled(_row(number, 0 if number < 100 else 1 if number < 140 else 2))
+    drawn = np.zeros(3)
+    for task in range(400):
+        memory.resample({0: 1.0, 1: 3.0, 2: 0.0}, np.random.default_rng(task))
+        drawn += np.bincount(memory.draw_unlabelled(8, np.random.default_rng(0))["label"], minlength=3)
+    assert drawn[2] == 0
+    assert drawn[1] / drawn.sum() == pytest.approx(0.75, abs=0.04)
+    memory.close()
+
+
 def test_without_any_loss_every_record_is_equally_likely() -> None:
     assert disk_weights(np.asarray([0, 0, 1]), {}).tolist() == pytest.approx([1 / 3] * 3)
 
@@ -41,7 +55,7 @@ def test_faithful_outgrows_its_budget_and_repeats_references(tmp_path: Path) -> 
     sizes = memory.sizes()
     assert sizes.references == 60 > memory.capacity
     assert sizes.unlabelled <= 30
-    assert sizes.memory_bytes == sizes.unlabelled * (12 + 24) + 8 * 60
+    assert sizes.memory_bytes == sizes.unlabelled * (12 + 24) + 8 * (60 + 30)
     assert sizes.disk_bytes == 30 * (12 + 24)
     memory.close()
 

@@ -40,7 +40,7 @@ def test_the_loss_is_one_mean_over_new_and_replayed_pictures(
     method.losses(smoke_tasks[0].batch(0, 8))
     batch = smoke_tasks[0].batch(1, 8)
     rows = method.buffer.draw_balanced(4, batch.generator("labelled replay"))
-    loss = method.losses(batch)["loss_sup"]
+    loss = method.losses(batch)["loss_labelled"]
     x = torch.cat([batch.images, bench.pipeline.normalise(rows["image"])])
     y = torch.cat([batch.y_B, torch.from_numpy(rows["label"])])
     twin = EdgeHMLPlus(bench)
@@ -60,9 +60,9 @@ def test_unlabelled_pictures_are_not_looked_at_unless_asked(
     bench: Workbench, smoke_tasks: ContinualLearningTasks
 ) -> None:
     batch = smoke_tasks[0].batch(29, 8)
-    assert set(EdgeHMLPlus(bench).losses(batch)) == {"loss_sup"}
+    assert set(EdgeHMLPlus(bench).losses(batch)) == {"loss_labelled"}
     method = EdgeHMLPlus(bench, _options(consistency=0.5))
-    assert set(method.losses(smoke_tasks[0].batch(11, 8))) == {"loss_sup"}
+    assert set(method.losses(smoke_tasks[0].batch(11, 8))) == {"loss_labelled"}
     losses = method.losses(smoke_tasks[0].batch(12, 8))
     assert 0 < losses["loss_consistency"].item() < 0.5 * 2 * np.log(2)
 
@@ -94,4 +94,4 @@ def test_it_carries_terms_like_any_other_method(
     assert MethodConfig(name="EdgeHML+++FixMatch").parts() == ("EdgeHML++", ("FixMatch",))
     assert MethodConfig(name="DER+++UDA").parts() == ("DER++", ("UDA",))
     method = build_method(smoke_config("EdgeHML+++FixMatch").method, bench)
-    assert set(method.losses(smoke_tasks[0].batch(0, 8))) == {"loss_sup", "loss_fixmatch"}
+    assert set(method.losses(smoke_tasks[0].batch(0, 8))) == {"loss_labelled", "loss_fixmatch"}

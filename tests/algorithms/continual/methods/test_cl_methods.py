@@ -15,7 +15,7 @@ from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks
 from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, flatten
 from sedna.algorithms.continual.methods.base import BaseLearningMethod
-from sedna.algorithms.continual.methods.ccic import knn_scores, negative_loss, triplet_loss
+from sedna.algorithms.continual.methods.ccic import CCIC, knn_scores, negative_loss, triplet_loss
 from sedna.algorithms.continual.methods.der import DER
 from sedna.algorithms.continual.methods.derpp import DERPlusPlus
 from sedna.algorithms.continual.methods.edgehml import EdgeHML
@@ -190,7 +190,7 @@ def test_joint_learns_from_all_tasks_so_far(bench: Workbench, smoke_tasks: Conti
     method.network = Linear([0.0] * 6)
     for task in smoke_tasks:
         method.before_task(task)
-        loss = method.losses(task.batch(0, 8))["loss_sup"]
+        loss = method.losses(task.batch(0, 8))["loss_labelled"]
         assert loss.item() == pytest.approx(np.log(2))  # only the two classes of the picture's own task compete
     assert method.memory_use().memory == 30 * (3 * 16 * 16 + 8)
 
@@ -229,19 +229,50 @@ def test_laterals_by_hand(bench: Workbench) -> None:
 
 
 def test_ccic_pieces_by_hand() -> None:
-    features = torch.tensor([[0.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
     labels = torch.tensor([0, 0, 1])
-    # anchors: 0 -> far 1, near 3: max(0, 1+1-3) = 0; 1 -> far 1, near sqrt(10); 2 -> far 0, near 3
-    assert triplet_loss(features, labels).item() == pytest.approx(0, abs=1e-5)
+    apart = torch.tensor([[0.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
+    # squared; anchor 0: far 1, near 9; 1: far 1, near 10; 2: far 0, near 9: no hinge is active
+    assert triplet_loss(apart, labels).item() == 0
     close = torch.tensor([[0.0, 0.0], [0.0, 1.0], [0.5, 0.0]])
-    assert triplet_loss(close, labels).item() == pytest.approx(1.5, abs=1e-4)
+    # anchor 0: 1 + 1 - 0.25; 1: 1 + 1 - 1.25; 2: 1 + 0 - 0.25
+    assert triplet_loss(close, labels).item() == pytest.approx((1.75 + 0.75 + 0.75) / 3)
     groups = torch.tensor([False, False, True])
-    assert negative_loss(close, groups).item() == pytest.approx(0.5, abs=1e-4)
+    # 0: 1 - 0.25; 1: 1 - 1.25 < 0; 2: 1 - 0.25
+    assert negative_loss(close, groups).item() == pytest.approx((0.75 + 0 + 0.75) / 3)
+    alone = close.clone().requires_grad_()
+    loss = triplet_loss(alone, torch.zeros(3)) + negative_loss(alone, torch.zeros(3))
+    loss.backward()
+    assert loss.item() == 0  # nothing to be told from
+    assert not alone.grad.any()  # type: ignore[union-attr]
     bank, names = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.9, 0.1]]), torch.tensor([2, 0, 0])
     scores = knn_scores(torch.tensor([[1.0, 0.0]]), bank, names, 2, 3)
     assert scores.argmax(1).tolist() == [0]
     assert scores[0, 0].item() == pytest.approx(2.0)
     assert scores[0, 2] > scores[0, 1]
+
+
+def test_ccic_keeps_raw_pictures_and_knows_when_each_loss_acts(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = CCIC(bench)
+    first, second = smoke_tasks[0].batch(0, 8), smoke_tasks[0].batch(1, 8)
+    assert set(method.losses(first)) == {"loss_sup", "loss_unsup", "loss_triplet"}
+    assert (method.buffer["image"] == first.x_BCHW).all()
+    assert set(method.losses(second)) == {"loss_sup", "loss_replay", "loss_unsup", "loss_triplet"}
+    later = smoke_tasks[1]
+    everything = {"loss_sup", "loss_replay", "loss_unsup", "loss_triplet", "loss_contrast"}
+    assert set(method.losses(later.batch(26, 8))) == everything
+    assert set(method.losses(later.batch(27, 8))) == everything - {"loss_contrast"}  # from 0.9 of 30 steps on
+
+
+def test_ccic_mixes_each_picture_by_its_own_share() -> None:
+    x = torch.arange(6.0).view(6, 1, 1, 1)
+    mixed = CCIC._mix(x[:4], x + 100, 0.75, np.random.default_rng(3))
+    draws = np.random.default_rng(3)
+    share = draws.beta(0.75, 0.75, 4)
+    share = np.maximum(share, 1 - share)
+    order = draws.permutation(6)[:4]
+    assert mixed.flatten().tolist() == pytest.approx(share * np.arange(4) + (1 - share) * (100 + order), rel=1e-5)
 
 
 def test_edgehml_weight_of_the_unlabelled_part(bench: Workbench) -> None:

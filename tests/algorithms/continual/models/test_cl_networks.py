@@ -20,6 +20,18 @@ def test_every_network_learns_from_small_pictures(name: str) -> None:
     assert all(p.grad is not None for p in network.parameters())
 
 
+@pytest.mark.parametrize(
+    ("name", "widths"),
+    [("resnet50", (32, 64)), ("resnext50", (2, 4)), ("mobilenet_v2", (16, 32)), ("conv4", (8, 32)), ("ran", (4, 8)),
+     ("senet18", (4, 8)), ("cbam18", (4, 8)), ("cifar_resnet18", (4, 8))],
+)  # fmt: skip
+def test_a_wider_network_has_more_parameters(name: str, widths: tuple[int, int]) -> None:
+    narrow, wide = (build_network(ModelConfig(name=name, width=width), 3, 0) for width in widths)
+    counts = [sum(p.numel() for p in network.parameters()) for network in (narrow, wide)]
+    assert counts[0] < counts[1]
+    assert narrow.eval()(torch.rand(1, 3, 32, 32)).shape == (1, 3)
+
+
 def test_parameters_of_the_networks_of_the_protocols() -> None:
     def count(name: str, width: int | None = None) -> int:
         return sum(p.numel() for p in build_network(ModelConfig(name=name, width=width), 100, 0).parameters())

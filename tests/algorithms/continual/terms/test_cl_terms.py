@@ -17,7 +17,8 @@ from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.terms.base import pseudo_label_loss
 from sedna.algorithms.continual.terms.flexmatch import FlexMatch
 from sedna.algorithms.continual.terms.mixmatch import frozen_statistics, interleave, mix_ratio, sharpen
-from sedna.algorithms.continual.terms.uda import uda_loss
+from sedna.algorithms.continual.terms.uda import UDA, uda_loss
+from sedna.algorithms.continual.training.trainer import total_loss
 
 WEAK = torch.tensor([[4.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 6.0]])
 STRONG = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]])
@@ -90,18 +91,59 @@ def test_frozen_statistics_are_not_moved() -> None:
     assert norm[0].running_mean.min() > 0.4  # type: ignore[union-attr,operator]
 
 
-@pytest.mark.parametrize("name", ["SFT+FixMatch", "ER+FixMatch", "DER+UDA", "DER+Flex", "DER+MixMatch"])
+COMPOSED = {
+    "SFT+FixMatch": {"loss_sup", "loss_fixmatch"},
+    "ER+FixMatch": {"loss_sup", "loss_replay", "loss_fixmatch"},
+    "DER+UDA": {"loss_sup", "loss_der", "loss_uda"},
+    "DER+Flex": {"loss_sup", "loss_der", "loss_flexmatch"},
+    "DER+MixMatch": {"loss_sup", "loss_der", "loss_mixmatch"},
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
 def test_every_term_composes_with_a_method(
     name: str, bench: Workbench, smoke_tasks: ContinualLearningTasks, smoke_config: Callable[..., RunConfig]
 ) -> None:
-    config = smoke_config(name)
-    method = build_method(config.method, bench)
+    method = build_method(smoke_config(name).method, bench)
+    alone = build_method(smoke_config(name.split("+", maxsplit=1)[0]).method, bench)
     for term in method.terms:
         term.before_task(smoke_tasks[0])
-    batch = smoke_tasks[0].batch(20, 8)
-    losses = method.losses(batch)
-    names = {key for key in losses if key.startswith("loss")}
-    assert len(names) >= 2
+    batches = [smoke_tasks[0].batch(iteration, 8) for iteration in (19, 20)]
+    losses = [method.losses(batch) for batch in batches][1]
+    assert {key for key in losses if key.startswith("loss")} == COMPOSED[name]
     assert all(np.isfinite(float(value.detach())) for value in losses.values())
-    alone = build_method(smoke_config(name.split("+", maxsplit=1)[0]).method, bench).losses(batch)
-    assert torch.equal(losses["loss_sup"], alone["loss_sup"])
+    expected = [alone.losses(batch) for batch in batches][1]
+    for key in expected.keys() - ({"loss_sup"} if name == "DER+MixMatch" else set()):
+        assert torch.equal(losses[key], expected[key])
+
+
+def test_uda_and_mixmatch_count_the_labelled_batch_once(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks, smoke_config: Callable[..., RunConfig]
+) -> None:
+    """Their supervised loss takes the place of the method's: with a network that answers 0, every cross-entropy is
+    ln 6, and the total holds it once."""
+    batch = smoke_tasks[0].batch(0, 8)  # the first of a task: MixMatch's other part has weight 0
+    for name in ("SFT+UDA", "SFT+MixMatch", "DER+UDA", "DER+MixMatch"):
+        method = build_method(smoke_config(name).method, bench)
+        nn.init.zeros_(method.network.head.weight)  # type: ignore[union-attr,arg-type]
+        assert total_loss(method.losses(batch)).item() == pytest.approx(np.log(6), rel=1e-5)
+
+
+def test_uda_learns_from_the_second_forward(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks, smoke_config: Callable[..., RunConfig]
+) -> None:
+    batch = smoke_tasks[0].batch(0, 8)
+    passes: list[torch.Tensor] = []
+    for second in (True, False):
+        method = build_method(smoke_config("SFT+UDA").method, bench)
+        method.terms = [UDA(UDA.Options(second_supervised=second, weight=0.0))]
+        before = method.forward
+
+        def counted(x: torch.Tensor, before: Callable[[torch.Tensor], torch.Tensor] = before) -> torch.Tensor:
+            passes.append(x)
+            return before(x)
+
+        method.forward = counted  # type: ignore[method-assign]
+        method.losses(batch)
+    assert len(passes) == 3
+    assert all(x is batch.images for x in passes)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sedna.algorithms.continual.methods.sft import SFT
 from sedna.algorithms.continual.training.checkpoint import FILE_NAME
 from sedna.algorithms.continual.training.progress import Progress, log_line
 from sedna.algorithms.continual.training.trainer import Trainer
+from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import ConflictError, DataError, ModelError, SpecError, StorageFullError, TrainingDivergedError
 
 MakeConfig = Callable[..., RunConfig]
@@ -68,17 +69,13 @@ class _Recorder(SFT):
 
 
 @pytest.fixture
-def with_method() -> Iterator[Callable[[type[SFT]], None]]:
-    """Registers a method for one test."""
-    added: list[str] = []
+def with_method() -> Callable[[type[SFT]], None]:
+    """Registers a method, as a user does."""
 
     def register(kind: type[SFT]) -> None:
-        METHODS[kind.ALG_NAME] = kind
-        added.append(kind.ALG_NAME)
+        ClassFactory.register_cls(kind, ClassType.ALGORITHM, alias=kind.ALG_NAME)
 
-    yield register
-    for name in added:
-        del METHODS[name]
+    return register
 
 
 def _run(config: RunConfig, folder: Path, **kwargs: Any) -> Trainer:

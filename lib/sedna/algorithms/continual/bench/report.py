@@ -24,6 +24,7 @@ class MethodReport(BaseModel):
     """Means over the seeds of one method. Accuracies in percent, sizes in bytes.
 
     ``interval`` is the half width of the 95 % interval (Student's t) of the last average accuracy; None for one seed.
+    ``class_il_average_accuracy`` is None for methods that cannot predict without the number of the task.
     ``memory_bytes`` is everything kept of the past: records in memory and on disk, copies or importance of weights.
     """
 
@@ -38,7 +39,7 @@ class MethodReport(BaseModel):
     plasticity: float
     stability: float
     backward_transfer: float
-    class_il_average_accuracy: float
+    class_il_average_accuracy: float | None
     cpu_seconds_per_iteration: float
     view_seconds_per_iteration: float
     memory_detail: dict[str, int]
@@ -75,7 +76,7 @@ def summarise(runs: Sequence[RunResult]) -> MethodReport:
         plasticity=fmean(metrics.plasticity(run.accuracy) for run in runs),
         stability=fmean(metrics.stability(run.accuracy) for run in runs),
         backward_transfer=fmean(metrics.backward_transfer(run.accuracy) for run in runs),
-        class_il_average_accuracy=fmean(metrics.average_accuracy(run.class_il_accuracy)[-1] for run in runs),
+        class_il_average_accuracy=_class_il(runs),
         cpu_seconds_per_iteration=fmean(run.cpu_seconds_per_iteration for run in runs),
         view_seconds_per_iteration=fmean(run.view_seconds_per_iteration for run in runs),
         memory_detail={
@@ -87,6 +88,12 @@ def summarise(runs: Sequence[RunResult]) -> MethodReport:
         seeds=[run.seed for run in runs],
         runs=list(runs),
     )
+
+
+def _class_il(runs: Sequence[RunResult]) -> float | None:
+    if not all(run.class_il_accuracy for run in runs):
+        return None
+    return fmean(metrics.average_accuracy(run.class_il_accuracy)[-1] for run in runs)
 
 
 def half_width(values: Sequence[float]) -> float | None:

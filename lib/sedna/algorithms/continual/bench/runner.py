@@ -21,6 +21,7 @@ from sedna.algorithms.continual.training.progress import Progress, log_line
 from sedna.algorithms.continual.training.result import RunResult
 from sedna.algorithms.continual.training.trainer import Trainer
 from sedna.common.errors import SpecError
+from sedna.common.plugin import load_modules
 
 OnLine = Callable[[str], None]
 
@@ -34,6 +35,7 @@ class BenchPlan:
         work_dir: keeps a folder a run, so that an interrupted benchmark goes on; None: a temporary folder.
         jobs: processes at a time. More than one disturbs the times; processor seconds are still comparable.
         options: ``key.path=value`` texts for every run.
+        modules: Python files that register methods, for the processes; whoever calls has loaded them already.
         command: what a reader has to type to repeat it, for the report.
     """
 
@@ -44,6 +46,7 @@ class BenchPlan:
     work_dir: Path | None = None
     jobs: int = 1
     options: tuple[str, ...] = ()
+    modules: tuple[Path, ...] = ()
     command: str = ""
 
 
@@ -66,7 +69,7 @@ def run_benchmark(plan: BenchPlan, on_line: OnLine = lambda _line: None) -> Benc
         if config.data.cl_type not in kind.ALG_COMPATIBILITY:
             raise SpecError(f"{kind.ALG_NAME} cannot learn {config.data.cl_type} tasks", where="--methods")
     with _work_dir(plan.work_dir) as folder:
-        results = _in_turn(configs, folder, on_line) if plan.jobs == 1 else _pool(configs, folder, plan.jobs, on_line)
+        results = _in_turn(configs, folder, on_line) if plan.jobs == 1 else _pool(configs, folder, plan, on_line)
     methods = {name: summarise([run for run in results if run.method == name]) for name in plan.methods}
     return make_report(plan.protocol, plan.command, configs[0].train.threads, methods)
 
@@ -118,10 +121,12 @@ def _in_process(config: RunConfig, folder: Path) -> RunResult:
     return _one(config, folder, _IMAGES[key], lambda _line: None)
 
 
-def _pool(configs: Sequence[RunConfig], folder: Path, jobs: int, on_line: OnLine) -> list[RunResult]:
+def _pool(configs: Sequence[RunConfig], folder: Path, plan: BenchPlan, on_line: OnLine) -> list[RunResult]:
     results: dict[int, RunResult] = {}
     # "spawn": a forked copy of a process that has used torch's threads can hang.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        plan.jobs, mp_context=get_context("spawn"), initializer=load_modules, initargs=(plan.modules,)
+    ) as pool:
         futures = {pool.submit(_in_process, config, folder): index for index, config in enumerate(configs)}
         for future in as_completed(futures):
             result = future.result()

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from sedna.algorithms.continual.data.images import ImageSet, decode_all
+from sedna.algorithms.continual.data.images import ImageSet, OnCorrupt, decode_all
 from sedna.common.errors import DataError, NotFoundError
 
 Variant = Literal["cifar10", "cifar100"]
@@ -31,12 +31,20 @@ _BINARY_FILES: dict[tuple[Variant, Split], tuple[str, ...]] = {
 _BINARY_NAMES: dict[Variant, str] = {"cifar10": "batches.meta.txt", "cifar100": "fine_label_names.txt"}
 
 
-def load_cifar(root: Path, variant: Variant, split: Split, classes: Sequence[int] | None = None) -> ImageSet:
+def load_cifar(
+    root: Path,
+    variant: Variant,
+    split: Split,
+    classes: Sequence[int] | None = None,
+    *,
+    on_corrupt: OnCorrupt = "error",
+) -> ImageSet:
     """One split of CIFAR, in file order.
 
     Args:
         root: folder with ``<split>*.parquet``, or with the ``.bin`` files of the binary version.
         classes: labels to load; the others are not even decoded. None: all.
+        on_corrupt: what a picture that cannot be decoded is; the binary version has no such pictures.
 
     Raises:
         NotFoundError: the folder holds neither format.
@@ -44,7 +52,7 @@ def load_cifar(root: Path, variant: Variant, split: Split, classes: Sequence[int
     """
     parquet = sorted(root.glob(f"{split}*.parquet"))
     if parquet:
-        return _load_parquet(parquet, variant, classes)
+        return _load_parquet(parquet, variant, classes, on_corrupt)
     binary = [root / name for name in _BINARY_FILES[variant, split]]
     if all(path.is_file() for path in binary):
         return _load_binary(binary, variant, classes)
@@ -54,7 +62,9 @@ def load_cifar(root: Path, variant: Variant, split: Split, classes: Sequence[int
     raise NotFoundError(f"no {variant} {split} files", where=str(root), hint=hint)
 
 
-def _load_parquet(paths: Sequence[Path], variant: Variant, classes: Sequence[int] | None) -> ImageSet:
+def _load_parquet(
+    paths: Sequence[Path], variant: Variant, classes: Sequence[int] | None, on_corrupt: OnCorrupt
+) -> ImageSet:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -80,7 +90,7 @@ def _load_parquet(paths: Sequence[Path], variant: Variant, classes: Sequence[int
         except pa.ArrowException as error:
             raise DataError(f"is no readable parquet file: {error}", where=str(path)) from error
     names = names or tuple(f"class {index}" for index in range(_CLASSES[variant]))
-    return decode_all(items, names, size=None, name=f"{variant} {paths[0].parent}")
+    return decode_all(items, names, size=None, name=f"{variant} {paths[0].parent}", on_corrupt=on_corrupt)
 
 
 def _hub_names(metadata: dict[bytes, bytes] | None, label_column: str) -> tuple[str, ...]:

@@ -44,7 +44,12 @@ def list_pictures(folder: Path) -> list[Path]:
 
 
 def load_tiny_imagenet(
-    root: Path, split: Literal["train", "test"], *, image_size: int = 64, classes: Sequence[int] | None = None
+    root: Path,
+    split: Literal["train", "test"],
+    *,
+    image_size: int = 64,
+    classes: Sequence[int] | None = None,
+    on_corrupt: OnCorrupt = "error",
 ) -> ImageSet:
     """The layout of ``tiny-imagenet-200``; the official validation images serve as test split.
 
@@ -68,7 +73,7 @@ def load_tiny_imagenet(
                 raise DataError(f"unknown class {wnid!r} of {name}", where=str(root / "val" / "val_annotations.txt"))
             if wnids.index(wnid) in wanted:
                 items.append((name, read_bytes(root / "val" / "images" / name), wnids.index(wnid)))
-    return decode_all(items, wnids, size=image_size, name=f"TinyImageNet {split}")
+    return decode_all(items, wnids, size=image_size, name=f"TinyImageNet {split}", on_corrupt=on_corrupt)
 
 
 def _lines(path: Path) -> list[str]:

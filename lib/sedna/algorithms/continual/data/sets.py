@@ -109,11 +109,12 @@ def load_images(config: DataConfig) -> tuple[ImageSet, ImageSet]:
     root = Path(config.root)
     if config.kind in ("cifar10", "cifar100"):
         variant: Variant = "cifar10" if config.kind == "cifar10" else "cifar100"
-        train = load_cifar(root, variant, "train", config.classes)
-        test = load_cifar(root, variant, "test", config.classes)
+        train = load_cifar(root, variant, "train", config.classes, on_corrupt=config.on_corrupt)
+        test = load_cifar(root, variant, "test", config.classes, on_corrupt=config.on_corrupt)
     elif config.kind == "tiny_imagenet":
-        train = load_tiny_imagenet(root, "train", image_size=config.image_size, classes=config.classes)
-        test = load_tiny_imagenet(root, "test", image_size=config.image_size, classes=config.classes)
+        size, classes, corrupt = config.image_size, config.classes, config.on_corrupt
+        train = load_tiny_imagenet(root, "train", image_size=size, classes=classes, on_corrupt=corrupt)
+        test = load_tiny_imagenet(root, "test", image_size=size, classes=classes, on_corrupt=corrupt)
     elif config.kind == "synthetic":
         train = make_shapes(config.image_size, 60, seed=0)
         test = make_shapes(config.image_size, 20, seed=1)

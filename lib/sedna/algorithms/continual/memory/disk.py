@@ -60,6 +60,7 @@ class DiskTier:
         self._reusable: list[int] = []
         # Live and committed records may all differ, and a replacement needs one more position to go to.
         self._room = 2 * capacity + 1
+        self._new = False
         self._file = self._open()
         self._map = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
         self._records = np.frombuffer(self._map, dtype=self._dtype, count=self._room, offset=_HEADER)
@@ -70,6 +71,7 @@ class DiskTier:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 if os.fstat(file).st_size == 0:
+                    self._new = True
                     os.pwrite(file, self._header.encode().ljust(_HEADER, b"\n"), 0)
                     os.ftruncate(file, _HEADER + self._room * self._dtype.itemsize)
                 self._check(file)
@@ -160,6 +162,7 @@ class DiskTier:
         Call `release` once that checkpoint is on disk.
         """
         os.fdatasync(self._file)
+        self._new = False
         return np.asarray(self._positions, dtype=np.int64)
 
     def release(self, positions: Slots) -> None:
@@ -173,9 +176,16 @@ class DiskTier:
 
         Raises:
             ConflictError: they do not fit into this tier.
+            DataError: the file was not there, so the records that they point to are lost.
         """
         if len(positions) > self.capacity or (len(positions) and not 0 <= positions.max() < self._room):
             raise ConflictError("pointers of another configuration", where=str(self.path), hint="the same capacity")
+        if self._new and len(positions):
+            raise DataError(
+                f"is gone, with the {len(positions)} records of the checkpoint",
+                where=str(self.path),
+                hint="put it back, or delete the checkpoint too and start the run anew",
+            )
         self._positions = [int(position) for position in positions]
         self._live = set(self._positions)
         self._next = max(self._positions, default=-1) + 1

@@ -32,7 +32,8 @@ Weights = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Tiers:
-    """Records and bytes of each tier."""
+    """Records and bytes of each tier. ``memory_bytes`` counts records, references and the ids of what was accepted on
+    disk, at 8 bytes each."""
 
     labelled: int
     unlabelled: int
@@ -87,7 +88,7 @@ class HierarchicalMemory:
 
     def sizes(self) -> Tiers:
         """What is stored now."""
-        index_bytes = 8 * len(self._references)
+        index_bytes = 8 * (len(self._references) + len(self._known))
         return Tiers(
             len(self.labelled),
             len(self._pool),

@@ -20,7 +20,8 @@ from sedna.algorithms.continual.terms.base import SemiTerm
 from sedna.common.errors import SpecError
 
 Losses = dict[str, Tensor]
-"""Name -> scalar. Training minimises the plain sum of those whose name contains "loss"; others are for the log."""
+"""Name -> scalar. Training minimises the plain sum of those whose name contains "loss"; others are for the log.
+``loss_sup`` is the loss of the labelled batch and nothing else: a term may put its own in its place."""
 
 State = dict[str, Tensor]
 
@@ -157,6 +158,11 @@ class BaseLearningMethod(ABC):
     def final_network(self) -> nn.Module:
         """The network that predicts."""
         return self.network
+
+    @property
+    def knows_task(self) -> bool:
+        """Whether `predict` uses the number of the task for more than masking: then there is no class-il accuracy."""
+        return False
 
     @property
     def predicts_mirrored(self) -> bool:

@@ -3,28 +3,33 @@
     L = L_X + lambda L_U + L_T + alpha L_N
     L_X = CE(f(mix x), y) + penalty * CE(f(mix b), y_b)                     labels stay unmixed
     L_U = mean (softmax f(mix u) - q)^2,  q = sharpened mean prediction over the weak views of u, in eval mode
-    L_T = batch-hard triplet loss on features of mixup(labelled + buffer), hinge margin 1, hardest tenth
-    L_N = mean relu(margin - distance to the nearest of the other group): unlabelled now against stored past
+    L_T = mean_a relu(1 + max_(p of a's class) |h_a - h_p|^2 - min_(n of another) |h_a - h_n|^2),
+          h: features of mix [x; b]
+    L_N = mean_a relu(1 - min_(n of the other group) |h_a - h_n|^2),   groups: unlabelled now, stored past
 
-L_T and L_N act after the first task and before 0.9 K. Prediction: votes of the k nearest stored pictures by
-normalised features, ties broken by distance. Source: M. Boschini et al., Continual Semi-Supervised Learning through
-Contrastive Interpolation Consistency, Pattern Recognition Letters 2022; two slips of the released code are repaired
-(it sharpens raw logits, and averages views of different pictures).
+mix z = r z + (1 - r) z', with z' from anywhere in the batch and a ratio r >= 0.5 for each picture. L_N, and the mixing
+in L_T, act after the first task and before 0.9 K. The memory keeps raw pictures; each replay is a new weak view.
+Prediction: votes of the k nearest stored pictures by features of length 1, ties broken by distance. Source:
+M. Boschini et al., Continual Semi-Supervised Learning through Contrastive Interpolation Consistency, Pattern
+Recognition Letters 2022, and its released code, with two slips repaired (it sharpens raw logits, and averages views of
+different pictures) and one hard pair an anchor (it takes a tenth of the batch, which is none of a batch of 8).
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from sedna.algorithms.continual.data.images import Pixels
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.base import Losses, MethodOptions
 from sedna.algorithms.continual.methods.replay import ReplayMethod
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.models.classifier import Classifier
-from sedna.algorithms.continual.terms.mixmatch import mix_ratio, sharpen
+from sedna.algorithms.continual.terms.mixmatch import sharpen
 
 _MARGIN = 1.0
 _TIE = 1e-5
@@ -46,7 +51,9 @@ class CCIC(ReplayMethod):
         views: int = Field(default=3, ge=1, description="weak views of each unlabelled picture")
         temperature: float = Field(default=0.5, gt=0)
         mixup: float = Field(default=0.75, gt=0, description="Beta parameter of L_X and L_U")
-        metric_until: float = Field(default=0.9, ge=0, le=1, description="fraction of a task with L_T and L_N")
+        metric_until: float = Field(
+            default=0.9, ge=0, le=1, description="fraction of a task with L_N and mixing in L_T"
+        )
 
     options: Options
 
@@ -58,32 +65,47 @@ class CCIC(ReplayMethod):
         """All losses that have something to act on."""
         self._bank = None
         past = self.draw(batch, "replay")
-        x_BCHW, y_B = batch.images, batch.y_B
-        stored = self.replayed(past) if len(past["label"]) else x_BCHW[:0]
-        stored_y = self.bench.labels(past) if len(past["label"]) else y_B[:0]
-        losses = self._consistency(batch, x_BCHW, stored, stored_y)
-        late = batch.iteration >= self.options.metric_until * self.bench.train.iterations
-        if batch.task_id > 0 and not late:
-            losses |= self._metric(batch, torch.cat([x_BCHW, stored]), torch.cat([y_B, stored_y]), past["task"])
+        x_NCHW, y_N = batch.images, batch.y_B
+        if len(past["label"]):
+            x_NCHW = torch.cat([x_NCHW, batch.view("replay", past["image"], strong=False)])
+            y_N = torch.cat([y_N, self.bench.labels(past)])
+        losses = self._consistency(batch, x_NCHW, y_N)
+        early = batch.iteration < self.options.metric_until * self.bench.train.iterations
+        contrast = batch.task_id > 0 and early
+        mixed = self._mix(x_NCHW, x_NCHW, 1.0, batch.generator("ccic metric")) if contrast else x_NCHW
+        losses["loss_triplet"] = triplet_loss(self.features(mixed), y_N)
+        if contrast:
+            old_N = torch.as_tensor(past["task"]) < batch.task_id
+            losses |= self._contrast(batch, x_NCHW[len(batch.y_B) :][old_N])
         self.store(batch)
         return losses
 
-    def _consistency(self, batch: TrainBatch, x_BCHW: Tensor, stored: Tensor, stored_y: Tensor) -> Losses:
-        opts = self.options
-        count = opts.views if len(batch.index_U) else 0
-        views = [batch.view(f"ccic {number}", batch.u_UCHW, strong=False) for number in range(count)]
+    def shown(self, batch: TrainBatch) -> Pixels:
+        """Raw pictures: replay and votes make their own views."""
+        return batch.x_BCHW
+
+    @staticmethod
+    def _mix(x_NCHW: Tensor, others: Tensor, alpha: float, rng: np.random.Generator) -> Tensor:
+        """Each picture with one drawn from ``others``, its own share at least half."""
+        drawn_N = torch.from_numpy(rng.beta(alpha, alpha, len(x_NCHW))).to(x_NCHW)
+        share = torch.maximum(drawn_N, 1 - drawn_N).view(-1, 1, 1, 1)
+        order = torch.from_numpy(rng.permutation(len(others))[: len(x_NCHW)]).to(x_NCHW.device)
+        return share * x_NCHW + (1 - share) * others[order]
+
+    def _consistency(self, batch: TrainBatch, x_NCHW: Tensor, y_N: Tensor) -> Losses:
+        """L_X and L_U."""
+        opts, rng, count = self.options, batch.generator("ccic mixup"), len(batch.y_B)
+        number = opts.views if len(batch.index_U) else 0
+        views = [batch.view(f"ccic {index}", batch.u_UCHW, strong=False) for index in range(number)]
         q_UC = self._guess(views) if views else None
-        everything = torch.cat([x_BCHW, stored, *views])
-        rng = batch.generator("ccic mixup")
-        ratio = mix_ratio(rng.beta(opts.mixup, opts.mixup))
-        order = torch.from_numpy(rng.permutation(len(everything)))
-        logits = self.forward(ratio * everything + (1 - ratio) * everything[order])
-        count, kept = len(x_BCHW), len(x_BCHW) + len(stored)
-        losses: Losses = {"loss_sup": functional.cross_entropy(logits[:count], batch.y_B)}
-        if kept > count:
-            losses["loss_replay"] = opts.memory_penalty * functional.cross_entropy(logits[count:kept], stored_y)
+        everything = torch.cat([x_NCHW, *views])
+        logits_NC = self.forward(self._mix(x_NCHW, everything, opts.mixup, rng))
+        losses: Losses = {"loss_sup": functional.cross_entropy(logits_NC[:count], y_N[:count])}
+        if len(y_N) > count:
+            losses["loss_replay"] = opts.memory_penalty * functional.cross_entropy(logits_NC[count:], y_N[count:])
         if q_UC is not None:
-            squared = functional.mse_loss(functional.softmax(logits[kept:], 1), q_UC.repeat(opts.views, 1))
+            unlabelled = self.forward(self._mix(torch.cat(views), everything, opts.mixup, rng))
+            squared = functional.mse_loss(functional.softmax(unlabelled, 1), q_UC.repeat(opts.views, 1))
             losses["loss_unsup"] = opts.unsup_weight * squared
         return losses
 
@@ -94,64 +116,69 @@ class CCIC(ReplayMethod):
         self.network.train()
         return sharpen(mean_UC, self.options.temperature)
 
-    def _metric(self, batch: TrainBatch, x_NCHW: Tensor, y_N: Tensor, past_tasks: object) -> Losses:
-        rng = batch.generator("ccic metric")
-        ratio = mix_ratio(rng.beta(1.0, 1.0))
-        order = torch.from_numpy(rng.permutation(len(x_NCHW)))
-        mixed = ratio * x_NCHW + (1 - ratio) * x_NCHW[order]
-        losses: Losses = {"loss_triplet": triplet_loss(self.features(mixed), y_N)}
-        old_N = torch.as_tensor(past_tasks) < batch.task_id
-        stored = x_NCHW[len(batch.y_B) :][old_N]
-        if len(batch.index_U) and len(stored):
-            current = batch.pipeline.normalise(batch.unlabelled_weak)
-            features = self.features(torch.cat([current, stored]))
-            groups = torch.arange(len(features), device=features.device) >= len(current)
-            losses["loss_contrast"] = self.options.contrast_weight * negative_loss(features, groups)
-        return losses
+    def _contrast(self, batch: TrainBatch, past: Tensor) -> Losses:
+        """L_N."""
+        if len(batch.index_U) == 0 or len(past) == 0:
+            return {}
+        current = batch.pipeline.normalise(batch.unlabelled_weak)
+        features_ND = self.features(torch.cat([current, past]))
+        group_N = torch.arange(len(features_ND), device=features_ND.device) >= len(current)
+        return {"loss_contrast": self.options.contrast_weight * negative_loss(features_ND, group_N)}
 
     def features(self, x_BCHW: Tensor) -> Tensor:
-        """``(B, D)`` features of length 1."""
+        """``(B, D)``."""
         assert isinstance(self.network, Classifier)
-        return functional.normalize(self.bench.run(self.network.features, x_BCHW), dim=1)
+        return self.bench.run(self.network.features, x_BCHW)
 
     def predict(self, x_BCHW: Tensor, task_id: int) -> Tensor:
         """Scores ``(B, C)`` of the k-nearest-neighbour vote; with task-il only stored pictures of the task vote."""
         if len(self.buffer) == 0:
             return self.forward(x_BCHW)
         if self._bank is None:
-            rows = self.buffer.rows(torch.arange(len(self.buffer)).numpy())
-            self._bank = (self.features(self.replayed(rows)), self.bench.labels(rows))
+            rows = self.buffer.rows(np.arange(len(self.buffer)))
+            stored_ND = functional.normalize(self.features(self.replayed(rows)), dim=1)
+            self._bank = (stored_ND, self.bench.labels(rows))
         features_ND, labels_N = self._bank
-        if self.bench.cl_type == "task-il":
+        if self.knows_task:
             own_N = self.bench.task_masks[task_id][labels_N]
             features_ND, labels_N = features_ND[own_N], labels_N[own_N]
-        return knn_scores(self.features(x_BCHW), features_ND, labels_N, self.options.neighbours, self.bench.num_classes)
+        query_BD = functional.normalize(self.features(x_BCHW), dim=1)
+        return knn_scores(query_BD, features_ND, labels_N, self.options.neighbours, self.bench.num_classes)
+
+    @property
+    def knows_task(self) -> bool:
+        """With task-il, only stored pictures of the task vote."""
+        return self.bench.cl_type == "task-il"
 
     def before_val(self, task_id: int) -> None:  # noqa: ARG002
         """Weights may have changed: compute the stored features anew."""
         self._bank = None
 
 
-def distances(features_ND: Tensor) -> Tensor:
-    """Euclidean distances ``(N, N)``; safe to differentiate at 0."""
-    squared = (features_ND[:, None] - features_ND[None]).pow(2).sum(2)
-    return (squared + 1e-12).sqrt()
+def squared_distances(features_ND: Tensor) -> Tensor:
+    """Squared Euclidean distances ``(N, N)``."""
+    return (features_ND[:, None] - features_ND[None]).pow(2).sum(2)
 
 
 def triplet_loss(features_ND: Tensor, y_N: Tensor) -> Tensor:
-    """Batch-hard triplet: farthest of the same class against nearest of another; mean over the hardest tenth."""
-    distance_NN = distances(features_ND)
+    """Batch-hard triplet: farthest of the same class against nearest of another, mean over the anchors that have
+    another class to be told from; 0 if there is none."""
+    distance_NN = squared_distances(features_ND)
     same_NN = y_N[:, None] == y_N[None]
     farthest_N = distance_NN.masked_fill(~same_NN, 0).amax(1)
     nearest_N = distance_NN.masked_fill(same_NN, torch.inf).amin(1)
-    hinge_N = torch.relu(_MARGIN + farthest_N - nearest_N)
-    return hinge_N.topk(max(1, len(y_N) // 10)).values.mean()
+    return _mean_hinge(_MARGIN + farthest_N - nearest_N, ~same_NN.all(1))
 
 
 def negative_loss(features_ND: Tensor, group_N: Tensor) -> Tensor:
-    """Push the nearest picture of the other group to at least the margin; mean over the hardest tenth."""
-    nearest_N = distances(features_ND).masked_fill(group_N[:, None] == group_N[None], torch.inf).amin(1)
-    return torch.relu(_MARGIN - nearest_N).topk(max(1, len(group_N) // 10)).values.mean()
+    """Push the nearest picture of the other group to at least the margin; mean over the pictures."""
+    same_NN = group_N[:, None] == group_N[None]
+    nearest_N = squared_distances(features_ND).masked_fill(same_NN, torch.inf).amin(1)
+    return _mean_hinge(_MARGIN - nearest_N, ~same_NN.all(1))
+
+
+def _mean_hinge(value_N: Tensor, counts_N: Tensor) -> Tensor:
+    return torch.where(counts_N, torch.relu(value_N), 0).sum() / counts_N.sum().clamp(min=1)
 
 
 def knn_scores(query_BD: Tensor, bank_ND: Tensor, labels_N: Tensor, k: int, num_classes: int) -> Tensor:

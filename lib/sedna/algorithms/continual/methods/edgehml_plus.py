@@ -92,7 +92,7 @@ class EdgeHMLPlus(BaseLearningMethod):
         self.average = MovingAverage(self.network, self.options.decay)
 
     def forward_train(self, batch: TrainBatch) -> Losses:
-        """``loss_sup`` and, if it is on, ``loss_consistency``."""
+        """``loss_labelled`` and, if it is on, ``loss_consistency``."""
         rows = self._draw(batch)
         own = self._views(batch, "own", batch.x_BCHW)
         y_B, task_B = batch.y_B, torch.full_like(batch.y_B, batch.task_id)
@@ -101,7 +101,7 @@ class EdgeHMLPlus(BaseLearningMethod):
             own = torch.cat([own, old])
             y_B = torch.cat([y_B, self.bench.labels(rows)])
             task_B = torch.cat([task_B, torch.from_numpy(rows["task"]).to(task_B.device)])
-        losses: Losses = {"loss_sup": functional.cross_entropy(self._masked(self.forward(own), task_B), y_B)}
+        losses: Losses = {"loss_labelled": functional.cross_entropy(self._masked(self.forward(own), task_B), y_B)}
         self._offer(batch)
         start = self.options.consistency_start * self.bench.train.iterations
         if self.options.consistency and len(batch.index_U) and batch.iteration >= start:

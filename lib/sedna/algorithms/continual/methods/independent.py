@@ -44,6 +44,11 @@ class Independent(BaseLearningMethod):
         network = self.finished[task_id] if task_id < len(self.finished) else self.network
         return self.bench.run(network, x_BCHW)
 
+    @property
+    def knows_task(self) -> bool:
+        """It chooses the network."""
+        return True
+
     def memory_use(self) -> MemoryUse:
         """The networks put aside."""
         values = [value for network in self.finished for value in network.state_dict().values()]

@@ -50,7 +50,7 @@ class Joint(BaseLearningMethod):
         self.task_id = task.task_id
 
     def forward_train(self, batch: TrainBatch) -> Losses:
-        """``loss_sup``."""
+        """``loss_labelled``."""
         assert self._images is not None
         size = min(self.bench.train.batch_size * self.options.batch_factor, len(self._images))
         picked = batch.generator("joint").choice(len(self._images), size=size, replace=False)
@@ -63,7 +63,7 @@ class Joint(BaseLearningMethod):
             logits_BC = self.bench.mask_logits(logits_BC, task_B)
         else:
             logits_BC = logits_BC.masked_fill(~allowed_C, float("-inf"))
-        return {"loss_sup": functional.cross_entropy(logits_BC, y_B)}
+        return {"loss_labelled": functional.cross_entropy(logits_BC, y_B)}
 
     def memory_use(self) -> MemoryUse:
         """The labelled pictures of all tasks so far."""

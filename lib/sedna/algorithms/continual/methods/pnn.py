@@ -117,6 +117,11 @@ class PNN(BaseLearningMethod):
         logits_BC: Tensor = columns[-1].head(active[-1].mean((2, 3)))
         return logits_BC
 
+    @property
+    def knows_task(self) -> bool:
+        """It chooses the network."""
+        return True
+
     def memory_use(self) -> MemoryUse:
         """The frozen columns."""
         frozen = list(self.columns)[:-1]

@@ -1,10 +1,15 @@
-"""Methods and terms by name: ``DER``, ``DER+UDA``, ``EdgeHML``, and presets such as ``EdgeHML-skip``."""
+"""Methods and terms by name: ``DER``, ``DER+UDA``, ``EdgeHML``, and presets such as ``EdgeHML-skip``.
+
+A method of your own is a `BaseLearningMethod` with ``@ClassFactory.register(ClassType.ALGORITHM, alias="Name")``, in a
+file that the commands are told with ``--module``. It is used by its name wherever the built-in ones are.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import isclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,6 +34,7 @@ from sedna.algorithms.continual.terms.fixmatch import FixMatch
 from sedna.algorithms.continual.terms.flexmatch import FlexMatch
 from sedna.algorithms.continual.terms.mixmatch import MixMatch
 from sedna.algorithms.continual.terms.uda import UDA
+from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import SpecError
 
 METHODS: dict[str, type[BaseLearningMethod]] = {
@@ -38,7 +44,10 @@ METHODS: dict[str, type[BaseLearningMethod]] = {
         EdgeHMLPlus,
     )
 }  # fmt: skip
-"""Every learning method by its name."""
+"""The built-in learning methods by name."""
+
+for _kind in METHODS.values():
+    ClassFactory.register_cls(_kind, ClassType.ALGORITHM, alias=_kind.ALG_NAME)
 
 TERMS: dict[str, type[SemiTerm]] = {kind.NAME: kind for kind in (UDA, FixMatch, FlexMatch, MixMatch)}
 """Every semi-supervised term by its name."""
@@ -70,13 +79,19 @@ PRESETS: dict[str, Preset] = {
     "EdgeHML++-plain": Preset("EdgeHML++", {"decay": 0.0}),
     "EdgeHML++-unmirrored": Preset("EdgeHML++", {"mirror": False}),
     "EdgeHML++-consistency": Preset("EdgeHML++", {"consistency": 1.0}),
-    "CCIC": Preset("CCIC", {}, {"optimizer": "adam", "learning_rate": 0.001}),
+    "CCIC": Preset("CCIC", {}, {"optimizer": "adam", "learning_rate": 0.001, "weight_decay": 0.0}),
 }
 """Variants by name. ``EdgeHML-straightforward`` is the port that the time of ``EdgeHML`` is compared with; those of
 ``EdgeHML++`` change one part each, for the ablation table."""
 
 
 T = TypeVar("T", bound=BaseModel)
+
+
+def known_methods() -> dict[str, type[BaseLearningMethod]]:
+    """The built-in methods and those that the user registered, by name."""
+    found = {name: ClassFactory.get_cls(ClassType.ALGORITHM, name) for name in ClassFactory.names(ClassType.ALGORITHM)}
+    return {name: kind for name, kind in found.items() if isclass(kind) and issubclass(kind, BaseLearningMethod)}
 
 
 class MethodConfig(BaseModel):
@@ -97,7 +112,7 @@ class MethodConfig(BaseModel):
         Raises:
             SpecError: a name is not known.
         """
-        known = sorted((*METHODS, *PRESETS), key=len, reverse=True)  # "DER++" before "DER"
+        known = sorted((*known_methods(), *PRESETS), key=len, reverse=True)  # "DER++" before "DER"
         base = next((name for name in known if f"{self.name}+".startswith(f"{name}+")), self.name.split("+")[0])
         named = self.name[len(base) :].split("+")[1:]
         terms = tuple(_ALIASES.get(term, term) for term in named)
@@ -120,7 +135,7 @@ class MethodConfig(BaseModel):
 def method_class(config: MethodConfig) -> type[BaseLearningMethod]:
     """The class behind a configuration."""
     base, _ = config.parts()
-    return METHODS[PRESETS[base].method if base in PRESETS else base]
+    return known_methods()[PRESETS[base].method if base in PRESETS else base]
 
 
 def build_method(config: MethodConfig, bench: Workbench) -> BaseLearningMethod:

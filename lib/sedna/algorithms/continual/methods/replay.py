@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sedna.algorithms.continual.data.images import ImageSet
+from sedna.algorithms.continual.data.images import ImageSet, Pixels
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.memory.buffer import ReplayBuffer
 from sedna.algorithms.continual.memory.columns import Rows, image_columns, sample_id
@@ -52,10 +52,14 @@ class ReplayMethod(BaseLearningMethod):
         """Stored views, normalised."""
         return self.bench.pipeline.normalise(rows["image"])
 
+    def shown(self, batch: TrainBatch) -> Pixels:
+        """What the buffer keeps of the labelled pictures of an iteration: the weak views, as they were shown."""
+        return batch.weak_images
+
     def store(self, batch: TrainBatch, logits_BC: Tensor | None = None) -> None:
-        """Offer the labelled views of an iteration, with this iteration's logits if the method stores them."""
+        """Offer the labelled pictures of an iteration, with this iteration's logits if the method stores them."""
         rows: Rows = {
-            "image": batch.weak_images,
+            "image": self.shown(batch),
             "label": batch.y_B.cpu().numpy(),
             "task": np.full(len(batch.y_B), batch.task_id),
             "id": np.asarray([sample_id(batch.task_id, int(index)) for index in batch.index_B]),

@@ -14,7 +14,13 @@ from sedna.algorithms.continual.models.cifar_resnet import ConvBlockAttention, S
 from sedna.algorithms.continual.models.classifier import Classifier, StagedBody
 from sedna.algorithms.continual.models.conv4 import conv4_body
 from sedna.algorithms.continual.models.residual_attention import residual_attention_body
-from sedna.algorithms.continual.models.torchvision_bodies import inception_v3, mobilenet_v2, resnet_like, vgg
+from sedna.algorithms.continual.models.torchvision_bodies import (
+    bottleneck_resnet50,
+    inception_v3,
+    mobilenet_v2,
+    resnet18,
+    vgg,
+)
 from sedna.algorithms.continual.rng import seed_torch
 from sedna.common.errors import SpecError
 
@@ -44,9 +50,9 @@ _TABLE: dict[str, tuple[int, Callable[[int], Body]]] = {
     "senet18": (64, lambda width: _staged(cifar_resnet_body(18, width, SqueezeExcite))),
     "cbam18": (64, lambda width: _staged(cifar_resnet_body(18, width, ConvBlockAttention))),
     "ran": (64, lambda width: _staged(residual_attention_body(width))),
-    "resnet18": (64, lambda _width: resnet_like(zoo.resnet18, 64)),
-    "resnet50": (64, lambda width: resnet_like(zoo.resnet50, width)),
-    "resnext50": (4, lambda width: resnet_like(zoo.resnext50_32x4d, width)),
+    "resnet18": (64, lambda _width: resnet18()),
+    "resnet50": (64, bottleneck_resnet50),
+    "resnext50": (4, lambda width: bottleneck_resnet50(width, groups=32)),
     "mobilenet_v2": (32, lambda width: mobilenet_v2(width / 32)),
     "vgg11": (64, lambda _width: vgg(zoo.vgg11_bn)),
     "vgg16": (64, lambda _width: vgg(zoo.vgg16_bn)),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torchvision.models as zoo
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.models.resnet import Bottleneck
 
 _INCEPTION_MIN = 75
 """Smallest side that Inception's valid convolutions accept."""
@@ -37,10 +38,18 @@ class Enlarged(nn.Module):
         return self.body(x_BCHW)  # type: ignore[no-any-return]
 
 
-def resnet_like(build: Callable[..., nn.Module], width: int) -> tuple[nn.Module, int]:
-    """A torchvision ResNet or ResNeXt; ``width`` is the width per group (64 is the original)."""
-    net = build(weights=None, width_per_group=width) if width != 64 else build(weights=None)
-    feature_dim = int(net.get_submodule("fc").in_features)  # type: ignore[arg-type]
+def resnet18() -> tuple[nn.Module, int]:
+    """ResNet18; its basic blocks have one width."""
+    return _without_head(zoo.resnet18(weights=None))
+
+
+def bottleneck_resnet50(width: int, groups: int = 1) -> tuple[nn.Module, int]:
+    """ResNet50 (one group of width 64 is the original), or with 32 groups ResNeXt50 (of width 4)."""
+    return _without_head(zoo.ResNet(Bottleneck, [3, 4, 6, 3], groups=groups, width_per_group=width))
+
+
+def _without_head(net: zoo.ResNet) -> tuple[nn.Module, int]:
+    feature_dim = int(net.fc.in_features)
     net.fc = nn.Identity()
     return net, feature_dim
 

@@ -40,7 +40,11 @@ class SemiTerm(ABC):
 
     @abstractmethod
     def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
-        """Losses of one iteration; empty when the task has no unlabelled pictures."""
+        """Losses of one iteration; empty when the task has no unlabelled pictures.
+
+        A term with a supervised loss of its own calls it ``loss_sup``: it takes the place of the method's, so that
+        the labelled batch is not counted twice.
+        """
 
     def state(self) -> dict[str, Tensor]:
         """What must survive a restart."""

@@ -4,8 +4,9 @@
     (X', P') = mixup of [x; u1; u2] with [onehot y; q; q], one lambda ~ Beta(a, a), lambda <- max(lambda, 1 - lambda)
     L = CE(f(X'_x), P'_x) + weight * min(1, k / (ramp K)) * mean ||softmax f(X'_u) - P'_u||^2
 
-The mixed samples are cut into chunks of the labelled batch size and interleaved; only the first chunk moves the batch
-norm statistics. Source: D. Berthelot et al., MixMatch, NeurIPS 2019.
+The first part takes the place of the method's own cross-entropy. The mixed samples are cut into chunks of the labelled
+batch size and interleaved; only the first chunk moves the batch norm statistics. Source: D. Berthelot et al., MixMatch,
+NeurIPS 2019.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class MixMatch(SemiTerm):
     options: Options
 
     def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
-        """``loss_mixmatch_sup`` and ``loss_mixmatch_unsup``."""
+        """``loss_mixmatch``, and the ``loss_sup`` that replaces the method's."""
         if len(batch.index_U) == 0:
             return {}
         size = min(len(batch.y_B), len(batch.index_U))
@@ -64,8 +65,8 @@ class MixMatch(SemiTerm):
         ramp = min(1.0, batch.iteration / max(1.0, self.options.ramp * method.bench.train.iterations))
         squared = functional.mse_loss(functional.softmax(unlabelled_NC, 1), p_NC[size:])
         return {
-            "loss_mixmatch_sup": functional.cross_entropy(labelled_BC, p_NC[:size]),
-            "loss_mixmatch_unsup": self.options.weight * ramp * squared,
+            "loss_sup": functional.cross_entropy(labelled_BC, p_NC[:size]),
+            "loss_mixmatch": self.options.weight * ramp * squared,
         }
 
 

@@ -3,8 +3,9 @@
     q_u = softmax(z_w(u) / T), no gradient
     L = CE(f(x), y) + lambda * mean_u [max softmax(z_w(u)) >= tau] * H(q_u, softmax f(strong u))
 
-The first part is a second forward of the labelled batch, as in the published code. T -> 0 gives FixMatch with the
-same tau. Source: Q. Xie et al., Unsupervised Data Augmentation, NeurIPS 2020; training signal annealing is off, as in
+The first part is a second forward of the labelled batch and takes the place of the method's own, as in the published
+code: DER+UDA stores the logits of the first forward and learns from the second. T -> 0 gives FixMatch with the same
+tau. Source: Q. Xie et al., Unsupervised Data Augmentation, NeurIPS 2020; training signal annealing is off, as in
 the published configurations.
 """
 
@@ -31,15 +32,17 @@ class UDA(SemiTerm):
         temperature: float = Field(default=0.4, gt=0)
         threshold: float = Field(default=0.8, ge=0)
         weight: float = Field(default=1.0, ge=0)
-        second_supervised: bool = Field(default=True, description="the second cross-entropy of the published code")
+        second_supervised: bool = Field(
+            default=True, description="cross-entropy of a second forward in place of the method's, as published"
+        )
 
     options: Options
 
     def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
-        """``loss_uda`` and, if it is on, ``loss_uda_sup``."""
+        """``loss_uda`` and, with ``second_supervised``, the ``loss_sup`` that replaces the method's."""
         losses: dict[str, Tensor] = {}
         if self.options.second_supervised:
-            losses["loss_uda_sup"] = functional.cross_entropy(method.forward(batch.images), batch.y_B)
+            losses["loss_sup"] = functional.cross_entropy(method.forward(batch.images), batch.y_B)
         if len(batch.index_U) == 0 or self.options.weight == 0:
             return losses
         strong_UC = method.forward(batch.pipeline.normalise(batch.unlabelled_strong))

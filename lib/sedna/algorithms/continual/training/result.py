@@ -12,6 +12,8 @@ Rows = tuple[tuple[float, ...], ...]
 class RunResult(BaseModel):
     """Figures of one run; accuracies in percent, times in seconds, sizes in bytes.
 
+    ``class_il_accuracy`` is empty for methods whose prediction uses the number of the task.
+
     ``seconds_per_iteration`` is wall time of a training step with its augmentation, evaluation and checkpoints left
     out; ``cpu_seconds_per_iteration`` the processor time of the same, which other programs on the machine disturb
     less; ``view_seconds_per_iteration`` the part spent on augmentation.

@@ -207,12 +207,10 @@ class Trainer:
 
     def _evaluate(self, last: int) -> None:
         results = [evaluate_task(self.method, task, training=False) for task in self.tasks[: last + 1]]
-        self._cursor = self._cursor.model_copy(
-            update={
-                "accuracy": (*self._cursor.accuracy, tuple(r.task_il for r in results)),
-                "class_il_accuracy": (*self._cursor.class_il_accuracy, tuple(r.class_il for r in results)),
-            }
-        )
+        update = {"accuracy": (*self._cursor.accuracy, tuple(r.task_il for r in results))}
+        if not self.method.knows_task:
+            update["class_il_accuracy"] = (*self._cursor.class_il_accuracy, tuple(r.class_il for r in results))
+        self._cursor = self._cursor.model_copy(update=update)
 
     def _go_back(self) -> None:
         """Return to the last checkpoint with a lower rate and other random numbers."""
