@@ -47,6 +47,31 @@ def test_the_loss_is_one_mean_over_new_and_replayed_pictures(
     assert torch.equal(loss, functional.cross_entropy(twin.forward(x), y))
 
 
+def test_the_wide_loss_lets_all_classes_seen_compete_on_the_same_logits(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    options = _options(views="weak", fresh=False, replay=1, wide=0.25)
+    method = EdgeHMLPlus(bench, options)
+    method.losses(smoke_tasks[0].batch(0, 8))
+    method.task_id = 1
+    batch = smoke_tasks[1].batch(1, 8)
+    rows = method.buffer.draw_balanced(4, batch.generator("labelled replay"))
+    losses = method.losses(batch)
+    x = torch.cat([batch.images, bench.pipeline.normalise(rows["image"])])
+    y = torch.cat([batch.y_B, torch.from_numpy(rows["label"])])
+    logits = EdgeHMLPlus(bench, options).forward(x)
+    assert torch.allclose(losses["loss_wide"], 0.25 * functional.cross_entropy(logits[:, :4], y))
+    of_new, of_old = logits[: len(batch.y_B), 2:4], logits[len(batch.y_B) :, :2]
+    own = functional.cross_entropy(of_new, batch.y_B - 2, reduction="sum")
+    own += functional.cross_entropy(of_old, torch.from_numpy(rows["label"]), reduction="sum")
+    assert torch.allclose(losses["loss_labelled"], own / len(y))
+
+
+@pytest.mark.parametrize("mask", ["seen", "none"])
+def test_the_wide_loss_is_not_counted_twice(mask: str, bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    assert set(EdgeHMLPlus(bench, _options(mask=mask)).losses(smoke_tasks[0].batch(0, 8))) == {"loss_labelled"}
+
+
 def test_the_memory_keeps_the_raw_picture_once(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
     method = EdgeHMLPlus(bench)
     for iteration in range(6):
@@ -60,9 +85,9 @@ def test_unlabelled_pictures_are_not_looked_at_unless_asked(
     bench: Workbench, smoke_tasks: ContinualLearningTasks
 ) -> None:
     batch = smoke_tasks[0].batch(29, 8)
-    assert set(EdgeHMLPlus(bench).losses(batch)) == {"loss_labelled"}
+    assert set(EdgeHMLPlus(bench).losses(batch)) == {"loss_labelled", "loss_wide"}
     method = EdgeHMLPlus(bench, _options(consistency=0.5))
-    assert set(method.losses(smoke_tasks[0].batch(11, 8))) == {"loss_labelled"}
+    assert "loss_consistency" not in method.losses(smoke_tasks[0].batch(11, 8))
     losses = method.losses(smoke_tasks[0].batch(12, 8))
     assert 0 < losses["loss_consistency"].item() < 0.5 * 2 * np.log(2)
 
@@ -94,4 +119,4 @@ def test_it_carries_terms_like_any_other_method(
     assert MethodConfig(name="EdgeHML+++FixMatch").parts() == ("EdgeHML++", ("FixMatch",))
     assert MethodConfig(name="DER+++UDA").parts() == ("DER++", ("UDA",))
     method = build_method(smoke_config("EdgeHML+++FixMatch").method, bench)
-    assert set(method.losses(smoke_tasks[0].batch(0, 8))) == {"loss_labelled", "loss_fixmatch"}
+    assert set(method.losses(smoke_tasks[0].batch(0, 8))) == {"loss_labelled", "loss_wide", "loss_fixmatch"}

@@ -37,6 +37,7 @@ _ALL = (
 ABLATION = (
     "EdgeHML++",
     "EdgeHML++-unmasked",
+    "EdgeHML++-narrow",
     "EdgeHML++-stored",
     "EdgeHML++-weak",
     "EdgeHML++-mixed",

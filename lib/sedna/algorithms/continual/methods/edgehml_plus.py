@@ -2,6 +2,7 @@
 
     x = strong views of [B; R],   R: class-balanced draw of raw pictures from the labelled memory
     L = CE over all of x, with the logits of each picture masked to the classes of its own task
+        + w CE over all of x, with the same logits masked to the classes seen so far
         + c mean_u H(q_u, f(strong u)) within the classes of the task, if c > 0,
           q_u = sharpened prediction of the average network for the weak view
     prediction: the moving average of the weights, mean of a picture and its mirror image
@@ -10,6 +11,8 @@ What differs from EdgeHML, each part an option:
 
 - ``mask``: a picture competes only with the classes of its own task (task-il) or with the classes seen so far. In
   task-il that is what the test asks; logits of absent classes no longer have to be pushed down.
+- ``wide``: the second cross-entropy, on the logits that are there already. Five classes are told apart by little; the
+  features of a picture become better when it must be told from all classes of the memory as well.
 - ``fresh``, ``views``: the memory keeps the raw picture (uint8), and every replay is a new strong view. EdgeHML replays
   the one stored view.
 - ``replay``, ``balanced``: more labelled replay, classes in turn, in the same forward pass as the new pictures, so that
@@ -63,6 +66,9 @@ class EdgeHMLPlus(BaseLearningMethod):
         mask: Literal["auto", "task", "seen", "none"] = Field(
             default="auto", description="classes that compete in the loss; auto: task in task-il, otherwise seen"
         )
+        wide: float = Field(
+            default=0.5, ge=0, description="weight of the loss over the classes seen so far, where mask is task"
+        )
         replay: int = Field(default=3, ge=0, description="minibatches (``memory.minibatch``) replayed a step")
         balanced: bool = Field(default=True, description="replay the classes in turn, not at random")
         fresh: bool = Field(default=True, description="keep raw pictures and make a new view for each replay")
@@ -92,7 +98,7 @@ class EdgeHMLPlus(BaseLearningMethod):
         self.average = MovingAverage(self.network, self.options.decay)
 
     def forward_train(self, batch: TrainBatch) -> Losses:
-        """``loss_labelled`` and, if it is on, ``loss_consistency``."""
+        """``loss_labelled`` and, where they are on, ``loss_wide`` and ``loss_consistency``."""
         rows = self._draw(batch)
         own = self._views(batch, "own", batch.x_BCHW)
         y_B, task_B = batch.y_B, torch.full_like(batch.y_B, batch.task_id)
@@ -101,7 +107,10 @@ class EdgeHMLPlus(BaseLearningMethod):
             own = torch.cat([own, old])
             y_B = torch.cat([y_B, self.bench.labels(rows)])
             task_B = torch.cat([task_B, torch.from_numpy(rows["task"]).to(task_B.device)])
-        losses: Losses = {"loss_labelled": functional.cross_entropy(self._masked(self.forward(own), task_B), y_B)}
+        logits_BC = self.forward(own)
+        losses: Losses = {"loss_labelled": functional.cross_entropy(self._masked(logits_BC, task_B), y_B)}
+        if self.options.wide and self._mask == "task":
+            losses["loss_wide"] = self.options.wide * functional.cross_entropy(self._seen(logits_BC), y_B)
         self._offer(batch)
         start = self.options.consistency_start * self.bench.train.iterations
         if self.options.consistency and len(batch.index_U) and batch.iteration >= start:
@@ -140,15 +149,19 @@ class EdgeHMLPlus(BaseLearningMethod):
                 }
             )
 
+    @property
+    def _mask(self) -> Literal["task", "seen", "none"]:
+        if self.options.mask == "auto":
+            return "task" if self.bench.cl_type == "task-il" else "seen"
+        return self.options.mask
+
     def _masked(self, logits_BC: Tensor, task_B: Tensor) -> Tensor:
-        mask = self.options.mask
-        if mask == "auto":
-            mask = "task" if self.bench.cl_type == "task-il" else "seen"
-        if mask == "task":
+        if self._mask == "task":
             return self.bench.mask_logits(logits_BC, task_B)
-        if mask == "seen":
-            return logits_BC.masked_fill(~self.bench.seen_mask(self.task_id), float("-inf"))
-        return logits_BC
+        return self._seen(logits_BC) if self._mask == "seen" else logits_BC
+
+    def _seen(self, logits_BC: Tensor) -> Tensor:
+        return logits_BC.masked_fill(~self.bench.seen_mask(self.task_id), float("-inf"))
 
     def _consistency(self, batch: TrainBatch) -> Tensor:
         """Cross-entropy between the sharpened teacher and the strong view, within the classes of the task."""

@@ -71,6 +71,7 @@ PRESETS: dict[str, Preset] = {
         "EdgeHML", {"weak_graph": True}, {"precision": "fp32", "memory_format": "contiguous"}
     ),
     "EdgeHML++-unmasked": Preset("EdgeHML++", {"mask": "none"}),
+    "EdgeHML++-narrow": Preset("EdgeHML++", {"wide": 0.0}),
     "EdgeHML++-stored": Preset("EdgeHML++", {"fresh": False}),
     "EdgeHML++-weak": Preset("EdgeHML++", {"views": "weak"}),
     "EdgeHML++-mixed": Preset("EdgeHML++", {"views": "mixed"}),
