@@ -216,6 +216,15 @@ class DeploySpec(SpecModel):
     audit: Audit = Audit()
     rollout: Rollout = Rollout()
 
+    @field_validator("trigger")
+    @classmethod
+    def _only_what_a_deployment_can_wait_for(cls, trigger: Trigger) -> Trigger:
+        other = sorted(trigger.model_fields_set - {"check_period_seconds", "timer", "condition"})
+        if other:
+            names = ", ".join(to_camel(name) for name in other)
+            raise ValueError(f"deploySpec.trigger takes condition and timer, not {names}: they decide about training")
+        return trigger
+
 
 class JobSpec(SpecModel):
     """``spec`` of an IncrementalLearningJob."""

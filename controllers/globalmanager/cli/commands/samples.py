@@ -76,8 +76,10 @@ def list_samples(
 
     with connect(url, token) as client:
         path = f"{job_path(job)}/samples"
-        found = client.pages(path, limit=limit, picked=picked, labelled=labelled, part=part, edge=edge)
-    print_data(found, output, _LIST, empty="no such samples")
+        found = client.pages(path, limit=limit + 1, picked=picked, labelled=labelled, part=part, edge=edge)
+    print_data(found[:limit], output, _LIST, empty="no such samples")
+    if len(found) > limit:
+        typer.echo(f"these are the newest {limit}; --limit shows more", err=True)
 
 
 @app.command("show")
