@@ -13,6 +13,7 @@ from ianvs.data.index import read_lines
 from ianvs.data.labels import Labels
 from ianvs.sampling import HardExample
 from sedna.common.atomic import sha256_file
+from sedna.common.errors import UserError
 from sedna.common.types import JobKey, Picked
 from sedna.store import FolderStore
 from sedna.store.datasets import DatasetEntry, DatasetPart, write_dataset
@@ -39,8 +40,8 @@ class Versions:
     (``sedna.store.datasets.materialise``, ``fetch_model``) read them.
 
     Labels become annotations where they can be read as such: a class number, ``x1,y1,x2,y2,label`` boxes, or a Pascal
-    VOC file. Labels of other kinds stay in the index files alone, and no dataset version is written. Nothing is
-    flushed to the disk: what a power cut takes, the run makes again.
+    VOC file. Labels of other kinds stay in the index files alone, and no dataset version is written; a note of the
+    result says why. Nothing is flushed to the disk: what a power cut takes, the run makes again.
 
     Args:
         initial: path of the initial model; version 1, if it exists.
@@ -52,10 +53,18 @@ class Versions:
         self.written = Written()
         self._algorithm = case.module("basemodel").name
         self._created = created
-        self._labels = Labels.of(case.dataset.train_url, case.testenv.class_names)
+        self._labels = self._read_labels(case)
         self._has_initial = bool(initial) and Path(initial).exists()
         if self._has_initial:
             self._publish(1, None, None, Path(initial))
+
+    @staticmethod
+    def _read_labels(case: Case) -> Labels | None:
+        try:
+            return Labels.of(case.dataset.train_url, case.testenv.class_names)
+        except UserError as error:
+            case.dataset.notes.append(f"the store gets no dataset versions, the labels are no annotations: {error}")
+            return None
 
     def go_on(self, written: Written, models: Collection[int]) -> None:
         """Take over what an earlier process wrote, less the versions of the round in whose middle it ended."""

@@ -71,6 +71,7 @@ def test_calls_and_environment_are_upstreams(bench: Bench, tmp_path: Path) -> No
         ]
 
     assert (first["outcome"], second["outcome"]) == ("Rejected", "Deployed")
+    assert [note for note in result["notes"] if "the store gets no dataset versions" in note]
     assert trace.read_text().splitlines() == [
         "init ['learning_rate']",
         f"load {start}",

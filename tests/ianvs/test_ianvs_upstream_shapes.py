@@ -33,7 +33,9 @@ def write_boards(folder: Path, numbers: range) -> None:
             objects += f"<object><name>{kind}</name><bndbox>{corners}</bndbox></object>"
         size = "<size><width>640</width><height>640</height><depth>3</depth></size>"
         (folder / "JPEGImages" / f"{number}.jpeg").write_text(json.dumps(seen))
-        (folder / "Annotations" / f"{number}.xml").write_text(f"<annotation>{size}{objects}</annotation>")
+        (folder / "Annotations" / f"{number}.xml").write_text(
+            f"<annotation><filename>{number}.jpeg</filename>{size}{objects}</annotation>"
+        )
         lines.append(f"./JPEGImages/{number}.jpeg ./Annotations/{number}.xml\n")
     (folder / "index.txt").write_text("".join(lines))
 

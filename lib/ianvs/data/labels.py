@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ianvs.data.index import read_lines
-from sedna.common.errors import UserError
+from sedna.common.errors import DataError
 from sedna.common.types import Annotation
 from sedna.labels.txt import parse_line
 from sedna.labels.voc import read_voc
@@ -20,17 +20,21 @@ class Labels:
         self.class_names = tuple(class_names)
 
     @classmethod
-    def of(cls, index: str, class_names: Sequence[str]) -> Labels | None:
-        """A reader for an index, or None if its labels are of another kind. Class names not given are found."""
+    def of(cls, index: str, class_names: Sequence[str]) -> Labels:
+        """A reader for every label of an index. Class names not given are found.
+
+        Raises:
+            DataError: a label is of another kind; the message names the first one.
+        """
         if Path(index).suffix != ".txt":
-            return None
+            raise DataError("is no txt index", where=index)
         labels = [line.partition(" ")[2].strip() for line in read_lines(index)]
         try:
             reader = cls.over(labels, class_names)
             for label in labels:
                 reader.read(label)
-        except (UserError, ValueError):
-            return None
+        except ValueError as error:
+            raise DataError(str(error), where=index) from error
         return reader
 
     @classmethod
