@@ -8,6 +8,7 @@ test environment are production's.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import statistics
@@ -37,6 +38,9 @@ from sedna.loop import AuditMetrics, Evaluation, SampleCounts
 from sedna.loop.spec import Audit, JobSpec
 
 TEST = "test"
+_TELL_SECONDS = 0.5
+_INFERENCE_SHARE, _TRAINED_SHARE = 0.3, 0.9
+"""Shares of a round that are over when its training begins and ends: a guess, for the time to go."""
 
 
 def run(case: Case) -> Outcome:
@@ -130,10 +134,9 @@ class _Incremental:
         rounds = self.case.testenv.incremental_rounds
         played = self._go_on()
         for number, piece in list(enumerate(self.pieces[:rounds], start=1))[played:]:
-            self.case.progress.step((number - 1) / (rounds + 1), f"round {number}/{rounds}")
             self._play(number, piece)
             self.case.checkpoints.keep(number, self._state(), self.estimator)
-        self.case.progress.step(rounds / (rounds + 1), "test")
+        self.number = rounds + 1
         test = self._infer(self.case.dataset.test_url, TEST)
         self._close_record(None)
         return Outcome(test.answers, self.facts)
@@ -183,7 +186,11 @@ class _Incremental:
         jobs = {edge: EstimatorJob(self.estimator, self.miner, self.case.watch) for edge in self.driver.edges}
         done = _Pass()
         names = list(jobs)
+        told = -math.inf
         for position, (sample, label) in enumerate(zip(data.x, data.y, strict=True)):
+            if time.monotonic() > told + _TELL_SECONDS:
+                told = time.monotonic()
+                self._tell("inference", _INFERENCE_SHARE * position / len(data.x))
             edge = names[position % len(names)]
             self._infer_one(jobs[edge], edge, str(sample), label, copies, done)
         self._open_record(tag, done)
@@ -211,6 +218,12 @@ class _Incremental:
         if done.truth:
             self.judge.audit(done.truth, done.audited_answers, self.driver.champion)
 
+    def _tell(self, stage: str, share: float) -> None:
+        """``share`` of the round is done (0 to 1)."""
+        rounds = self.case.testenv.incremental_rounds
+        text = f"round {self.number}/{rounds}: {stage}" if self.number <= rounds else TEST
+        self.case.progress.step((self.number - 1 + share) / (rounds + 1), text)
+
     # what the loop asks for
 
     def counts(self) -> SampleCounts:
@@ -220,6 +233,7 @@ class _Incremental:
         return self.judge.audit_metrics(self.driver.champion)
 
     def train(self, number: int, champion: int, parameters: dict[str, JsonValue]) -> int:  # noqa: ARG002
+        self._tell("training", _INFERENCE_SHARE)
         folder = f"{self.case.output_dir}/output/train/{self.number}"
         Path(folder).mkdir(parents=True, exist_ok=True)
         used, replayed = self.pool.take()
@@ -249,6 +263,7 @@ class _Incremental:
                 where=self.piece.second,
                 hint="fewer rounds, a smaller train_ratio, or more data",
             )
+        self._tell("judging", _TRAINED_SHARE)
         os.environ["MODEL_URLS"] = f"{self.models[candidate]};{self.models[champion]}"
         job = EstimatorJob(self.estimator, self.miner, self.case.watch)
         index, holdout = self._judged_index()
