@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from globalmanager.db import datasets, models, rounds
+from globalmanager.db import datasets, models, pool, rounds
 from globalmanager.db.values import DatasetVersionRow, JobRow
 from globalmanager.engine.tools import Tools
 from globalmanager.runtimes.base import Kind, WorkerSpec
@@ -24,7 +24,7 @@ from sedna.store.datasets import (
     read_dataset,
     write_dataset,
 )
-from sedna.store.materialise import materialise
+from sedna.store.materialise import materialise, materialise_unlabelled
 from sedna.store.models import fetch_model, load_manifest
 
 REPORT = "report.json"
@@ -133,7 +133,24 @@ def train_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folde
         "CHECKPOINT_DIR": str(checkpoints),
     }
     spec = job.spec.train_spec
+    if spec.unlabelled_samples:
+        env["UNLABELLED_DATASET_URL"] = str(_unlabelled_index(tools, job, effect.round))
     return _spec(job, effect, name, folder, "train", env, spec.algorithm, spec.template, spec.limits)
+
+
+def _unlabelled_index(tools: Tools, job: JobRow, number: int) -> Path:
+    """The samples without a label that a round learns from, chosen once: a further attempt goes on from checkpoints
+    that know them."""
+    index = tools.job_dir(job) / str(number) / "unlabelled.txt"
+    if index.exists():
+        paths = [Path(line) for line in index.read_text().splitlines()]
+        chosen = [(path.stem, path.suffix.removeprefix(".")) for path in paths]
+    else:
+        with tools.db.read() as session:
+            found = pool.newest(session, job.id, job.spec.train_spec.unlabelled_samples)
+        chosen = [(sample.sample_id, sample.extension) for sample in found]
+    materialise_unlabelled(tools.store, job.key, chosen, tools.image_dir, index)
+    return index
 
 
 def eval_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec | None:
