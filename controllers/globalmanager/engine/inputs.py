@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from globalmanager.db import datasets, rounds
+from globalmanager.db import datasets, pool, rounds
 from globalmanager.db.values import DatasetVersionRow, JobRow
 from globalmanager.engine.described import baseline_path, model_path, model_spec, start_path
 from globalmanager.engine.tools import Tools
@@ -27,7 +27,7 @@ from sedna.store.datasets import (
     read_dataset,
     write_dataset,
 )
-from sedna.store.materialise import materialise
+from sedna.store.materialise import materialise, materialise_unlabelled
 from sedna.store.models import load_manifest
 
 REPORT = "report.json"
@@ -129,6 +129,8 @@ def train_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folde
         "CHECKPOINT_DIR": str(checkpoints),
     }
     spec = job.spec.train_spec
+    if spec.unlabelled_samples:
+        env["UNLABELLED_DATASET_URL"] = str(_unlabelled_index(tools, job, effect.round))
     algorithm = spec.algorithm and _fixed(folder, _with(spec.algorithm, effect.parameters))
     return _spec(job, effect, name, folder, "train", env, algorithm, spec.template, spec.limits)
 
@@ -149,6 +151,21 @@ def trained_with(job: JobRow, folder: Path) -> Algorithm | None:
     """The algorithm of the training worker that had this folder; None for a user's own program."""
     path = folder / ALGORITHM
     return Algorithm.model_validate_json(path.read_bytes()) if path.exists() else job.spec.train_spec.algorithm
+
+
+def _unlabelled_index(tools: Tools, job: JobRow, number: int) -> Path:
+    """The samples without a label that a round learns from, chosen once: a further attempt goes on from checkpoints
+    that know them."""
+    index = tools.job_dir(job) / str(number) / "unlabelled.txt"
+    if index.exists():
+        paths = [Path(line) for line in index.read_text().splitlines()]
+        chosen = [(path.stem, path.suffix.removeprefix(".")) for path in paths]
+    else:
+        with tools.db.read() as session:
+            found = pool.newest(session, job.id, job.spec.train_spec.unlabelled_samples)
+        chosen = [(sample.sample_id, sample.extension) for sample in found]
+    materialise_unlabelled(tools.store, job.key, chosen, tools.image_dir, index)
+    return index
 
 
 def eval_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec | None:

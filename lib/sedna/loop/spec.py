@@ -129,6 +129,13 @@ class TrainSpec(_WorkerSpec):
     """How a candidate is made: ``template`` (upstream) or ``algorithm`` (ours), and when."""
 
     trigger: Trigger = Trigger()
+    unlabelled_samples: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="ours: so many samples without a label, the newest, go to training as well, for an algorithm that "
+        "learns from them; each is fetched and kept on the service's disk",
+    )
 
     @model_validator(mode="after")
     def _checks(self) -> Self:

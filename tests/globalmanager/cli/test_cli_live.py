@@ -156,6 +156,7 @@ def test_samples(cli: Cli) -> None:
     assert plain(result.stdout).splitlines()[1] == "1  0  1  0"
     assert "warning: no sample for unknown.png" in result.stderr
     assert cli.run("sample", "list", "pcb", "--unlabelled").stderr == "no such samples\n"
+    assert cli.run("sample", "queue", "pcb", "--by", "k_center").stderr == "nothing is waiting for a label\n"
 
 
 @pytest.mark.parametrize(

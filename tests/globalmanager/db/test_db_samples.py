@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 
 from fixtures_gm import BOX, new_world, png, record_of
-from globalmanager.db import datasets, samples
+from globalmanager.db import datasets, pool, samples
 from globalmanager.db.values import SampleFilter
 from sedna.common.errors import NotFoundError, SpecError
 from sedna.common.types import Annotation, Picked
@@ -186,6 +186,7 @@ QUESTIONS = {
     "release": lambda s, job: samples.release(s, job, 3),
     "take": lambda s, job: samples.take_new(s, job, 3),
     "unlabelled": lambda s, job: samples.list_page(s, job, SampleFilter(labelled=False)),
+    "the unlabelled pool": lambda s, job: pool.newest(s, job, 100),
     "a part": lambda s, job: samples.list_page(s, job, SampleFilter(part="train")),
     "hard ones": lambda s, job: samples.list_page(s, job, SampleFilter(picked=Picked.HARD)),
     "all": samples.list_page,
