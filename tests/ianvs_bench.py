@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,26 @@ def make_bench(folder: Path, data: Path) -> Bench:
     (folder / "initial_model").mkdir()
     (folder / "initial_model" / "model.json").write_text('{"threshold": 0.7}')
     return Bench(folder)
+
+
+def pid_in(trace: Path) -> int | None:
+    lines = trace.read_text().splitlines() if trace.exists() else []
+    return next((int(line.split()[1]) for line in lines if line.startswith("pid")), None)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_for(ready: Any, seconds: float = 60) -> Any:
+    """What ``ready`` answers as soon as it is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := ready():
+            return value
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")

@@ -5,7 +5,9 @@
 - start-up: ``ianvs -v``, best and median of ten.
 - outside: two test cases, each of three rounds and a thousand inferences (3 x 250 on the stream, 250 in the test), a
   tenth of them hard: wall-clock seconds of the command, less those inside the basemodel, the miner and the metrics.
-- parallel: four equal test cases of some seconds of processor time, ``--jobs 2`` against ``--jobs 1``.
+- parallel: four equal test cases of some seconds of processor time, ``--jobs 2`` against ``--jobs 1``, by turns and
+  several times; the ratio is that of the medians. ``busy`` is the share of all cores that other programs had meanwhile:
+  where it is not near 0, two test cases could not have two cores.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -88,17 +90,49 @@ def outside() -> dict[str, float]:
         return {"command_seconds": seconds, "algorithm_seconds": inside, "outside_seconds": seconds - inside}
 
 
-def parallel(work: float) -> dict[str, float]:
-    found = {}
-    for jobs in (1, 2):
-        with tempfile.TemporaryDirectory() as name:
-            found[f"jobs_{jobs}_seconds"] = timed("-f", str(write_job(Path(name), 4, work)), "--jobs", str(jobs))
-    return {**found, "ratio": found["jobs_2_seconds"] / found["jobs_1_seconds"]}
+def parallel(work: float, repeats: int) -> dict[str, Any]:
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    others = []
+    for _ in range(repeats):
+        for jobs, found in seconds.items():
+            with tempfile.TemporaryDirectory() as name, Others() as seen:
+                found.append(timed("-f", str(write_job(Path(name), 4, work)), "--jobs", str(jobs)))
+            others.append(seen.share)
+    medians = {jobs: statistics.median(found) for jobs, found in seconds.items()}
+    return {
+        "jobs_1_seconds": seconds[1],
+        "jobs_2_seconds": seconds[2],
+        "ratio": medians[2] / medians[1],
+        "ratios": [two / one for one, two in zip(seconds[1], seconds[2], strict=True)],
+        "busy": max(others),
+    }
+
+
+class Others:
+    """Share of all cores' time that was neither idle nor ours, between entering and leaving."""
+
+    def __enter__(self) -> Self:
+        self._before = self._times()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        all_of_it, idle, ours = (after - before for after, before in zip(self._times(), self._before, strict=True))
+        self.share = max(0.0, (all_of_it - idle - ours) / all_of_it)
+
+    @staticmethod
+    def _times() -> tuple[float, float, float]:
+        """Seconds of all cores, of idle ones (disk waits included), and of this process with its ended children."""
+        ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        each = os.sysconf("SC_CLK_TCK")
+        used = os.times()
+        ours = used.user + used.system + used.children_user + used.children_system
+        return sum(ticks) / each, (ticks[3] + ticks[4]) / each, ours
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument("--repeats", type=int, default=3, help="of the parallel measurement (default: 3)")
     parser.add_argument("--work", type=float, default=1.5, help="processor seconds of one training (default: 1.5)")
     options = parser.parse_args()
     starts = [timed("-v") for _ in range(10)]
@@ -110,7 +144,7 @@ def main() -> None:
         "versions": installed_versions(),
         "start_up": {"best_seconds": min(starts), "median_seconds": statistics.median(starts)},
         "outside": outside(),
-        "parallel": parallel(options.work),
+        "parallel": parallel(options.work, options.repeats),
         "load_after": os.getloadavg()[0],
     }
     text = json.dumps(figures, indent=1)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sedna.store import S3Settings
+
 
 class EngineSettings(BaseModel):
     """How the engine ticks, and where it keeps what it can make again."""
@@ -24,9 +26,6 @@ class EngineSettings(BaseModel):
     stop_grace_seconds: float = Field(
         default=20.0, ge=0, description="between SIGTERM and SIGKILL of a worker: time to write a checkpoint"
     )
-    lost_after_seconds: float = Field(
-        default=30.0, gt=0, description="a started worker that left no trace for this long is lost"
-    )
     lc_server: str = Field(default="", description="base URL to which workers report; empty: only by file")
     eval_history_rounds: int = Field(
         default=5, ge=1, description="candidates are judged on the evaluation samples of so many rounds, as upstream"
@@ -36,8 +35,14 @@ class EngineSettings(BaseModel):
     )
     decisions_kept: int = Field(default=1000, ge=1, description="per job; identical ones in a row are stored once")
     events_kept: int = Field(default=100_000, ge=1000, description="of all jobs together")
+    work_rounds_kept: int = Field(
+        default=20, ge=1, description="newest rounds of a job whose inputs, reports and logs stay on this disk"
+    )
     max_image_bytes: int = Field(default=32 * 2**20, ge=1, description="larger images of a dataset are refused")
     log_bytes: int = Field(default=16 * 2**20, ge=4096, description="per worker; of a longer log the oldest lines go")
+    s3: S3Settings | None = Field(
+        default=None, description="the service's, also for datasets and models at s3 addresses; none = environment"
+    )
     python: str = Field(default=sys.executable, description="interpreter of workers")
 
     @property

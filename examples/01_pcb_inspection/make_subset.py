@@ -131,11 +131,11 @@ def write_manifest(rows: list[dict[str, object]], path: Path) -> None:
     path.write_text(text)
 
 
-def write_index(rows: list[dict[str, object]], part: str, path: Path) -> None:
-    """The boards of a part in upstream's text form: a picture and its boxes a line."""
+def write_index(rows: list[dict[str, object]], parts: tuple[str, ...], path: Path) -> None:
+    """The boards of some parts in upstream's text form: a picture and its boxes a line."""
     lines = []
     for row in rows:
-        if row["part"] == part:
+        if row["part"] in parts:
             boxes = row["boxes"]
             assert isinstance(boxes, list)
             lines.append(" ".join([str(row["file"]), *(",".join(map(str, box)) for box in boxes)]))
@@ -149,7 +149,8 @@ def main() -> None:
     options = parser.parse_args()
     rows = write(choose(options.source), options.target / "data")
     write_manifest(rows, options.target / "manifest.json")
-    write_index(rows, "holdout", options.target / "holdout.txt")
+    write_index(rows, ("holdout",), options.target / "holdout.txt")
+    write_index(rows, ("stream-1", "stream-2"), options.target / "stream.txt")
     shutil.copyfile(options.source.parent / "LICENSE", options.target / "LICENSE")
     size = sum(file.stat().st_size for file in (options.target / "data").iterdir())
     shipped = sum("file" in row for row in rows)

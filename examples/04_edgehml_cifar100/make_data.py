@@ -25,7 +25,8 @@ from sedna.algorithms.continual.job.estimator import EdgeHMLEstimator
 
 CLASSES = 10
 KNOWN = 5
-PARTS = {"initial": 20, "stream-1": 25, "stream-2": 25}
+PARTS = {"initial": 20, "unlabelled": 50, "stream-1": 25, "stream-2": 25}
+"""Pictures of each class. Nobody will ever label those of the part "unlabelled"."""
 HOLDOUT = 30
 SEED = 0
 
@@ -86,6 +87,8 @@ def _write(images: ImageSet, index: int, folder: Path, part: str) -> dict[str, o
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{part}-{index}.png"
     Image.fromarray(np.ascontiguousarray(images.x_NCHW[index].transpose(1, 2, 0))).save(path)
+    if part == "unlabelled":
+        return {"file": path.name, "part": part}
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return {"file": path.name, "sha256": digest, "label": int(images.y_N[index]), "part": part}
 

@@ -2,8 +2,9 @@
 
     python run.py --source DIR [--json FILE]
 
-Starts a service with one edge in this process, streams the pictures of make_data.py to the edge in two parts, lets an
-oracle label what arrives, and waits for a round after each part. Ends with the accuracy of every model on the hold-out.
+Starts a service with one edge in this process and streams the pictures of make_data.py to the edge: first those that
+nobody labels, then two parts that an oracle labels, with a round after each. Ends with the accuracy of every model on
+the hold-out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 from make_data import Labelled, make
@@ -59,14 +61,15 @@ class Run:
         self._service.stop()
 
     def play(self) -> list[dict[str, object]]:
-        """Two parts of the stream, a round after each; the accuracy of every model on the hold-out."""
+        """The unlabelled pictures, then two parts with a round after each; accuracy of every model on the hold-out."""
         self._wait("the first model at the edge", lambda: self._serving() == 1)
+        self._stream("unlabelled")
         for number, part in enumerate(("stream-1", "stream-2"), start=1):
             self._stream(part)
             self._wait(f"round {number}", lambda number=number: len(self._history()) >= number, seconds=1800)
             ended = self._history()[-1]
             print(f"round {number}: {ended['outcome']}", flush=True)
-        return [self._score(model["version"]) for model in self._list("models")]
+        return [self._score(model) for model in self._list("models")]
 
     def _stream(self, part: str) -> None:
         pictures = [self._work / "pictures" / board["file"] for board in self._boards if board["part"] == part]
@@ -93,11 +96,12 @@ class Run:
         jobs = [job for edge in edges for job in edge["jobs"]]
         return jobs[0]["model_version"] if jobs else None
 
-    def _list(self, what: str) -> list[dict[str, int]]:
+    def _list(self, what: str) -> list[dict[str, Any]]:
         answer = self._api.get(f"jobs/default/{JOB.name}/{what}").json()
         return sorted(answer["items"] if isinstance(answer, dict) else answer, key=lambda row: row["version"])
 
-    def _score(self, version: int) -> dict[str, object]:
+    def _score(self, model: dict[str, Any]) -> dict[str, object]:
+        version = model["version"]
         content = self._api.get(
             f"jobs/default/{JOB.name}/models/{version}/files/{self._file(version)}", follow_redirects=True
         )
@@ -111,6 +115,7 @@ class Run:
         recall = report["recall"]
         row: dict[str, object] = {"version": version, "accuracy": round(report["accuracy"], 4)}
         row |= {"known_classes": round(sum(recall[:5]) / 5, 4), "new_classes": round(sum(recall[5:]) / 5, 4)}
+        row["unlabelled_samples"] = model["metrics"].get("unlabelled_samples", 0)
         print(f"model {version}: {row}", flush=True)
         return row
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ianvs.grammar import Algorithm, Benchmark, Combination
 
-VERSION_OF_RECORDS = 1
+VERSION_OF_RECORDS = 2
 """Goes into every key: raised when results of older records are no longer comparable."""
 
 
@@ -27,12 +27,17 @@ class CaseId:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """A test case that is to run."""
+    """A test case that is to run.
+
+    ``key`` names everything that decides its result, ``course`` all of that but the metrics: what was trained stays
+    valid when a metric is mended.
+    """
 
     id: CaseId
     algorithm: Algorithm
     combination: Combination
     key: str
+    course: str
     seeded: bool = False
 
     @property
@@ -47,20 +52,22 @@ class PlannedCase:
 def plan(benchmark: Benchmark) -> list[PlannedCase]:
     """All test cases: algorithms in job order, combinations with the last value fastest, then seeds."""
     environment = _environment(benchmark)
+    metrics = [[metric.model_dump(mode="python"), _stamp(metric.url)] for metric in benchmark.testenv.metrics]
+    seeded = bool(benchmark.job.seeds)
     cases = []
     for a, algorithm in enumerate(benchmark.algorithms):
         for c, combination in enumerate(algorithm.combinations()):
             for seed in benchmark.job.seeds or (0,):
-                key = _key(environment, benchmark, algorithm, combination, seed)
-                cases.append(PlannedCase(CaseId(a, c, seed), algorithm, combination, key, bool(benchmark.job.seeds)))
+                content = _content(environment, benchmark, algorithm, combination, seed)
+                key, course = _named({**content, "metrics": metrics}), _named(content)
+                cases.append(PlannedCase(CaseId(a, c, seed), algorithm, combination, key, course, seeded))
     return cases
 
 
-def _key(
+def _content(
     environment: dict[str, Any], benchmark: Benchmark, algorithm: Algorithm, combination: Combination, seed: int
-) -> str:
-    """Names everything that decides a result; the same key means the same test case."""
-    content = {
+) -> dict[str, Any]:
+    return {
         "records": VERSION_OF_RECORDS,
         "environment": environment,
         "algorithm": algorithm.model_dump(mode="python", exclude={"modules"}, exclude_defaults=True),
@@ -69,6 +76,9 @@ def _key(
         "initial": _stamp(algorithm.initial_model_url),
         "seed": [seed, benchmark.job.seed_parameter],
     }
+
+
+def _named(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -76,10 +86,10 @@ def _environment(benchmark: Benchmark) -> dict[str, Any]:
     testenv = benchmark.testenv
     data = testenv.dataset
     files = [data.train, data.test, data.holdout_index, testenv.tasks.config if testenv.tasks is not None else ""]
-    files += [metric.url for metric in (*testenv.metrics, testenv.model_eval.model_metric)]
+    files.append(testenv.model_eval.model_metric.url)
     return {
         "folder": os.getcwd(),  # noqa: PTH109 - relative paths mean what they mean here
-        "testenv": testenv.model_dump(mode="python", exclude_defaults=True),
+        "testenv": testenv.model_dump(mode="python", exclude={"metrics"}, exclude_defaults=True),
         "files": {url: _stamp(url) for url in files if url},
     }
 

@@ -30,7 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-f", "--benchmarking_config_file", metavar="FILE", nargs="?", help="run this benchmarking job")
     parser.add_argument("-v", "--version", action="version", version=_version() if _asks_version() else "")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="test cases at a time (default: 1)")
-    parser.add_argument("--resume", action="store_true", help="keep results that this workspace already has")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep results, and go on with test cases that were under way"
+    )
     parser.add_argument("--no-report", action="store_true", help="write no report.html")
     return parser
 
@@ -55,8 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SednaError as error:
         sys.stderr.write(f"ianvs: {error}\n")
         return 1
+    except OSError as error:  # of the workspace; those of data and user code end in their test case
+        logging.getLogger("ianvs").debug("failed", exc_info=True)
+        sys.stderr.write(f"ianvs: {error}\n")
+        return 1
     except KeyboardInterrupt:
-        sys.stderr.write("ianvs: interrupted; --resume goes on with what has a result\n")
+        sys.stderr.write("ianvs: interrupted; --resume goes on where it was\n")
         return INTERRUPTED
 
 

@@ -70,7 +70,6 @@ class Facts:
     train_seconds: float = 0.0
     peak_memory_bytes: int = 0
     energy_joules: float | None = None
-    energy_source: str = "not measured"
     matrix: tuple[tuple[float, ...], ...] = ()
     """Row r, column t: share of right answers on task t after r tasks; NaN where a method cannot answer yet."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,15 @@ from ianvs.grammar.reading import shown
 from ianvs.usercode.parts import call_metric
 from sedna.common.errors import DataError
 from sedna.loop import AuditMetrics, Evaluation, ModelScores
+
+
+@dataclass
+class Audited:
+    """What the model in service answered to randomly picked samples."""
+
+    model: int | None = None
+    truth: list[Any] = field(default_factory=list)
+    answers: dict[Any, Any] = field(default_factory=dict)
 
 
 class Judge:
@@ -26,9 +36,7 @@ class Judge:
         self.name = name
         self._function = function
         self._statistics = statistics
-        self._truth: list[Any] = []
-        self._answers: dict[Any, Any] = {}
-        self._audited_model: int | None = None
+        self.audited = Audited()
 
     @property
     def metric(self) -> tuple[str, Callable[..., Any]] | None:
@@ -60,18 +68,19 @@ class Judge:
 
     def audit(self, truth: Sequence[Any], answers: Mapping[Any, Any], model: int) -> None:
         """Answers of the model in service to randomly picked samples; those of an earlier model count no more."""
-        if model != self._audited_model:
-            self._truth, self._answers, self._audited_model = [], {}, model
-        self._truth += truth
-        self._answers.update(answers)
+        if model != self.audited.model:
+            self.audited = Audited(model)
+        self.audited.truth += truth
+        self.audited.answers.update(answers)
 
     def audit_metrics(self, model: int) -> AuditMetrics | None:
         """The condition's metric over the audited samples, under each name that a trigger may ask for."""
-        if self._function is None or model != self._audited_model or not self._truth:
+        seen = self.audited
+        if self._function is None or model != seen.model or not seen.truth:
             return None
-        value = _plain(call_metric(self._function, self.name, np.array(self._truth), self._answers))
+        value = _plain(call_metric(self._function, self.name, np.array(seen.truth), seen.answers))
         number = float(value) if isinstance(value, int | float) else None
-        return AuditMetrics(samples=len(self._truth), precision=number, recall=number, f1=number)
+        return AuditMetrics(samples=len(seen.truth), precision=number, recall=number, f1=number)
 
 
 def _plain(value: Any) -> Any:

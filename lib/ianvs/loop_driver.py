@@ -104,29 +104,46 @@ class Turn:
         return "; ".join(reason for decision in self.decisions for reason in decision.reasons)
 
 
+@dataclass
+class Course:
+    """How far the loop has come: the job's state, the stream's time, what each edge serves, which models there are."""
+
+    state: JobState
+    now: datetime
+    serving: dict[str, int | None]
+    versions: set[int]
+
+
 class LoopDriver:
-    """Holds the job's description and state, and lets ``decide`` say what to do."""
+    """Holds the job's description, and lets ``decide`` say what to do. All that changes is in ``course``."""
 
     def __init__(self, spec: JobSpec, start: datetime, edges: int) -> None:
         self.spec = spec
-        self.now = start
-        self.state: JobState = initial_state(start)
-        self._serving: dict[str, int | None] = {f"edge-{number}": INITIAL_MODEL for number in range(1, edges + 1)}
-        self._versions = {INITIAL_MODEL}
+        self.course = Course(
+            state=initial_state(start),
+            now=start,
+            serving={f"edge-{number}": INITIAL_MODEL for number in range(1, edges + 1)},
+            versions={INITIAL_MODEL},
+        )
 
     @property
     def edges(self) -> tuple[str, ...]:
         """Names of the edges."""
-        return tuple(self._serving)
+        return tuple(self.course.serving)
 
     @property
     def champion(self) -> int:
         """Version of the model in service."""
-        return self.state.champion or INITIAL_MODEL
+        return self.course.state.champion or INITIAL_MODEL
+
+    @property
+    def now(self) -> datetime:
+        """The stream's time."""
+        return self.course.now
 
     def wait(self, seconds: float) -> None:
         """Let the stream's time pass."""
-        self.now += timedelta(seconds=seconds)
+        self.course.now += timedelta(seconds=seconds)
 
     def turn(self, work: Work) -> Turn:
         """Look at the trigger once, and see a round that it opens through to its end."""
@@ -135,7 +152,7 @@ class LoopDriver:
         evaluation: Evaluation | None = None
         for number in range(_MAX_TURNS):
             seen = self._observe(work, worker, evaluation)
-            self.state, actions = decide(self.spec, self.state, seen, self.now, automatic=number == 0)
+            self.course.state, actions = decide(self.spec, self.course.state, seen, self.now, automatic=number == 0)
             worker = None
             for action in actions:
                 if isinstance(action, do.EnsureWorker):
@@ -144,9 +161,9 @@ class LoopDriver:
                 else:
                     self._note(action, turn)
             self._deploy(work)
-            if self.state.current is None:
+            if self.course.state.current is None:
                 return turn
-        raise AssertionError(f"round {self.state.current} does not end")
+        raise AssertionError(f"round {self.course.state.current} does not end")
 
     def _observe(self, work: Work, worker: WorkerObservation | None, evaluation: Evaluation | None) -> Observation:
         return Observation(
@@ -155,10 +172,10 @@ class LoopDriver:
             worker=worker,
             evaluation=evaluation,
             edges=tuple(
-                EdgeObservation(name=name, live=True, version=version) for name, version in self._serving.items()
+                EdgeObservation(name=name, live=True, version=version) for name, version in self.course.serving.items()
             ),
             initial_model=INITIAL_MODEL,
-            known_models=frozenset(self._versions),
+            known_models=frozenset(self.course.versions),
         )
 
     def _work(self, action: do.EnsureWorker, work: Work, turn: Turn) -> tuple[WorkerObservation, Evaluation | None]:
@@ -166,7 +183,7 @@ class LoopDriver:
         candidate, evaluation = action.candidate, None
         if action.stage is Stage.TRAINING:
             candidate = work.train(action.round, action.champion, action.parameters)
-            self._versions.add(candidate)
+            self.course.versions.add(candidate)
             turn.candidate = candidate
         else:
             assert candidate is not None
@@ -191,9 +208,9 @@ class LoopDriver:
 
     def _deploy(self, work: Work) -> None:
         """Every edge takes the desired model at once."""
-        desired = self.state.desired_model
-        if desired is not None and any(version != desired for version in self._serving.values()):
-            self._serving = dict.fromkeys(self._serving, desired)
+        desired = self.course.state.desired_model
+        if desired is not None and any(version != desired for version in self.course.serving.values()):
+            self.course.serving = dict.fromkeys(self.course.serving, desired)
             work.deployed(desired)
 
 

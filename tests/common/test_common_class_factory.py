@@ -162,7 +162,7 @@ def test_missing_package_names_the_extra(tmp_path, monkeypatch):
     module.write_text("import a_package_that_nobody_has\n")
     monkeypatch.syspath_prepend(tmp_path)
     ClassFactory.register_lazy(KIND, "Heavy", "sedna_fake_builtin")
-    with pytest.raises(MissingPackageError, match=r"a_package_that_nobody_has.*sedna-il\[train\]"):
+    with pytest.raises(MissingPackageError, match=r"a_package_that_nobody_has.*pip install.*\[train\]"):
         ClassFactory.get_cls(KIND, "Heavy")
 
 

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.edge_twins import JOB, MemoryLink, make_classifier, png
+from sedna.common.audit import is_audited
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.clock import SettableClock
 from sedna.common.errors import ModelError, NotFoundError, UserError
@@ -12,7 +13,7 @@ from sedna.edge.budget import KeepLimits
 from sedna.edge.counters import NotKept
 from sedna.edge.image import decode_image
 from sedna.edge.lease import NoModelError
-from sedna.edge.pipeline import Pipeline, is_audited, miner_input
+from sedna.edge.pipeline import Pipeline, miner_input
 from sedna.edge.protocol import DesiredMiner
 from sedna.edge.slot import ModelSlot
 from sedna.edge.spool import Spool

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge.edge_twins import make_classifier, manifest_of
 from sedna.algorithms.detection.onnx_runtime import OnnxDetector
 from sedna.common.class_factory import ClassFactory, ClassType, UnknownClassError
-from sedna.common.errors import ModelError
+from sedna.common.errors import ModelError, SpecError
 from sedna.common.types import Prediction
 from sedna.edge.image import decode_image
 from sedna.edge.runtime import open_runtime
@@ -33,6 +33,18 @@ class Estimator:
     def predict(self, data):
         assert all(image.shape == (8, 8, 3) for image in data)
         return [self.answer for _ in data]
+
+
+@ClassFactory.register(ClassType.GENERAL, alias="EdgeTestConfigured")
+class Configured(Estimator):
+    """As a user's class with parameters: without them it cannot be made."""
+
+    def __init__(self, scale, class_names=()):
+        self.scale, self.class_names = scale, class_names
+
+    def predict(self, data):
+        assert list(self.class_names) == ["low", "high"]
+        return [[1 - self.scale, self.scale] for _ in data]
 
 
 def estimator(folder: Path, answer: str, *more: str, **changes):
@@ -233,3 +245,18 @@ def test_numbers_are_probabilities_or_a_model_error(values):
 def test_rounding_of_scores_is_forgiven():
     assert detection([[0, 0, 1, 1, 1.0000001, 0]]).boxes[0].score == 1.0
     assert classification([1.0000001, 0.0]).probabilities[0] == 1.0
+
+
+def test_an_estimator_is_made_with_the_parameters_of_its_training(tmp_path):
+    how = {"algorithm": "EdgeTestConfigured", "class_names": ("low", "high"), "parameters": {"scale": 0.75}}
+    (prediction,) = estimator(tmp_path / "m", "None", **how).predict([BLACK])
+    assert prediction.probabilities == (0.25, 0.75)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"scale": 0.5, "depht": 3}], ids=["missing", "unknown"])
+def test_parameters_that_the_registered_class_does_not_take_are_named(tmp_path, parameters):
+    with pytest.raises(
+        SpecError, match=r"parameters of model 1 of .*: EdgeTestConfigured does not take them: .*"
+    ) as caught:
+        estimator(tmp_path / "m", "None", algorithm="EdgeTestConfigured", parameters=parameters)
+    assert "scale" in str(caught.value) or "depht" in str(caught.value)

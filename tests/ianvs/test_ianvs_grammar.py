@@ -113,6 +113,12 @@ def test_unknown_testenv_keys_are_kept(inside: Bench) -> None:
     assert load().notes == ()
 
 
+def test_unknown_dataset_keys_are_kept(inside: Bench) -> None:
+    inside.edit(TESTENV, dataset__calib_dir="./calib")
+    assert load().testenv.dataset.model_extra == {"calib_dir": "./calib"}
+    assert load().notes == ()
+
+
 def test_paths_are_found_beside_the_yaml(inside: Bench, tmp_path: Path) -> None:
     os.chdir(tmp_path)
     inside.edit(JOB, testenv="testenv/testenv.yaml")
@@ -248,6 +254,19 @@ def test_the_key_of_a_case_changes_with_what_decides_its_result(inside: Bench) -
     first, other = (case.key for case in plan(load()))
     assert first != other
     assert plan(load())[0].key == first
-    with (inside.folder / "algorithm" / "reading.py").open("a") as file:
+    course = plan(load())[0].course
+    with (inside.folder / "testenv" / "accuracy.py").open("a") as file:
         file.write("# changed\n")
     assert plan(load())[0].key != first
+    assert plan(load())[0].course != course, "model_eval uses this metric"
+    with (inside.folder / "algorithm" / "reading.py").open("a") as file:
+        file.write("# changed\n")
+    assert len({first, plan(load())[0].key, course, plan(load())[0].course}) == 4
+
+
+def test_the_course_of_a_case_stays_when_a_metric_changes(inside: Bench) -> None:
+    before = plan(load())[0]
+    inside.edit(TESTENV, metrics=[{"name": "samples_transfer_ratio"}])
+    after = plan(load())[0]
+    assert after.key != before.key
+    assert after.course == before.course

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ianvs_bench import Bench
+from sedna.common.types import JobKey
 from sedna.store import FolderStore
-from sedna.store.datasets import DatasetPart
+from sedna.store.datasets import DatasetEntry, DatasetPart, materialise
 from sedna.store.layout import dataset_manifest_key
 
 ONE_RATE = {
@@ -70,6 +71,7 @@ def test_calls_and_environment_are_upstreams(bench: Bench, tmp_path: Path) -> No
         ]
 
     assert (first["outcome"], second["outcome"]) == ("Rejected", "Deployed")
+    assert [note for note in result["notes"] if "the store gets no dataset versions" in note]
     assert trace.read_text().splitlines() == [
         "init ['learning_rate']",
         f"load {start}",
@@ -215,14 +217,21 @@ def test_versions_are_kept_as_in_production(bench: Bench) -> None:
     assert [key.split("/")[3] for key in keys] == ["1", "2", "3"]
     manifest = json.loads(store.get("ianvs/stump-incremental/models/3/manifest.json"))
     assert (manifest["parent"], manifest["round"], manifest["dataset_version"]) == (1, 2, 2)
-    from sedna.common.types import JobKey
-
     key = dataset_manifest_key(JobKey(namespace="ianvs", name="stump-incremental"), 2)
     header, *entries = [json.loads(line) for line in store.get(key).splitlines()]
     assert header["counts"]["train"] == rounds[0]["hard"] + rounds[1]["hard"]
     assert header["counts"]["new_train"] == rounds[1]["hard"]
     assert header["class_names"] == ["0", "1"]
     assert {entry["part"] for entry in entries} == {DatasetPart.TRAIN.value, DatasetPart.EVAL.value}
+    listed = [DatasetEntry.model_validate(entry) for entry in entries]
+    index = bench.folder / "materialised.txt"
+    job = JobKey(namespace="ianvs", name="stump-incremental")
+    assert materialise(store, job, listed, bench.folder / "cache", index, parts=(DatasetPart.TRAIN,)) == (
+        rounds[0]["hard"] + rounds[1]["hard"]
+    )
+    for line in index.read_text().splitlines():
+        name, label = line.split()
+        assert int(float(Path(name).read_text()) > 0.5) == int(label)
 
 
 def with_per_sample_results(bench: Bench) -> None:
@@ -260,3 +269,16 @@ def test_the_gate_looks_at_a_frozen_holdout(bench: Bench) -> None:
     assert second["outcome"] == "Deployed"
     assert re.search(r"hold-out value 0\.\d+ -> 1\.0000 on 40 samples", second["reason"])
     assert "10 judged samples" in second["reason"]
+
+
+def test_pieces_with_an_extra_one_in_front_keep_a_folder_each(bench: Bench) -> None:
+    """fwt_splitting counts its pieces from 0; the rounds, and what each leaves, are counted from 1."""
+    one_case(bench, **distance(9.0))
+    setting = {"train_ratio": 0.8, "splitting_method": "fwt_splitting"}
+    bench.edit("algorithm/incremental.yaml", incremental_learning_data_setting=setting)
+    assert bench.run().returncode == 0
+    rounds = only(bench)["rounds"]
+    assert [(record["piece"], record["inferences"]) for record in rounds] == [("1", 1), ("2", 40), ("test", 40)]
+    (folder,) = bench.workspace.glob("stump_incremental/*")
+    for part in ("output/train", "output/inference/hard_examples"):
+        assert {"1", "2"} <= {path.name for path in (folder / part).iterdir()}

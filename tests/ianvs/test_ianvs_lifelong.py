@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ianvs.grammar import ModuleChoice
+from ianvs.checkpoints import Checkpoints, is_resumable
+from ianvs.data import Dataset
+from ianvs.facts import RoundRecord, Stopwatch
+from ianvs.grammar import Algorithm, DatasetConfig, ModuleChoice, TestEnv
 from ianvs.metrics import transfer
+from ianvs.paradigms import Case, lifelong
 from ianvs.paradigms.lifelong import options_of
+from ianvs.runner.measure import CaseMeter
+from ianvs.usercode import UserCode
 from ianvs_bench import Bench
 from sedna.common.errors import DataError, SpecError
 
@@ -53,7 +60,7 @@ def test_a_method_of_ones_own_is_refused() -> None:
         options_of(ModuleChoice(type="basemodel", name="X", url="x.py", hyperparameters={}))
 
 
-TASKS = {
+TASKS: dict[str, dict[str, Any]] = {
     "data": {
         "kind": "synthetic",
         "num_tasks": 2,
@@ -70,8 +77,8 @@ TASKS = {
 }
 
 
-@pytest.fixture
-def lifelong(bench: Bench) -> Bench:
+@pytest.fixture(name="lifelong_bench")
+def make_lifelong_bench(bench: Bench) -> Bench:
     (bench.folder / "tasks.yaml").write_text(yaml.safe_dump(TASKS))
     testenv = {
         "tasks": {"config": "./tasks.yaml", "options": ["train.batch_size=4"]},
@@ -98,10 +105,10 @@ def write_algorithm(bench: Bench, *methods: str) -> None:
     bench.edit("benchmarkingjob.yaml", test_object__algorithms=entries)
 
 
-def test_every_task_is_tested_before_the_first_and_after_each(lifelong: Bench) -> None:
-    done = lifelong.run()
+def test_every_task_is_tested_before_the_first_and_after_each(lifelong_bench: Bench) -> None:
+    done = lifelong_bench.run()
     assert done.returncode == 0, done.stderr
-    (path,) = lifelong.workspace.glob("ER/*/seed-4/result.json")
+    (path,) = lifelong_bench.workspace.glob("ER/*/seed-4/result.json")
     result = json.loads(path.read_text())
     assert result["status"] == "done", result["failure"]
     matrix = result["metrics"]["MATRIX"]["all"]
@@ -112,18 +119,83 @@ def test_every_task_is_tested_before_the_first_and_after_each(lifelong: Bench) -
     assert [record["piece"] for record in result["rounds"]] == ["0", "1", "2"]
     assert result["cost"]["algorithm_seconds"] > 0
     assert (path.parent / "output" / "all-heatmap.png").read_bytes().startswith(b"\x89PNG")
-    assert Path(lifelong.workspace / "rank" / "report.html").read_text().count("<svg") >= 1
+    assert Path(lifelong_bench.workspace / "rank" / "report.html").read_text().count("<svg") >= 1
 
 
-def test_without_a_task_set_it_is_refused_by_name(lifelong: Bench) -> None:
-    lifelong.edit("testenv/testenv.yaml", tasks=...)
-    done = lifelong.run()
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches a kill."""
+
+
+class Interrupted:
+    """Progress that ends the run at one of its calls."""
+
+    def __init__(self, last: int | None) -> None:
+        self.calls = 0
+        self._last = last
+
+    def step(self, fraction: float, text: str) -> None:
+        self.count()
+
+    def round_done(self, record: RoundRecord) -> None:
+        self.count()
+
+    def go_on(self, records: Sequence[RoundRecord]) -> None: ...
+
+    def count(self) -> None:
+        self.calls += 1
+        if self.calls == self._last:
+            raise Killed
+
+
+def lifelong_case(folder: Path, last: int | None = None) -> tuple[Case, Interrupted]:
+    folder.mkdir(exist_ok=True)
+    tasks = folder.parent / "tasks.yaml"
+    tasks.write_text(yaml.safe_dump({**TASKS, "train": {**TASKS["train"], "epoch_length": 4}}))
+    environment = {"tasks": {"config": str(tasks), "options": ["train.batch_size=4"]}, "metrics": [{"name": "BWT"}]}
+    module = {"type": "basemodel", "name": "ER"}
+    algorithm = Algorithm.model_validate({"name": "er", "paradigm_type": "lifelonglearning", "modules": [module]})
+    watch, progress = Stopwatch(), Interrupted(last)
+    case = Case(
+        output_dir=str(folder),
+        testenv=TestEnv.model_validate(environment),
+        algorithm=algorithm,
+        combination=algorithm.combinations()[0],
+        dataset=Dataset(DatasetConfig(), str(folder)),
+        code=UserCode(),
+        progress=progress,
+        checkpoints=Checkpoints(folder, "k" * 64, CaseMeter(None, watch)),
+        watch=watch,
+    )
+    return case, progress
+
+
+def test_killed_anywhere_it_ends_with_the_same_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_TEST", "")
+    whole, progress = lifelong_case(tmp_path / "whole")
+    expected = lifelong.run(whole).facts
+    assert progress.calls > 8
+    assert len(expected.matrix) == 3
+    resumed = 0
+    for last in range(1, progress.calls + 1):
+        folder = tmp_path / f"at-{last}"
+        with pytest.raises(Killed):
+            lifelong.run(lifelong_case(folder, last)[0])
+        resumed += is_resumable(folder, "k" * 64)
+        found = lifelong.run(lifelong_case(folder)[0]).facts
+        assert found.matrix == expected.matrix, f"killed at call {last}"
+        assert found.rounds == expected.rounds, f"killed at call {last}"
+    assert resumed >= progress.calls - 3
+
+
+def test_without_a_task_set_it_is_refused_by_name(lifelong_bench: Bench) -> None:
+    lifelong_bench.edit("testenv/testenv.yaml", tasks=...)
+    done = lifelong_bench.run()
     assert done.returncode == 1
     assert "testenv.tasks is missing: 'ER' is lifelonglearning" in done.stderr
 
 
-def test_metrics_of_users_are_refused(lifelong: Bench) -> None:
-    lifelong.edit("testenv/testenv.yaml", metrics=[{"name": "accuracy", "url": "./testenv/accuracy.py"}])
-    done = lifelong.run()
+def test_metrics_of_users_are_refused(lifelong_bench: Bench) -> None:
+    lifelong_bench.edit("testenv/testenv.yaml", metrics=[{"name": "accuracy", "url": "./testenv/accuracy.py"}])
+    done = lifelong_bench.run()
     assert done.returncode == 1
     assert "'accuracy' has a url (lifelonglearning knows: MATRIX, BWT, FWT" in done.stderr

@@ -99,6 +99,7 @@ def test_upstream_names_are_served_where_asked_for() -> None:
     core_alias.install()
     try:
         from core.common.constant import ParadigmType  # type: ignore[import-not-found]
+        from core.common.device import device_profile, supports_bf16  # type: ignore[import-not-found]
         from core.common.log import LOGGER  # type: ignore[import-not-found]
         from core.common.utils import get_file_format, parse_kwargs  # type: ignore[import-not-found]
 
@@ -106,6 +107,8 @@ def test_upstream_names_are_served_where_asked_for() -> None:
         assert get_file_format("a/metadata.json") == "jsonforllm"
         assert parse_kwargs(lambda a: a, a=1, b=2) == {"a": 1}
         assert parse_kwargs(lambda **kwargs: kwargs, b=2) == {"b": 2}
+        assert set(device_profile()) == {"device", "name", "capability", "bf16_native", "total_memory_gb"}
+        assert supports_bf16() == device_profile()["bf16_native"]
         assert ParadigmType.INCREMENTAL_LEARNING.value == "incrementallearning"
     finally:
         for name in [name for name in sys.modules if name == "core" or name.startswith("core.")]:

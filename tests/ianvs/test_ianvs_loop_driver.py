@@ -95,7 +95,7 @@ def test_a_rejected_candidate_is_not_served_and_its_successor_starts_from_the_ch
     assert world.trained == [(1, 1), (2, 1)]
     assert (loop.champion, world.served) == (3, [3])
     assert turn.reason == "f1_delta = 0.1000, > 0; model 3 serves on 2 of 2 edges"
-    assert [summary.outcome.value for summary in loop.state.history] == ["Rejected", "Deployed"]
+    assert [summary.outcome.value for summary in loop.course.state.history] == ["Rejected", "Deployed"]
 
 
 def test_a_metric_that_is_no_number_keeps_the_model() -> None:

@@ -7,11 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
-from ianvs_bench import Bench
+from ianvs_bench import Bench, alive, pid_in, wait_for
 
 NEEDS_MODEL = "./algorithm/basemodel.py"
 HEAD = "from sedna.common.class_factory import ClassFactory, ClassType\n"
@@ -165,30 +163,34 @@ def test_every_result_is_there_before_the_next_one_and_resume_adds_the_rest(benc
     assert sorted(row[1] for row in bench.rank()[1:]) == ["quick", "slow"]
 
 
-def pid_in(trace: Path) -> int | None:
-    lines = trace.read_text().splitlines() if trace.exists() else []
-    return next((int(line.split()[1]) for line in lines if line.startswith("pid")), None)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def wait_for(ready: Any, seconds: float = 60) -> Any:
-    """What ``ready`` answers as soon as it is true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := ready():
-            return value
-        time.sleep(0.02)
-    raise AssertionError("waited in vain")
-
-
 def test_a_bad_number_of_jobs_is_refused(bench: Bench) -> None:
     done = bench.run("-f", "benchmarkingjob.yaml", "--jobs", "0")
     assert done.returncode == 1
     assert "--jobs: 0 test cases at a time (1 or more)" in done.stderr
+
+
+def test_test_cases_side_by_side_share_the_cores(bench: Bench) -> None:
+    cores = len(os.sched_getaffinity(0))
+    model = bench.folder / "algorithm" / "basemodel.py"
+    model.write_text(
+        model.read_text().replace(
+            'trace("init", sorted(kwargs))', 'trace("threads", os.environ.get("OMP_NUM_THREADS"))'
+        )
+    )
+    for words, environment, expected in (
+        (("--jobs", "2"), {}, str(max(1, cores // 2))),
+        (("--jobs", "2"), {"OMP_NUM_THREADS": "7"}, "7"),
+        ((), {"OMP_NUM_THREADS": "7"}, "7"),
+    ):
+        trace = bench.folder / "trace"
+        trace.unlink(missing_ok=True)
+        without = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+        done = subprocess.run(
+            [sys.executable, "-m", "ianvs", "-f", "benchmarkingjob.yaml", "--no-report", *words],
+            cwd=bench.folder,
+            env={**without, **environment, "TRACE_FILE": str(trace)},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0
+        assert [line for line in trace.read_text().splitlines() if "threads" in line] == [f"threads {expected}"] * 2

@@ -30,6 +30,7 @@ from sedna.loop import (
 )
 from sedna.loop import actions as do
 from sedna.loop.state import TRANSITIONS
+from sedna.loop.verdict import Decision
 
 Place = tuple[int, Stage, int]
 
@@ -65,6 +66,7 @@ class World:
     closed: dict[int, Outcome] = field(default_factory=dict)
     stages: dict[int, list[Stage | Outcome]] = field(default_factory=dict)
     champions: list[int] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     models: int = 1
     good: bool = True
 
@@ -171,6 +173,8 @@ class World:
                 self.answers[action.id] = action
             case do.SetChampion():
                 self.champions.append(action.version)
+            case do.RecordDecision():
+                self.decisions.append(action.decision)
             case _:
                 pass
 

@@ -237,3 +237,87 @@ def test_between_check_periods_the_trigger_is_not_looked_at(world: World) -> Non
     state, actions = decide(world.spec, world.state, world.observe(), world.now + timedelta(days=1), automatic=False)
     assert state is world.state
     assert actions == ()
+
+
+NIGHT = {"timer": {"start": "01:00", "end": "03:00", "timeZone": "UTC"}}
+
+
+@pytest.fixture
+def by_night() -> World:
+    """It is ten in the morning; models change at night only."""
+    spec = make_spec(
+        trigger={"condition": {"operator": ">=", "threshold": 4, "metric": "num_of_samples"}}, deploy_trigger=NIGHT
+    )
+    made = World(spec, edges={"edge-1": 1})
+    made.tick()
+    to_stage(made, Stage.EVALUATING)
+    made.finish_workers()
+    made.tick()
+    return made
+
+
+def test_a_better_candidate_waits_for_its_window(by_night: World) -> None:
+    for _ in range(3):
+        assert by_night.state.current is not None
+        assert by_night.state.current.stage is Stage.JUDGING
+        assert by_night.state.desired_model == 1
+        by_night.tick(seconds=3600)
+    by_night.tick(seconds=13 * 3600)  # two in the morning
+    assert by_night.state.desired_model == 2
+    run_out(by_night)
+    assert by_night.closed == {1: Outcome.DEPLOYED}
+    assert by_night.stages[1] == [Stage.TRAINING, Stage.EVALUATING, Stage.JUDGING, Stage.DEPLOYING]
+
+
+def test_a_waiting_candidate_is_told_once_with_the_window(by_night: World) -> None:
+    current = by_night.state.current
+    assert current is not None
+    state, actions = decide(by_night.spec, by_night.state, by_night.observe(), by_night.now)
+    assert (state, actions) == (by_night.state, ())
+    told = [entry for entry in by_night.decisions if entry.kind == "deploy"]
+    assert [entry.fire for entry in told] == [False]
+    assert "timer: 10:" in told[0].reasons[-1]
+    assert "outside 01:00-03:00" in told[0].reasons[-1]
+
+
+def test_a_worse_candidate_does_not_wait(by_night: World) -> None:
+    by_night.tick(seconds=16 * 3600)
+    run_out(by_night)
+    by_night.tick(seconds=8 * 3600)
+    by_night.good = False
+    to_stage(by_night, Stage.EVALUATING)
+    run_out(by_night)
+    assert by_night.closed == {1: Outcome.DEPLOYED, 2: Outcome.REJECTED}
+
+
+@pytest.mark.parametrize("version", [None, 2])
+def test_somebody_may_ask_for_the_waiting_candidate(by_night: World, version: int | None) -> None:
+    request = ask(by_night, RoundKind.DEPLOY, version=version)
+    by_night.tick()
+    answer = by_night.answers[request.id]
+    assert (answer.accepted, answer.round) == (True, 1)
+    run_out(by_night)
+    assert by_night.closed == {1: Outcome.DEPLOYED}
+    assert by_night.state.champion == 2
+
+
+def test_a_window_that_is_taken_away_lets_the_candidate_go(by_night: World) -> None:
+    by_night.spec = make_spec(trigger={"condition": {"operator": ">=", "threshold": 4, "metric": "num_of_samples"}})
+    run_out(by_night)
+    assert by_night.closed == {1: Outcome.DEPLOYED}
+
+
+def test_another_model_in_service_ends_the_wait(by_night: World) -> None:
+    by_night.tick(seconds=16 * 3600)
+    run_out(by_night)
+    by_night.tick(seconds=8 * 3600)  # ten again
+    to_stage(by_night, Stage.EVALUATING)
+    by_night.finish_workers()
+    by_night.tick()
+    assert by_night.state.current is not None
+    assert by_night.state.current.candidate == 3
+    request = ask(by_night, RoundKind.DEPLOY, version=1)
+    by_night.tick()
+    assert by_night.answers[request.id].accepted
+    assert by_night.state.champion == 1
+    assert by_night.closed == {1: Outcome.DEPLOYED, 2: Outcome.REJECTED, 3: Outcome.DEPLOYED}

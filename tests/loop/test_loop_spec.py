@@ -133,6 +133,8 @@ def test_dataset_and_model_validate() -> None:
         ("spec.trainSpec.trigger.condition.metric", "num_of_sample", "num_of_samples"),
         ("spec.deploySpec.trigger.condition.metric", "precision[-1]", "index of 0 or more"),
         ("spec.deploySpec.trigger.condition.metric", "precision[0", "index of 0 or more"),
+        ("spec.deploySpec.trigger.cooldownSeconds", 60, "takes condition and timer, not cooldownSeconds"),
+        ("spec.deploySpec.trigger.any", [{}], "takes condition and timer, not any"),
         ("spec.trainSpec.template.spec.containers", [], "at least one container"),
         ("spec.deploySpec.model.pollPeriodSeconds", 0, "greater than or equal to 1"),
         ("spec.trainSpec.trigger.chekPeriodSeconds", 60, "Extra inputs"),

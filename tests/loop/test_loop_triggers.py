@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedna.loop import AuditMetrics, Observation, SampleCounts, evaluate_trigger, initial_state, part_of
+from sedna.loop import AuditMetrics, Observation, SampleCounts, evaluate_trigger, initial_state
 from sedna.loop.conditions import Condition
 from sedna.loop.spec import Trigger
 from sedna.loop.state import JobState
@@ -164,12 +164,6 @@ def test_metric_reading(metric: str, expected: float | None) -> None:
     metrics = {"scalar": 0.3, "list": (0.2, 0.6), "empty": ()}
     value = Condition(operator=">", threshold=0, metric=metric).read(metrics)
     assert value == (None if expected is None else pytest.approx(expected))
-
-
-@given(share=st.floats(0.01, 0.99), count=st.integers(1, 400))
-def test_split_keeps_its_share_in_every_prefix(share: float, count: int) -> None:
-    train = sum(part_of(ordinal, share) == "train" for ordinal in range(count))
-    assert abs(train - count * share) <= 1
 
 
 @given(

@@ -35,10 +35,9 @@ from sedna.common.errors import (
     SpecError,
     StorageFullError,
     StoreUnavailableError,
-    TooLargeError,
 )
 from sedna.store import ObjectStore, S3Settings
-from sedna.store.base import NoBucketError
+from sedna.store.base import NoBucketError, ObjectLimitError
 from sedna.store.s3 import S3Store
 
 __all__ = ["faulty_s3"]
@@ -124,7 +123,7 @@ def test_no_call_waits_for_ever(faulty_s3: FaultyS3, name: str) -> None:
         (answer(404, "NoSuchBucket"), NoBucketError, "create it"),
         (answer(404, "NoSuchKey"), NotFoundError, "no such object"),
         (answer(400, "AuthorizationHeaderMalformed"), SpecError, "region"),
-        (answer(413, "EntityTooLarge"), TooLargeError, "413"),
+        (answer(413, "EntityTooLarge"), ObjectLimitError, "413.*raise the limit"),
         (answer(403, "QuotaExceeded"), StorageFullError, "quota"),
         (answer(507, "XMinioStorageFull"), StorageFullError, "free space"),
         (answer(400, "RequestTimeout"), StoreUnavailableError, "400"),

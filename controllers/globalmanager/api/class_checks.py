@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from globalmanager.api.key_paths import Mistake, closest, shown
+from globalmanager.api.module_checks import ModuleCheck
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import UserError
 from sedna.loop.spec import Algorithm, HardExampleMining, JobSpec
@@ -13,14 +14,18 @@ from sedna.loop.spec import Algorithm, HardExampleMining, JobSpec
 __all__ = ["check_classes"]
 
 
-def check_classes(spec: JobSpec) -> Iterator[Mistake]:
-    """Names that nothing is registered under, and parameters that a miner refuses.
+def check_classes(spec: JobSpec, modules: ModuleCheck) -> Iterator[Mistake]:
+    """Names that nothing is registered under, files that do not bring them, and parameters that a miner refuses.
 
-    Classes of containers and of a user's module cannot be known here and are left to the worker.
+    Classes of containers cannot be known here.
     """
     for section, algorithm in (("trainSpec", spec.train_spec.algorithm), ("evalSpec", spec.eval_spec.algorithm)):
-        if algorithm is not None and algorithm.module is None:
+        if algorithm is None:
+            continue
+        if algorithm.module is None:
             yield from _algorithm(section, algorithm)
+        else:
+            yield from modules.mistakes(("spec", section, "algorithm"), algorithm, spec.class_names)
     if spec.deploy_spec.template is None:
         yield from _miner(spec.deploy_spec.hard_example_mining)
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-__all__ = ["Document", "Mistake", "as_mistake", "closest", "shown", "with_nodes"]
+__all__ = ["Document", "Location", "Mistake", "as_mistake", "closest", "shown", "with_nodes"]
 
 Location = tuple[int | str, ...]
 

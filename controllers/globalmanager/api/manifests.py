@@ -16,11 +16,14 @@ from pydantic import ValidationError
 import sedna.algorithms  # noqa: F401  (names of the built-in miners and algorithms)
 from globalmanager.api import key_paths
 from globalmanager.api.class_checks import check_classes
+from globalmanager.api.module_checks import ModuleCheck
 from sedna.common.errors import NotFoundError, SpecError, TooLargeError
 from sedna.common.yaml12 import load_yaml_all
 from sedna.loop.spec import API_VERSION, KINDS, IncrementalLearningJob, Resource
 
 __all__ = ["MAX_BYTES", "Finding", "ManifestError", "parse_manifests", "read_manifests"]
+
+_AS_THE_SERVICE = ModuleCheck()
 
 MAX_BYTES = 4 << 20
 """Longest text of descriptions; a job has some kilobytes."""
@@ -56,8 +59,11 @@ class ManifestError(SpecError):
         super().__init__(first.message + more, where=first.where, hint=first.hint)
 
 
-def read_manifests(path: Path) -> tuple[Resource, ...]:
+def read_manifests(path: Path, *, try_modules: bool = False) -> tuple[Resource, ...]:
     """The resources described in a file.
+
+    Args:
+        try_modules: see `ModuleCheck`.
 
     Raises:
         NotFoundError: there is no such file.
@@ -69,14 +75,15 @@ def read_manifests(path: Path) -> tuple[Resource, ...]:
             data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotFoundError("no such file", where=str(path), hint="a YAML or JSON file") from error
-    return parse_manifests(data, str(path))
+    return parse_manifests(data, str(path), ModuleCheck(path.absolute().parent, try_modules))
 
 
-def parse_manifests(text: bytes, source: str) -> tuple[Resource, ...]:
+def parse_manifests(text: bytes, source: str, modules: ModuleCheck = _AS_THE_SERVICE) -> tuple[Resource, ...]:
     """The resources described in YAML (several documents) or JSON (an object, a list, or kind List).
 
     Args:
         source: what findings call the text: its path, or "body".
+        modules: how the files of users' algorithms are looked at.
 
     Raises:
         ManifestError: with every mistake found, each with its line (YAML) and key path.
@@ -87,7 +94,7 @@ def parse_manifests(text: bytes, source: str) -> tuple[Resource, ...]:
     resources: list[Resource] = []
     findings: list[Finding] = []
     for document in _documents(text, source):
-        resource, mistakes = _resource(document.content)
+        resource, mistakes = _resource(document.content, modules)
         findings += [
             Finding(source, document.line_of(mistake.loc), document.key_of(mistake.loc), mistake.message, mistake.hint)
             for mistake in mistakes
@@ -142,7 +149,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _resource(content: Any) -> tuple[Resource | None, list[key_paths.Mistake]]:
+def _resource(content: Any, modules: ModuleCheck) -> tuple[Resource | None, list[key_paths.Mistake]]:
     """One document as a resource, or what is wrong with it."""
     kinds = ", ".join(KINDS)
     if not isinstance(content, dict):
@@ -162,7 +169,7 @@ def _resource(content: Any) -> tuple[Resource | None, list[key_paths.Mistake]]:
     except ValidationError as error:
         return None, [key_paths.as_mistake(model, problem) for problem in error.errors(include_url=False)]
     if isinstance(resource, IncrementalLearningJob):
-        return resource, list(check_classes(resource.spec))
+        return resource, list(check_classes(resource.spec, modules))
     return resource, []
 
 

@@ -48,7 +48,8 @@ def add(session: Session, job_id: int, decision: Decision, kept: int) -> None:
     )
     session.add(row)
     session.flush()
-    if row.id % _PRUNE_EVERY == 0:
+    # Ids are of all jobs together: whether this job's ids have passed a multiple, not whether they hit one.
+    if newest is not None and row.id // _PRUNE_EVERY != newest.id // _PRUNE_EVERY:
         prune(session, job_id, kept)
 
 

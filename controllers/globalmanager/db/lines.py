@@ -1,13 +1,17 @@
-"""Which lines of a watched dataset a job has seen, by content: counting them would miss a rewritten file."""
+"""Which lines of a watched dataset a job has seen, by content: counting them would miss a rewritten file.
+
+Of every image that a file names it is kept which line was taken last, since a file may go back to an earlier one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from globalmanager.db.tables import ImportedLine
+from globalmanager.db.tables import ImportedImage, ImportedLine
 
 _BATCH = 500  # below the limit of bound parameters of every database
 
@@ -34,6 +38,34 @@ def put(session: Session, job_id: int, holdout: bool, digest: str, error: str | 
     changed = row.error != error
     row.error = error
     return changed
+
+
+def taken(session: Session, job_id: int, holdout: bool, names: Collection[str]) -> dict[str, str]:
+    """Of these images, the line that was taken last, by the image's name; absent where none was."""
+    by_hash = {_hash(name): name for name in names}
+    hashes = list(by_hash)
+    found: dict[str, str] = {}
+    for start in range(0, len(hashes), _BATCH):
+        query = select(ImportedImage.name_sha256, ImportedImage.line_sha256).where(
+            ImportedImage.job_id == job_id,
+            ImportedImage.holdout == holdout,
+            ImportedImage.name_sha256.in_(hashes[start : start + _BATCH]),
+        )
+        found.update((by_hash[name], line) for name, line in session.execute(query))
+    return found
+
+
+def take(session: Session, job_id: int, holdout: bool, name: str, digest: str) -> None:
+    """Note that an image was labelled by this line."""
+    row = session.get(ImportedImage, (job_id, holdout, _hash(name)))
+    if row is None:
+        session.add(ImportedImage(job_id=job_id, holdout=holdout, name_sha256=_hash(name), line_sha256=digest))
+    else:
+        row.line_sha256 = digest
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def bad(session: Session, job_id: int) -> int:

@@ -15,7 +15,8 @@ from sedna.common.errors import ConflictError
 _FOLDER = Path(__file__).parent / "migrations"
 
 
-def _config(connection: Connection | None = None) -> Config:
+def config_for(connection: Connection | None = None) -> Config:
+    """Alembic's configuration; commands work on ``connection``, inside its transaction."""
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -24,7 +25,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 def head_revision() -> str | None:
     """The newest schema that this program knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return ScriptDirectory.from_config(config_for()).get_current_head()
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -38,7 +39,7 @@ def upgrade(connection: Connection) -> None:
     Raises:
         ConflictError: the database is at a schema that this program does not know.
     """
-    directory = ScriptDirectory.from_config(_config())
+    directory = ScriptDirectory.from_config(config_for())
     current = current_revision(connection)
     if current == directory.get_current_head():
         return
@@ -50,4 +51,4 @@ def upgrade(connection: Connection) -> None:
             where="database",
             hint="a newer version wrote it: install that version, or restore a backup",
         )
-    command.upgrade(_config(connection), "head")
+    command.upgrade(config_for(connection), "head")

@@ -22,6 +22,8 @@ from sedna.loop.audit import audit_metrics, count_sample
 from sedna.loop.observation import AuditMetrics, SampleCounts
 from sedna.loop.split import part_of
 
+_BATCH = 500  # below the limit of bound parameters of every database
+
 _IS_AUDIT = Sample.picked == literal_column("'audit'")
 """Spelt out: a bound value could not be seen to match the condition of the index on audited samples."""
 
@@ -202,8 +204,12 @@ def exists(session: Session, job_id: int, sample_id: str) -> bool:
 
 def by_source(session: Session, job_id: int, sources: Sequence[str]) -> dict[str, str]:
     """Sample ids by the file name they were imported from."""
-    query = select(Sample.source, Sample.sample_id).where(Sample.job_id == job_id, Sample.source.in_(sources))
-    return {source: sample for source, sample in session.execute(query) if source is not None}
+    found: dict[str, str] = {}
+    for start in range(0, len(sources), _BATCH):
+        wanted = sources[start : start + _BATCH]
+        query = select(Sample.source, Sample.sample_id).where(Sample.job_id == job_id, Sample.source.in_(wanted))
+        found.update((source, sample) for source, sample in session.execute(query) if source is not None)
+    return found
 
 
 def list_page(

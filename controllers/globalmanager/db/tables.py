@@ -152,6 +152,17 @@ class ImportedLine(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class ImportedImage(Base):
+    """An image that a watched dataset names, by the sha256 of that name, and the line that labelled it last."""
+
+    __tablename__ = "imported_images"
+
+    job_id: Mapped[int] = _job_key(primary_key=True)
+    holdout: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    name_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    line_sha256: Mapped[str] = mapped_column(String(64))
+
+
 class DatasetVersion(Base):
     """What round ``round`` saw: every label up to ``label_seq``. The manifest follows from that."""
 

@@ -106,12 +106,27 @@ def ended(
     usage: WorkerUsage | None,
     now: datetime,
 ) -> None:
-    """Its result is final."""
+    """Its result is final. The evaluation in the object store has the results per sample; they need not stay here."""
     row = session.get_one(Worker, worker_id)
+    row.report = without_rows(row.report)
     row.phase, row.exit_code, row.error, row.retryable = phase.value, exit_code, error, retryable
     row.usage = None if usage is None else usage.model_dump(mode="json")
     row.ended_at = now
     session.flush()
+
+
+def without_rows(report: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A report without its results per sample: what is left of it when its worker has ended."""
+    if report is None or not isinstance(report.get("results"), list):
+        return report
+    return {**report, "results": [_summary(result) for result in report["results"]]}
+
+
+def _summary(result: dict[str, Any]) -> dict[str, Any]:
+    metrics = result.get("metrics")
+    if not isinstance(metrics, dict):
+        return result
+    return {**result, "metrics": {name: value for name, value in metrics.items() if name != "per_sample"}}
 
 
 def _select(session: Session, job_id: int, number: int, stage: Stage, attempt: int) -> Worker | None:

@@ -1,6 +1,7 @@
 """Watch the Dataset of a job: every new line becomes a labelled sample, whatever happened to the file in between.
 
-Lines are known by content, so appending, rewriting, rotating and shrinking a file all do the right thing. A line whose
+Lines are known by content, so appending, rewriting, rotating and shrinking a file all do the right thing. Of several
+lines about one image the last one counts. A line whose
 image is missing or damaged is told once and tried again at every check; the others go in.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -50,6 +52,7 @@ class _Watched:
     checked_at: datetime | None = None
     reading: str = ""
     folder: SourceFolder | None = None
+    name: str = ""
     pending: deque[Item] = field(default_factory=deque)
 
 
@@ -86,6 +89,8 @@ class DatasetWatch:
     def _file(self, holdout: bool, url: str) -> _Watched:
         known = self._files.get(holdout)
         if known is None or known.url != url:
+            if known is not None and known.folder is not None:
+                known.folder.close()
             known = self._files[holdout] = _Watched(url, holdout)
         return known
 
@@ -110,16 +115,39 @@ def _period(job: JobRow) -> timedelta:
 
 def _read(tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> None:
     where = f"Dataset {job.key.namespace}/{job.spec.dataset.name}: {'holdoutUrl' if file.holdout else 'url'}"
-    file.folder, name = open_source(file.url, where)
-    data = file.folder.read(name, MAX_INDEX_BYTES)
+    if file.folder is None:  # once: a store has connections
+        file.folder, file.name = open_source(file.url, where, tools.settings.s3)
+    data = file.folder.read(file.name, MAX_INDEX_BYTES)
     reading = f"{hashlib.sha256(data).hexdigest()} {spec.format} {job.spec.class_names}"
     with tools.db.read() as session:
         if reading == file.reading and lines.bad(session, job.id) == 0:
             return
-        items = list(read_items(data, spec.format, job.spec.class_names, file.url))
+        items = read_items(data, spec.format, job.spec.class_names, file.url)
         known = lines.known(session, job.id, file.holdout, [item.digest for item in items])
+        taken = lines.taken(session, job.id, file.holdout, {item.name for item in items})
     file.reading = reading
-    file.pending.extend(item for item in items if known.get(item.digest, "never seen") is not None)
+    file.pending.extend(_to_take(items, known, taken))
+
+
+def _to_take(items: Sequence[Item], known: Mapping[str, str | None], taken: Mapping[str, str]) -> Iterator[Item]:
+    """What is new in the file, or could not be used before.
+
+    A line that was used before is new again where the file has gone back to it: another line about the same image was
+    taken since, and is not the last one any more.
+
+    Args:
+        known: lines seen before, each with its error.
+        taken: by image, the line that was taken last.
+    """
+    last = {item.name: item.digest for item in items if known.get(item.digest, "never seen") is None}
+    renewed = set()
+    for item in items:
+        if item.digest not in known:
+            renewed.add(item.name)
+        gone_back = last.get(item.name) == item.digest and taken.get(item.name, item.digest) != item.digest
+        unusable = known.get(item.digest) is not None
+        if item.digest not in known or unusable or gone_back or item.name in renewed:
+            yield item
 
 
 def _take(tools: Tools, job: JobRow, file: _Watched, batch: list[Item]) -> None:
@@ -136,6 +164,8 @@ def _take(tools: Tools, job: JobRow, file: _Watched, batch: list[Item]) -> None:
 def _prepare(tools: Tools, job: JobRow, folder: SourceFolder, item: Item) -> _Ready:
     """Read and check one image and put it into the store; what is wrong with it alone does not stop the others."""
     try:
+        if item.fault is not None:
+            raise item.fault
         image = folder.read(item.name, tools.settings.max_image_bytes)
         facts = inspect_image(image, item.name)
         annotation = item.annotate(facts.width, facts.height)
@@ -169,9 +199,10 @@ def _insert(session: Session, job: JobRow, file: _Watched, one: _Ready, now: dat
         else:
             author = f"dataset/{job.spec.dataset.name}"
             samples.add_label(session, job.id, one.record.sample_id, one.annotation, author, now)
+            lines.take(session, job.id, file.holdout, one.item.name, one.item.digest)
     news = lines.put(session, job.id, file.holdout, one.item.digest, one.error)
     if problem is not None and news:
-        text = f"{one.item.where}: {problem}"
+        text = problem if problem.startswith(one.item.where) else f"{one.item.where}: {problem}"
         data: dict[str, JsonValue] = {"name": one.item.name, "holdout": file.holdout}
         events.add(session, job.id, "SampleProblem", text, now, level="warning", data=data)
     return problem is None

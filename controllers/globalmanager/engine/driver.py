@@ -15,6 +15,7 @@ from globalmanager.engine.observing import Snapshot, observe
 from globalmanager.engine.records import store
 from globalmanager.engine.results import load_evaluation, look_after
 from globalmanager.engine.retiring import retire
+from globalmanager.engine.tidying import tidy
 from globalmanager.engine.tools import Tools
 from sedna.common.errors import TemporaryError, UserError
 from sedna.loop.actions import EnsureWorker, StopWorker
@@ -47,6 +48,7 @@ class JobDriver:
     retries: dict[str, _Retry] = field(default_factory=dict)
     has_model: bool = False
     noted: tuple[str | None] | None = None
+    tidied: tuple[int, datetime | None] | None = None
 
     def drive(self, tools: Tools) -> bool:
         """Bring the job as far as it goes now. Returns whether it wants another look at once.
@@ -59,12 +61,24 @@ class JobDriver:
             job = jobs.by_id(session, self.job_id)
         if job.deleted_at is not None:
             retire(tools, job)
+            self._tidy(tools)
             return False
         more = self._chores(tools, job)
-        for _ in range(_MAX_PASSES):
-            if not self._pass(tools):
-                break
+        passes = 0
+        while passes < _MAX_PASSES and self._pass(tools):
+            passes += 1
+        if passes or self.tidied is None:
+            self._tidy(tools)
         return more
+
+    def _tidy(self, tools: Tools) -> None:
+        """After every round, and once after a start, for the rounds that ended before it."""
+        with tools.db.read() as session:
+            job = jobs.by_id(session, self.job_id)
+        mark = (job.state.next_round, job.deleted_at)
+        if job.state.current is None and mark != self.tidied:
+            tidy(tools, job)
+            self.tidied = mark
 
     @property
     def problems(self) -> tuple[str, ...]:

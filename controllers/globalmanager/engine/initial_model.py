@@ -1,16 +1,15 @@
-"""The first model of a job: what its ``initialModel`` names becomes version 1."""
+"""The first model of a job: what its ``deploySpec.model`` names is in service at the start, as version 1."""
 
 from __future__ import annotations
 
 import shutil
 
-from globalmanager.db import events, models, resources
+from globalmanager.db import events, models
 from globalmanager.db.values import JobRow
+from globalmanager.engine.described import model_spec
 from globalmanager.engine.publishing import publish
 from globalmanager.engine.sources import open_source
 from globalmanager.engine.tools import Tools
-from sedna.common.types import JobKey
-from sedna.loop.spec import ModelSpec
 
 
 def publish_initial_model(tools: Tools, job: JobRow) -> None:
@@ -20,12 +19,8 @@ def publish_initial_model(tools: Tools, job: JobRow) -> None:
         UserError: the model cannot be read as it is.
         TemporaryError: a store does not answer, or is full.
     """
-    key = JobKey(namespace=job.key.namespace, name=job.spec.initial_model.name)
-    with tools.db.read() as session:
-        row = resources.get(session, "Model", key)
-    spec = ModelSpec.model_validate(row.spec)
-    where = f"Model {key}: spec.url"
-    folder, name = open_source(spec.url, where)
+    spec, where = model_spec(tools, job, job.spec.deploy_spec.model.name)
+    folder, name = open_source(spec.url, where, tools.settings.s3)
     staging = tools.job_dir(job) / "initial-model"
     try:
         source = folder.fetch(name, staging)
@@ -36,11 +31,13 @@ def publish_initial_model(tools: Tools, job: JobRow) -> None:
             source,
             entry=source.name if source.is_file() else "",
             created_at=tools.now(),
+            algorithm=job.spec.train_spec.algorithm,
             model_format=spec.format,
             note=f"initial model, from {spec.url}",
         )
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        folder.close()
     with tools.write() as session:
         published.insert(session, job.id, tools.now())
         files = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in published.manifest.files)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from globalmanager.db import datasets, models, rounds
+from globalmanager.db import datasets, pool, rounds
 from globalmanager.db.values import DatasetVersionRow, JobRow
+from globalmanager.engine.described import baseline_path, model_path, model_spec, start_path
 from globalmanager.engine.tools import Tools
 from globalmanager.runtimes.base import Kind, WorkerSpec
+from sedna.common.atomic import write_atomic
 from sedna.loop.actions import EnsureWorker
 from sedna.loop.spec import Algorithm, Limits
 from sedna.loop.state import Stage
@@ -24,11 +27,13 @@ from sedna.store.datasets import (
     read_dataset,
     write_dataset,
 )
-from sedna.store.materialise import materialise
-from sedna.store.models import fetch_model, load_manifest
+from sedna.store.materialise import materialise, materialise_unlabelled
+from sedna.store.models import load_manifest
 
 REPORT = "report.json"
 OUTPUT = "model"
+ALGORITHM = "algorithm.json"
+CHECKPOINTS = "checkpoints-"
 
 HOST_ROOT = "/"
 """Upstream's workers cut ``DATA_PATH_PREFIX``, where a container has the host's folders, from the paths they report. A
@@ -107,15 +112,6 @@ def evaluation_samples(dataset: DatasetManifest, history: int) -> EvaluationSamp
     )
 
 
-def model_path(tools: Tools, job: JobRow, version: int) -> Path:
-    """A local copy of a model version, verified: the file that a worker opens, or the folder."""
-    with tools.db.read() as session:
-        row = models.get(session, job.id, version)
-    folder = tools.model_dir(job, version)
-    fetch_model(tools.store, load_manifest(tools.store, job.key, version), folder)
-    return folder / row.entry if row.entry else folder
-
-
 def train_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec:
     """The training worker of an attempt, with everything it needs in place."""
     index = folder / "train.txt"
@@ -124,16 +120,52 @@ def train_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folde
     output = folder / OUTPUT
     output.mkdir(exist_ok=True)
     # Attempts of a round share checkpoints, unless the model to start from was replaced in between.
-    checkpoints = tools.job_dir(job) / str(effect.round) / f"checkpoints-{effect.champion}"
+    checkpoints = tools.job_dir(job) / str(effect.round) / f"{CHECKPOINTS}{effect.champion}"
     checkpoints.mkdir(exist_ok=True)
     env = _environment(tools, job, name, folder, index) | {
         "TRAIN_DATASET_URL": str(index),
-        "BASE_MODEL_URL": str(model_path(tools, job, effect.champion)),
+        "BASE_MODEL_URL": str(start_path(tools, job, effect.champion)),
         "MODEL_URL": str(output),
         "CHECKPOINT_DIR": str(checkpoints),
     }
     spec = job.spec.train_spec
-    return _spec(job, effect, name, folder, "train", env, spec.algorithm, spec.template, spec.limits)
+    if spec.unlabelled_samples:
+        env["UNLABELLED_DATASET_URL"] = str(_unlabelled_index(tools, job, effect.round))
+    algorithm = spec.algorithm and _fixed(folder, _with(spec.algorithm, effect.parameters))
+    return _spec(job, effect, name, folder, "train", env, algorithm, spec.template, spec.limits)
+
+
+def _with(algorithm: Algorithm, parameters: Mapping[str, JsonValue]) -> Algorithm:
+    return algorithm.model_copy(update={"parameters": {**algorithm.parameters, **parameters}})
+
+
+def _fixed(folder: Path, algorithm: Algorithm) -> Algorithm:
+    """What an attempt trains with, from its first preparation on: the job may be edited while its worker runs."""
+    path = folder / ALGORITHM
+    if not path.exists():
+        write_atomic(path, algorithm.model_dump_json(by_alias=True).encode())
+    return Algorithm.model_validate_json(path.read_bytes())
+
+
+def trained_with(job: JobRow, folder: Path) -> Algorithm | None:
+    """The algorithm of the training worker that had this folder; None for a user's own program."""
+    path = folder / ALGORITHM
+    return Algorithm.model_validate_json(path.read_bytes()) if path.exists() else job.spec.train_spec.algorithm
+
+
+def _unlabelled_index(tools: Tools, job: JobRow, number: int) -> Path:
+    """The samples without a label that a round learns from, chosen once: a further attempt goes on from checkpoints
+    that know them."""
+    index = tools.job_dir(job) / str(number) / "unlabelled.txt"
+    if index.exists():
+        paths = [Path(line) for line in index.read_text().splitlines()]
+        chosen = [(path.stem, path.suffix.removeprefix(".")) for path in paths]
+    else:
+        with tools.db.read() as session:
+            found = pool.newest(session, job.id, job.spec.train_spec.unlabelled_samples)
+        chosen = [(sample.sample_id, sample.extension) for sample in found]
+    materialise_unlabelled(tools.store, job.key, chosen, tools.image_dir, index)
+    return index
 
 
 def eval_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec | None:
@@ -147,10 +179,24 @@ def eval_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder
     index = folder / "test.txt"
     entries = [entry for entry in dataset.entries if entry.sample_id in wanted]
     materialise(tools.store, job.key, entries, tools.image_dir, index)
-    pair = [str(model_path(tools, job, version)) for version in (effect.candidate, effect.champion)]
+    served = model_spec(tools, job, job.spec.deploy_spec.model.name)[0].format
+    candidate = model_path(tools, job, effect.candidate, served)
+    pair = (str(candidate), str(baseline_path(tools, job, effect.champion)))
     env = _environment(tools, job, name, folder, index) | {"TEST_DATASET_URL": str(index), "MODEL_URLS": ";".join(pair)}
     spec = job.spec.eval_spec
-    return _spec(job, effect, name, folder, "eval", env, job.spec.evaluation_algorithm, spec.template, spec.limits)
+    algorithm = _evaluator(tools, job, effect)
+    return _spec(job, effect, name, folder, "eval", env, algorithm, spec.template, spec.limits)
+
+
+def _evaluator(tools: Tools, job: JobRow, effect: EnsureWorker) -> Algorithm | None:
+    """Without one of its own, an evaluation opens the candidate as edges will: with what it was trained with."""
+    algorithm = job.spec.evaluation_algorithm
+    if algorithm is None or job.spec.eval_spec.algorithm is not None:
+        return algorithm and _with(algorithm, effect.parameters)
+    assert effect.candidate is not None, "an evaluation has a candidate"
+    candidate = load_manifest(tools.store, job.key, effect.candidate)
+    recorded = candidate.parameters if candidate.algorithm == algorithm.name else {}
+    return _with(algorithm, {**recorded, **effect.parameters})
 
 
 def _environment(tools: Tools, job: JobRow, name: str, folder: Path, index: Path) -> dict[str, str]:
@@ -182,7 +228,7 @@ def _spec(
     limits: Limits,
 ) -> WorkerSpec:
     if algorithm is not None:
-        env = env | _algorithm(algorithm, effect.parameters)
+        env = env | _algorithm(algorithm)
     return WorkerSpec(
         name=name,
         job=job.key,
@@ -198,11 +244,8 @@ def _spec(
     )
 
 
-def _algorithm(algorithm: Algorithm, for_this_round: dict[str, JsonValue]) -> dict[str, str]:
-    env = {
-        "ALGORITHM": algorithm.name,
-        "ALGORITHM_PARAMETERS": json.dumps({**algorithm.parameters, **for_this_round}),
-    }
+def _algorithm(algorithm: Algorithm) -> dict[str, str]:
+    env = {"ALGORITHM": algorithm.name, "ALGORITHM_PARAMETERS": json.dumps(algorithm.parameters)}
     return env if algorithm.module is None else env | {"ALGORITHM_MODULE": algorithm.module}
 
 

@@ -11,6 +11,7 @@ from globalmanager.db import models
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from globalmanager.engine.tools import Tools
+from sedna.loop.spec import Algorithm
 from sedna.store.models import ModelManifest, Runtime, publish_model
 
 _WEIGHTS = (".safetensors", ".pt", ".pth")
@@ -60,14 +61,19 @@ def publish(
     *,
     entry: str,
     created_at: datetime,
+    algorithm: Algorithm | None,
     model_format: str = "",
     parent: int | None = None,
     round_number: int | None = None,
     dataset_version: int | None = None,
     metrics: Mapping[str, float | Sequence[float]] | None = None,
     note: str = "",
+    entries: Mapping[str, str] | None = None,
 ) -> Published:
     """Store a model version; the same call after a crash finds what it stored.
+
+    Args:
+        algorithm: what opens it, with its parameters; None = a user's own program made it.
 
     Raises:
         UserError: the files or the description are not what a model is.
@@ -75,7 +81,6 @@ def publish(
     """
     names = [source.name] if source.is_file() else sorted(path.name for path in source.rglob("*") if path.is_file())
     runtime = runtime_of(names)
-    algorithm = job.spec.train_spec.algorithm
     suffix = Path(entry or names[0]).suffix.lstrip(".")
     manifest = publish_model(
         tools.store,
@@ -91,6 +96,8 @@ def publish(
         dataset_version=dataset_version,
         class_names=job.spec.class_names,
         metrics=metrics,
+        parameters=algorithm.parameters if algorithm is not None else None,
+        entries=entries,
         note=note,
     )
     return Published(manifest, entry)

@@ -11,7 +11,8 @@ from pydantic import JsonValue, ValidationError
 
 from globalmanager.db import events, models, rounds, workers
 from globalmanager.db.values import JobRow, WorkerRow, WorkerUsage
-from globalmanager.engine.inputs import OUTPUT, REPORT, dataset_of, evaluation_samples
+from globalmanager.engine.described import forms_of
+from globalmanager.engine.inputs import OUTPUT, REPORT, dataset_of, evaluation_samples, trained_with
 from globalmanager.engine.publishing import publish
 from globalmanager.engine.reports import WorkerReport, read_report
 from globalmanager.engine.tools import Tools
@@ -132,6 +133,8 @@ def _take_model(tools: Tools, job: JobRow, row: WorkerRow, report: WorkerReport,
         model_format=str(result.get("format") or ""),
         note=f"trained in round {row.round}",
         created_at=row.created_at,
+        algorithm=trained_with(job, _folder(tools, job, row)),
+        entries=forms_of(output, report.results or ()),
     )
     with _ended(tools, job, row, status, f"candidate {version} is stored") as session:
         published.insert(session, job.id, tools.now())

@@ -7,6 +7,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from sedna.common.errors import AuthError, DataError, NotFoundError, SpecError, TooLargeError
+from sedna.store import S3Settings
 from sedna.store.base import ObjectStore
 from sedna.store.urls import open_store
 
@@ -27,6 +28,10 @@ class SourceFolder(Protocol):
 
     def fetch(self, name: str, staging: Path) -> Path:
         """A file or folder as a local path: where it is, or a copy below ``staging``. Raises as `read`."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
         ...
 
 
@@ -50,6 +55,9 @@ class LocalFolder:
         if not path.exists():
             raise NotFoundError("there is no such file or folder", where=str(path))
         return path
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
 
 
 class StoreFolder:
@@ -78,9 +86,15 @@ class StoreFolder:
             raise NotFoundError("there is no such object, and nothing below it", where=f"{self._store.url}/{name}")
         return target
 
+    def close(self) -> None:
+        self._store.close()
 
-def open_source(url: str, where: str) -> tuple[SourceFolder, str]:
+
+def open_source(url: str, where: str, s3: S3Settings | None = None) -> tuple[SourceFolder, str]:
     """The folder of ``url`` and the name in it.
+
+    Args:
+        s3: for s3 addresses; None = from the environment.
 
     Raises:
         SpecError: the URL is relative, or of a kind that this service does not read.
@@ -90,7 +104,7 @@ def open_source(url: str, where: str) -> tuple[SourceFolder, str]:
         parent, _, name = url.rstrip("/").rpartition("/")
         if not parts.netloc or parent == "s3:/":
             raise SpecError(f"{url!r} names no object", where=where, hint="s3://bucket/path/of/object")
-        return StoreFolder(open_store(parent)), name
+        return StoreFolder(open_store(parent, s3)), name
     if parts.scheme not in ("", "file") or (parts.scheme == "file" and parts.netloc not in ("", "localhost")):
         raise SpecError(f"{url!r} cannot be read", where=where, hint=FORMS)
     path = Path(unquote(parts.path) if parts.scheme == "file" else url)

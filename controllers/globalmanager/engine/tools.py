@@ -69,7 +69,11 @@ class Tools:
 
     def model_dir(self, job: JobRow, version: int) -> Path:
         """Folder in which a model version is kept for workers."""
-        return self.settings.cache_dir / "models" / str(job.id) / str(version)
+        return self.models_dir(job) / str(version)
+
+    def models_dir(self, job: JobRow) -> Path:
+        """Folder of all model versions that are kept for workers of a job."""
+        return self.settings.cache_dir / "models" / str(job.id)
 
     @property
     def image_dir(self) -> Path:

@@ -156,10 +156,9 @@ def _match(session: Session, job: JobRow, entries: Sequence[_Entry]) -> dict[str
 
 def _refuse(unknown: Sequence[str], problems: Sequence[str]) -> None:
     if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise DataError(
-            "; ".join(problems[:_SHOWN]) + more, hint="nothing was stored; mode 'clip' takes what is usable"
-        )
+        found = [*problems, *(f"the job has no image {name}" for name in unknown)]
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise DataError("; ".join(found[:_SHOWN]) + more, hint="nothing was stored; mode 'clip' takes what is usable")
     more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
     raise DataError(
         f"the job has no image {', '.join(unknown[:_SHOWN])}{more}",

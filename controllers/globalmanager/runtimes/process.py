@@ -76,7 +76,7 @@ class ProcessRuntime:
         order: dict[str, Any] = {
             "argv": command.argv,
             "cwd": str(command.cwd),
-            "env": _environment(command.env, spec.threads),
+            "env": worker_environment(command.env, spec.threads),
             "timeout_seconds": spec.timeout_seconds,
             "memory_bytes": None if spec.memory_mib is None else spec.memory_mib * 2**20,
             "grace_seconds": self._grace,
@@ -92,7 +92,7 @@ class ProcessRuntime:
             with log.open("wb") as stderr:
                 done = subprocess.run(
                     [self._python, "-P", supervisor.__file__, str(folder)],
-                    env=_environment({}, None),
+                    env=worker_environment({}, None),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,
@@ -135,7 +135,8 @@ class ProcessRuntime:
             write_atomic(folder / "stop.json", json.dumps({"grace_seconds": grace_seconds}).encode())
 
 
-def _environment(own: dict[str, str], threads: int | None) -> dict[str, str]:
+def worker_environment(own: dict[str, str], threads: int | None) -> dict[str, str]:
+    """The environment of a worker: what it inherits, this copy of the SDK, and ``own``, which wins."""
     env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     # The worker runs this very copy of the SDK, whether or not it is installed in the interpreter's site-packages.
     path = [str(Path(sedna.__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]

@@ -7,15 +7,22 @@ from pathlib import Path
 from globalmanager.api.services import ApiServices
 from globalmanager.db import edges
 from globalmanager.service.edge_link import InProcessEdgeLink
+from globalmanager.service.ports import on_port_of_last_start
 from sedna.edge.serving import EdgeServer
 from sedna.edge.settings import EdgeSettings
 from sedna.edge.worker import EdgeWorker
 
 __all__ = ["LocalEdges"]
 
+_PORT_FILE = "port"
+
 
 class LocalEdges:
-    """``count`` inference workers named local-1, local-2..., registered when missing, each on a free port."""
+    """``count`` inference workers named local-1, local-2..., registered when missing.
+
+    Each has the address of its last start, or that of any free port if it is taken: who sends pictures need not be told
+    anew after a restart.
+    """
 
     def __init__(self, services: ApiServices, folder: Path, count: int) -> None:
         self._services = services
@@ -36,11 +43,20 @@ class LocalEdges:
                 if name not in known:
                     edges.register(session, name, self._services.clock.now())
         for name in self._names:
-            settings = EdgeSettings(name=name, data_dir=self._folder / name, port=0)
-            link = InProcessEdgeLink(self._services, name)
-            server = EdgeServer(EdgeWorker(settings, link, clock=self._services.clock))
-            server.start()
-            self._servers[name] = server
+            self._servers[name] = self._server(name)
+            self._servers[name].start()
+
+    def _server(self, name: str) -> EdgeServer:
+        folder = self._folder / name
+        link = InProcessEdgeLink(self._services, name)
+        worker = EdgeWorker(EdgeSettings(name=name, data_dir=folder), link, clock=self._services.clock)
+        try:
+            return on_port_of_last_start(
+                folder / _PORT_FILE, f"edge {name}", lambda port: EdgeServer(worker, port), lambda server: server.port
+            )
+        except BaseException:
+            worker.stop()
+            raise
 
     def stop(self) -> None:
         """End every edge gracefully."""

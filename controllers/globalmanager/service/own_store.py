@@ -1,8 +1,9 @@
 """The service's own object store, as those see it who ask the service for something.
 
-A store that refuses the service's key, or whose bucket is gone, is the operator's business. To an edge that uploads
-a sample, or a round that stores its model, it means "not now", never "your token is wrong" or "your sample is": an edge
-would set the sample aside, and a round would throw its candidate away.
+A store that refuses the service's key, whose bucket is gone, or that takes no object of this size is the operator's
+business. To an edge that uploads a sample, or a round that stores its model, it means "not now", never "your token is
+wrong" or "your sample is": an edge would set the sample aside, and a round would throw its candidate away. How large a
+sample may be is said by the service's own limit, which it checks before it asks the store.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sedna.common.errors import AuthError, SpecError, StoreUnavailableError
-from sedna.store.base import NoBucketError, ObjectInfo, ObjectStore, Source, check_key
+from sedna.store.base import NoBucketError, ObjectInfo, ObjectLimitError, ObjectStore, Source, check_key
 
 __all__ = ["OwnStore"]
 
@@ -79,7 +80,7 @@ def _refusals(key: str | None) -> Iterator[None]:
         check_key(key)  # the caller's own mistake stays one
     try:
         yield
-    except (AuthError, NoBucketError, SpecError) as error:
+    except (AuthError, NoBucketError, ObjectLimitError, SpecError) as error:
         raise StoreUnavailableError(
             f"the service's object store refuses it: {error.message}",
             where=error.where,

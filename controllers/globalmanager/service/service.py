@@ -16,12 +16,12 @@ from globalmanager.runtimes import ProcessRuntime
 from globalmanager.service.data_dir import DataDirLock
 from globalmanager.service.local_edges import LocalEdges
 from globalmanager.service.own_store import OwnStore
+from globalmanager.service.ports import on_port_of_last_start
 from globalmanager.service.report_sink import InProcessReportSink
 from globalmanager.service.settings import ServiceSettings
 from globalmanager.settings import EngineSettings
 from localcontroller import LocalController
 from localcontroller.http_server import ThreadedServer
-from sedna.common.atomic import write_atomic
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import ConflictError
 from sedna.common.plugin import load_modules
@@ -149,24 +149,17 @@ class Service:
     def _local_controller(self, data_dir: Path, db: Database) -> LocalController:
         """On the port of the last start if it is free: workers that outlived the service still report to it."""
         options = self.settings.local_controller
-        path = data_dir / _PORT_FILE
-        remembered = path.read_text(encoding="utf-8").strip() if path.exists() else ""
-        ports = [options.port] if options.port else [int(remembered), 0] if remembered.isdigit() else [0]
         sink = InProcessReportSink(db, self._clock, self._wake_engine)
-        for port in ports:
-            try:
-                controller = LocalController(
-                    data_dir / "localcontroller", sink, host=options.host, port=port, clock=self._clock
-                )
-            except ConflictError:
-                if port == ports[-1]:
-                    raise
-                LOGGER.warning("port %d, to which workers of the last start report, is taken by another process", port)
-                continue
-            write_atomic(path, f"{controller.port}\n".encode())
-            return controller
-        raise AssertionError("ports is never empty")
+
+        def make(port: int) -> LocalController:
+            folder = data_dir / "localcontroller"
+            return LocalController(folder, sink, host=options.host, port=port, clock=self._clock)
+
+        if options.port:
+            return make(options.port)
+        who = "the local controller, to which workers of the last start report,"
+        return on_port_of_last_start(data_dir / _PORT_FILE, who, make, lambda controller: controller.port)
 
     def _engine_settings(self, data_dir: Path, lc_server: str) -> EngineSettings:
         given = self.settings.engine.model_dump(exclude_none=True, exclude={"wait_for_lease"})  # see _start_engine
-        return EngineSettings(data_dir=data_dir, lc_server=lc_server, **given)
+        return EngineSettings(data_dir=data_dir, lc_server=lc_server, s3=self.settings.s3, **given)

@@ -28,7 +28,6 @@ class EngineOptions(BaseModel):
     )
     heartbeat_seconds: float | None = Field(default=None, gt=0)
     stop_grace_seconds: float | None = Field(default=None, ge=0)
-    lost_after_seconds: float | None = Field(default=None, gt=0)
 
 
 class LocalControllerOptions(BaseModel):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,34 @@ import yaml
 from ianvs.commands.run import run
 from sedna.common.errors import NotFoundError, SpecError
 from sedna.common.yaml12 import load_yaml_file
-from sedna.loop.spec import IncrementalLearningJob, JobSpec, Model
+from sedna.loop.spec import Dataset, IncrementalLearningJob, JobSpec, Model
 
 BUILT_IN_METRICS = "ianvs.metrics.builtin"
+
+
+@dataclass(frozen=True)
+class Described:
+    """A job with what its file says about the objects that it names."""
+
+    file: str
+    job: IncrementalLearningJob
+    models: dict[str, Model]
+    datasets: dict[str, Dataset]
+
+    @property
+    def name(self) -> str:
+        return self.job.metadata.name
+
+    def beside(self, url: str) -> str:
+        """A path of the file, which is relative to it."""
+        beside = Path(self.file).parent / url
+        return str(beside if beside.exists() else url)
 
 
 def main(words: Sequence[str]) -> int:
     """Write the benchmark and run it; the exit code of the run."""
     options = _parser().parse_args(words)
-    job, models = _read(options.job)
-    folder = write_benchmark(job, models, options)
+    folder = write_benchmark(_read(options.job), options)
     sys.stderr.write(f"ianvs: the benchmark is in {folder}\n")
     return run(str(folder / "benchmarkingjob.yaml"), jobs=options.jobs, resume=options.resume)
 
@@ -34,8 +53,15 @@ def main(words: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ianvs replay", description="Run a production job over a recorded stream.")
     parser.add_argument("-f", "--job", required=True, metavar="FILE", help="yaml with an IncrementalLearningJob")
-    parser.add_argument("--stream", required=True, metavar="INDEX", help="recorded samples with labels, oldest first")
-    parser.add_argument("--test", required=True, metavar="INDEX", help="samples that nothing is trained on")
+    parser.add_argument(
+        "--stream",
+        default="",
+        metavar="INDEX",
+        help="recorded samples with labels, oldest first (default: its Dataset)",
+    )
+    parser.add_argument(
+        "--test", default="", metavar="INDEX", help="samples that nothing is trained on (default: the holdoutUrl)"
+    )
     parser.add_argument("--initial-model", default="", metavar="PATH", help="default: the Model in the same file")
     parser.add_argument("--rounds", type=int, default=2, help="pieces into which the stream is cut (default: 2)")
     parser.add_argument("--seconds-per-round", type=float, default=3600.0, help="the stream's time (default: 3600)")
@@ -47,33 +73,41 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(file: str) -> tuple[IncrementalLearningJob, dict[str, Model]]:
+def _read(file: str) -> Described:
     documents = [entry for entry in load_yaml_file(file) if isinstance(entry, dict)]
     jobs = [entry for entry in documents if entry.get("kind") == "IncrementalLearningJob"]
     if len(jobs) != 1:
         raise SpecError(f"holds {len(jobs)} jobs", where=file, hint="one document of kind IncrementalLearningJob")
     try:
         models = [Model.model_validate(entry) for entry in documents if entry.get("kind") == "Model"]
-        return IncrementalLearningJob.model_validate(jobs[0]), {model.metadata.name: model for model in models}
+        datasets = [Dataset.model_validate(entry) for entry in documents if entry.get("kind") == "Dataset"]
+        job = IncrementalLearningJob.model_validate(jobs[0])
     except ValueError as error:
         raise SpecError(f"is no valid job: {error}", where=file) from error
+    return Described(
+        file,
+        job,
+        {model.metadata.name: model for model in models},
+        {dataset.metadata.name: dataset for dataset in datasets},
+    )
 
 
-def write_benchmark(job: IncrementalLearningJob, models: dict[str, Model], options: argparse.Namespace) -> Path:
+def write_benchmark(described: Described, options: argparse.Namespace) -> Path:
     """The folder with the benchmark's three files.
 
     Raises:
         SpecError: the job trains with a pod template, whose program cannot be called here.
         NotFoundError: the stream, the test data or the initial model is missing.
     """
-    name = f"replay-{job.metadata.name}"
+    name = f"replay-{described.name}"
     folder = Path(options.workspace) / name
-    folder.mkdir(parents=True, exist_ok=True)
+    spec = described.job.spec
     files = {
-        "algorithm.yaml": {"algorithm": _algorithm(job.spec, _initial(job, models, options), Path(options.job))},
-        "testenv.yaml": {"testenv": _testenv(job.spec, options)},
-        "benchmarkingjob.yaml": {"benchmarkingjob": _benchmarkingjob(name, job.metadata.name, folder, options)},
+        "algorithm.yaml": {"algorithm": _algorithm(spec, _initial(described, options), Path(described.file))},
+        "testenv.yaml": {"testenv": _testenv(described, options)},
+        "benchmarkingjob.yaml": {"benchmarkingjob": _benchmarkingjob(name, described.name, folder, options)},
     }
+    folder.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
         (folder / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return folder
@@ -85,16 +119,29 @@ def _existing(path: str, what: str) -> str:
     return str(Path(path).resolve())
 
 
-def _initial(job: IncrementalLearningJob, models: dict[str, Model], options: argparse.Namespace) -> str:
+def _initial(described: Described, options: argparse.Namespace) -> str:
     if options.initial_model:
         return _existing(options.initial_model, "initial model")
-    model = models.get(job.spec.initial_model.name)
+    name = described.job.spec.initial_model.name
+    model = described.models.get(name)
     if model is None:
-        raise NotFoundError(
-            f"no Model {job.spec.initial_model.name!r} beside the job", where=options.job, hint="--initial-model PATH"
-        )
-    beside = Path(options.job).parent / model.spec.url
-    return _existing(str(beside if beside.exists() else model.spec.url), "initial model")
+        raise NotFoundError(f"no Model {name!r} beside the job", where=described.file, hint="--initial-model PATH")
+    return _existing(described.beside(model.spec.url), "initial model")
+
+
+def _indexes(described: Described, options: argparse.Namespace) -> tuple[str, str]:
+    """The stream and the test data: as given, or as the job's Dataset names them."""
+    dataset = described.datasets.get(described.job.spec.dataset.name)
+    named = ("", "") if dataset is None else (dataset.spec.url, dataset.spec.holdout_url or "")
+    stream, test = options.stream or named[0], options.test or named[1]
+    if not options.stream and stream:
+        stream = described.beside(stream)
+    if not options.test and test:
+        test = described.beside(test)
+    for given, option in ((stream, "--stream"), (test, "--test")):
+        if not given:
+            raise NotFoundError(f"{option} is missing, and no Dataset beside the job names one", where=described.file)
+    return _existing(stream, "stream"), _existing(test, "test data")
 
 
 def _algorithm(spec: JobSpec, initial: str, job_file: Path) -> dict[str, Any]:
@@ -132,17 +179,20 @@ def _single_values(parameters: dict[str, Any]) -> list[dict[str, Any]]:
     return [{name: {"values": [value]}} for name, value in parameters.items()]
 
 
-def _testenv(spec: JobSpec, options: argparse.Namespace) -> dict[str, Any]:
+def _testenv(described: Described, options: argparse.Namespace) -> dict[str, Any]:
     def dumped(value: Any) -> Any:
         return value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
+    spec = described.job.spec
+    stream, test = _indexes(described, options)
+    judged_on_holdout = spec.deploy_spec.gate.max_regression is not None
     name, _, file = options.metric.partition("=")
     return {
         "dataset": {
-            "train_index": _existing(options.stream, "stream"),
-            "test_index": _existing(options.test, "test data"),
+            "train_index": stream,
+            "test_index": test,
             "label_tokens": "rest",
-            **({"holdout_index": _existing(options.test, "test data")} if spec.deploy_spec.gate.max_regression else {}),
+            **({"holdout_index": test} if judged_on_holdout else {}),
         },
         "metrics": [
             {"name": name, "url": _existing(file, "metric file") if file else BUILT_IN_METRICS},

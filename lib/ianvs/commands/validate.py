@@ -60,7 +60,7 @@ def _check_data(benchmark: Benchmark) -> Iterator[SednaError]:
         try:
             dataset = Dataset(benchmark.testenv.dataset, folder)
             for url in (dataset.train_url, dataset.test_url):
-                if incremental and Path(url).suffix == ".txt":
+                if incremental:
                     check_index(url)
             for algorithm in incremental:
                 setting = algorithm.incremental_learning_data_setting

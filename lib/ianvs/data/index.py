@@ -59,11 +59,17 @@ def absolute_index(path: str, target: Path, *, rest_is_label: bool = False) -> t
 def check_index(path: str) -> None:
     """Every sample of an absolute index must be a file, and every label that should be one too.
 
-    Labels are files if any of them is. A line without a label is wrong if others have one.
+    Labels are files if any of them is. A line without a label is wrong if others have one. A jsonl file has no files
+    to look for.
 
     Raises:
-        DataError: the first few offending lines.
+        DataError: the first few offending lines, or the format has no samples that could be handed out one by one.
     """
+    suffix = Path(path).suffix
+    if suffix == ".jsonl":
+        return
+    if suffix != ".txt":
+        raise DataError("has no samples to infer on one by one", where=path, hint="incremental learning: txt or jsonl")
     lines = [line.split() for line in read_lines(path)]
     if not lines:
         raise DataError("has no line", where=path, hint="one sample a line")

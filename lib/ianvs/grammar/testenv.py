@@ -34,7 +34,9 @@ class ModelEval(Section):
 
 
 class DatasetConfig(Section):
-    """Where the data is; old (``*_url``) and new (``*_index``, ``*_data``, ``*_data_info``) keys."""
+    """Where the data is; old (``*_url``) and new (``*_index``, ``*_data``, ``*_data_info``) keys. Others are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     train_url: str = ""
     test_url: str = ""

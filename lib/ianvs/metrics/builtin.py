@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ianvs.versions import Labels
+from ianvs.data.labels import Labels
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError
 from sedna.common.types import Box

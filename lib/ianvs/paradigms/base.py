@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ianvs.checkpoints import Checkpoints
 from ianvs.data import Dataset
 from ianvs.facts import Facts, RoundRecord, Stopwatch
 from ianvs.grammar import Algorithm, Combination, ModuleChoice, TestEnv
@@ -24,6 +25,10 @@ class Progress(Protocol):
         """A round's record is final."""
         ...
 
+    def go_on(self, records: Sequence[RoundRecord]) -> None:
+        """An earlier process had come this far; forget what it told beyond."""
+        ...
+
 
 @dataclass(frozen=True)
 class Case:
@@ -36,6 +41,7 @@ class Case:
     dataset: Dataset
     code: UserCode
     progress: Progress
+    checkpoints: Checkpoints
     watch: Stopwatch = field(default_factory=Stopwatch)
 
     def module(self, module_type: str) -> ModuleChoice:

@@ -8,7 +8,9 @@ test environment are production's.
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -22,18 +24,23 @@ from ianvs.data import Pieces
 from ianvs.data.index import check_index
 from ianvs.estimator import NEEDED, EstimatorJob
 from ianvs.facts import Facts, RoundRecord
-from ianvs.judging import Judge
-from ianvs.loop_driver import INITIAL_MODEL, LoopDriver, Turn, job_spec
+from ianvs.judging import Audited, Judge
+from ianvs.loop_driver import INITIAL_MODEL, Course, LoopDriver, Turn, job_spec
 from ianvs.paradigms.base import Case, Outcome
 from ianvs.sampling import HardExample, SamplePool
 from ianvs.usercode.parts import MinerChoice, load_estimator, load_metric, load_miner
-from ianvs.versions import Versions
+from ianvs.versions import Versions, Written
+from sedna.common.atomic import sha256_file
+from sedna.common.audit import is_audited
 from sedna.common.errors import DataError, SpecError
-from sedna.common.types import Picked
+from sedna.common.types import Picked, SampleId
 from sedna.loop import AuditMetrics, Evaluation, SampleCounts
 from sedna.loop.spec import Audit, JobSpec
 
 TEST = "test"
+_TELL_SECONDS = 0.5
+_INFERENCE_SHARE, _TRAINED_SHARE = 0.3, 0.9
+"""Shares of a round that are over when its training begins and ends: a guess, for the time to go."""
 
 
 def run(case: Case) -> Outcome:
@@ -57,6 +64,18 @@ class _Pass:
     audited_answers: dict[Any, Any] = field(default_factory=dict)
 
 
+@dataclass
+class _State:
+    """All that a piece of the stream leaves to the next one, but for the basemodel."""
+
+    course: Course
+    pool: SamplePool
+    models: dict[int, str]
+    audited: Audited
+    written: Written
+    facts: Facts
+
+
 class _Incremental:
     """The outside of the loop: inference, training and evaluation with the user's basemodel."""
 
@@ -74,7 +93,7 @@ class _Incremental:
         self.models: dict[int, str] = {INITIAL_MODEL: case.algorithm.initial_model_url}
         self.pieces = self._split()
         self.versions = Versions(case, self.models[INITIAL_MODEL], testenv.stream.start)
-        self.piece: Pieces = self.pieces[0]
+        self.number, self.piece = 1, self.pieces[0]
         self.record: dict[str, Any] = {}
 
     def _load_miner(self) -> MinerChoice | None:
@@ -102,8 +121,7 @@ class _Incremental:
     def _split(self) -> list[Pieces]:
         setting = self.case.algorithm.incremental_learning_data_setting
         for url in (self.case.dataset.train_url, self.case.dataset.test_url):
-            if Path(url).suffix == ".txt":
-                check_index(url)
+            check_index(url)
         return self.case.dataset.split(
             setting.train_ratio,
             setting.splitting_method,
@@ -114,16 +132,39 @@ class _Incremental:
 
     def run(self) -> Outcome:
         rounds = self.case.testenv.incremental_rounds
-        for number, piece in enumerate(self.pieces[:rounds], start=1):
-            self.case.progress.step((number - 1) / (rounds + 1), f"round {number}/{rounds}")
+        played = self._go_on()
+        for number, piece in list(enumerate(self.pieces[:rounds], start=1))[played:]:
             self._play(number, piece)
-        self.case.progress.step(rounds / (rounds + 1), "test")
+            self.case.checkpoints.keep(number, self._state(), self.estimator)
+        self.number = rounds + 1
         test = self._infer(self.case.dataset.test_url, TEST)
         self._close_record(None)
         return Outcome(test.answers, self.facts)
 
+    def _state(self) -> _State:
+        return _State(self.driver.course, self.pool, self.models, self.judge.audited, self.versions.written, self.facts)
+
+    def _go_on(self) -> int:
+        """Take over from an earlier process that was killed; the number of pieces that it had played."""
+        kept = self.case.checkpoints.find()
+        if kept is None:
+            return 0
+        state: _State = kept.parts
+        self.driver.course, self.pool, self.models = state.course, state.pool, state.models
+        self.judge.audited, self.facts = state.audited, state.facts
+        if kept.estimator is not None:
+            self.estimator = kept.estimator
+        self.versions.go_on(state.written, self.models)
+        self.case.progress.go_on(self.facts.rounds)
+        played = [str(number) for number in range(1, kept.pieces + 1)]
+        for kind in ("inference/results", "inference/hard_examples", "train"):
+            for folder in Path(self.case.output_dir, "output", kind).glob("*"):
+                if folder.name not in played:
+                    shutil.rmtree(folder)
+        return kept.pieces
+
     def _play(self, number: int, piece: Pieces) -> None:
-        self.piece = piece
+        self.number, self.piece = number, piece
         done = self._infer(piece.first, str(number))
         self.driver.wait(self.case.testenv.stream.seconds_per_round)
         self.pool.add(done.picked, self.driver.now)
@@ -145,7 +186,11 @@ class _Incremental:
         jobs = {edge: EstimatorJob(self.estimator, self.miner, self.case.watch) for edge in self.driver.edges}
         done = _Pass()
         names = list(jobs)
+        told = -math.inf
         for position, (sample, label) in enumerate(zip(data.x, data.y, strict=True)):
+            if time.monotonic() > told + _TELL_SECONDS:
+                told = time.monotonic()
+                self._tell("inference", _INFERENCE_SHARE * position / len(data.x))
             edge = names[position % len(names)]
             self._infer_one(jobs[edge], edge, str(sample), label, copies, done)
         self._open_record(tag, done)
@@ -167,15 +212,17 @@ class _Incremental:
         audit: Audit = self.driver.spec.deploy_spec.audit
         if not audit.ratio:
             return False
-        from sedna.common.atomic import sha256_file
-        from sedna.common.types import SampleId
-        from sedna.edge.pipeline import is_audited
-
         return is_audited(SampleId(sha256_file(sample)), audit.ratio, audit.seed)
 
     def _remember_audit(self, done: _Pass) -> None:
         if done.truth:
             self.judge.audit(done.truth, done.audited_answers, self.driver.champion)
+
+    def _tell(self, stage: str, share: float) -> None:
+        """``share`` of the round is done (0 to 1)."""
+        rounds = self.case.testenv.incremental_rounds
+        text = f"round {self.number}/{rounds}: {stage}" if self.number <= rounds else TEST
+        self.case.progress.step((self.number - 1 + share) / (rounds + 1), text)
 
     # what the loop asks for
 
@@ -186,10 +233,11 @@ class _Incremental:
         return self.judge.audit_metrics(self.driver.champion)
 
     def train(self, number: int, champion: int, parameters: dict[str, JsonValue]) -> int:  # noqa: ARG002
-        folder = f"{self.case.output_dir}/output/train/{self.piece.id or number}"
+        self._tell("training", _INFERENCE_SHARE)
+        folder = f"{self.case.output_dir}/output/train/{self.number}"
         Path(folder).mkdir(parents=True, exist_ok=True)
         used, replayed = self.pool.take()
-        index = f"{self.case.output_dir}/dataset/model_train-{self.piece.id}.txt"
+        index = f"{self.case.output_dir}/dataset/model_train-{self.number}.txt"
         Path(index).write_text("".join(f"{sample.line}\n" for sample in (*used, *replayed)), encoding="utf-8")
         self.versions.dataset(number, used, self.piece.second)
         os.environ["MODEL_URL"] = folder
@@ -211,10 +259,11 @@ class _Incremental:
     def evaluate(self, candidate: int, champion: int) -> Evaluation:
         if not self.piece.sizes[1]:
             raise DataError(
-                f"round {self.piece.id} has no sample to judge its candidate with",
+                f"round {self.number} has no sample to judge its candidate with",
                 where=self.piece.second,
                 hint="fewer rounds, a smaller train_ratio, or more data",
             )
+        self._tell("judging", _TRAINED_SHARE)
         os.environ["MODEL_URLS"] = f"{self.models[candidate]};{self.models[champion]}"
         job = EstimatorJob(self.estimator, self.miner, self.case.watch)
         index, holdout = self._judged_index()
@@ -230,7 +279,7 @@ class _Incremental:
         holdout = self.case.dataset.holdout_url
         if not holdout:
             return self.piece.second, frozenset()
-        both = f"{self.case.output_dir}/dataset/model_judgement-{self.piece.id}.txt"
+        both = f"{self.case.output_dir}/dataset/model_judgement-{self.number}.txt"
         lines = [Path(name).read_text(encoding="utf-8") for name in (self.piece.second, holdout)]
         Path(both).write_text("".join(f"{text.rstrip()}\n" for text in lines), encoding="utf-8")
         frozen = self.case.dataset.load_data(holdout, "eval").x

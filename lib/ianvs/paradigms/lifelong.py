@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from sedna.algorithms.continual.training.progress import Progress
     from sedna.algorithms.continual.training.trainer import Trainer
 
-TASK_DONE = "task done"
-
 
 def run(case: Case) -> Outcome:
     """Learn the tasks one after the other.
@@ -46,10 +44,8 @@ def run(case: Case) -> Outcome:
         observer = _Observer(case, list(tasks))
         work = Path(case.output_dir) / "output" / "train"
         observer.trainer = Trainer(config, tasks, work, on_progress=observer, evaluate=False)
-        observer.add_row()
-        started = time.perf_counter()
+        observer.start()
         observer.trainer.run()
-        observer.facts.train_seconds = time.perf_counter() - started - observer.testing_seconds
     observer.facts.matrix = tuple(observer.rows)
     return Outcome(None, observer.facts)
 
@@ -80,7 +76,8 @@ def options_of(module: ModuleChoice) -> list[str]:
 
 
 class _Observer:
-    """Tests every task when the trainer says that one is done."""
+    """Tests every task when the trainer says that one is done. The trainer resumes by itself; what was tested is kept
+    here, and a task that was done but not tested when the process was killed is tested when the trainer is back."""
 
     trainer: Trainer
 
@@ -89,19 +86,31 @@ class _Observer:
         self._tasks = tasks
         self.facts = Facts()
         self.rows: list[tuple[float, ...]] = []
-        self.testing_seconds = 0.0
+        self._training_since = 0.0
+
+    def start(self) -> None:
+        """Test before the first task, or take over from an earlier process."""
+        kept = self._case.checkpoints.find()
+        if kept is None:
+            self._add_row()
+        else:
+            self.rows, self.facts = kept.parts
+            self._case.progress.go_on(self.facts.rounds)
+        self._training_since = time.perf_counter()
 
     def __call__(self, progress: Progress) -> None:
+        from sedna.algorithms.continual.training.progress import RESUMED, TASK_DONE
+
         share = (len(self.rows) - 1 + progress.iteration / progress.iterations) / len(self._tasks)
         self._case.progress.step(min(share, 0.97), f"task {progress.task + 1}/{progress.num_tasks}")
-        if progress.note == TASK_DONE:
-            self.add_row()
+        if progress.note in (TASK_DONE, RESUMED) and progress.tasks_done == len(self.rows):
+            self.facts.train_seconds += time.perf_counter() - self._training_since
+            self._add_row()
+            self._training_since = time.perf_counter()
 
-    def add_row(self) -> None:
+    def _add_row(self) -> None:
         """Accuracy on every task, now."""
-        started = time.perf_counter()
         row = tuple(self._accuracy(task) for task in self._tasks)
-        self.testing_seconds += time.perf_counter() - started
         self.rows.append(row)
         known = tuple(value for value in row if math.isfinite(value))
         metrics: dict[str, float | tuple[float, ...]] = {}
@@ -116,6 +125,7 @@ class _Observer:
             serving_metrics=metrics,
         )
         self.facts.rounds.append(record)
+        self._case.checkpoints.keep(len(self.rows) - 1, (self.rows, self.facts))
         self._case.progress.round_done(record)
 
     def _accuracy(self, task: BaseSplitSemiTask) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -17,15 +17,18 @@ from ianvs.runner.records import Finished
 from sedna.common.atomic import write_atomic
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#222}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1280px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;display:block;overflow-x:auto;font-size:13px}
 th,td{border-bottom:1px solid #ddd;padding:.3em .7em;text-align:left;white-space:nowrap}
-tr:nth-child(2) td{font-weight:600}
+.ranks tr:nth-child(2) td{font-weight:600}.why{white-space:normal;min-width:22em}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:1.5em}
 svg{width:100%;font-size:12px}svg .grid{stroke:#e4e4e4}svg .axis{stroke:#888}svg .mid{text-anchor:middle}
-svg .end{text-anchor:end}.legend{list-style:none;padding:0;font-size:12px}.legend i{display:inline-block;width:10px;
-height:10px;margin-right:6px}.failed{color:#a3222f}h2{margin-top:2em}
+svg .end{text-anchor:end}svg .halo{paint-order:stroke;stroke:#fff;stroke-width:4px}
+.legend{list-style:none;padding:0;font-size:12px}
+.legend i{display:inline-block;width:10px;height:10px;margin-right:6px}.failed{color:#a3222f}h2{margin-top:2em}
 """.strip()
+_LONG, _LONG_FROM = ' class="why"', 60
+"""Cells with more characters are folded."""
 
 
 def write_report(path: Path, benchmark: Benchmark, finished: Sequence[Finished]) -> None:
@@ -34,18 +37,20 @@ def write_report(path: Path, benchmark: Benchmark, finished: Sequence[Finished])
     files = RankFiles.of(benchmark.workspace)
     rows = list(csv.reader(files.selected.read_text(encoding="utf-8").splitlines())) if files.selected.exists() else []
     name = benchmark.job.name or "benchmark"
+    labels = _labels(finished)
     parts = [
         f"<h1>{escape(name)}</h1>",
         _about(benchmark, finished),
         "<h2>Leaderboard</h2>",
-        _table(rows),
+        _table(rows, "ranks"),
         '<h2>Charts</h2><div class="charts">',
-        *_charts(benchmark, done),
+        *_charts(benchmark, done, labels),
         "</div><h2>Rounds</h2>",
-        _table(_rounds(done)),
+        _table(_rounds(done, labels)),
         "<h2>Cost</h2>",
-        _table(_costs(done)),
-        *_failures(finished),
+        _table(_costs(done, labels)),
+        *_notes(done, labels),
+        *_failures(finished, labels),
     ]
     head = f'<meta charset="utf-8"><title>{escape(name)}</title><style>{_STYLE}</style>'
     page = f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
@@ -65,41 +70,67 @@ def _about(benchmark: Benchmark, finished: Sequence[Finished]) -> str:
     return f"<p>{'<br>'.join(facts)}</p>"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _table(rows: Sequence[Sequence[str]], kind: str = "") -> str:
     if len(rows) < 2:
         return "<p>Nothing to show.</p>"
     lines = []
     for index, row in enumerate(rows):
-        kind = "td" if index else "th"
-        lines.append("<tr>" + "".join(f"<{kind}>{escape(text)}</{kind}>" for text in row) + "</tr>")
-    return f"<table>{''.join(lines)}</table>"
+        tag = "td" if index else "th"
+        cells = (f"<{tag}{_LONG if len(text) > _LONG_FROM else ''}>{escape(text)}</{tag}>" for text in row)
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f'<table class="{kind}">{"".join(lines)}</table>'
 
 
-def _label(entry: Finished) -> str:
-    values = [f"{k}={v}" for module in entry.case.modules for k, v in module.hyperparameters.items()]
-    seed = [f"seed {entry.case.seed}"] if entry.case.group != entry.case.output_dir else []
-    return " ".join([entry.case.algorithm, *values, *seed])
+Labels = Mapping[str, str]
+"""Short names of test cases by their folder."""
+
+
+def _labels(finished: Sequence[Finished]) -> Labels:
+    """Algorithm and seed, with the hyper-parameters in which test cases differ; the leaderboard has the others."""
+    varied = {name for name, texts in _values(finished).items() if len(set(texts)) > 1}
+    labels = {}
+    for entry in finished:
+        values = [
+            f"{key}={value}"
+            for module in entry.case.modules
+            for key, value in module.hyperparameters.items()
+            if f"{module.type}-{key}" in varied
+        ]
+        seed = [f"seed {entry.case.seed}"] if entry.case.group != entry.case.output_dir else []
+        labels[entry.case.output_dir] = " ".join([entry.case.algorithm, *values, *seed])
+    return labels
+
+
+def _values(entries: Sequence[Finished]) -> dict[str, list[str]]:
+    """``<module type>-<hyper-parameter>`` -> its text in every test case, empty where it has none."""
+    found = [
+        {f"{module.type}-{key}": text for module in entry.case.modules for key, text in module.hyperparameters.items()}
+        for entry in entries
+    ]
+    return {
+        name: [values.get(name, "") for values in found] for name in dict.fromkeys(key for one in found for key in one)
+    }
 
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _charts(benchmark: Benchmark, done: Sequence[Finished]) -> Iterable[str]:
+def _charts(benchmark: Benchmark, done: Sequence[Finished], labels: Labels) -> Iterable[str]:
     judged = benchmark.testenv.model_eval.model_metric.name or "accuracy"
-    yield _figure(f"{judged} over rounds", chart(_over_rounds(done, judged), "round", judged, lines=True))
+    yield _figure(f"{judged} over rounds", chart(_over_rounds(done, judged, labels), "round", judged, lines=True))
     metrics = [metric.name for metric in benchmark.testenv.metrics if metric.name not in SYSTEM_METRICS]
     for metric in metrics[:4]:
-        clouds = [_against_transfer(entry, metric) for entry in done]
+        clouds = [_against_transfer(entry, metric, labels) for entry in done]
         yield _figure(f"{metric} against transfer ratio", chart(clouds, "transfer ratio", metric, lines=False))
-    yield _figure("Hyper-parameters", _hyperparameters(done, metrics))
+    yield _figure("Hyper-parameters", _hyperparameters(done, metrics, labels))
 
 
 def _figure(title: str, svg: str) -> str:
     return f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>" if svg else ""
 
 
-def _over_rounds(done: Sequence[Finished], metric: str) -> list[Series]:
+def _over_rounds(done: Sequence[Finished], metric: str, labels: Labels) -> list[Series]:
     """The model in service after each round: the candidate's figure where it was deployed."""
     series = []
     for entry in done:
@@ -109,50 +140,47 @@ def _over_rounds(done: Sequence[Finished], metric: str) -> list[Series]:
             value = _number(metrics.get(metric))
             if value is not None and record.piece.isdigit():
                 points.append((float(record.piece), value))
-        series.append(Series(_label(entry), tuple(points)))
+        series.append(Series(labels[entry.case.output_dir], tuple(points)))
     return series
 
 
-def _against_transfer(entry: Finished, metric: str) -> Series:
+def _against_transfer(entry: Finished, metric: str, labels: Labels) -> Series:
     ratio = _number(entry.result.metrics.get(UPSTREAM_TRANSFER))
     if ratio is None:
         inferences = sum(record.inferences for record in entry.result.rounds)
         ratio = sum(record.hard for record in entry.result.rounds) / (inferences + 1) if inferences else None
     value = _number(entry.result.metrics.get(metric))
-    return Series(_label(entry), ((ratio, value),) if ratio is not None and value is not None else ())
+    points = ((ratio, value),) if ratio is not None and value is not None else ()
+    return Series(labels[entry.case.output_dir], points)
 
 
-def _hyperparameters(done: Sequence[Finished], metrics: Sequence[str]) -> str:
-    names = list(dict.fromkeys(f"{m.type}-{k}" for e in done for m in e.case.modules for k in m.hyperparameters))
+def _hyperparameters(done: Sequence[Finished], metrics: Sequence[str], labels: Labels) -> str:
+    """An axis for each hyper-parameter that has several values, and one for the first metric."""
     axes: list[tuple[str, list[object]]] = []
-    for name in names:
-        kind, _, key = name.partition("-")
-        texts = [_hyperparameter(entry, kind, key) for entry in done]
-        numbers = [number_of(text) for text in texts]
-        axes.append((key, list(texts) if None in numbers else list(numbers)))
+    for name, texts in _values(done).items():
+        if len(set(texts)) > 1:
+            numbers = [number_of(text) for text in texts]
+            axes.append((name.partition("-")[2], list(texts) if None in numbers else list(numbers)))
     for metric in metrics[:1]:
         values = [_number(entry.result.metrics.get(metric)) for entry in done]
         if None not in values:
             axes.append((metric, list(values)))
-    return parallel(axes, [_label(entry) for entry in done])
+    return parallel(axes, [labels[entry.case.output_dir] for entry in done])
 
 
-def _hyperparameter(entry: Finished, kind: str, key: str) -> str:
-    found = [module.hyperparameters.get(key, "") for module in entry.case.modules if module.type == kind]
-    return found[0] if found else ""
-
-
-def _rounds(done: Sequence[Finished]) -> list[list[str]]:
+def _rounds(done: Sequence[Finished], labels: Labels) -> list[list[str]]:
     header = ["test case", "piece", "inferences", "hard", "trained on", "replayed", "outcome", "why"]
     rows = [header]
     for entry in done:
         for record in entry.result.rounds:
             counts = (record.inferences, record.hard, record.trained_on, record.replayed)
-            rows.append([_label(entry), record.piece, *map(str, counts), record.outcome or "-", record.reason])
+            rows.append(
+                [labels[entry.case.output_dir], record.piece, *map(str, counts), record.outcome or "-", record.reason]
+            )
     return rows
 
 
-def _costs(done: Sequence[Finished]) -> list[list[str]]:
+def _costs(done: Sequence[Finished], labels: Labels) -> list[list[str]]:
     header = ["test case", "seconds", "in the algorithm", "busy", "memory MiB", "up MB", "down MB", "joules", "energy"]
     rows = [header]
     for entry in done:
@@ -161,17 +189,32 @@ def _costs(done: Sequence[Finished]) -> list[list[str]]:
         figures = (cost.seconds, cost.algorithm_seconds, cost.cpu_seconds, cost.peak_memory_bytes / 2**20)
         moved = (cost.uplink_bytes / 1e6, cost.downlink_bytes / 1e6)
         rows.append(
-            [_label(entry), *(f"{v:.1f}" for v in figures), *(f"{v:.2f}" for v in moved), joules, cost.energy_source]
+            [
+                labels[entry.case.output_dir],
+                *(f"{value:.1f}" for value in figures),
+                *(f"{value:.2f}" for value in moved),
+                joules,
+                cost.energy_source,
+            ]
         )
     return rows
 
 
-def _failures(finished: Sequence[Finished]) -> Iterable[str]:
+def _notes(done: Sequence[Finished], labels: Labels) -> Iterable[str]:
+    told = [(labels[entry.case.output_dir], note) for entry in done for note in entry.result.notes]
+    if told:
+        yield "<h2>Notes</h2><ul>"
+        yield from (f"<li>{escape(label)}: {escape(note)}</li>" for label, note in told)
+        yield "</ul>"
+
+
+def _failures(finished: Sequence[Finished], labels: Labels) -> Iterable[str]:
     failed = [entry for entry in finished if entry.result.failure is not None]
     if failed:
         yield '<h2 class="failed">Failed</h2><ul>'
         for entry in failed:
             failure = entry.result.failure
             assert failure is not None
-            yield f"<li>{escape(_label(entry))}: {escape(failure.kind)}: {escape(failure.message)}</li>"
+            label = labels[entry.case.output_dir]
+            yield f"<li>{escape(label)}: {escape(failure.kind)}: {escape(failure.message)}</li>"
         yield "</ul>"

@@ -33,18 +33,19 @@ class Scale:
     def over(cls, values: Sequence[float], first: float, last: float) -> Scale:
         """A scale that shows all of ``values`` with a little air."""
         low, high = min(values), max(values)
-        air = (high - low) * 0.05 or max(abs(high) * 0.05, 0.5)
+        air = (high - low) * 0.05 or abs(high) * 0.1 or 1.0
         return cls(low - air, high + air, first, last)
 
     def at(self, value: float) -> float:
         """Pixel of a value."""
         return self.first + (value - self.low) / (self.high - self.low) * (self.last - self.first)
 
-    def ticks(self, count: int = 5) -> list[float]:
-        """Round values across the scale."""
+    def ticks(self, count: int = 5, *, whole: bool = False) -> list[float]:
+        """Round values across the scale; ``whole``: integers only."""
         span = self.high - self.low
         step = 10 ** math.floor(math.log10(span / count))
         step = next(step * factor for factor in (1, 2, 5, 10) if span / (step * factor) <= count)
+        step = max(1.0, step) if whole else step
         start = math.ceil(self.low / step)
         return [tick * step for tick in range(start, math.floor(self.high / step) + 1)]
 
@@ -60,13 +61,13 @@ def colour(index: int) -> str:
 
 
 def chart(series: Sequence[Series], x_name: str, y_name: str, *, lines: bool) -> str:
-    """A chart with axes: lines with marks, or marks alone. Empty series are left out."""
+    """A chart with axes: lines with marks over whole numbers, or marks alone. Empty series are left out."""
     shown = [entry for entry in series if entry.points]
     if not shown:
         return ""
     x = Scale.over([point[0] for entry in shown for point in entry.points], _LEFT, WIDTH - _RIGHT)
     y = Scale.over([point[1] for entry in shown for point in entry.points], HEIGHT - _BOTTOM, _TOP)
-    parts = [_axes(x, y, x_name, y_name)]
+    parts = [_axes(x, y, x_name, y_name, whole=lines)]
     for index, entry in enumerate(shown):
         parts.append(_series(entry, x, y, colour(index), lines))
     return f"{_open(HEIGHT)}{''.join(parts)}</svg>{_legend([entry.name for entry in shown])}"
@@ -76,9 +77,9 @@ def _open(height: float) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" xmlns="http://www.w3.org/2000/svg">'
 
 
-def _axes(x: Scale, y: Scale, x_name: str, y_name: str) -> str:
+def _axes(x: Scale, y: Scale, x_name: str, y_name: str, *, whole: bool) -> str:
     parts = []
-    for tick in x.ticks():
+    for tick in x.ticks(whole=whole):
         at = x.at(tick)
         parts.append(f'<path class="grid" d="M{at:.1f} {_TOP}V{HEIGHT - _BOTTOM}"/>')
         parts.append(f'<text x="{at:.1f}" y="{HEIGHT - _BOTTOM + 16}" class="mid">{number(tick)}</text>')
@@ -118,17 +119,18 @@ def parallel(axes: Sequence[tuple[str, Sequence[object]]], names: Sequence[str])
         return ""
     gap = (WIDTH - _LEFT - _RIGHT - 40) / (len(axes) - 1)
     columns = [_places(values) for _, values in axes]
-    parts = []
+    parts: list[str] = []
+    texts: list[str] = []  # over the lines
     for index, ((name, _), (_, ticks)) in enumerate(zip(axes, columns, strict=True)):
         at = _LEFT + index * gap
         parts.append(f'<path class="axis" d="M{at:.1f} {_TOP + 10}V{HEIGHT - _BOTTOM}"/>')
         parts.append(f'<text x="{at:.1f}" y="{HEIGHT - 18 - 12 * (index % 2)}" class="mid">{escape(name)}</text>')
-        parts += [f'<text x="{at + 6:.1f}" y="{py + 4:.1f}">{escape(text)}</text>' for text, py in ticks]
+        texts += [f'<text x="{at + 6:.1f}" y="{py + 4:.1f}" class="halo">{escape(text)}</text>' for text, py in ticks]
     for row, name in enumerate(names):
         path = "L".join(f"{_LEFT + n * gap:.1f} {places[row]:.1f}" for n, (places, _) in enumerate(columns))
         title = f"<title>{escape(name)}</title>"
         parts.append(f'<path d="M{path}" fill="none" stroke="{colour(row)}" stroke-width="2">{title}</path>')
-    return f"{_open(HEIGHT)}{''.join(parts)}</svg>{_legend(names)}"
+    return f"{_open(HEIGHT)}{''.join(parts + texts)}</svg>{_legend(names)}"
 
 
 def _places(values: Sequence[object]) -> tuple[list[float], list[tuple[str, float]]]:

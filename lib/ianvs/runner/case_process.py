@@ -14,18 +14,19 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ianvs.cases import CaseId, PlannedCase, plan
+from ianvs.checkpoints import CHECKPOINT, Checkpoints, owned
 from ianvs.data import Dataset
-from ianvs.facts import RoundRecord
+from ianvs.facts import Facts, RoundRecord, Stopwatch
 from ianvs.grammar import Benchmark, Combination, load_benchmark
 from ianvs.metrics.check import check_metrics
 from ianvs.metrics.compute import compute_metrics
-from ianvs.paradigms import Case, Outcome, paradigm_of
-from ianvs.runner.measure import EnergyMeter, cpu_seconds, peak_memory_bytes
+from ianvs.paradigms import Case, paradigm_of
+from ianvs.runner.measure import CaseMeter, Spent, cpu_seconds, peak_memory_bytes
 from ianvs.runner.records import (
     CASE,
     PROGRESS,
@@ -39,7 +40,7 @@ from ianvs.runner.records import (
 )
 from ianvs.runner.seeding import seed_everything
 from ianvs.usercode import UserCode, core_alias
-from sedna.common.atomic import append_line
+from sedna.common.atomic import append_line, write_atomic
 from sedna.common.errors import ConflictError, SednaError
 
 _PR_SET_PDEATHSIG = 1
@@ -59,6 +60,10 @@ class FileProgress:
     def round_done(self, record: RoundRecord) -> None:
         append_line(self._folder / ROUNDS, record.model_dump_json())
 
+    def go_on(self, records: Sequence[RoundRecord]) -> None:
+        lines = "".join(f"{record.model_dump_json()}\n" for record in records)
+        write_atomic(self._folder / ROUNDS, lines.encode())
+
 
 def run_case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase) -> CaseResult:
     """Run a test case in this process.
@@ -66,18 +71,17 @@ def run_case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase) -> 
     Raises:
         Whatever the description, the data or user code is guilty of.
     """
-    started, cpu = time.perf_counter(), cpu_seconds()
-    meter = EnergyMeter(benchmark.testenv.energy.core_watts)
-    case = _case(record, benchmark, planned)
+    watch = Stopwatch()
+    meter = CaseMeter(benchmark.testenv.energy.core_watts, watch)
+    case = _case(record, benchmark, planned, meter, watch)
     check_metrics(benchmark.testenv, planned.algorithm.paradigm_type)
     for package in planned.algorithm.third_party_packages:
         case.code.load(package.url)
+    seed_everything(record.seed)  # user files are followed by this too; an algorithm by name has none
     outcome = paradigm_of(planned.algorithm.paradigm_type)(case)
     case.progress.step(0.98, "metrics")
-    energy = meter.read()
-    facts = outcome.facts
-    facts.peak_memory_bytes, facts.energy_joules = peak_memory_bytes(), energy.joules
-    facts.energy_source = energy.source
+    facts, spent = outcome.facts, meter.spent()
+    facts.peak_memory_bytes, facts.energy_joules = spent.peak_memory_bytes, spent.energy.joules
     metrics = {name: plain(value) for name, value in compute_metrics(case, outcome).items()}
     return CaseResult(
         key=record.key,
@@ -85,12 +89,12 @@ def run_case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase) -> 
         time=time.strftime("%Y-%m-%d %H:%M:%S"),
         metrics=metrics,
         rounds=tuple(facts.rounds),
-        cost=_cost(case, outcome, time.perf_counter() - started, cpu_seconds() - cpu),
-        notes=tuple(case.dataset.notes),
+        cost=_cost(outcome.facts, meter.spent()),
+        notes=(*case.dataset.notes, *case.checkpoints.notes),
     )
 
 
-def _case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase) -> Case:
+def _case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase, meter: CaseMeter, watch: Stopwatch) -> Case:
     argv = (record.prog, "-f", record.job_file)
     return Case(
         output_dir=record.output_dir,
@@ -100,6 +104,8 @@ def _case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase) -> Cas
         dataset=Dataset(benchmark.testenv.dataset, f"{record.output_dir}/dataset"),
         code=UserCode(argv, after_load=lambda: seed_everything(record.seed)),
         progress=FileProgress(Path(record.output_dir)),
+        checkpoints=Checkpoints(Path(record.output_dir), record.course, meter),
+        watch=watch,
     )
 
 
@@ -116,17 +122,16 @@ def _seeded(combination: Combination, parameter: str, seed: int) -> Combination:
     return combination.model_copy(update={"modules": modules})
 
 
-def _cost(case: Case, outcome: Outcome, seconds: float, cpu: float) -> Cost:
-    facts = outcome.facts
+def _cost(facts: Facts, spent: Spent) -> Cost:
     return Cost(
-        seconds=seconds,
-        algorithm_seconds=case.watch.inside,
-        cpu_seconds=cpu,
-        peak_memory_bytes=facts.peak_memory_bytes,
+        seconds=spent.seconds,
+        algorithm_seconds=spent.algorithm_seconds,
+        cpu_seconds=spent.cpu_seconds,
+        peak_memory_bytes=spent.peak_memory_bytes,
         uplink_bytes=facts.uplink_bytes,
         downlink_bytes=facts.downlink_bytes,
-        energy_joules=facts.energy_joules,
-        energy_source=facts.energy_source,
+        energy_joules=spent.energy.joules,
+        energy_source=spent.energy.source,
     )
 
 
@@ -193,13 +198,15 @@ def _end_with_runner(parent: int) -> Iterator[None]:
 def main(argv: list[str]) -> int:
     """0 if the test case has a result, 1 if it failed; either way ``result.json`` says so."""
     folder, parent = Path(argv[1]), int(argv[2])
-    with _end_with_runner(parent):
+    with _end_with_runner(parent), owned(folder):
         record = CaseRecord.model_validate_json((folder / CASE).read_bytes())
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         core_alias.install()
         sys.argv[:] = [record.prog, "-f", record.job_file]
         result = _guarded(folder, record)
         write_record(folder, RESULT, result)
+        if result.status == "done":
+            (folder / CHECKPOINT).unlink(missing_ok=True)
     return 0 if result.status == "done" else 1
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from ianvs.facts import Stopwatch
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -71,3 +74,48 @@ def _counters(zones: list[Path]) -> list[int]:
 
 def _wraps_at(zone: Path) -> int:
     return int((zone / "max_energy_range_uj").read_text())
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a test case took: seconds of wall clock, inside the algorithm, and of processors; bytes; joules."""
+
+    seconds: float = 0.0
+    algorithm_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    energy: Energy = Energy(0.0, "")
+
+
+class CaseMeter:
+    """What a test case takes, over all processes that worked on it.
+
+    Args:
+        watch: counts the seconds inside the algorithm.
+    """
+
+    def __init__(self, core_watts: float | None, watch: Stopwatch) -> None:
+        self._watch = watch
+        self._energy = EnergyMeter(core_watts)
+        self._started, self._cpu = time.perf_counter(), cpu_seconds()
+        self._earlier = Spent()
+
+    def carry(self, earlier: Spent) -> None:
+        """Go on from what an earlier process had spent."""
+        self._earlier = earlier
+
+    def energy(self) -> Energy:
+        """The energy until now; not known if it was not known to an earlier process."""
+        now, before = self._energy.read(), self._earlier.energy.joules
+        joules = None if now.joules is None or before is None else now.joules + before
+        return Energy(joules, now.source)
+
+    def spent(self) -> Spent:
+        """Everything until now."""
+        return Spent(
+            seconds=self._earlier.seconds + time.perf_counter() - self._started,
+            algorithm_seconds=self._earlier.algorithm_seconds + self._watch.inside,
+            cpu_seconds=self._earlier.cpu_seconds + cpu_seconds() - self._cpu,
+            peak_memory_bytes=max(self._earlier.peak_memory_bytes, peak_memory_bytes()),
+            energy=self.energy(),
+        )

@@ -33,6 +33,7 @@ class CaseRecord(Value):
     """What is going to run, and on what."""
 
     key: str
+    course: str = Field(default="", description="the key without the metrics, of a checkpoint")
     job_file: str
     algorithm_index: int
     combination_index: int
@@ -46,6 +47,7 @@ class CaseRecord(Value):
     started_at: datetime
     versions: dict[str, str]
     machine: str
+    threads: int | None = Field(default=None, description="given to numeric libraries; None = as many as they like")
     files: dict[str, str] = Field(description="text of every yaml file of the benchmark")
 
 

@@ -9,17 +9,16 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from ianvs.cases import PlannedCase, plan
+from ianvs.cases import plan
 from ianvs.grammar import Benchmark
 from ianvs.metrics.check import check_metrics
-from ianvs.rank import RankFiles, update_rank
+from ianvs.rank import update_rank
+from ianvs.runner.history import Earlier, case_records
 from ianvs.runner.records import (
     CASE,
     LOG,
@@ -30,9 +29,6 @@ from ianvs.runner.records import (
     Cost,
     Failure,
     Finished,
-    ModuleRecord,
-    installed_versions,
-    machine,
     read_finished,
     write_record,
 )
@@ -40,6 +36,7 @@ from ianvs.runner.reporter import Reporter, reporter
 from sedna.common.errors import SpecError
 
 _LOOK_SECONDS = 0.5
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,11 @@ class Settings:
     jobs: int = 1
     resume: bool = False
     prog: str = "ianvs"
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of numeric libraries in each test case, so that several do not fight for the cores; None = theirs."""
+        return None if self.jobs <= 1 else max(1, len(os.sched_getaffinity(0)) // self.jobs)
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,17 @@ def run_benchmark(benchmark: Benchmark, settings: Settings) -> JobOutcome:
     for algorithm in benchmark.algorithms:
         check_metrics(benchmark.testenv, algorithm.paradigm_type)
     planned = plan(benchmark)
-    earlier = _earlier(benchmark, {case.key for case in planned}) if settings.resume else {}
-    records = _records(benchmark, planned, earlier, settings.prog)
-    results = {n: earlier[case.key] for n, case in enumerate(planned) if case.key in earlier}
+    earlier = Earlier.of(benchmark, planned) if settings.resume else Earlier()
+    records = case_records(benchmark, planned, earlier, settings.prog, settings.threads)
+    results = {n: earlier.done[case.key] for n, case in enumerate(planned) if case.key in earlier.done}
     resumed = len(results)
     todo = [n for n in range(len(planned)) if n not in results]
     with reporter(len(planned)) as tell:
         if resumed:
             tell.tell(f"{resumed} of {len(planned)} test cases have a result already")
+        for n in todo:
+            if planned[n].course in earlier.begun:
+                tell.tell(f"{planned[n].title}: goes on where it was, in {records[n].output_dir}")
         _run_all(benchmark, [(n, planned[n].title, records[n]) for n in todo], results, settings.jobs, tell)
     finished = tuple(results[n] for n in sorted(results))
     _save(benchmark, finished)
@@ -158,11 +163,13 @@ def _run_one(record: CaseRecord, title: str, running: _Running) -> Finished:
     """Run one test case in a process of its own; a process that dies without a word leaves a failure."""
     folder = Path(record.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / RESULT).unlink(missing_ok=True)  # of an attempt that failed
     write_record(folder, CASE, record)
     started = time.monotonic()
     command = [sys.executable, "-m", "ianvs.runner.case_process", record.output_dir, str(os.getpid())]
-    environment = {**os.environ, "PYTHONHASHSEED": str(record.seed % 2**32)}
-    with (folder / LOG).open("wb") as log:
+    threads = {} if record.threads is None else dict.fromkeys(_THREADS, str(record.threads))
+    environment = {**threads, **os.environ, "PYTHONHASHSEED": str(record.seed % 2**32)}  # a user's own figure counts
+    with (folder / LOG).open("ab") as log:
         with running.lock:
             if running.stopped:
                 raise KeyboardInterrupt
@@ -198,73 +205,3 @@ def _progress(folder: Path) -> tuple[float, str]:
     except (OSError, ValueError):
         return 0.0, "starting"
     return float(told["fraction"]), str(told["text"])
-
-
-# what is kept, and found again
-
-
-def _records(
-    benchmark: Benchmark, planned: Sequence[PlannedCase], earlier: Mapping[str, Finished], prog: str
-) -> list[CaseRecord]:
-    files = {name: Path(name).read_text(encoding="utf-8") for name in benchmark.files}
-    versions, where, now = installed_versions(), machine(), datetime.now(UTC)
-    groups = {
-        (case.id.algorithm, case.id.combination): earlier[case.key].case.group
-        for case in planned
-        if case.key in earlier
-    }
-    records = []
-    for case in planned:
-        place = (case.id.algorithm, case.id.combination)
-        fresh = os.path.join(benchmark.workspace, case.algorithm.name, str(uuid.uuid1()))  # noqa: PTH118
-        group = groups.setdefault(place, fresh)
-        if not benchmark.job.seeds:
-            group = fresh
-        records.append(
-            CaseRecord(
-                key=case.key,
-                job_file=benchmark.file,
-                algorithm_index=case.id.algorithm,
-                combination_index=case.id.combination,
-                seed=case.id.seed,
-                algorithm=case.algorithm.name,
-                paradigm=case.algorithm.paradigm_type,
-                modules=tuple(
-                    ModuleRecord(
-                        type=module.type,
-                        name=module.name,
-                        url=module.url,
-                        hyperparameters={name: str(value) for name, value in module.hyperparameters.items()},
-                        values=json.loads(json.dumps(module.hyperparameters, default=str)),
-                    )
-                    for module in case.combination.modules
-                ),
-                output_dir=f"{group}/seed-{case.id.seed}" if benchmark.job.seeds else group,
-                group=group,
-                prog=prog,
-                started_at=now,
-                versions=versions,
-                machine=where,
-                files=files,
-            )
-        )
-    return records
-
-
-def _earlier(benchmark: Benchmark, keys: set[str]) -> dict[str, Finished]:
-    """Results of this workspace for these keys; of several the newest."""
-    found: dict[str, Finished] = {}
-    root = Path(benchmark.workspace)
-    for path in [*root.glob(f"*/*/{RESULT}"), *root.glob(f"*/*/seed-*/{RESULT}")]:
-        finished = read_finished(path.parent)
-        if finished is None or finished.result.status != "done" or finished.case.key not in keys:
-            continue
-        older = found.get(finished.case.key)
-        if older is None or older.case.started_at < finished.case.started_at:
-            found[finished.case.key] = finished
-    return found
-
-
-def report_file(benchmark: Benchmark) -> Path:
-    """Where the page of a benchmark is."""
-    return RankFiles.of(benchmark.workspace).report

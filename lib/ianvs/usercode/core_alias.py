@@ -88,12 +88,43 @@ def yaml2dict(url: str) -> Any:
         return yaml.safe_load(file)
 
 
+def device_profile() -> dict[str, Any]:
+    """What the device of this process is, and whether it computes in bfloat16 natively (CUDA capability 8.0)."""
+    torch = _torch_with_cuda()
+    if torch is None:
+        return {"device": "cpu", "name": None, "capability": None, "bf16_native": False, "total_memory_gb": None}
+    index = torch.cuda.current_device()
+    found = torch.cuda.get_device_properties(index)
+    capability = torch.cuda.get_device_capability(index)
+    return {
+        "device": "cuda",
+        "name": found.name,
+        "capability": capability,
+        "bf16_native": capability >= (8, 0),
+        "total_memory_gb": round(found.total_memory / 2**30, 2),
+    }
+
+
+def _torch_with_cuda() -> Any:
+    try:
+        import torch
+    except ImportError:
+        return None
+    return torch if torch.cuda.is_available() else None
+
+
+def supports_bf16() -> bool:
+    """Whether the device computes in bfloat16 natively."""
+    return bool(device_profile()["bf16_native"])
+
+
 def install() -> None:
     """Make ``import core.common.log`` and its neighbours work in this process."""
     modules: dict[str, dict[str, object]] = {
         "core": {},
         "core.common": {},
         "core.common.log": {"LOGGER": LOGGER},
+        "core.common.device": {function.__name__: function for function in (device_profile, supports_bf16)},
         "core.common.constant": {kind.__name__: kind for kind in (DatasetFormat, ParadigmType, SystemMetricType)},
         "core.common.utils": {
             function.__name__: function

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sedna.common.errors import UserError
 
-__all__ = ["MissingPackageError", "extra_needed"]
+__all__ = ["MissingPackageError", "extra_needed", "install_command"]
 
 _OURS = ("sedna", "ianvs", "globalmanager", "localcontroller")
 
@@ -41,5 +43,13 @@ def extra_needed(extra: str, what: str, *packages: str) -> Iterator[None]:
         raise MissingPackageError(
             f"needs the package {error.name!r}, which is not installed",
             where=what,
-            hint=f"pip install 'sedna-il[{extra}]'",
+            hint=install_command(extra),
         ) from error
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra: from the copy of the repository that this code runs in, if it does."""
+    root = Path(__file__).resolve().parents[3]
+    if (root / "lib" / "sedna").is_dir() and (root / "pyproject.toml").is_file():
+        return f"pip install --editable {shlex.quote(f'{root}[{extra}]')}"
+    return f"pip install '.[{extra}]' in a copy of this software's repository"

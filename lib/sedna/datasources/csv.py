@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sedna.common.class_factory import MissingPackageError
 from sedna.common.errors import DataError
+from sedna.common.extras import extra_needed
 from sedna.datasources.base import BaseDataSource, existing_files
 
 if TYPE_CHECKING:
@@ -87,12 +87,6 @@ def _require(columns: list[str], table: pd.DataFrame, where: str) -> None:
 
 
 def _pandas() -> Any:
-    try:
+    with extra_needed("train", "CSVDataParse"):
         import pandas as pd
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "needs the package 'pandas', which is not installed",
-            where="CSVDataParse",
-            hint="pip install 'sedna-il[train]'",
-        ) from error
     return pd

@@ -186,8 +186,10 @@ def _error(response: httpx.Response) -> SednaError:
     message, where = f"{status} {title}", where or str(response.url)
     if status in (401, 403):
         return AuthError(message, where=where, hint=hint, forbidden=status == 403)
-    if status in _REFUSALS and (ours or status == 413):
+    if status in _REFUSALS and ours:
         return _REFUSALS[status](message, where=where, hint=hint)
+    if status == 413:
+        hint = "a proxy on the way takes less than the service does: raise its limit"
     return LinkUnavailableError(message, where=where, hint=hint, retry_after=_retry_after(response))
 
 

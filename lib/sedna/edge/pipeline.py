@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sedna.algorithms.hard_example_mining import verdict_of
+from sedna.common.audit import is_audited
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import ModelError, NotFoundError, SednaError, SpecError
@@ -22,7 +22,7 @@ from sedna.edge.selftest import check_prediction
 from sedna.edge.slot import ModelSlot
 from sedna.edge.spool import Spool
 
-__all__ = ["FrameResult", "Pipeline", "is_audited", "miner_input"]
+__all__ = ["FrameResult", "Pipeline", "miner_input"]
 
 LOG = logging.getLogger("sedna.edge.pipeline")
 
@@ -199,12 +199,6 @@ class Pipeline:
             if refused is not None:
                 return refused
         return None if self._spool.add(record, image.data) else NotKept.KNOWN
-
-
-def is_audited(sample: SampleId, ratio: float, seed: int) -> bool:
-    """Whether a sample is drawn for audit: by its id alone, so that every edge and every repeat draws the same."""
-    draw = int.from_bytes(hashlib.sha256(f"{seed}:{sample}".encode()).digest()[:8])
-    return draw < ratio * 2**64
 
 
 def miner_input(prediction: Prediction) -> list[list[float]] | list[float]:

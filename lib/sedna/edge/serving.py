@@ -35,20 +35,22 @@ class EdgeServer:
 
     Args:
         worker: not started yet; started and stopped by the server.
+        port: instead of the worker's settings; 0 = any free one.
 
     Raises:
         ConflictError: the address is in use, or cannot be used.
     """
 
-    def __init__(self, worker: EdgeWorker) -> None:
+    def __init__(self, worker: EdgeWorker, port: int | None = None) -> None:
         settings = worker.settings
         self._worker = worker
+        wanted = settings.port if port is None else port
         try:
-            self._socket = socket.create_server((settings.host, settings.port), backlog=256)
+            self._socket = socket.create_server((settings.host, wanted), backlog=256)
         except OSError as error:
             raise ConflictError(
                 f"cannot listen: {error.strerror}",
-                where=f"{settings.host}:{settings.port}",
+                where=f"{settings.host}:{wanted}",
                 hint="another port; 0 = any",
             ) from error
         metrics = EdgeMetrics(worker.jobs, worker.spool, lambda: worker.uploader.stats)
@@ -63,6 +65,12 @@ class EdgeServer:
         )
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        port: int = self._socket.getsockname()[1]
+        return port
 
     @property
     def url(self) -> str:

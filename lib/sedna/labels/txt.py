@@ -17,7 +17,7 @@ from sedna.labels.labelset import LabelledImage, LabelSet
 from sedna.labels.source import as_text, label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
 
-__all__ = ["TxtLine", "format_line", "parse_line", "read_txt", "write_txt"]
+__all__ = ["TxtLine", "format_line", "parse_line", "parse_parts", "read_txt", "write_txt"]
 
 MAX_BYTES = 1 << 28
 
@@ -42,6 +42,15 @@ def parse_line(line: str, where: str) -> TxtLine:
     if not line.strip():
         raise DataError("the line is blank", where=where, hint=_FORM)
     name, *parts = line.split()
+    return parse_parts(name, parts, where)
+
+
+def parse_parts(name: str, parts: Sequence[str], where: str) -> TxtLine:
+    """What follows the name on a line, already split: boxes, or one label, or nothing.
+
+    Raises:
+        DataError: as `parse_line`.
+    """
     if len(parts) == 1 and "," not in parts[0]:
         return TxtLine(name, label=_label(parts[0], parts[0], where))
     boxes = []

@@ -41,8 +41,8 @@ from sedna.loop.state import (
     RoundSummary,
     Stage,
 )
-from sedna.loop.triggers import evaluate_trigger
-from sedna.loop.verdict import Decision, DecisionKind, GateOutcome
+from sedna.loop.triggers import Finding, evaluate_trigger, timer_finding
+from sedna.loop.verdict import Decision, DecisionKind, GateOutcome, GateVerdict
 
 _MAX_STEPS = 16
 """Upper bound of transitions in one call; a full round of immediate answers needs seven."""
@@ -191,7 +191,9 @@ def _serve_request(turn: _Turn, request: ManualRequest) -> None:
     )
 
 
-def _record_request(turn: _Turn, request: ManualRequest, *, fire: bool, reason: str) -> Decision:
+def _record_request(
+    turn: _Turn, request: ManualRequest, *, fire: bool, reason: str, number: int | None = None
+) -> Decision:
     """Note a manual decision with the same observed values that an automatic one would have shown."""
     observed = evaluate_trigger(turn.spec.train_spec.trigger, turn.seen, turn.state, turn.now).observed
     decision = Decision(
@@ -200,7 +202,7 @@ def _record_request(turn: _Turn, request: ManualRequest, *, fire: bool, reason: 
         reasons=(reason,),
         observed=observed,
         at=turn.now,
-        round=turn.state.next_round if fire else None,
+        round=(number or turn.state.next_round) if fire else None,
         requested_by=request.requested_by or "unknown",
     )
     turn.actions.append(RecordDecision(decision=decision))
@@ -239,11 +241,16 @@ def _open(
 
 
 def _preempt(turn: _Turn) -> bool:
-    """Serve a deploy request (rollback, promote) while a worker is busy: the round goes on against the new champion."""
+    """Serve a deploy request (rollback, promote) while a worker is busy: the round goes on against the new champion.
+
+    A candidate that waits for its window does not wait for this: it is asked for and goes, or it was compared with
+    a model that is no longer the one in service.
+    """
     current, request = turn.state.current, _unanswered(turn)
     if current is None or request is None or request.action is not RoundKind.DEPLOY:
         return False
-    if current.stage not in (Stage.TRAINING, Stage.EVALUATING):
+    waits = current.stage is Stage.JUDGING and current.verdict is not None
+    if current.stage not in (Stage.TRAINING, Stage.EVALUATING) and not waits:
         return False
     refusal = _refusal(turn, request)
     _remember(turn, request)
@@ -253,8 +260,15 @@ def _preempt(turn: _Turn) -> bool:
         return True
     version = request.version if request.version is not None else turn.state.last_candidate
     assert version is not None
+    if waits and version == current.candidate:
+        text = f"model {version} waits for its window no longer"
+        turn.actions.append(AnswerRequest(id=request.id, accepted=True, round=current.id, message=text))
+        _record_request(turn, request, fire=True, reason=f"asked for: {request.reason}", number=current.id)
+        _move(turn, Stage.DEPLOYING, f"asked for: {request.reason}")
+        return True
     number = turn.state.next_round
-    reason = f"asked for: {request.reason}; round {current.id} goes on"
+    goes_on = "is over, its candidate was compared with another model" if waits else "goes on"
+    reason = f"asked for: {request.reason}; round {current.id} {goes_on}"
     turn.actions.append(
         AnswerRequest(id=request.id, accepted=True, round=number, message=f"model {version} is in service")
     )
@@ -265,6 +279,8 @@ def _preempt(turn: _Turn) -> bool:
     _finish(turn, number, RoundKind.DEPLOY, Outcome.DEPLOYED, reason, candidate=version, started_at=turn.now)
     if current.stage is Stage.EVALUATING:
         _next_attempt(turn, current, f"the model in service is now {version}", wait=timedelta(0), stop=True)
+    elif waits:
+        _close(turn, Outcome.REJECTED, f"model {version} was put into service while the candidate waited")
     return True
 
 
@@ -358,32 +374,46 @@ def _ask_for_worker(turn: _Turn) -> None:
 
 
 def _judging(turn: _Turn, current: RoundState) -> None:
-    evaluation = turn.seen.evaluation
-    if evaluation is None:
-        return
-    verdict = judge(turn.spec, evaluation)
-    turn.actions.append(RecordVerdict(round=current.id, verdict=verdict))
-    turn.update_round(verdict=verdict)
-    decision = Decision(
-        kind=DecisionKind.DEPLOY,
-        fire=verdict.outcome is GateOutcome.BETTER,
-        reasons=tuple(check.reason for check in verdict.checks),
-        observed={
-            "outcome": verdict.outcome.value,
-            "candidate": verdict.candidate,
-            "champion": verdict.champion,
-            "samples": verdict.samples,
-        },
-        at=turn.now,
-        round=current.id,
-    )
-    turn.actions.append(RecordDecision(decision=decision))
-    if verdict.outcome is GateOutcome.BETTER:
+    """Once there is a verdict; a better candidate then waits for the daily window of ``deploySpec.trigger``."""
+    verdict, new = current.verdict, current.verdict is None
+    if verdict is None:
+        if turn.seen.evaluation is None:
+            return
+        verdict = judge(turn.spec, turn.seen.evaluation)
+        turn.actions.append(RecordVerdict(round=current.id, verdict=verdict))
+        turn.update_round(verdict=verdict)
+    timer = turn.spec.deploy_spec.trigger.timer
+    better = verdict.outcome is GateOutcome.BETTER
+    window = timer_finding(timer, turn.now) if timer is not None and better else None
+    go = better and (window is None or window.holds)
+    if new or go:
+        _record_verdict(turn, current, verdict, window, fire=go)
+    if go:
         _move(turn, Stage.DEPLOYING, verdict.reason)
+    elif better:
+        return  # until the window opens, or somebody asks for a deployment
     elif verdict.outcome is GateOutcome.NOT_BETTER:
         _close(turn, Outcome.REJECTED, verdict.reason)
     else:
         _close(turn, Outcome.INCONCLUSIVE, f"not enough evidence: {verdict.reason}")
+
+
+def _record_verdict(
+    turn: _Turn, current: RoundState, verdict: GateVerdict, window: Finding | None, *, fire: bool
+) -> None:
+    observed: dict[str, JsonValue] = {
+        "outcome": verdict.outcome.value,
+        "candidate": verdict.candidate,
+        "champion": verdict.champion,
+        "samples": verdict.samples,
+    }
+    reasons = tuple(check.reason for check in verdict.checks)
+    if window is not None:
+        reasons, observed = (*reasons, window.reason), observed | window.observed
+    decision = Decision(
+        kind=DecisionKind.DEPLOY, fire=fire, reasons=reasons, observed=observed, at=turn.now, round=current.id
+    )
+    turn.actions.append(RecordDecision(decision=decision))
 
 
 def _deploying(turn: _Turn, current: RoundState) -> None:

@@ -129,6 +129,13 @@ class TrainSpec(_WorkerSpec):
     """How a candidate is made: ``template`` (upstream) or ``algorithm`` (ours), and when."""
 
     trigger: Trigger = Trigger()
+    unlabelled_samples: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="ours: so many samples without a label, the newest, go to training as well, for an algorithm that "
+        "learns from them; each is fetched and kept on the service's disk",
+    )
 
     @model_validator(mode="after")
     def _checks(self) -> Self:
@@ -215,6 +222,15 @@ class DeploySpec(SpecModel):
     gate: Gate = Gate()
     audit: Audit = Audit()
     rollout: Rollout = Rollout()
+
+    @field_validator("trigger")
+    @classmethod
+    def _only_what_a_deployment_can_wait_for(cls, trigger: Trigger) -> Trigger:
+        other = sorted(trigger.model_fields_set - {"check_period_seconds", "timer", "condition"})
+        if other:
+            names = ", ".join(to_camel(name) for name in other)
+            raise ValueError(f"deploySpec.trigger takes condition and timer, not {names}: they decide about training")
+        return trigger
 
 
 class JobSpec(SpecModel):

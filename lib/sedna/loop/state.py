@@ -5,6 +5,7 @@
                             `-- Failed               `-- Failed            |-- Rejected        `-- Failed (rolled back)
                                                                            `-- Inconclusive
 
+A better candidate stays at Judging until the daily window of ``deploySpec.trigger`` is open, if there is one.
 ``Waiting`` is the absence of a current round. A round that somebody asks for may start at Evaluating (look at the last
 candidate again) or at Deploying (promote or roll back). Transitions not in ``TRANSITIONS`` cannot be expressed.
 """

@@ -44,7 +44,8 @@ def train_metrics(observation: Observation) -> dict[str, float]:
     return metrics
 
 
-def _timer(timer: Timer, now: datetime) -> Finding:
+def timer_finding(timer: Timer, now: datetime) -> Finding:
+    """Whether a daily window is open; the same for training and for deployments."""
     inside, local = timer.contains(now)
     zone = timer.time_zone or "local time"
     where = "inside" if inside else "outside"
@@ -94,7 +95,7 @@ def _precision(precision: PrecisionTrigger, observation: Observation) -> Finding
 
 def _leaves(trigger: Trigger, observation: Observation, state: JobState, now: datetime) -> Iterator[Finding]:
     if trigger.timer is not None:
-        yield _timer(trigger.timer, now)
+        yield timer_finding(trigger.timer, now)
     if trigger.condition is not None:
         yield _condition(trigger, observation)
     if trigger.cron is not None:

@@ -11,11 +11,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.errors import NotFoundError, SpecError, TooLargeError
 from sedna.common.types import Value
 from sedna.store.oserrors import os_errors
 
-__all__ = ["RESERVED", "NoBucketError", "ObjectInfo", "ObjectStore", "Source", "check_key", "is_key", "opened"]
+__all__ = [
+    "RESERVED",
+    "NoBucketError",
+    "ObjectInfo",
+    "ObjectLimitError",
+    "ObjectStore",
+    "Source",
+    "check_key",
+    "is_key",
+    "opened",
+]
 
 Source = bytes | Path | BinaryIO
 """What can be stored: bytes, a file by its path, or a binary stream from its current position to its end."""
@@ -29,6 +39,10 @@ _MAX_PART_BYTES = 255  # the limit of common file systems, so that every key fit
 
 class NoBucketError(NotFoundError):
     """Not an object is missing, but the place of all of them."""
+
+
+class ObjectLimitError(TooLargeError):
+    """The server behind the store, or a proxy before it, takes no object of this size."""
 
 
 class ObjectInfo(Value):
@@ -47,7 +61,7 @@ class ObjectStore(Protocol):
     ("a" beside "a/b"): a folder cannot hold both, and not every S3 server can.
 
     Every call may raise `AuthError` (``forbidden``), `NoBucketError`, `StoreUnavailableError` or, when writing,
-    `StorageFullError`.
+    `StorageFullError` and `ObjectLimitError`.
     """
 
     @property

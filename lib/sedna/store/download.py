@@ -17,11 +17,13 @@ __all__ = ["copy_stream", "sha256_stream", "stream_to_file"]
 _CHUNK = 1 << 20
 
 
-def copy_stream(source: BinaryIO, target: BinaryIO, where: str, max_bytes: int | None = None) -> str:
+def copy_stream(
+    source: BinaryIO, target: BinaryIO, where: str, max_bytes: int | None = None, *, durable: bool = True
+) -> str:
     """Copy to the end of ``source``, flush ``target`` to the disk; returns the lower-case hex sha256 of the bytes.
 
     Failures of ``target`` are reported for ``where``; failures of ``source`` pass through. More than ``max_bytes``
-    raise `IntegrityError` as soon as they arrive.
+    raise `IntegrityError` as soon as they arrive. Without ``durable`` the system may write the bytes when it likes.
     """
     digest = hashlib.sha256()
     count = 0
@@ -34,7 +36,8 @@ def copy_stream(source: BinaryIO, target: BinaryIO, where: str, max_bytes: int |
             target.write(chunk)
     with os_errors(where, writing=True):
         target.flush()
-        os.fsync(target.fileno())
+        if durable:
+            os.fsync(target.fileno())
     return digest.hexdigest()
 
 

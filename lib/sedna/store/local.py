@@ -40,6 +40,8 @@ class FolderStore:
             opened; longer than any upload takes.
         hard_links: whether the file system has them; None = try. Without, `put_if_absent` holds a file lock, which
             excludes other `put_if_absent` calls but not a plain `put` of the same key.
+        durable: flush every write to the disk. Without, objects still appear whole or not at all to other processes,
+            but a power cut may lose or tear the last ones: for results that can be computed again.
 
     Raises:
         AuthError: the folder cannot be written.
@@ -51,9 +53,11 @@ class FolderStore:
         *,
         stale_after: timedelta = timedelta(days=1),
         hard_links: bool | None = None,
+        durable: bool = True,
     ) -> None:
         self.root = Path(root).absolute()
         self._staging = self.root / _STAGING
+        self._durable = durable
         with os_errors(str(self.root), writing=True):
             self._staging.mkdir(parents=True, exist_ok=True)
             self._delete_stale(stale_after)
@@ -115,7 +119,7 @@ class FolderStore:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return  # there is no such object
             with contextlib.suppress(FileNotFoundError):  # another delete removed the emptied folder
-                fsync_dir(path.parent)
+                self._flush(path.parent)
         # Empty folders are no objects; one that stayed would keep its name from becoming a key.
         for folder in path.parents:
             if folder == self.root:
@@ -147,7 +151,7 @@ class FolderStore:
                 with os_errors(key, writing=True):
                     file = staged.open("xb")
                 try:
-                    copy_stream(source, file, key)
+                    copy_stream(source, file, key, durable=self._durable)
                 finally:
                     with os_errors(key, writing=True):
                         file.close()  # flushes again what a full disk has refused, and is refused again
@@ -169,7 +173,7 @@ class FolderStore:
                         raise
                     continue
                 with contextlib.suppress(FileNotFoundError):  # deleted again by somebody else
-                    fsync_dir(target.parent)
+                    self._flush(target.parent)
                 return placed
         raise StoreUnavailableError("its folder is deleted again and again", where=key)
 
@@ -178,7 +182,11 @@ class FolderStore:
             return
         self._make_folders(folder.parent)
         folder.mkdir(exist_ok=True)
-        fsync_dir(folder.parent)
+        self._flush(folder.parent)
+
+    def _flush(self, folder: Path) -> None:
+        if self._durable:
+            fsync_dir(folder)
 
     def _link(self, staged: Path, target: Path) -> bool:
         if not self._hard_links:

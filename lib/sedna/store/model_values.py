@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_validator
 
 from sedna.common.types import JobKey, Sha256, Value
 from sedna.store.base import is_key
@@ -54,8 +54,14 @@ class ModelManifest(Value):
     round: int | None = Field(default=None, description="round that made it; None = it was brought")
     dataset_version: int | None = Field(default=None, description="what it was trained on")
     algorithm: str = Field(min_length=1, description="alias in ClassFactory, or the name of the user's worker")
+    parameters: dict[str, JsonValue] = Field(
+        default_factory=dict, description="that the algorithm was made with; whoever opens the model gives them again"
+    )
     runtime: Runtime
     format: str = Field(min_length=1, description="of the weights: safetensors, onnx, pb, ...")
+    entries: dict[str, str] = Field(
+        default_factory=dict, description='file or folder of each form that its worker reported; "" = all files'
+    )
     class_names: tuple[str, ...] = ()
     input: ModelInput | None = None
     metrics: Metrics = Field(default_factory=dict)
@@ -75,6 +81,14 @@ class ModelManifest(Value):
         if self.parent is not None and not 1 <= self.parent < self.version:
             raise ValueError(f"parent {self.parent} of version {self.version}: a parent comes before")
         return self
+
+    @field_validator("entries")
+    @classmethod
+    def _entries_stay_inside(cls, entries: dict[str, str]) -> dict[str, str]:
+        for form, name in entries.items():
+            if name and not is_key(name):
+                raise ValueError(f"{name!r} of {form} is no file or folder of a model")
+        return entries
 
     def to_bytes(self) -> bytes:
         """The canonical JSON form. Fields at their defaults are left out, so that later fields do not change it."""

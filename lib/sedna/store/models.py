@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from sedna.common.atomic import is_temporary, sha256_file
 from sedna.common.errors import ConflictError, DataError, IntegrityError, NotFoundError
@@ -59,6 +59,8 @@ def publish_model(
     class_names: Sequence[str] = (),
     input: ModelInput | None = None,  # noqa: A002  likewise
     metrics: Mapping[str, float | Sequence[float]] | None = None,
+    parameters: Mapping[str, JsonValue] | None = None,
+    entries: Mapping[str, str] | None = None,
     note: str = "",
 ) -> ModelManifest:
     """Store a model: a file, or all files of a folder. First the content, at last the manifest.
@@ -81,6 +83,8 @@ def publish_model(
             round=round,
             dataset_version=dataset_version,
             algorithm=algorithm,
+            parameters=dict(parameters or {}),
+            entries=dict(entries or {}),
             runtime=runtime,
             format=format,
             class_names=tuple(class_names),

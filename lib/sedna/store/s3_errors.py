@@ -19,9 +19,8 @@ from sedna.common.errors import (
     SpecError,
     StorageFullError,
     StoreUnavailableError,
-    TooLargeError,
 )
-from sedna.store.base import NoBucketError
+from sedna.store.base import NoBucketError, ObjectLimitError
 
 __all__ = ["answer_as_error", "s3_errors"]
 
@@ -67,7 +66,7 @@ def answer_as_error(
     if status == 404:
         return NotFoundError("there is no such object", where=where)
     if code == "EntityTooLarge" or status == 413:
-        return TooLargeError(said, where=where)
+        return ObjectLimitError(said, where=where, hint="raise the limit of the service, or of a proxy before it")
     if code in _REGION or status in (301, 307):
         return SpecError(said, where=where, hint="set the region of the bucket (AWS_DEFAULT_REGION)")
     if status in (409, 412):

@@ -16,10 +16,13 @@ from sedna.algorithms.active_learning import (
     k_center,
     least_confidence,
     margin,
+    recorded_class,
+    recorded_score,
     select,
     select_per_class,
 )
 from sedna.common.errors import DataError
+from sedna.common.types import Box, Prediction
 
 P = [[0.5, 0.3, 0.2], [1.0, 0.0, 0.0], [0.4, 0.4, 0.2]]
 
@@ -110,6 +113,21 @@ def test_the_cover_is_at_most_twice_as_wide_as_any_other(points: np.ndarray, bud
     rng = np.random.default_rng(0)
     best = min(width(rng.choice(12, budget, replace=False).tolist()) for _ in range(200))
     assert width(chosen) <= 2 * best + 1e-9
+
+
+def test_recorded_predictions_by_hand() -> None:
+    def box(score: float | None, label: int = 0) -> Box:
+        return Box(x1=0, y1=0, x2=1, y2=1, label=label, score=score)
+
+    assert recorded_score(Prediction(probabilities=(0.5, 0.3, 0.2)), margin) == pytest.approx(0.8)
+    assert recorded_score(Prediction(boxes=(box(0.9), box(0.6), box(None))), least_confidence) == pytest.approx(0.4)
+    assert recorded_score(Prediction(boxes=(box(None),)), entropy) is None
+    assert recorded_score(Prediction(label=1), entropy) is None
+    assert recorded_score(Prediction(probabilities=(5.0, -1.0)), entropy) is None
+    assert recorded_class(Prediction(boxes=(box(0.2, 4), box(0.7, 2)))) == 2
+    assert recorded_class(Prediction(probabilities=(0.1, 0.9))) == 1
+    assert recorded_class(Prediction(label=3, probabilities=(0.1, 0.9))) == 3
+    assert recorded_class(Prediction()) == -1
 
 
 def test_public_names() -> None:

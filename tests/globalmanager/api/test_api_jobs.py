@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures_api import JOB_YAML, Api, png
-from globalmanager.db import jobs, requests, rounds
+from globalmanager.db import jobs, models, requests, rounds
 from sedna.common.types import JobKey
 from sedna.loop.state import Outcome, RoundKind
 
@@ -152,7 +152,34 @@ def test_fields_that_do_not_belong_to_an_action_are_refused(api: Api) -> None:
     assert ask(api, {"action": "train", "reason": "x", "version": 2}).json()["where"] == "version"
     assert ask(api, {"action": "deploy", "reason": "x", "parameters": {"a": 1}}).json()["where"] == "parameters"
     assert ask(api, {"action": "train", "reason": "  "}).status_code == 422
+    known(api, 2)
     assert ask(api, {"action": "deploy", "reason": "x", "version": 2}).status_code == 202
+
+
+def known(api: Api, *versions: int) -> None:
+    """Models that the job has."""
+    with api.services.db.write() as session:
+        job = jobs.get(session, JobKey(name="pcb"))
+        for version in versions:
+            models.insert(
+                session, job.id, version, parent=None, round_number=None, dataset_version=None, runtime="onnx",
+                model_format="onnx", entry="", manifest_sha256="0" * 64, size=1, metrics={}, note="",
+                now=api.clock.now(),
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("triggers", {"action": "deploy", "version": 7}), ("models/7:promote", {})],
+    ids=["trigger", "promote"],
+)
+def test_a_model_that_is_not_there_is_said_to_be_missing_at_once(api: Api, path: str, body: dict[str, object]) -> None:
+    api.apply()
+    known(api, 1, 2)
+    response = ask(api, {**body, "reason": "x"}, path=path)
+    assert response.status_code == 404
+    assert (response.json()["detail"], response.json()["hint"]) == ("there is no model version 7", "known: 1, 2")
+    assert api.get("jobs/default/pcb/triggers") == []
 
 
 def deployed(api: Api, number: int, candidate: int, champion: int) -> None:
@@ -172,6 +199,7 @@ def test_promote_and_roll_back_are_deploy_requests(api: Api) -> None:
     api.apply()
     nothing = ask(api, {"reason": "bad"}, path="models:rollback")
     assert nothing.status_code == 409
+    known(api, *range(1, 6))
     deployed(api, 1, 2, 1)
     deployed(api, 2, 5, 2)
     promoted = ask(api, {"reason": "better by eye"}, path="models/4:promote")

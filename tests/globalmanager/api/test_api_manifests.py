@@ -88,10 +88,6 @@ def test_an_unknown_algorithm_lists_the_known_ones() -> None:
     assert "algorithm.module" in found.hint
 
 
-def test_an_algorithm_of_a_users_module_is_left_to_the_worker() -> None:
-    assert parse_manifests(JOB.replace("{name: FPN,", "{name: Mine, module: /opt/mine.py,").encode(), "x")
-
-
 def test_an_unknown_miner_lists_the_known_ones() -> None:
     (found,) = findings(JOB.replace("name: IBT", "name: IBTT"))
     assert found.key == "spec.deploySpec.hardExampleMining.name"

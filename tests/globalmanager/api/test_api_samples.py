@@ -223,3 +223,22 @@ def test_other_image_formats_are_taken(api: Api) -> None:
         Image.new("RGB", (32, 24), (1, 2, 3)).save(buffer, image_format)
         extension = {"JPEG": "jpg", "TIFF": "tif"}.get(image_format, image_format.lower())
         assert api.put_sample(buffer.getvalue(), extension=extension).status_code == 201
+
+
+def test_the_queue_says_what_to_label_next(api: Api) -> None:
+    api.apply()
+    boxes = [{"x1": 1, "y1": 1, "x2": 9, "y2": 9, "label": 1, "score": score} for score in (0.9, 0.5, 0.7)]
+    images = [png(number) for number in range(3)]
+    for image, box in zip(images, boxes, strict=True):
+        assert api.put_sample(image, prediction={"boxes": [box]}).status_code == 201
+    ids = [hashlib.sha256(image).hexdigest() for image in images]
+    found = api.get("jobs/default/pcb/labels:queue", params={"order": "margin", "limit": 2})
+    assert [row["sample_id"] for row in found] == [ids[1], ids[2]]
+    assert found[0]["score"] == pytest.approx(1.0)
+    assert found[0]["predicted"] == 1
+    assert [row["sample_id"] for row in api.get("jobs/default/pcb/labels:queue?order=oldest")] == ids
+    refused = api.http.get("/api/v1/jobs/default/pcb/labels:queue?order=luck", headers=api.admin)
+    assert refused.status_code == 422
+    assert "entropy" in refused.text
+    assert api.http.get("/api/v1/jobs/default/nobody/labels:queue", headers=api.admin).status_code == 404
+    assert api.http.get("/api/v1/jobs/default/pcb/labels:queue", headers=api.edge).status_code == 403

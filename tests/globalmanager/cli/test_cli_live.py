@@ -103,9 +103,15 @@ def test_models_are_promoted_and_rolled_back(cli: Cli) -> None:
 
 
 def test_a_refused_request_is_a_failure(cli: Cli) -> None:
-    result = cli.run("model", "promote", "pcb", "99", "--reason", "no such model", "--wait", code=1)
+    result = cli.run("model", "promote", "pcb", "2", "--reason", "it is there already", "--wait", code=1)
     assert "the request was refused" in result.stderr
-    assert "99" in result.stderr
+    assert "model 2 is already in service" in result.stderr
+
+
+def test_a_model_that_is_not_there_is_not_found(cli: Cli) -> None:
+    result = cli.run("model", "promote", "pcb", "99", "--reason", "no such model", code=4)
+    assert "there is no model version 99" in result.stderr
+    assert "known: " in result.stderr
 
 
 def test_a_failed_round_is_a_failure(cli: Cli) -> None:
@@ -132,6 +138,8 @@ def test_samples(cli: Cli) -> None:
     lines = plain(cli.out("sample", "list", "pcb", "--limit", "2")).splitlines()
     assert lines[0] == "SAMPLE  PICKED  EDGE  MODEL  SCORE  LABELLED  PART  ROUND  RECEIVED"
     assert len(lines) == 3
+    assert "the newest 2; --limit shows more" in cli.run("sample", "list", "pcb", "--limit", "2").stderr
+    assert cli.run("sample", "list", "pcb", "--limit", "8").stderr == ""
     row = json.loads(cli.out("sample", "list", "pcb", "--picked", "import", "--labelled", "-o", "json"))[0]
     name = row["record"]["sample_id"]
     story = yaml.safe_load(cli.out("sample", "show", "pcb", name[:12]))
@@ -148,6 +156,7 @@ def test_samples(cli: Cli) -> None:
     assert plain(result.stdout).splitlines()[1] == "1  0  1  0"
     assert "warning: no sample for unknown.png" in result.stderr
     assert cli.run("sample", "list", "pcb", "--unlabelled").stderr == "no such samples\n"
+    assert cli.run("sample", "queue", "pcb", "--by", "k_center").stderr == "nothing is waiting for a label\n"
 
 
 @pytest.mark.parametrize(

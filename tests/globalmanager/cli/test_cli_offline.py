@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
+import yaml
 
 import sedna
+from fixtures_api import png, sample_record
 from fixtures_service import Boards
 from globalmanager.cli.app import app
 from globalmanager.cli.client import Client, connect, save_context
@@ -20,6 +22,8 @@ from globalmanager.cli.exit_codes import ExitCode, exit_code_of
 from globalmanager.cli.options import parse_pairs
 from sedna.common import errors
 from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.types import SampleRecord
+from sedna.edge import Spool
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -40,7 +44,8 @@ def test_the_commands_that_the_documentation_names(nowhere: Cli) -> None:
     assert known >= {
         "up", "validate", "events", "version", "job apply", "job list", "job get", "job delete", "trigger explain",
         "sample list", "sample show", "sample label", "sample import", "model list", "model show", "model promote",
-        "model rollback", "edge list", "edge register", "edge serve", "edge remove", "round list", "round show",
+        "model rollback", "edge list", "edge register", "edge serve", "edge remove",
+        "edge rejected", "round list", "round show",
         "token create", "token list", "token revoke",
     }  # fmt: skip
     assert nowhere.out("version") == f"{sedna.__version__}\n"
@@ -216,3 +221,26 @@ def test_a_module_that_cannot_be_loaded_ends_the_command_with_its_line(nowhere: 
     result = nowhere.run(*command.split(), *arguments, "--module", str(module), code=ExitCode.USAGE)
     assert f"{module}:2: cannot be loaded: ModuleNotFoundError" in result.stderr
     assert not (nowhere.folder / "data").exists()
+
+
+def test_samples_that_an_edge_has_set_aside_are_listed_and_tried_again(nowhere: Cli) -> None:
+    image = png(1)
+    record = SampleRecord.model_validate(sample_record(image))
+    folder = nowhere.folder / "line-3"
+    nothing = nowhere.run("edge", "rejected", "--data", str(folder), code=ExitCode.NOT_FOUND)
+    assert "no edge has kept samples here" in nothing.stderr
+    with Spool(folder / "spool") as spool:
+        spool.add(record, image)
+        entry = spool.claim()
+        assert entry is not None
+        spool.reject(entry, "413 the body is too large")
+        running = nowhere.run("edge", "rejected", "--data", str(folder), code=ExitCode.USAGE)
+        assert "in use by process" in running.stderr
+    (row,) = yaml.safe_load(nowhere.out("edge", "rejected", "--data", str(folder), "-o", "yaml"))
+    assert (row["sample_id"], row["job"], row["state"]) == (record.sample_id, "default/pcb", "rejected")
+    assert row["reason"] == "413 the body is too large"
+    assert Path(row["path"]).read_bytes() == image
+    assert "1 samples are sent again" in nowhere.run("edge", "rejected", "--data", str(folder), "--retry").stderr
+    assert "no sample was set aside" in nowhere.run("edge", "rejected", "--data", str(folder)).stderr
+    with Spool(folder / "spool") as spool:
+        assert [entry.record for entry in spool.pending()] == [record]

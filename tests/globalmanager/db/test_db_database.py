@@ -1,12 +1,13 @@
 import threading
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from globalmanager.db import Database, events
-from globalmanager.db.migrate import head_revision
+from globalmanager.db.migrate import config_for, head_revision
 from globalmanager.db.tables import Base
 from sedna.common.errors import ConflictError, SpecError, StoreUnavailableError
 
@@ -16,6 +17,20 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path):
     with db.read() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": False})
         assert compare_metadata(context, Base.metadata) == []
+    db.close()
+
+
+def test_a_database_of_the_first_schema_is_brought_up_to_date_with_its_rows(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), "0001")
+        connection.execute(text("INSERT INTO edges (name, software, registered_at) VALUES ('e', '', '2026-01-01')"))
+    engine.dispose()
+    db = Database(tmp_path / "old.db")
+    with db.read() as session:
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == head_revision()
+        assert session.execute(text("SELECT name FROM edges")).scalar_one() == "e"
+        assert session.execute(text("SELECT count(*) FROM imported_images")).scalar_one() == 0
     db.close()
 
 

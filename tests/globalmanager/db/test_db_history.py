@@ -7,6 +7,7 @@ import pytest
 from fixtures_gm import KEY
 from globalmanager.db import decisions, edges, events, jobs, models, tokens, workers
 from sedna.common.errors import ConflictError, NotFoundError
+from sedna.common.types import JobKey
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import Stage
 from sedna.loop.verdict import Decision, DecisionKind
@@ -48,6 +49,17 @@ def test_old_decisions_go(world, job):
         kept = decisions.list_page(session, job.id, limit=500).items
     assert 10 <= len(kept) < 10 + 64
     assert kept[0].decision.observed == {"n": 199}
+
+
+def test_old_decisions_go_also_where_jobs_take_turns(world, job):
+    world.apply(key=JobKey(name="other"))
+    other = world.job(JobKey(name="other"))
+    with world.db.write() as session:
+        for value in range(300):
+            for one in (job, other):
+                decisions.add(session, one.id, decision(world, value), kept=10)
+        for one in (job, other):
+            assert 10 <= len(decisions.list_page(session, one.id, limit=500).items) < 10 + 64
 
 
 def test_event_ids_grow_also_after_old_events_went(world, job):

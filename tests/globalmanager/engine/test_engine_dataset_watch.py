@@ -1,10 +1,15 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from fixtures_gm import job_spec, png
+from fixtures_gm import KEY, job_spec, png
 from globalmanager.db import samples
 from globalmanager.db.values import SampleFilter
+from globalmanager.engine import dataset_watch
+from globalmanager.engine.sources import LocalFolder
+from globalmanager.labelling import label_sample
+from sedna.common.types import Annotation
 
 
 @pytest.fixture
@@ -71,6 +76,40 @@ def test_a_line_with_another_label_labels_again(stream):
     assert row.label.annotation.boxes == ()
     with stream.db.read() as session:
         assert len(samples.story(session, stream.job().id, row.record.sample_id).labels) == 2
+
+
+def test_a_label_that_goes_back_to_an_earlier_one_is_news_too(stream):
+    labels = []
+    for boxes in (" 1,1,5,5,0", " 0", " 1,1,5,5,0", " 0"):
+        stream.add(1, 2, mode="w", boxes=boxes)
+        stream.tick(2)
+        labels.append([row.label.annotation.label for row in listed(stream)])
+    assert labels == [[None, None], [0, 0], [None, None], [0, 0]]
+    with stream.db.read() as session:
+        told = samples.story(session, stream.job().id, listed(stream)[0].record.sample_id).labels
+    assert [label.annotation.label for label in told] == [None, 0, None, 0]
+
+
+def test_an_unchanged_line_does_not_come_back_over_a_persons_label(stream):
+    stream.add(1, boxes=" 0")
+    stream.tick(2)
+    [row] = listed(stream)
+    label_sample(stream.db, KEY, row.record.sample_id, Annotation(label=1), "ann", stream.clock.now())
+    stream.add(2, boxes=" 0")  # the file changes, and says about image 1 what it said before
+    stream.tick(3)
+    assert [row.label.annotation.label for row in listed(stream)] == [1, 0]
+
+
+def test_of_several_lines_about_one_image_the_last_counts(stream):
+    stream.add(1, boxes=" 0")
+    stream.add(1, boxes=" 1")
+    stream.add(1, boxes=" 0")
+    stream.tick(3)
+    assert [row.label.annotation.label for row in listed(stream)] == [0]
+    stream.add(1, boxes=" 1,1,5,5,0")
+    (stream.folder / "stream.txt").write_text("1.png 1\n1.png 1,1,2,2,0\n1.png 0\n")
+    stream.tick(3)
+    assert [row.label.annotation.label for row in listed(stream)] == [0]
 
 
 def test_images_that_are_missing_or_damaged_are_told_once_and_tried_again(stream):
@@ -161,13 +200,69 @@ def test_a_coco_file_is_watched_as_well(stream):
     assert "the image is 9 x 9, the file says 8 x 8" in problem.message
 
 
+TABLES = {
+    "csv": (
+        'camera,x,y\nleft,1.png,1\nleft,2.png,"1,1,5,5,0 2,2,4,4,1"\n\nright,3.png,\n'
+        "left,4.png,1,1,5,5,0\nleft,,1\nleft,5.png,bad\nleft,missing.png,1\nleft,6.png,7\n"
+    ),
+    "jsonl": """\
+{"x": "1.png", "y": 1, "camera": "left"}
+{"x": "2.png", "y": [[1, 1, 5, 5, 0], [2, 2, 4, 4, 1]]}
+
+{"x": "3.png", "y": []}
+{"x": "4.png"}
+no json
+{"x": "5.png", "y": "bad"}
+{"x": "missing.png", "y": 1}
+{"x": "6.png", "y": 7}
+""",
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_are_watched_as_well(stream, kind):
+    for number in range(1, 7):
+        (stream.folder / f"{number}.png").write_bytes(png(number))
+    path = stream.folder / f"table.{kind}"
+    path.write_text(TABLES[kind])
+    stream.apply(job_spec(), url=str(path), format=kind.upper())
+    stream.tick(3)
+    shown = {row.source: row.label.annotation for row in listed(stream)}
+    assert shown.keys() == {"1.png", "2.png", "3.png"}
+    assert shown["1.png"].label == 1
+    assert [(box.x1, box.y1, box.x2, box.y2, box.label) for box in shown["2.png"].boxes] == [
+        (1, 1, 5, 5, 0),
+        (2, 2, 4, 4, 1),
+    ]
+    assert shown["3.png"] == Annotation()
+    problems = [event.message for event in stream.events("SampleProblem")]
+    assert len(problems) == 5
+    first = {"csv": 6, "jsonl": 5}[kind]
+    for number, problem in enumerate(problems, start=first):
+        assert f"{path}: line {number}: " in problem
+    for words, problem in zip(PROBLEMS[kind], problems, strict=True):
+        assert words in problem
+    with path.open("a") as file:
+        file.write({"csv": "left,4.png,0\n", "jsonl": '{"x": "4.png", "y": "0"}\n'}[kind])
+    stream.tick(2)
+    assert listed(stream)[-1].label.annotation.label == 0
+    assert len(stream.events("SampleProblem")) == 5
+    assert stream.job().degraded is None
+
+
+PROBLEMS = {
+    "csv": ["7 values under a header of 3", "x is empty", "'bad'", "no such file", "class 7 is not known"],
+    "jsonl": ["there is no key y", "this is no JSON", "'bad'", "no such file", "class 7 is not known"],
+}
+
+
 @pytest.mark.parametrize(
     ("dataset", "words"),
     [
         ({"url": "/no/such/index.txt", "format": "txt"}, "there is no such file"),
         ({"url": "stream.txt", "format": "txt"}, "is relative"),
         ({"url": "http://host/index.txt", "format": "txt"}, "cannot be read"),
-        ({"format": "csv"}, "cannot be watched"),
+        ({"format": "csv"}, "no column 'x'"),
         ({"format": "json"}, "this is no JSON"),
     ],
 )
@@ -203,3 +298,27 @@ def test_many_lines_are_taken_in_batches_and_survive_a_crash(stream):
     stream.tick(3)
     assert len(listed(stream)) == 150
     assert stream.job().totals.samples == 150
+
+
+def test_a_source_is_opened_once_and_closed_when_another_takes_its_place(stream, monkeypatch):
+    opened = []
+
+    class Counting(LocalFolder):
+        def close(self):
+            opened.remove(self)
+
+    def counting(url, where, s3=None):
+        opened.append(Counting(Path(url).parent))
+        return opened[-1], Path(url).name
+
+    monkeypatch.setattr(dataset_watch, "open_source", counting)
+    stream.add(1)
+    stream.tick(5)
+    stream.add(2)
+    stream.tick(5)
+    assert len(opened) == 1
+    stream.add(3, name="other.txt")
+    stream.apply(stream.job().spec.model_dump(by_alias=True, exclude_unset=True), url=str(stream.folder / "other.txt"))
+    stream.tick(3)
+    assert len(opened) == 1
+    assert [row.source for row in listed(stream)] == ["1.png", "2.png", "3.png"]

@@ -123,3 +123,31 @@ def test_the_stored_evaluation_has_every_sample(world):
     stored = json.loads(world.store.get(world.round(1).evaluation_key))
     assert len(stored["candidate"]["per_sample"]) == 4
     assert sorted(row["sample"] for row in stored["candidate"]["per_sample"]) == sorted(stored["judged"])
+
+
+def test_the_database_keeps_no_results_per_sample_and_still_knows_a_repeated_report(world):
+    """With them, a table that is read for every round would grow by some megabytes with each."""
+    world.trainer.silent = True  # nothing but what is posted
+    world.apply()
+    world.runtime.held = True
+    world.samples(8)
+    posted = {}
+    for stage in (Stage.TRAINING, Stage.EVALUATING):
+        world.until(lambda job, stage=stage: job.state.current is not None and job.state.current.stage is stage)
+        world.tick()
+        world.runtime.let_go()
+        spec = world.trainer.runs[-1]
+        results = (
+            world.trainer._evaluate(spec) if spec.kind == "eval" else [{"url": f"{spec.env['MODEL_URL']}/skill.json"}]
+        )
+        posted[spec.name] = report(spec, results)
+        assert receive_report(world.db, spec.name, posted[spec.name], world.clock.now())
+    world.until(lambda job: job.state.champion == 2)
+    with world.db.read() as session:
+        kept = {row.name: row.report for row in workers.of_round(session, world.job().id, 1)}
+    assert "per_sample" not in json.dumps(kept)
+    assert [row["metrics"] for row in kept[spec.name]["results"]] == [{"value": 1.0}, {"value": 0.0}]
+    assert len(json.loads(world.store.get(world.round(1).evaluation_key))["candidate"]["per_sample"]) == 4
+    for name, told in posted.items():
+        assert receive_report(world.db, name, told, world.clock.now())
+    assert world.events("StrayReport") == []

@@ -152,12 +152,13 @@ def test_a_worker_that_ends_well_without_a_result_fails_the_round(world, kind):
 
 def test_without_evaluation_samples_there_is_no_evidence(world):
     spec = job_spec()
-    spec["dataset"]["trainProb"] = 0.99
     spec["trainSpec"]["trigger"]["condition"]["threshold"] = 1
     world.apply(spec)
     world.samples(4)
-    # The first sample of a job with trainProb 0.99 goes to the evaluation share; let a first round use it up.
     world.until(waiting(1))
+    # From now on one sample in a hundred goes to the evaluation share, and none of the next; those of round 1 are old.
+    spec["dataset"]["trainProb"] = 0.99
+    world.apply(spec)
     world.settings = world.settings.model_copy(update={"eval_history_rounds": 1})
     world.crash()
     world.samples(2)

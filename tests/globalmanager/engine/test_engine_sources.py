@@ -1,12 +1,13 @@
 import os
 
 import pytest
+from pydantic import SecretStr
 
 from globalmanager.engine.images import inspect_image
 from globalmanager.engine.publishing import runtime_of
 from globalmanager.engine.sources import LocalFolder, StoreFolder, open_source
 from sedna.common.errors import DataError, NotFoundError, SpecError, TooLargeError
-from sedna.store import FolderStore
+from sedna.store import FolderStore, S3Settings
 
 
 def test_local_sources(tmp_path):
@@ -41,6 +42,16 @@ def test_sources_in_a_store(tmp_path):
     for ask in (lambda: folder.read("none", 1), lambda: folder.fetch("none", tmp_path / "staging")):
         with pytest.raises(NotFoundError):
             ask()
+
+
+def test_the_services_own_s3_settings_read_datasets_as_well(monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    settings = S3Settings(endpoint="http://minio.example:9000", access_key="key", secret_key=SecretStr("s"))
+    folder, name = open_source("s3://bucket/boards/index.txt", "here", settings)
+    assert isinstance(folder, StoreFolder)
+    assert (folder._store.url, name) == ("s3://bucket/boards", "index.txt")
+    assert folder._store._settings is settings
+    folder.close()
 
 
 @pytest.mark.parametrize(

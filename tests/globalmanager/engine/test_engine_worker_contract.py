@@ -7,11 +7,14 @@ import pytest
 
 from fixtures_gm import KEY, MemoryRuntime
 from globalmanager.db import workers
+from globalmanager.engine.apply import apply_resources
 from globalmanager.engine.reports import WorkerReport, receive_report
 from globalmanager.runtimes.base import RunPhase, WorkerStatus
 from globalmanager.runtimes.command import command_of
 from sedna.common.file_ops import FileOps
+from sedna.loop.spec import Model
 from sedna.loop.state import Outcome
+from sedna.store.models import load_manifest
 
 UPSTREAM = {
     "train": {
@@ -99,6 +102,7 @@ class UpstreamWorker:
         return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0)
 
     def _train(self, env):
+        assert Path(env["MODEL_URL"]).is_dir()
         model = Path(env["MODEL_URL"]) / "model.pb"
         model.write_text("weights")
         return [self._entry(model, env, {"loss": 0.5})]
@@ -147,7 +151,7 @@ def test_a_template_gets_upstreams_variables_by_name(run, kind):
 def test_their_values_are_paths_that_a_process_can_use_as_they_are(run):
     specs = run(0.9, 0.5).specs
     train, evaluate = specs["train"].env, specs["eval"].env
-    assert Path(train["MODEL_URL"]).is_dir()
+    assert Path(train["MODEL_URL"]).is_absolute()  # that it is a folder, the worker has seen
     assert Path(train["BASE_MODEL_URL"]).is_file()
     assert len(Path(train["TRAIN_DATASET_URL"]).read_text().splitlines()) == 8
     assert len(Path(evaluate["TEST_DATASET_URL"]).read_text().splitlines()) == 2
@@ -187,3 +191,47 @@ def test_upstreams_reports_move_a_round(world, run, precision, outcome, champion
         rows = {row.stage: row for row in workers.of_round(session, world.job().id, 1)}
     assert [row.report["results"] for row in rows.values()] == [worker.results["train"], worker.results["eval"]]
     assert world.events("StrayReport") == []
+
+
+class TensorFlowWorker(UpstreamWorker):
+    """Upstream's TensorFlow back end reports two forms of one model: the graph to serve, the folder to train on."""
+
+    def _train(self, env):
+        self.started = [*getattr(self, "started", []), env["BASE_MODEL_URL"]]
+        (Path(env["MODEL_URL"]) / "checkpoint").write_text("weights")
+        results = super()._train(env)
+        return [*results, {"format": "ckpt", "url": env["MODEL_URL"], "metrics": None}]
+
+
+def models_of(world, **urls):
+    for name, (url, form) in urls.items():
+        path = world.folder / url
+        file = path / "checkpoint" if form == "ckpt" else path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(name)
+        described = {"metadata": {"name": name}, "spec": {"url": str(path), "format": form}}
+        apply_resources(world.db, [Model.model_validate(described)], world.clock.now())
+
+
+def test_upstreams_three_models_are_told_apart(world):
+    """helmet_detection: training starts from a checkpoint folder, a frozen graph is in service."""
+    models_of(world, start=("base", "ckpt"), served=("served.pb", "pb"), judge=("judge.pb", "pb"))
+    spec = upstream_spec()
+    spec["initialModel"], spec["deploySpec"]["model"] = {"name": "start"}, {"name": "served"}
+    spec["evalSpec"]["initialEvalModel"] = {"name": "judge"}
+    worker = TensorFlowWorker(world, (0.9, 0.5))
+    world.runtime = MemoryRuntime(worker)
+    world.settings = world.settings.model_copy(update={"lc_server": LC_SERVER})
+    world.apply(spec)
+    asked = []
+    for number in (2, 3):
+        world.samples(10)
+        world.until(lambda job, number=number: job.state.champion == number)
+        asked.append(worker.specs["eval"].env["MODEL_URLS"].split(";"))
+    first = load_manifest(world.store, KEY, 1)
+    assert [file.name for file in first.files] == ["served.pb"], "edges serve what upstream serves"
+    assert (Path(worker.started[0]) / "checkpoint").read_text() == "start"
+    assert (Path(worker.started[1]) / "checkpoint").read_text() == "weights", "the folder, not the frozen graph"
+    assert load_manifest(world.store, KEY, 2).entries == {"pb": "model.pb", "ckpt": ""}
+    assert [Path(url).name for url in asked[0]] == ["model.pb", "judge.pb"]
+    assert [Path(url).name for url in asked[1]] == ["model.pb", "model.pb"], "then what is in service"

@@ -106,6 +106,14 @@ def test_strict_takes_everything_or_nothing(three, bad, words):
     assert story(three, b).labels == ()
 
 
+def test_a_refused_file_is_told_everything_that_is_wrong_with_it(three):
+    a, _, _ = three.ids
+    with pytest.raises(DataError) as caught:
+        imported(three, f"no.png 1,1,5,5,0\n{a}.png 1,1\n")
+    assert "is no box" in str(caught.value)
+    assert "the job has no image no.png" in str(caught.value)
+
+
 @pytest.mark.parametrize(("bad", "words"), STRICT)
 def test_clip_takes_what_is_usable_and_reports_the_rest(three, bad, words):
     a, b, _ = three.ids

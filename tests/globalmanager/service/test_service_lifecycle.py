@@ -163,6 +163,36 @@ def test_an_edge_in_the_process_serves_the_model(tmp_path: Path, boards: Boards)
         service.stop()
 
 
+def test_edges_in_the_process_keep_their_addresses_over_restarts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ServiceSettings(data_dir=tmp_path / "d", port=0, edges=2)
+
+    def addresses() -> dict[str, str]:
+        service = Service(settings)
+        service.start()
+        try:
+            return service.edge_urls
+        finally:
+            service.stop()
+
+    first = addresses()
+    assert first.keys() == {"local-1", "local-2"}
+    assert addresses() == first
+    port = int(first["local-1"].rpartition(":")[2])
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        moved = addresses()
+    assert moved["local-1"] != first["local-1"]
+    assert moved["local-2"] == first["local-2"]
+    assert f"port {port} of edge local-1 is taken by another process" in caplog.text
+    assert addresses() == moved, "the new address is the one to remember"
+    (tmp_path / "d" / "edges" / "local-1" / "port").write_text("99999\n")
+    assert addresses()["local-2"] == moved["local-2"], "a damaged note costs the address, not the start"
+
+
 def test_the_in_process_link_says_that_the_service_stops(tmp_path: Path) -> None:
     from globalmanager.service.edge_link import InProcessEdgeLink
 

@@ -98,6 +98,8 @@ FAULTS: dict[str, Fault] = {
     "wrong token": answer(401),
     "no bucket": answer(404, "NoSuchBucket"),
     "another region": answer(400, "AuthorizationHeaderMalformed"),
+    "takes no object of this size": answer(413, "EntityTooLarge"),
+    "a proxy before it takes no body of this size": answer(413, body=b"<html>Request Entity Too Large"),
     "busy": answer(503, "SlowDown"),
     "full": answer(507),
     "broken": answer(500, body=b"<html>oops"),

@@ -48,6 +48,9 @@ class GreyLevel:
     model_format = "npz"
     border = None
 
+    def __init__(self, softness=90):
+        self.softness = softness
+
     def load(self, model_url):
         with np.load(model_url) as content:
             self.border = float(content["border"])
@@ -64,7 +67,7 @@ class GreyLevel:
         return {"border": self.border}
 
     def predict(self, data):
-        found = np.array([1 / (1 + np.exp((self.border - image.mean()) / 60)) for image in data])
+        found = np.array([1 / (1 + np.exp((self.border - image.mean()) / self.softness)) for image in data])
         return [[1 - bright, bright] for bright in found.tolist()]
 
     def evaluate(self, data, model_path):
@@ -94,7 +97,7 @@ spec:
   initialModel: {{name: first}}
   classNames: [dark, bright]
   trainSpec:
-    algorithm: {{name: GreyLevel, module: {folder}/mine.py}}
+    algorithm: {{name: GreyLevel, module: {folder}/mine.py, parameters: {{softness: 60}}}}
     trigger: {{checkPeriodSeconds: 1, condition: {{operator: ">=", threshold: 6, metric: num_of_samples}}}}
   deploySpec:
     model: {{name: first}}
@@ -161,7 +164,10 @@ def label_of(answer: dict[str, Any]) -> int:
 def test_an_edge_serves_and_mines_with_a_users_code_and_takes_over_what_it_learned(house: House) -> None:
     house.apply()
     eventually(lambda: house.status().get("model_version") == 1)
-    assert label_of(house.infer(200)) == 0, "the first model takes 200 for dark"
+    first = house.infer(180)
+    assert label_of(first) == 0, "the first model takes 180 for dark"
+    (bright,) = (output["data"][1] for output in first["outputs"] if output["name"] == "probabilities")
+    assert bright == pytest.approx(1 / (1 + np.e)), "60 below the border, with the job's softness of 60"
     uncertain, certain = range(130, 250, 10), (20, 40)
     for level in (*uncertain, *certain):
         assert house.infer(level)["parameters"]["model_version"] == 1

@@ -1,4 +1,4 @@
-"""Labels made in other tools, and the dataset versions that grew from labels."""
+"""What to label next, labels made in other tools, and the dataset versions that grew from labels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from globalmanager.api.lookup import get_job
 from globalmanager.db import datasets
 from globalmanager.db.values import DatasetVersionRow, Page
 from globalmanager.labelling.importer import ImportReport, import_labels
+from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue
 
 router = APIRouter(prefix=API_PREFIX, tags=["labels"], dependencies=[ADMIN_ONLY])
 
@@ -49,6 +50,25 @@ async def import_file(
         return import_labels(services.db, key, data, file_format, mode, who, services.clock.now())
 
     return await run_in_threadpool(work)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/labels:queue",
+    operation_id="labellingQueue",
+    summary="Samples without a label, the one worth most first",
+    responses=problems(404, 422),
+)
+def read_queue(
+    services: Services, key: Job,
+    order: Annotated[Order, Query(description="what comes first, by the prediction recorded with each sample")] = (
+        Order.ENTROPY
+    ),
+    limit: Annotated[int, Query(ge=1, le=1000, description="samples")] = 20,
+    balanced: Annotated[bool, Query(description="equal shares of the predicted classes")] = False,
+) -> tuple[QueuedSample, ...]:  # fmt: skip
+    with services.db.read() as session:
+        get_job(session, key)
+    return labelling_queue(services.db, key, order, limit, balanced=balanced)
 
 
 @router.get(

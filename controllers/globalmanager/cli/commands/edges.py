@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from globalmanager.cli.options import Format, Modules, Output, Token, Url
-from globalmanager.cli.render import Column, field, print_data, print_secret, time_of
+from globalmanager.cli.render import Column, field, print_data, print_secret, short_id, time_of
+from sedna.common.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from sedna.edge.spool import RefusedSample
 
 app = typer.Typer(help="List, register, run and remove edges.", no_args_is_help=True)
 
@@ -18,6 +22,13 @@ _LIST = (
     Column("SOFTWARE", field("software")),
     Column("SERVES", lambda edge: ", ".join(_served(status) for status in edge["jobs"])),
     Column("REGISTERED", time_of("registered_at")),
+)
+
+_REJECTED = (
+    Column("SAMPLE", short_id("sample_id")),
+    Column("JOB", field("job")),
+    Column("STATE", field("state")),
+    Column("REASON", field("reason")),
 )
 
 EdgeName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the edge.", show_default=False)]
@@ -85,6 +96,36 @@ def serve_edge(
             name=name, data_dir=data, url=url, token_file=token_file, host=host, port=port, modules=tuple(modules or ())
         )
     )
+
+
+@app.command("rejected")
+def list_rejected(
+    data: Annotated[Path, typer.Option("--data", help="The stopped edge's folder.", show_default=False)],
+    retry: Annotated[bool, typer.Option("--retry", help="Let those that the service refused try again.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """List samples that an edge has set aside, each with its reason; the edge must be stopped for this."""
+    from sedna.edge import Spool
+
+    folder = data / "spool"
+    if not folder.is_dir():
+        raise NotFoundError("no edge has kept samples here", where=str(folder), hint="the --data of 'sedna edge serve'")
+    with Spool(folder) as spool:
+        found = [_rejected(sample) for sample in spool.refused()]
+        again = spool.requeue_rejected() if retry else 0
+    print_data(found, output, _REJECTED, empty="no sample was set aside")
+    if retry:
+        typer.echo(f"{again} samples are sent again when the edge runs", err=True)
+
+
+def _rejected(sample: RefusedSample) -> dict[str, str]:
+    return {
+        "sample_id": sample.record.sample_id,
+        "job": str(sample.record.job),
+        "state": sample.state.value,
+        "reason": sample.reason,
+        "path": str(sample.path),
+    }
 
 
 def _served(status: dict[str, object]) -> str:

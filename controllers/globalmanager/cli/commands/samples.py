@@ -29,6 +29,14 @@ _LIST = (
     Column("RECEIVED", time_of("received_at")),
 )
 
+_QUEUE = (
+    Column("SAMPLE", short_id("sample_id")),
+    Column("PREDICTED", field("predicted")),
+    Column("SCORE", field("score")),
+    Column("EDGE", field("edge")),
+    Column("RECEIVED", time_of("received_at")),
+)
+
 SampleName = Annotated[
     str, typer.Argument(metavar="SAMPLE", help="Id, or its first characters (8 at least).", show_default=False)
 ]
@@ -50,6 +58,16 @@ class PartFilter(StrEnum):
     TRAIN = "train"
     EVAL = "eval"
     HOLDOUT = "holdout"
+
+
+class QueueOrder(StrEnum):
+    """What should be labelled first."""
+
+    OLDEST = "oldest"
+    LEAST_CONFIDENCE = "least_confidence"
+    MARGIN = "margin"
+    ENTROPY = "entropy"
+    K_CENTER = "k_center"
 
 
 class LabelFormat(StrEnum):
@@ -76,8 +94,28 @@ def list_samples(
 
     with connect(url, token) as client:
         path = f"{job_path(job)}/samples"
-        found = client.pages(path, limit=limit, picked=picked, labelled=labelled, part=part, edge=edge)
-    print_data(found, output, _LIST, empty="no such samples")
+        found = client.pages(path, limit=limit + 1, picked=picked, labelled=labelled, part=part, edge=edge)
+    print_data(found[:limit], output, _LIST, empty="no such samples")
+    if len(found) > limit:
+        typer.echo(f"these are the newest {limit}; --limit shows more", err=True)
+
+
+@app.command("queue")
+def queue_samples(
+    job: JobName,
+    order: Annotated[QueueOrder, typer.Option("--by", help="What comes first.")] = QueueOrder.ENTROPY,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Equal shares of the predicted classes.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="So many.")] = 20,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """List samples to label, the one worth most first."""
+    from globalmanager.cli.client import connect, job_path
+
+    with connect(url, token) as client:
+        found = client.get(f"{job_path(job)}/labels:queue", order=order, balanced=balanced, limit=limit)
+    print_data(found, output, _QUEUE, empty="nothing is waiting for a label")
 
 
 @app.command("show")

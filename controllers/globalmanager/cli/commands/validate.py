@@ -22,7 +22,7 @@ def validate(files: Files, modules: Modules = None) -> None:
     mistakes: list[str] = []
     for path in files:
         try:
-            resources = read_manifests(path)
+            resources = read_manifests(path, try_modules=True)
         except ManifestError as error:
             mistakes += [str(finding) for finding in error.findings]
             continue

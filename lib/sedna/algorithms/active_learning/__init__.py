@@ -1,7 +1,7 @@
 """Which samples to label next: scores by uncertainty, by disagreement, and choice by diversity. numpy only.
 
 A score is larger for a sample that is worth more. `select` picks from a whole pool; `select_per_class` the same number
-for each class, when an oracle (or a pseudo-label) tells the class.
+for each class, when an oracle (or a pseudo-label) tells the class. `recorded_score` reads what an edge recorded.
 """
 
 from sedna.algorithms.active_learning.committee import committee_entropy
@@ -9,6 +9,7 @@ from sedna.algorithms.active_learning.entropy import entropy
 from sedna.algorithms.active_learning.k_center import k_center
 from sedna.algorithms.active_learning.least_confidence import least_confidence
 from sedna.algorithms.active_learning.margin import margin
+from sedna.algorithms.active_learning.recorded import recorded_class, recorded_score
 from sedna.algorithms.active_learning.selection import SCORES, select, select_per_class
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "k_center",
     "least_confidence",
     "margin",
+    "recorded_class",
+    "recorded_score",
     "select",
     "select_per_class",
 ]

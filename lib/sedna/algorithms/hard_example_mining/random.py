@@ -19,7 +19,8 @@ class RandomFilter(BaseFilter):
 
     Args:
         random_ratio: in [0, 1].
-        seed: the same seed gives the same sequence of verdicts; without one each instance differs.
+        seed: the same seed gives the same sequence of verdicts; without one each instance differs, as Python's own
+            generator says, so that a process that seeds that one can be repeated.
 
     Raises:
         SpecError: a parameter is out of range, or the seed is no whole number.
@@ -31,7 +32,7 @@ class RandomFilter(BaseFilter):
         super().__init__(**kwargs)
         self.random_ratio = unit_number("random_ratio", random_ratio)
         try:
-            self._random = random.Random(None if seed in (None, "") else int(seed))
+            self._random = random.Random(random.getrandbits(64) if seed in (None, "") else int(seed))
         except (TypeError, ValueError):
             raise SpecError(
                 f"{seed!r} is no whole number", where="hardExampleMining.parameters.seed", hint='such as "7"'

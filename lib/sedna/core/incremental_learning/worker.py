@@ -9,7 +9,6 @@ SIGTERM. For 2, 3 and 75 a report with status "failed" says why.
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import os
 import sys
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from sedna.backend import PLAIN
-from sedna.backend.calls import accepts, names_parameter
+from sedna.backend.calls import names_parameter
+from sedna.backend.estimator import make_estimator
 from sedna.common.atomic import append_line
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.config import BaseConfig
@@ -112,15 +112,9 @@ def _estimator(settings: WorkerSettings) -> Any:
     if not settings.algorithm:
         known = ", ".join(ClassFactory.names(ClassType.GENERAL))
         raise SpecError("is not set", where="ALGORITHM", hint=f"{known}, or a name that ALGORITHM_MODULE registers")
-    factory = ClassFactory.get_cls(ClassType.GENERAL, settings.algorithm)
-    parameters = dict(settings.algorithm_parameters)
-    if settings.class_names and "class_names" not in parameters and accepts(factory, "class_names"):
-        parameters["class_names"] = list(settings.class_names)
-    try:
-        inspect.signature(factory).bind(**parameters)
-    except TypeError as error:
-        raise SpecError(f"{settings.algorithm} does not take them: {error}", where="ALGORITHM_PARAMETERS") from error
-    return factory(**parameters)
+    return make_estimator(
+        settings.algorithm, settings.algorithm_parameters, settings.class_names, "ALGORITHM_PARAMETERS"
+    )
 
 
 def _train(job: IncrementalLearning, settings: WorkerSettings, stop: StopRequest) -> None:

@@ -39,4 +39,4 @@ def open_runtime(folder: Path, manifest: ModelManifest, *, threads: int = 1) -> 
         from sedna.edge.runtime.onnx import open_onnx
 
         return open_onnx(folder / graphs[0], threads)
-    return EstimatorRuntime(manifest.algorithm, folder, [name for name in names if not name.startswith("selftest")])
+    return EstimatorRuntime(manifest, folder)

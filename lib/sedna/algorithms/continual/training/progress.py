@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+TASK_DONE, RESUMED = "task done", "resumed"
+"""Notes of a message: the task before ``task`` is learnt and stored; an earlier process had come this far."""
+
 
 @dataclass(frozen=True)
 class Progress:
     """One message, sent after each virtual epoch, after each task, and when something happens.
 
-    ``iteration`` counts from the start of the task; ``accuracy`` is the average so far, or that of the current task
+    ``task`` is the one in work, from 0, or the last one when all ``tasks_done`` are ``num_tasks``. ``iteration`` counts
+    from its start; ``accuracy`` is the average so far, or that of the current task
     in the middle of one; ``eta_seconds`` is for the whole run.
     """
 
     task: int
+    tasks_done: int
     num_tasks: int
     iteration: int
     iterations: int

@@ -22,7 +22,7 @@ from sedna.algorithms.continual.training.checkpoint import Cursor, load_checkpoi
 from sedna.algorithms.continual.training.evaluate import evaluate_task
 from sedna.algorithms.continual.training.guard import DivergenceGuard
 from sedna.algorithms.continual.training.precision import Precision, choose_device, choose_precision
-from sedna.algorithms.continual.training.progress import OnProgress, Progress
+from sedna.algorithms.continual.training.progress import RESUMED, TASK_DONE, OnProgress, Progress
 from sedna.algorithms.continual.training.result import RunResult
 from sedna.algorithms.continual.training.schedule import learning_rate
 from sedna.common.errors import TrainingDivergedError
@@ -106,9 +106,12 @@ class Trainer:
         """Train and evaluate every task that is not done yet."""
         with self._threads(), torch.random.fork_rng(devices=[]):
             try:
-                if not self._resume():
+                resumed = self._resume()
+                if not resumed:
                     self._save()
                 self.method.before_run()
+                if resumed:
+                    self._report(RESUMED)
                 while self._cursor.task < len(self.tasks):
                     self._run_task(self.tasks[self._cursor.task])
                 self.method.after_run()
@@ -140,7 +143,7 @@ class Trainer:
             self._evaluate(task.task_id)
         self._cursor = self._cursor.model_copy(update={"task": task.task_id + 1, "iteration": 0, "guard": None})
         self._save()
-        self._report("task done")
+        self._report(TASK_DONE)
 
     def _enter(self, task: BaseSplitSemiTask) -> None:
         """Begin a task, or go on with it when it was resumed in its middle."""
@@ -265,6 +268,7 @@ class Trainer:
         self._on_progress(
             Progress(
                 task=min(cursor.task, len(self.tasks) - 1),
+                tasks_done=cursor.task,
                 num_tasks=len(self.tasks),
                 iteration=cursor.iteration,
                 iterations=config.iterations,

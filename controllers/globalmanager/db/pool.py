@@ -1,0 +1,50 @@
+"""The unlabelled pool of a job: samples that a person could label, or that an algorithm can learn from as they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from globalmanager.db.tables import Sample
+from sedna.common.types import Prediction, Value
+
+
+class PooledSample(Value):
+    """A sample without what only its whole story needs."""
+
+    sample_id: str
+    extension: str
+    edge: str
+    received_at: datetime
+    prediction: Prediction
+
+
+def newest(session: Session, job_id: int, limit: int, *, labelled: bool = False) -> list[PooledSample]:
+    """The newest ``limit`` samples that have no label, in the order in which they arrived; never those held out.
+
+    Args:
+        labelled: those that have one instead.
+    """
+    query = (
+        select(Sample.sample_id, Sample.extension, Sample.edge, Sample.received_at, Sample.record)
+        .where(
+            Sample.job_id == job_id,
+            Sample.labelled_at.is_not(None) if labelled else Sample.labelled_at.is_(None),
+            Sample.part.is_distinct_from("holdout"),
+        )
+        .order_by(Sample.id.desc())
+        .limit(limit)
+    )
+    found = [
+        PooledSample(
+            sample_id=name,
+            extension=extension,
+            edge=edge,
+            received_at=received,
+            prediction=Prediction.model_validate(record["prediction"]),
+        )
+        for name, extension, edge, received, record in session.execute(query)
+    ]
+    return found[::-1]

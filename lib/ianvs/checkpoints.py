@@ -1,0 +1,166 @@
+"""Going on after a kill: everything that the further course of a test case depends on, kept after each piece.
+
+The basemodel is kept whole if it can be pickled. One that cannot (it holds a session, a lock, a lambda) goes on as
+production's workers do, each of which begins with what ``save`` wrote and no more; the result says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ianvs.runner.measure import CaseMeter, Spent
+from ianvs.runner.seeding import random_states, set_random_states
+from sedna.common.atomic import write_atomic
+from sedna.common.errors import ConflictError, DataError
+
+LOG = logging.getLogger("ianvs")
+CHECKPOINT, LOCK = "checkpoint.pickle", ".running"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an earlier process had reached: ``pieces`` of the stream are played. ``estimator`` is None if it could
+    not be pickled, or the paradigm gave none."""
+
+    pieces: int
+    parts: Any
+    estimator: Any = None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    pieces: int
+    spent: Spent
+    random: bytes
+    parts: bytes
+    estimator: bytes | None
+    notes: tuple[str, ...]
+
+
+@dataclass
+class Checkpoints:
+    """The checkpoint of one test case.
+
+    Args:
+        folder: of the test case.
+        key: of the test case; a checkpoint of another one is not taken.
+        meter: goes on from what the earlier process had spent.
+    """
+
+    folder: Path
+    key: str
+    meter: CaseMeter
+    notes: list[str] = field(default_factory=list)
+
+    def keep(self, pieces: int, parts: Any, estimator: Any = None) -> None:
+        """Replace the checkpoint: ``pieces`` are played, ``parts`` is the state. What users' code answered is part of
+        it and may not be picklable; then the checkpoint before stays, and a note says so."""
+        kept = self._pickled(parts, "what it answered", "a resumed run begins at an earlier piece")
+        if kept is None:
+            return
+        known = None
+        if estimator is not None:
+            known = self._pickled(estimator, "the basemodel", "a resumed run begins a piece with what save() wrote")
+        stored = _Stored(
+            pieces=pieces,
+            spent=self.meter.spent(),
+            random=pickle.dumps(random_states()),
+            parts=kept,
+            estimator=known,
+            notes=tuple(self.notes),
+        )
+        write_atomic(self.folder / CHECKPOINT, _framed(self.key, pickle.dumps(stored)))
+
+    def find(self) -> Kept | None:
+        """The checkpoint, if there is one. Random generators and the meter are set to where they were, so call this
+        when everything else is made.
+
+        Raises:
+            DataError: it was written by other code, and cannot be read.
+        """
+        path = self.folder / CHECKPOINT
+        data = _payload(path, self.key)
+        if data is None:
+            return None
+        try:
+            stored: _Stored = pickle.loads(data)  # noqa: S301 - written by this user's own run, which runs their code
+            kept = Kept(stored.pieces, pickle.loads(stored.parts), self._unpickled(stored.estimator))  # noqa: S301
+            set_random_states(pickle.loads(stored.random))  # noqa: S301
+        except (pickle.UnpicklingError, AttributeError, ImportError, TypeError, EOFError, IndexError) as error:
+            raise DataError(
+                f"the checkpoint cannot be read: {error}", where=str(path), hint="delete it to start this case anew"
+            ) from error
+        self.meter.carry(stored.spent)
+        self.notes[:0] = stored.notes
+        self.notes.append(f"resumed after piece {kept.pieces}")
+        return kept
+
+    def _pickled(self, value: Any, what: str, then: str) -> bytes | None:
+        try:
+            return pickle.dumps(value)
+        except Exception as error:
+            LOG.debug("%s cannot be pickled", what, exc_info=True)
+            self._tell(f"{what} cannot be pickled ({type(error).__name__}: {error}); {then}")
+            return None
+
+    def _unpickled(self, data: bytes | None) -> Any:
+        if data is None:
+            return None
+        try:
+            return pickle.loads(data)  # noqa: S301 - as above
+        except Exception as error:
+            LOG.debug("the basemodel cannot be unpickled", exc_info=True)
+            self._tell(f"the basemodel cannot be unpickled ({type(error).__name__}: {error}); save()'s file is used")
+            return None
+
+    def _tell(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def is_resumable(folder: Path, key: str) -> bool:
+    """Whether a whole checkpoint of the test case ``key`` is in ``folder``, and no process is working on it."""
+    if _payload(folder / CHECKPOINT, key) is None:
+        return False
+    try:
+        with owned(folder):
+            return True
+    except ConflictError:
+        return False
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Hold a test case's folder; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        ConflictError: another process holds it.
+    """
+    with (folder / LOCK).open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError("another process runs this test case", where=str(folder)) from error
+        yield
+
+
+def _framed(key: str, data: bytes) -> bytes:
+    """Key, checksum and content; a power cut or a disk that lies is noticed."""
+    return f"{key} {hashlib.sha256(data).hexdigest()}\n".encode() + data
+
+
+def _payload(path: Path, key: str) -> bytes | None:
+    """The content of a checkpoint; None if there is none, or it is damaged or another test case's."""
+    try:
+        head, _, data = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return data if head.decode(errors="replace") == f"{key} {hashlib.sha256(data).hexdigest()}" else None
