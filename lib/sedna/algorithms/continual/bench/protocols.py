@@ -42,6 +42,7 @@ ABLATION = (
     "EdgeHML++-weak",
     "EdgeHML++-mixed",
     "EdgeHML++-replay8",
+    "EdgeHML++-replay24",
     "EdgeHML++-random",
     "EdgeHML++-plain",
     "EdgeHML++-unmirrored",

@@ -69,7 +69,7 @@ class EdgeHMLPlus(BaseLearningMethod):
         wide: float = Field(
             default=0.5, ge=0, description="weight of the loss over the classes seen so far, where mask is task"
         )
-        replay: int = Field(default=3, ge=0, description="minibatches (``memory.minibatch``) replayed a step")
+        replay: int = Field(default=4, ge=0, description="minibatches (``memory.minibatch``) replayed a step")
         balanced: bool = Field(default=True, description="replay the classes in turn, not at random")
         fresh: bool = Field(default=True, description="keep raw pictures and make a new view for each replay")
         views: Literal["strong", "weak", "mixed"] = Field(

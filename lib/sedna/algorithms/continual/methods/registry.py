@@ -76,6 +76,7 @@ PRESETS: dict[str, Preset] = {
     "EdgeHML++-weak": Preset("EdgeHML++", {"views": "weak"}),
     "EdgeHML++-mixed": Preset("EdgeHML++", {"views": "mixed"}),
     "EdgeHML++-replay8": Preset("EdgeHML++", {"replay": 1}),
+    "EdgeHML++-replay24": Preset("EdgeHML++", {"replay": 3}),
     "EdgeHML++-random": Preset("EdgeHML++", {"balanced": False}),
     "EdgeHML++-plain": Preset("EdgeHML++", {"decay": 0.0}),
     "EdgeHML++-unmirrored": Preset("EdgeHML++", {"mirror": False}),
