@@ -361,3 +361,14 @@ def test_a_full_disk_keeps_the_old_model_and_tries_again(setting, tmp_path):
     assert (served(slot), slot.status.failed_version) == (1, None)
     assert ensure(slot, desired)
     assert served(slot) == 2
+
+
+def test_a_reason_stays_short_enough_for_a_heartbeat(setting, tmp_path):
+    def opener(folder, manifest):
+        raise ModelError("missing weights: " + ", ".join(f"layer{number}.weight" for number in range(100_000)))
+
+    slot = setting.slot(opener)
+    ensure(slot, setting.publish(1))
+    assert slot.status.failed_version == 1
+    assert slot.status.reason.startswith("missing weights: layer0.weight")
+    assert len(slot.status.reason) < 3000
