@@ -372,3 +372,20 @@ def test_a_reason_stays_short_enough_for_a_heartbeat(setting, tmp_path):
     assert slot.status.failed_version == 1
     assert slot.status.reason.startswith("missing weights: layer0.weight")
     assert len(slot.status.reason) < 3000
+
+
+def test_models_that_were_given_up_do_not_pile_up_on_the_disk(setting):
+    def opener(folder, manifest):
+        if manifest.version > 2:
+            raise ModelError("no")
+        return setting.recording(folder, manifest)
+
+    slot = setting.slot(opener)
+    for version in range(1, 8):
+        ensure(slot, setting.publish(version))
+    assert (slot.status.version, slot.status.failed_version) == (2, 7)
+    kept = sorted(path.name.partition("-")[0] for path in (slot._folder / "models").iterdir())
+    assert kept == ["1", "2"]
+    again = setting.slot(opener)
+    again.restore()
+    assert again.status.version == 2

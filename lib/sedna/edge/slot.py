@@ -266,6 +266,7 @@ class ModelSlot:
     def _give_up(self, known: ModelId, reason: str) -> None:
         LOG.error("%s: version %s failed and is given up: %s", self.job, known, reason)
         self._store(self._state.model_copy(update={"failed": _Failed(id=known, reason=_short(reason))}))
+        self._remove_others()
 
     def _model_folder(self, known: ModelId) -> Path:
         return self._folder / "models" / f"{known.version}-{known.manifest_sha256[:16]}"
@@ -273,7 +274,8 @@ class ModelSlot:
     def _remove_others(self) -> None:
         """Keep the model in service and the one before on the disk."""
         wanted = {self._model_folder(known) for known in (self._state.current, self._state.previous) if known}
-        for folder in (self._folder / "models").iterdir():
+        models = self._folder / "models"
+        for folder in models.iterdir() if models.is_dir() else ():
             if folder not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
 
