@@ -15,6 +15,7 @@ from sedna.common.errors import (
     DataError,
     LinkUnavailableError,
     NotFoundError,
+    SednaError,
     SpecError,
     TooLargeError,
     UserError,
@@ -223,6 +224,22 @@ def test_the_token_does_not_follow_to_another_host(cloud, link):
         with link.open_model_file(JOB, 3, "model.onnx") as file:
             assert file.read() == b"weights"
         assert "Authorization" not in other.seen[0][2]
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("status", [403, 404, 413, 500])
+def test_the_signature_of_a_presigned_address_is_told_to_nobody(cloud, link, status):
+    """Errors go to logs, to the slot's reason, and with it to the cloud."""
+    other = Cloud()
+    try:
+        other.answer = lambda path: (status, "application/xml", b"<Error/>", {})
+        target = other.url + "/bucket/key?X-Amz-Signature=topsecret"
+        cloud.answer = lambda path: (307, "text/plain", b"", {"Location": target})
+        with pytest.raises(SednaError) as caught, link.open_model_file(JOB, 3, "model.onnx"):
+            pass
+        assert "/bucket/key" in str(caught.value)
+        assert "topsecret" not in str(caught.value)
     finally:
         other.close()
 

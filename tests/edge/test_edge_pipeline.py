@@ -89,6 +89,13 @@ def test_a_hard_one_is_kept_with_everything_known_about_it(setting):
     assert record.meta == {"request_id": "line-4"}
 
 
+def test_a_clients_request_id_does_not_fill_the_spool(setting):
+    setting.configure(threshold="0.5")
+    setting.one(request_id="x" * 1_000_000)
+    (entry,) = setting.spool.pending()
+    assert entry.record.meta == {"request_id": "x" * 200}
+
+
 def test_an_easy_one_is_not_kept(setting):
     setting.configure(threshold="0.2")
     result = setting.one()

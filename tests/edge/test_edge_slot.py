@@ -361,3 +361,31 @@ def test_a_full_disk_keeps_the_old_model_and_tries_again(setting, tmp_path):
     assert (served(slot), slot.status.failed_version) == (1, None)
     assert ensure(slot, desired)
     assert served(slot) == 2
+
+
+def test_a_reason_stays_short_enough_for_a_heartbeat(setting, tmp_path):
+    def opener(folder, manifest):
+        raise ModelError("missing weights: " + ", ".join(f"layer{number}.weight" for number in range(100_000)))
+
+    slot = setting.slot(opener)
+    ensure(slot, setting.publish(1))
+    assert slot.status.failed_version == 1
+    assert slot.status.reason.startswith("missing weights: layer0.weight")
+    assert len(slot.status.reason) < 3000
+
+
+def test_models_that_were_given_up_do_not_pile_up_on_the_disk(setting):
+    def opener(folder, manifest):
+        if manifest.version > 2:
+            raise ModelError("no")
+        return setting.recording(folder, manifest)
+
+    slot = setting.slot(opener)
+    for version in range(1, 8):
+        ensure(slot, setting.publish(version))
+    assert (slot.status.version, slot.status.failed_version) == (2, 7)
+    kept = sorted(path.name.partition("-")[0] for path in (slot._folder / "models").iterdir())
+    assert kept == ["1", "2"]
+    again = setting.slot(opener)
+    again.restore()
+    assert again.status.version == 2

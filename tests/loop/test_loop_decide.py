@@ -8,7 +8,7 @@ import pytest
 from loop_builders import make_spec
 from loop_world import Worker, World
 
-from sedna.loop import ManualRequest, Outcome, RoundKind, Stage, WorkerPhase, decide
+from sedna.loop import ManualRequest, Outcome, RoundKind, Stage, WorkerPhase, decide, evaluate_trigger
 
 
 @pytest.fixture
@@ -278,6 +278,14 @@ def test_a_waiting_candidate_is_told_once_with_the_window(by_night: World) -> No
     assert [entry.fire for entry in told] == [False]
     assert "timer: 10:" in told[0].reasons[-1]
     assert "outside 01:00-03:00" in told[0].reasons[-1]
+
+
+def test_who_asks_why_no_round_starts_learns_about_the_wait(by_night: World) -> None:
+    by_night.label(8)
+    trigger = by_night.spec.train_spec.trigger
+    decision = evaluate_trigger(trigger, by_night.observe(), by_night.state, by_night.now)
+    assert not decision.fire
+    assert "round 1 has a better candidate, 2, that waits for the window of deploySpec.trigger" in decision.reasons
 
 
 def test_a_worse_candidate_does_not_wait(by_night: World) -> None:

@@ -16,7 +16,8 @@ __all__ = ["Principal"]
 class Principal(Value):
     """Who is calling. ``name`` goes to logs and records, the token never does.
 
-    An ``edge`` token speaks for one edge: its heartbeats, its samples, and the models it has to fetch.
+    An ``edge`` token speaks for one edge: its heartbeats, its samples, and the models it has to fetch. These are the
+    models of every job, since every edge is asked to serve every job; the README says why nothing narrows that.
     """
 
     name: str

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -108,7 +108,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Driver errors that a later try may cure, as the temporary errors of the tree; programming errors pass."""
+    """Driver errors that a later try may cure, as the temporary errors of the tree; values that no column holds, as
+    the caller's mistake; programming errors pass."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
@@ -116,6 +117,10 @@ def _translated() -> Iterator[None]:
         if "disk is full" in text or "No space left" in text:
             raise StorageFullError(f"the database cannot grow: {text}", where="database", retry_after=30.0) from error
         raise StoreUnavailableError(f"the database does not answer: {text}", where="database") from error
+    except OverflowError as error:  # SQLite's driver, before it asks the database
+        raise SpecError(f"a number is too large to be one of ours: {error}", hint="at most 18 digits") from error
+    except DataError as error:
+        raise SpecError(f"a value has no place in the database: {error.orig}") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise

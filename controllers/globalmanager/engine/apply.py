@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from globalmanager.db import Database, events, jobs, resources
 from globalmanager.db.database import Session
-from sedna.common.errors import SpecError
+from globalmanager.db.values import JobRow
+from sedna.common.errors import ConflictError, SpecError
 from sedna.common.types import JobKey, Value
 from sedna.loop.spec import Dataset, IncrementalLearningJob, Model, Resource
 
@@ -34,6 +35,7 @@ def apply_resources(
 
     Raises:
         SpecError: a job refers to a dataset or model that neither exists nor is in the batch, or one is given twice.
+        ConflictError: a job's classes were reordered, renamed or taken away, and samples are labelled by them.
     """
     _refuse_doubles(wanted)
     if dry_run:
@@ -92,6 +94,7 @@ def _check_references(session: Session, wanted: Sequence[Resource]) -> None:
     for job in wanted:
         if not isinstance(job, IncrementalLearningJob):
             continue
+        _check_class_names(jobs.find(session, job.key), job)
         for kind, name, path in _references(job):
             key = JobKey(namespace=job.metadata.namespace, name=name)
             if (kind, str(key)) not in given and resources.find(session, kind, key) is None:
@@ -127,6 +130,19 @@ def _put(session: Session, resource: Resource, now: datetime) -> None:
         jobs.insert(session, resource.key, resource.spec, _metadata(resource), now)
     else:
         jobs.replace_spec(session, job.id, resource.spec, _metadata(resource), now)
+
+
+def _check_class_names(job: JobRow | None, wanted: IncrementalLearningJob) -> None:
+    """Labels are kept by position: another order would say something else about every sample."""
+    if job is None:
+        return
+    old, new = job.spec.class_names, wanted.spec.class_names
+    if old and job.totals.labelled and new[: len(old)] != old:
+        raise ConflictError(
+            f"{job.totals.labelled} samples are labelled for the classes {', '.join(old)}",
+            where=f"IncrementalLearningJob {job.key}: spec.classNames",
+            hint="add classes at the end, or use a fresh name for a job with other classes",
+        )
 
 
 def _job_id(session: Session, resource: Resource) -> int | None:

@@ -120,7 +120,9 @@ class JobDriver:
             now, snapshot = self._observe(tools)
         job = snapshot.job
         seen = snapshot.observation
-        if snapshot.evaluation_key is not None:
+        if snapshot.evaluation_key is None:
+            self.evaluation = None  # some megabytes with many samples: not longer than its round
+        else:
             seen = seen.model_copy(update={"evaluation": self._evaluation(tools, snapshot.evaluation_key)})
         state, actions = decide(job.spec, job.state, seen, now, automatic=self._is_due(job, now))
         records = [action for action in actions if not isinstance(action, EnsureWorker | StopWorker)]

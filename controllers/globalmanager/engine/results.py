@@ -24,7 +24,7 @@ from sedna.loop.state import RoundState, Stage
 from sedna.store.layout import round_prefix
 
 ERROR_CHARS = 4000
-"""Longer error texts are cut in front: the end of a log says what went wrong."""
+"""Of an error with the end of the log, which says what went wrong. What a worker reported is cut at its end."""
 
 
 def look_after(tools: Tools, job: JobRow, active: Sequence[WorkerRow]) -> bool:
@@ -101,6 +101,8 @@ def _failure(tools: Tools, job: JobRow, row: WorkerRow, status: WorkerStatus) ->
 
 
 def _with_log(text: str, status: WorkerStatus) -> str:
+    if len(text) > ERROR_CHARS:
+        return f"{text[:ERROR_CHARS]}..."
     room = ERROR_CHARS - len(text)
     if not status.log_tail or room <= 0:
         return text

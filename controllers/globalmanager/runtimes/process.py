@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class ProcessRuntime:
         self._python = python
         self._log_bytes = log_bytes
         self._grace = grace_seconds
+        self._ended: dict[int, float] = {}
+        self._reaping = threading.Lock()
 
     def handle(self, name: str, work_dir: Path) -> WorkerHandle:
         """As `WorkerRuntime.handle`."""
@@ -116,6 +119,7 @@ class ProcessRuntime:
         alive = _is_locked(folder)  # first: the exit file is written while the lock is still held
         ended = _read(folder / "exit.json")
         if ended is not None:
+            self._reap(_read(folder / "supervisor.json"))
             return _ended(folder, ended)
         if alive:
             return WorkerStatus(phase=RunPhase.RUNNING, usage=_usage(_read(folder / "usage.json")))
@@ -127,6 +131,17 @@ class ProcessRuntime:
             usage=_usage(_read(folder / "usage.json")),
             log_tail=_log_tail(folder),
         )
+
+    def _reap(self, notes: dict[str, Any] | None) -> None:
+        """Let go of supervisors that have ended: where this process is the first of a container, they are its children,
+        and nobody else asks for their exit code. The last one of each call may still be ending, and goes next time.
+        """
+        with self._reaping:
+            if notes is not None and "created" in notes:
+                self._ended[notes["pid"]] = notes["created"]
+            for pid, created in list(self._ended.items()):
+                if _reaped(pid, created):
+                    del self._ended[pid]
 
     def stop(self, handle: WorkerHandle, grace_seconds: float) -> None:
         """As `WorkerRuntime.stop`."""
@@ -219,6 +234,17 @@ def _log_tail(folder: Path) -> str:
             file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL_BYTES))
             text += file.read()
     return text[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+
+def _reaped(pid: int, created: float) -> bool:
+    """Whether a supervisor needs no more care: it is gone, it is not our child, or its number is another process's."""
+    try:
+        process = psutil.Process(pid)
+        if process.ppid() != os.getpid() or abs(process.create_time() - created) > 1.0:
+            return True
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except (psutil.NoSuchProcess, ChildProcessError):
+        return True
 
 
 def _kill_orphan(folder: Path) -> None:

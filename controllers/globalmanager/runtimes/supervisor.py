@@ -77,7 +77,12 @@ def _begin(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes], threa
         return None
     _write(
         folder / "supervisor.json",
-        {"pid": os.getpid(), "worker_pid": worker.pid, "worker_created": psutil.Process(worker.pid).create_time()},
+        {
+            "pid": os.getpid(),
+            "created": psutil.Process().create_time(),
+            "worker_pid": worker.pid,
+            "worker_created": psutil.Process(worker.pid).create_time(),
+        },
     )
     assert worker.stdout is not None
     copier = threading.Thread(

@@ -138,7 +138,7 @@ class HttpEdgeLink:
         if not _is_json(response):
             raise LinkUnavailableError(
                 f"{response.status_code} without JSON: the answer of some other server",
-                where=str(response.url),
+                where=_address(response),
                 hint="check the address, and proxies on the way",
                 retry_after=30.0,
             )
@@ -183,7 +183,7 @@ def _error(response: httpx.Response) -> SednaError:
     status = response.status_code
     ours = "problem+json" in response.headers.get("Content-Type", "")
     title, where, hint = _problem(response) if ours else (response.reason_phrase, "", "")
-    message, where = f"{status} {title}", where or str(response.url)
+    message, where = f"{status} {title}", where or _address(response)
     if status in (401, 403):
         return AuthError(message, where=where, hint=hint, forbidden=status == 403)
     if status in _REFUSALS and ours:
@@ -219,10 +219,15 @@ def _parse(kind: type[T], response: httpx.Response) -> T:
     except ValidationError as error:
         raise LinkUnavailableError(
             f"the answer is not a {kind.__name__}: {error.errors(include_url=False)[0]['msg']}",
-            where=str(response.url),
+            where=_address(response),
             hint="edge and cloud may be of incompatible versions",
             retry_after=60.0,
         ) from error
+
+
+def _address(response: httpx.Response) -> str:
+    """Who answered. Without the query: that of a presigned address is a key to the file."""
+    return str(response.url.copy_with(query=None))
 
 
 def _is_json(response: httpx.Response) -> bool:

@@ -28,6 +28,9 @@ LOG = logging.getLogger("sedna.edge.pipeline")
 
 Miner = Callable[[Any], Any]
 
+_LONGEST_REQUEST_ID = 200
+"""Clients choose it; a record must stay small beside its image."""
+
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
@@ -177,7 +180,7 @@ class Pipeline:
             model_version=version,
             edge=self._edge,
             captured_at=self._clock.now(),
-            meta={"request_id": request_id} if request_id else {},
+            meta={"request_id": request_id[:_LONGEST_REQUEST_ID]} if request_id else {},
         )
         try:
             not_kept = self._spooled(record, image)

@@ -30,6 +30,7 @@ _STATE_FILE = "slot.json"
 _MANIFEST_FILE = "manifest.json"
 _FETCH_TRIES = 3
 _FAILURES_BEFORE_RETURN = 3
+_LONGEST_REASON = 2000
 
 Opener = Callable[[Path, ModelManifest], ModelRuntime]
 
@@ -244,7 +245,7 @@ class ModelSlot:
             self._holder.swap(self._opened(known))
         except SednaError as error:
             LOG.error("%s: version %s cannot be served from the disk: %s", self.job, known, error)
-            self._reason = f"version {known.version} cannot be served from the disk: {error}"
+            self._reason = _short(f"version {known.version} cannot be served from the disk: {error}")
             return False
         LOG.info("%s: version %s is in service from the disk", self.job, known)
         return True
@@ -255,7 +256,7 @@ class ModelSlot:
             model.failures_in_a_row = 0
             return
         reason = f"failed {model.failures_in_a_row} requests in a row: {error}"
-        state = _SlotState(current=back, failed=_Failed(id=model.id, reason=reason))
+        state = _SlotState(current=back, failed=_Failed(id=model.id, reason=_short(reason)))
         try:
             self._store(state)
         except TemporaryError as full:  # a restart would try the failed version again: late, but not wrong
@@ -264,7 +265,8 @@ class ModelSlot:
 
     def _give_up(self, known: ModelId, reason: str) -> None:
         LOG.error("%s: version %s failed and is given up: %s", self.job, known, reason)
-        self._store(self._state.model_copy(update={"failed": _Failed(id=known, reason=reason)}))
+        self._store(self._state.model_copy(update={"failed": _Failed(id=known, reason=_short(reason))}))
+        self._remove_others()
 
     def _model_folder(self, known: ModelId) -> Path:
         return self._folder / "models" / f"{known.version}-{known.manifest_sha256[:16]}"
@@ -272,7 +274,8 @@ class ModelSlot:
     def _remove_others(self) -> None:
         """Keep the model in service and the one before on the disk."""
         wanted = {self._model_folder(known) for known in (self._state.current, self._state.previous) if known}
-        for folder in (self._folder / "models").iterdir():
+        models = self._folder / "models"
+        for folder in models.iterdir() if models.is_dir() else ():
             if folder not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -288,6 +291,11 @@ class ModelSlot:
     def _store(self, state: _SlotState) -> None:
         write_atomic(self._folder / _STATE_FILE, state.model_dump_json().encode())
         self._state = state
+
+
+def _short(reason: str) -> str:
+    """A reason travels with every heartbeat; frameworks list a thousand missing weights in one error."""
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."
 
 
 def _is(known: ModelId, version: int, manifest_sha256: str | None) -> bool:

@@ -242,7 +242,9 @@ class JobSpec(SpecModel):
     eval_spec: EvalSpec = EvalSpec()
     deploy_spec: DeploySpec
     credential_name: str | None = None
-    output_dir: str = Field(default="", description="upstream's result folder; empty = the service's own store")
+    output_dir: str = Field(
+        default="", description="upstream's result folder; accepted, results are in the service's store"
+    )
     class_names: tuple[Text, ...] = Field(default=(), description="ours: label i is class_names[i]")
 
     @model_validator(mode="after")

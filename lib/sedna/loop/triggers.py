@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from sedna.loop.observation import Observation
 from sedna.loop.spec import PrecisionTrigger, Trigger
-from sedna.loop.state import JobState
+from sedna.loop.state import JobState, Stage
 from sedna.loop.timers import CronTrigger, Timer
 from sedna.loop.verdict import Decision, DecisionKind
 
@@ -178,7 +178,10 @@ def _ready(observation: Observation, state: JobState, now: datetime) -> list[Fin
     ]
     if state.current is not None:
         current = state.current
-        findings.append(Finding(False, f"round {current.id} is {current.stage.value.lower()}", {"round": current.id}))
+        doing = f"is {current.stage.value.lower()}"
+        if current.stage is Stage.JUDGING and current.verdict is not None:
+            doing = f"has a better candidate, {current.candidate}, that waits for the window of deploySpec.trigger"
+        findings.append(Finding(False, f"round {current.id} {doing}", {"round": current.id}))
     if state.failures and state.last_ended_at is not None:
         rest = (state.last_ended_at + retry_after(state.failures) - now).total_seconds()
         text = f"{state.failures} failed rounds in a row: next automatic try in {max(rest, 0):.0f} s"

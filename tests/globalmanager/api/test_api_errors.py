@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 
-from fixtures_api import Api, png
+from fixtures_api import JOB_YAML, Api, png
 from globalmanager.db import tokens
 from sedna.common.errors import StoreUnavailableError
 
@@ -173,3 +174,35 @@ def test_security_headers_are_set_and_cross_origin_calls_are_not_allowed(api: Ap
     assert not [name for name in response.headers if name.startswith("access-control")]
     preflight = api.http.options("/api/v1/jobs", headers={"Origin": "https://elsewhere.example"})
     assert preflight.status_code in (401, 405)
+
+
+HUGE = 10**30
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"jobs/default/pcb/rounds/{HUGE}",
+        f"jobs/default/pcb/models/{HUGE}",
+        f"jobs/default/pcb/models/{HUGE}/manifest",
+        f"jobs/default/pcb/datasets/{HUGE}",
+        f"events?follow=false&after={HUGE}",
+    ],
+)
+def test_numbers_that_no_database_holds_are_the_callers_mistake(api: Api, path: str) -> None:
+    api.apply()
+    response = api.http.get(f"/api/v1/{path}", headers=api.admin)
+    assert response.status_code == 422, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_a_template_takes_no_parameters_for_a_round(api: Api) -> None:
+    """They would reach nobody."""
+    template = 'template: {spec: {containers: [{args: ["train.py"]}]}}'
+    text = re.sub(r"algorithm: \{name: FPN.*", template, JOB_YAML)
+    assert template in text
+    api.apply(text + f"\n  evalSpec:\n    {template}\n")
+    body = {"action": "train", "reason": "x", "parameters": {"epochs": 3}}
+    response = api.http.post("/api/v1/jobs/default/pcb/triggers", json=body, headers=api.admin)
+    assert response.status_code == 422
+    assert response.json()["where"] == "parameters"

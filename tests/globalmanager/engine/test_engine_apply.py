@@ -88,6 +88,23 @@ def test_an_edit_keeps_state_and_samples(world):
     assert after.generation == before.generation + 1
 
 
+@pytest.mark.parametrize("names", [["bad", "good"], ["good"], ["good", "worse", "bad"], []])
+def test_labelled_classes_keep_their_places(world, names):
+    """A label is a position: another order would turn every good board into a bad one, without a word."""
+    world.apply()
+    world.samples(1)
+    for options in ({}, {"dry_run": True}):
+        with pytest.raises(ConflictError, match=r"spec.classNames: 1 samples are labelled for the classes good, bad"):
+            apply(world, job(classNames=names), **options)
+    assert world.job().spec.class_names == ("good", "bad")
+
+
+def test_classes_that_nothing_is_labelled_for_may_change(world):
+    world.apply()
+    world.sample(label=None)
+    assert apply(world, job(classNames=["bad", "good"])) == ["updated"]
+
+
 def test_a_deleted_job_is_not_listed(world):
     world.apply()
     delete_job(world.db, KEY, world.clock.now())

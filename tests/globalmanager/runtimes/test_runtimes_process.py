@@ -197,3 +197,37 @@ def test_the_log_is_bounded_and_keeps_the_newest_lines(tmp_path):
     sizes = [file.stat().st_size for file in (tmp_path / "w").glob("worker.log*")]
     assert sum(sizes) <= 200_000
     assert (tmp_path / "w" / "worker.log").read_text().endswith("line 99999\n")
+
+
+FIRST_PROCESS = """
+import ctypes, pathlib, sys, time
+sys.path[:0] = {path!r}
+import psutil
+from globalmanager.runtimes import ProcessRuntime, RunPhase
+from globalmanager.runtimes.base import WorkerSpec
+from sedna.common.types import JobKey
+
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0  # orphans become ours, as those of a container do
+runtime = ProcessRuntime()
+for number in range(4):
+    folder = pathlib.Path({folder!r}) / str(number)
+    folder.mkdir()
+    template = {{"spec": {{"containers": [{{"args": ["-c", "pass"]}}]}}}}
+    spec = WorkerSpec(name=str(number), job=JobKey(name="j"), round=1, attempt=number, kind="train", template=template,
+                      env={{}}, work_dir=folder, timeout_seconds=60)
+    handle = runtime.start(spec)
+    while runtime.observe(handle).phase is RunPhase.RUNNING:
+        time.sleep(0.02)
+    time.sleep(0.3)
+print(sum(child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process().children()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
+def test_the_first_process_of_a_container_does_not_collect_ended_supervisors(tmp_path):
+    """One a worker: some months of rounds would use up the container's process numbers."""
+    program = FIRST_PROCESS.format(path=sys.path, folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 1, "only the last may still wait for its turn"

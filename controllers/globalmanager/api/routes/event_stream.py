@@ -25,7 +25,9 @@ _DESCRIPTION: dict[int | str, dict[str, Any]] = {
 }
 
 LastEventId = Annotated[str | None, Header(description="go on after this event")]
-After = Annotated[int | None, Query(ge=0, description="as Last-Event-ID; 0 = from the oldest that is kept")]
+After = Annotated[
+    int | None, Query(ge=0, le=2**63 - 1, description="as Last-Event-ID; 0 = from the oldest that is kept")
+]
 Follow = Annotated[bool, Query(description="false: end after the events there are")]
 
 

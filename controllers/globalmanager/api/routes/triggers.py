@@ -137,6 +137,9 @@ def _store(
         job = get_job(session, key)
         if wish.version is not None:
             _check_version(session, job, wish.version)
+        if wish.parameters and job.spec.train_spec.algorithm is None:
+            hint = "leave them out; a template's program reads its own environment"
+            raise SpecError("this job trains with a template, which takes no parameters", where="parameters", hint=hint)
         row, created = requests.add(session, job, wish, services.clock.now(), idempotency_key=idempotency_key)
     if created:
         services.engine.wake()
