@@ -59,7 +59,7 @@ class Bench:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=280,
         )
 
     @property
