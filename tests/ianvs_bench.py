@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class Bench:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=280,
         )
 
     @property
@@ -104,6 +105,42 @@ def make_bench(folder: Path, data: Path) -> Bench:
         (folder / "dataset" / part).symlink_to(data / part)
     (folder / "initial_model").mkdir()
     (folder / "initial_model" / "model.json").write_text('{"threshold": 0.7}')
+    return Bench(folder)
+
+
+def write_boards(folder: Path, numbers: range) -> None:
+    """Boards with one to three defects; a picture lists what a detector would see of them, and how surely."""
+    for name in ("JPEGImages", "Annotations"):
+        (folder / name).mkdir(parents=True)
+    lines = []
+    for number in numbers:
+        seen, objects = [], ""
+        for defect in range(1 + number % 3):
+            kind = ("Bad_podu", "Bad_qiaojiao")[(number + defect) % 2]
+            x, y = 100 * defect, 10 * number % 400
+            seen.append([kind, [x, y, x + 60, y + 60], 0.8 if number % 4 else 0.95])
+            corners = "".join(
+                f"<{side}>{value}</{side}>"
+                for side, value in zip(("xmin", "ymin", "xmax", "ymax"), (x, y, x + 60, y + 60), strict=True)
+            )
+            objects += f"<object><name>{kind}</name><bndbox>{corners}</bndbox></object>"
+        size = "<size><width>640</width><height>640</height><depth>3</depth></size>"
+        (folder / "JPEGImages" / f"{number}.jpeg").write_text(json.dumps(seen))
+        (folder / "Annotations" / f"{number}.xml").write_text(
+            f"<annotation><filename>{number}.jpeg</filename>{size}{objects}</annotation>"
+        )
+        lines.append(f"./JPEGImages/{number}.jpeg ./Annotations/{number}.xml\n")
+    (folder / "index.txt").write_text("".join(lines))
+
+
+def make_boards(folder: Path) -> Bench:
+    """A detection benchmark, laid out as upstream's repository is: started from its root, data and model beside."""
+    shutil.copytree(STYLE.with_name("upstream_boards"), folder / "examples" / "boards")
+    write_boards(folder / "dataset" / "train_data", range(40))
+    write_boards(folder / "dataset" / "test_data", range(100, 112))
+    (folder / "initial_model").mkdir()
+    with zipfile.ZipFile(folder / "initial_model" / "model.zip", "w") as archive:
+        archive.writestr("start_model.ckpt.data", '{"off": 40.0}')
     return Bench(folder)
 
 

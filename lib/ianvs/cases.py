@@ -42,9 +42,18 @@ class PlannedCase:
 
     @property
     def title(self) -> str:
-        """For people: algorithm, hyper-parameters, seed."""
+        """For people: algorithm, the hyper-parameters that have several values, seed."""
+        several = {
+            (module.type, name)
+            for module in self.algorithm.modules
+            for name, values in module.hyperparameters.items()
+            if len(values) > 1
+        }
         values = [
-            f"{name}={value}" for module in self.combination.modules for name, value in module.hyperparameters.items()
+            f"{name}={value}"
+            for module in self.combination.modules
+            for name, value in module.hyperparameters.items()
+            if (module.type, name) in several
         ]
         return " ".join([self.algorithm.name, *values, *([f"seed={self.id.seed}"] if self.seeded else [])])
 

@@ -11,8 +11,13 @@ import pytest
 import yaml
 
 from ianvs.cli import main
-from ianvs_bench import Bench
+from ianvs_bench import Bench, make_boards
 from sedna.loop.spec import KINDS
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Bench:
+    return make_boards(tmp_path)
 
 
 def test_version() -> None:
@@ -77,6 +82,24 @@ def test_the_winner_becomes_a_job_that_can_be_replayed(bench: Bench) -> None:
     assert spec["deploySpec"]["trigger"]["condition"] == {
         "operator": ">=", "threshold": 0.01, "metric": "accuracy_delta"
     }  # fmt: skip
+
+
+def test_the_data_of_the_winner_is_listed_in_productions_form(boards: Bench) -> None:
+    job = "examples/boards/benchmarkingjob-incremental.yaml"
+    assert boards.run("-f", job, "--no-report").returncode == 0
+    done = boards.run("export", "-f", job)
+    assert done.returncode == 0, done.stderr
+    assert "with -o FILE its samples are listed beside the file" in done.stderr
+    assert next(yaml.safe_load_all(done.stdout))["spec"] == {"format": "txt", "url": ""}
+    assert boards.run("export", "-f", job, "-o", "out.yaml").returncode == 0
+    dataset, *_, exported = list(yaml.safe_load_all((boards.folder / "out.yaml").read_text()))
+    assert dataset["spec"] == {"format": "txt", "url": "out-stream.txt", "holdoutUrl": "out-holdout.txt"}
+    assert exported["spec"]["classNames"] == ["Bad_podu", "Bad_qiaojiao"]
+    first, second = (boards.folder / "out-stream.txt").read_text().splitlines()[:2]
+    folder = boards.folder / "dataset/train_data/JPEGImages"
+    assert first == f"{folder}/0.jpeg 0,0,60,60,0"
+    assert second == f"{folder}/1.jpeg 0,9,60,70,1 99,9,160,70,0"  # VOC counts pixels from 1
+    assert len((boards.folder / "out-holdout.txt").read_text().splitlines()) == 12
 
 
 def test_export_of_what_is_not_there(bench: Bench) -> None:

@@ -282,3 +282,19 @@ def test_pieces_with_an_extra_one_in_front_keep_a_folder_each(bench: Bench) -> N
     (folder,) = bench.workspace.glob("stump_incremental/*")
     for part in ("output/train", "output/inference/hard_examples"):
         assert {"1", "2"} <= {path.name for path in (folder / part).iterdir()}
+
+
+def test_a_transfer_metric_of_ones_own_sees_what_was_observed(bench: Bench) -> None:
+    one_case(bench)
+    (bench.folder / "testenv" / "ratio.py").write_text(
+        "from sedna.common.class_factory import ClassFactory, ClassType\n"
+        "@ClassFactory.register(ClassType.GENERAL, alias='samples_transfer_ratio')\n"
+        "def ratio(observed):\n"
+        "    passes = observed['samples_transfer_ratio']\n"
+        "    return [[len(answers), len(hard)] for answers, hard in passes]\n"
+    )
+    bench.edit("testenv/testenv.yaml", metrics=[{"name": "samples_transfer_ratio", "url": "./testenv/ratio.py"}])
+    assert bench.run().returncode == 0
+    result = only(bench)
+    expected = [[record["inferences"], record["hard"]] for record in result["rounds"]]
+    assert result["metrics"]["samples_transfer_ratio"] == expected

@@ -194,6 +194,25 @@ def test_without_a_task_set_it_is_refused_by_name(lifelong_bench: Bench) -> None
     assert "testenv.tasks is missing: 'ER' is lifelonglearning" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("hyperparameters", "message"),
+    [
+        ([{"train.learning_rat": {"values": [1]}}], "learning_rat"),
+        ([{"train.iterations": {"values": [-1]}}], "iterations"),
+    ],
+)
+def test_validate_tells_what_the_task_set_does_not_know(
+    lifelong_bench: Bench, hyperparameters: list[Any], message: str
+) -> None:
+    assert lifelong_bench.run("validate", "-f", "benchmarkingjob.yaml").returncode == 0
+    module = {"type": "basemodel", "name": "ER", "hyperparameters": hyperparameters}
+    lifelong_bench.edit("ER.yaml", modules=[module])
+    done = lifelong_bench.run("validate", "-f", "benchmarkingjob.yaml")
+    assert done.returncode == 1
+    assert "problem: " in done.stdout
+    assert message in done.stdout
+
+
 def test_metrics_of_users_are_refused(lifelong_bench: Bench) -> None:
     lifelong_bench.edit("testenv/testenv.yaml", metrics=[{"name": "accuracy", "url": "./testenv/accuracy.py"}])
     done = lifelong_bench.run()

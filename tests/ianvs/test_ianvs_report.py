@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ianvs.report.page import in_one_number
 from ianvs.report.svg import Scale, Series, chart, parallel
 from ianvs_bench import Bench
 
@@ -51,6 +52,22 @@ def test_parallel_coordinates_of_numbers_texts_and_one_value() -> None:
     assert len(lines) == 2
     starts = [float(re.split("[ L]", line.attrib["d"])[1]) for line in lines]
     assert starts[0] > starts[1]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ({"f1": 0.5}, 0.5),
+        ({"f1": (0.5, 0.7)}, 0.6),
+        ({"f1": (0.5, 0.7), "f1_micro": 0.55}, 0.55),
+        ({"f1": ()}, None),
+        ({}, None),
+    ],
+)
+def test_a_metric_by_class_becomes_one_number(
+    metrics: dict[str, float | tuple[float, ...]], expected: float | None
+) -> None:
+    assert in_one_number(metrics, "f1") == (None if expected is None else pytest.approx(expected))
 
 
 @pytest.fixture

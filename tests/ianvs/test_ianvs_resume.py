@@ -219,7 +219,7 @@ def test_killed_at_any_call_it_ends_the_same(tmp_path: Path, data: DatasetConfig
     assert calls > 25
     assert any(record["outcome"] == "Deployed" for record in expected[1])
     resumed = 0
-    for at in range(1, calls + 1, 1 if variant == "plain" else 5):
+    for at in range(1, calls + 1, 2 if variant == "plain" else 7):
         folder = tmp_path / f"at-{at}"
         CALLS.seen, CALLS.last = 0, at
         with pytest.raises(Killed):

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ianvs.commands.replay import _parser, _read, write_benchmark
+from ianvs.commands.validate import check
+from ianvs.grammar import load_benchmark
 from ianvs_bench import Bench
+from sedna.common.errors import NotFoundError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -46,6 +50,59 @@ def test_the_full_set_is_read_from_its_own_layout(shipped: Bench) -> None:
     annotation = (part / "Annotations" / "1_test.xml").read_text()
     assert "<name>pin-hole</name>" in annotation
     assert "<xmin>11</xmin>" in annotation
+
+
+EXAMPLE = REPOSITORY / "examples" / "01_pcb_inspection"
+
+
+def test_the_stream_of_the_example_is_its_manifests(shipped: Bench) -> None:
+    boards = json.loads((EXAMPLE / "manifest.json").read_text())["boards"]
+    lines = (EXAMPLE / "stream.txt").read_text().splitlines()
+    streamed = [board for board in boards if board["part"] in ("stream-1", "stream-2")]
+    assert [line.split()[0] for line in lines] == [board["file"] for board in streamed]
+    for line, board in zip(lines, streamed, strict=True):
+        assert [[int(value) for value in word.split(",")] for word in line.split()[1:]] == board["boxes"]
+
+
+def test_the_example_job_can_be_replayed(shipped: Bench) -> None:
+    """Everything but the running: hold-out and first model are those that the job's file names."""
+    from ianvs.commands.replay import main
+
+    words = ["-f", str(EXAMPLE / "job.yaml"), "--workspace", str(shipped.folder / "workspace")]
+    with pytest.raises(NotFoundError, match="--stream is missing, and no Dataset beside the job names one"):
+        main(words)
+    assert not (shipped.folder / "workspace").exists()
+    described = _read(str(EXAMPLE / "job.yaml"))
+    folder = write_benchmark(described, _parser().parse_args([*words, "--stream", str(EXAMPLE / "stream.txt")]))
+    benchmark = load_benchmark(str(folder / "benchmarkingjob.yaml"))
+    assert benchmark.notes == ()
+    assert list(check(benchmark)) == []
+    assert benchmark.testenv.dataset.test == benchmark.testenv.dataset.holdout_index == str(EXAMPLE / "holdout.txt")
+    assert benchmark.algorithms[0].initial_model_url == str(EXAMPLE / "initial_model")
+    assert benchmark.algorithms[0].incremental_learning_data_setting.train_ratio == 0.7
+    gate, trigger = benchmark.testenv.loop_gate(), benchmark.testenv.loop_trigger()
+    assert gate == described.job.spec.deploy_spec.gate
+    assert trigger == described.job.spec.train_spec.trigger
+
+
+@pytest.mark.e2e
+def test_a_small_piece_of_the_example_is_replayed(shipped: Bench) -> None:
+    for name in ("stream", "holdout"):
+        lines = (EXAMPLE / f"{name}.txt").read_text().splitlines()[: 10 if name == "stream" else 2]
+        (shipped.folder / f"{name}.txt").write_text("".join(f"{EXAMPLE}/{line}\n" for line in lines))
+    text = (EXAMPLE / "job.yaml").read_text()
+    text = text.replace("epochs: 20", "max_iteration: 1").replace("threshold: 48", "threshold: 3")
+    text = text.replace("minSamples: 10", "minSamples: 1").replace(
+        "url: initial_model", f"url: {EXAMPLE}/initial_model"
+    )
+    (shipped.folder / "job.yaml").write_text(text)
+    done = shipped.run("replay", "-f", "job.yaml", "--stream", "stream.txt", "--rounds", "2")
+    assert done.returncode == 0, done.stderr
+    (path,) = shipped.folder.glob("workspace/replay-pcb/pcb/*/result.json")
+    first, second, test = json.loads(path.read_text())["rounds"]
+    assert (first["inferences"], second["inferences"], test["inferences"]) == (3, 3, 2)
+    assert first["trained_on"] == 3
+    assert "judged samples" in first["reason"]
 
 
 @pytest.mark.e2e

@@ -10,45 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ianvs_bench import Bench
+from ianvs_bench import Bench, make_boards
 
 HERE = Path(__file__).parent
 
 
-def write_boards(folder: Path, numbers: range) -> None:
-    """Boards with one to three defects; a picture lists what a detector would see of them, and how surely."""
-    for name in ("JPEGImages", "Annotations"):
-        (folder / name).mkdir(parents=True)
-    lines = []
-    for number in numbers:
-        seen, objects = [], ""
-        for defect in range(1 + number % 3):
-            kind = ("Bad_podu", "Bad_qiaojiao")[(number + defect) % 2]
-            x, y = 100 * defect, 10 * number % 400
-            seen.append([kind, [x, y, x + 60, y + 60], 0.8 if number % 4 else 0.95])
-            corners = "".join(
-                f"<{side}>{value}</{side}>"
-                for side, value in zip(("xmin", "ymin", "xmax", "ymax"), (x, y, x + 60, y + 60), strict=True)
-            )
-            objects += f"<object><name>{kind}</name><bndbox>{corners}</bndbox></object>"
-        size = "<size><width>640</width><height>640</height><depth>3</depth></size>"
-        (folder / "JPEGImages" / f"{number}.jpeg").write_text(json.dumps(seen))
-        (folder / "Annotations" / f"{number}.xml").write_text(
-            f"<annotation><filename>{number}.jpeg</filename>{size}{objects}</annotation>"
-        )
-        lines.append(f"./JPEGImages/{number}.jpeg ./Annotations/{number}.xml\n")
-    (folder / "index.txt").write_text("".join(lines))
-
-
 @pytest.fixture
 def boards(tmp_path: Path) -> Bench:
-    shutil.copytree(HERE / "upstream_boards", tmp_path / "examples" / "boards")
-    write_boards(tmp_path / "dataset" / "train_data", range(40))
-    write_boards(tmp_path / "dataset" / "test_data", range(100, 112))
-    (tmp_path / "initial_model").mkdir()
-    with zipfile.ZipFile(tmp_path / "initial_model" / "model.zip", "w") as archive:
-        archive.writestr("start_model.ckpt.data", '{"off": 40.0}')
-    return Bench(tmp_path)
+    return make_boards(tmp_path)
 
 
 def test_incremental_learning_of_a_detector(boards: Bench) -> None:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ianvs.data import Dataset
+from ianvs.data.index import read_lines
+from ianvs.data.labels import Labels
 from ianvs.grammar import Algorithm, Benchmark, load_benchmark
 from ianvs.rank import RankFiles
 from ianvs.rank.rows import URL
 from ianvs.runner.records import CASE, CaseRecord, ModuleRecord
 from ianvs.versions import job_name
 from sedna.common.atomic import write_atomic
-from sedna.common.errors import NotFoundError, SpecError
-from sedna.loop.spec import Dataset, IncrementalLearningJob, Model
+from sedna.common.errors import NotFoundError, SpecError, UserError
+from sedna.labels.txt import format_line
+from sedna.loop import spec
 
 API_VERSION = "sedna.io/v1alpha1"
+_KINDS = (spec.Dataset, spec.Model, spec.Model, spec.IncrementalLearningJob)
 
 
 def main(words: Sequence[str]) -> int:
@@ -32,12 +38,13 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="default: standard output")
     options = parser.parse_args(words)
     benchmark = load_benchmark(options.benchmarking_config_file)
-    documents = exported(benchmark, ranked_case(benchmark, options.rank), options.name)
+    target = None if options.output == "-" else Path(options.output)
+    documents = exported(benchmark, ranked_case(benchmark, options.rank), options.name, target)
     text = yaml.safe_dump_all(documents, sort_keys=False)
-    if options.output == "-":
+    if target is None:
         sys.stdout.write(text)
     else:
-        write_atomic(options.output, text.encode())
+        write_atomic(target, text.encode())
     return 0
 
 
@@ -61,8 +68,13 @@ def ranked_case(benchmark: Benchmark, place: int) -> CaseRecord:
     raise NotFoundError("the test case's record is gone", where=str(folder))
 
 
-def exported(benchmark: Benchmark, case: CaseRecord, name: str = "") -> list[dict[str, Any]]:
+def exported(
+    benchmark: Benchmark, case: CaseRecord, name: str = "", target: Path | None = None
+) -> list[dict[str, Any]]:
     """Dataset, models and job, checked against production's grammar.
+
+    Args:
+        target: the file that they are for; the data's indexes are written beside it.
 
     Raises:
         SpecError: the algorithm is not incremental, has no miner, or says what production cannot.
@@ -74,15 +86,16 @@ def exported(benchmark: Benchmark, case: CaseRecord, name: str = "") -> list[dic
     if "hard_example_mining" not in modules:
         raise SpecError(f"{case.algorithm!r} has no miner", hint="a module of type hard_example_mining")
     name = name or job_name(case.algorithm)
+    data, class_names = _data(benchmark, target)
     documents = [
-        _object("Dataset", f"{name}-data", {"url": _absolute(benchmark.testenv.dataset.train), "format": "txt"}),
+        _object("Dataset", f"{name}-data", {"format": "txt", **data}),
         _object(
             "Model", f"{name}-initial", {"url": _absolute(algorithm.initial_model_url), "format": _format(algorithm)}
         ),
         _object("Model", f"{name}-serving", {"url": f"/models/{name}", "format": _format(algorithm)}),
-        _object("IncrementalLearningJob", name, _spec(benchmark, algorithm, modules, name)),
+        _object("IncrementalLearningJob", name, _spec(benchmark, algorithm, modules, name, class_names)),
     ]
-    for kind, document in zip((Dataset, Model, Model, IncrementalLearningJob), documents, strict=True):
+    for kind, document in zip(_KINDS, documents, strict=True):
         try:
             kind.model_validate(document)
         except ValueError as error:
@@ -102,7 +115,43 @@ def _format(algorithm: Algorithm) -> str:
     return Path(algorithm.initial_model_url).suffix.lstrip(".") or "safetensors"
 
 
-def _spec(benchmark: Benchmark, algorithm: Algorithm, modules: dict[str, ModuleRecord], name: str) -> dict[str, Any]:
+def _data(benchmark: Benchmark, target: Path | None) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Where the data is, in production's txt form, and the class names.
+
+    Production reads paths with boxes or a class number. An index of another form (relative paths, Pascal VOC files) is
+    written anew beside ``target``; if that cannot be, samples have to come from edges.
+    """
+    config = benchmark.testenv.dataset
+    urls: dict[str, str] = {"url": ""}
+    names = tuple(benchmark.testenv.class_names)
+    with tempfile.TemporaryDirectory(prefix="ianvs-export-") as folder:
+        dataset = Dataset(config, folder)
+        try:
+            for key, index, part in (("url", dataset.train_url, "stream"), ("holdoutUrl", dataset.test_url, "holdout")):
+                reader = Labels.of(index, names)
+                names = reader.class_names
+                lines = [line.partition(" ") for line in read_lines(index)]
+                if target is not None:
+                    file = target.with_name(f"{target.stem}-{part}.txt")
+                    text = (f"{format_line(sample, reader.read(label.strip()))}\n" for sample, _, label in lines)
+                    write_atomic(file, "".join(text).encode())
+                    urls[key] = file.name
+                elif index in (config.train, config.test) and not any(label.endswith(".xml") for *_, label in lines):
+                    urls[key] = _absolute(index)
+        except UserError as error:
+            sys.stderr.write(f"ianvs: the Dataset has no url, samples have to come from edges: {error}\n")
+    if target is None and not urls["url"]:
+        sys.stderr.write("ianvs: the Dataset has no url; with -o FILE its samples are listed beside the file\n")
+    return urls, names
+
+
+def _spec(
+    benchmark: Benchmark,
+    algorithm: Algorithm,
+    modules: dict[str, ModuleRecord],
+    name: str,
+    class_names: tuple[str, ...],
+) -> dict[str, Any]:
     testenv = benchmark.testenv
     deploy: dict[str, Any] = {
         "model": {"name": f"{name}-serving", "hotUpdateEnabled": True},
@@ -127,7 +176,7 @@ def _spec(benchmark: Benchmark, algorithm: Algorithm, modules: dict[str, ModuleR
             "trainProb": algorithm.incremental_learning_data_setting.train_ratio,
         },
         "initialModel": {"name": f"{name}-initial"},
-        "classNames": list(testenv.class_names),
+        "classNames": list(class_names),
         "trainSpec": {
             "algorithm": {
                 "name": modules["basemodel"].name,

@@ -219,5 +219,8 @@ def _benchmarkingjob(name: str, algorithm: str, folder: Path, options: argparse.
             "type": "algorithms",
             "algorithms": [{"name": algorithm, "url": str((folder / "algorithm.yaml").resolve())}],
         },
-        "rank": {"sort_by": [{options.metric.partition("=")[0]: "descend"}]},
+        "rank": {
+            "sort_by": [{options.metric.partition("=")[0]: "descend"}],
+            "selected_dataitem": {"hyperparameters": []},  # each has one value, the job's
+        },
     }

@@ -49,7 +49,27 @@ def check(benchmark: Benchmark) -> Iterator[SednaError]:
             ast.parse(Path(url).read_bytes(), url)
         except (SyntaxError, ValueError) as error:
             yield DataError(f"is not Python: {error}", where=url)
+    yield from _check_tasks(benchmark)
     yield from _check_data(benchmark)
+
+
+def _check_tasks(benchmark: Benchmark) -> Iterator[SednaError]:
+    """Lifelong learning: the methods and their hyper-parameters must fit the task set's configuration."""
+    tasks = benchmark.testenv.tasks
+    if tasks is None:
+        return
+    from ianvs.paradigms.lifelong import run_config
+
+    for algorithm in benchmark.algorithms:
+        if algorithm.paradigm_type == "lifelonglearning":
+            for combination in algorithm.combinations():
+                module = combination.get("basemodel")
+                try:
+                    if module is None:
+                        raise SpecError(f"algorithm {algorithm.name!r} has no module of type basemodel")
+                    run_config(tasks, module)
+                except SednaError as error:
+                    yield error
 
 
 def _check_data(benchmark: Benchmark) -> Iterator[SednaError]:

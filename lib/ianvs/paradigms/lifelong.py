@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ianvs.facts import Facts, RoundRecord
 from ianvs.grammar import ModuleChoice
+from ianvs.grammar.testenv import TaskSet
 from ianvs.paradigms.base import Case, Outcome
 from sedna.common.errors import SpecError
 
@@ -39,7 +40,8 @@ def run(case: Case) -> Outcome:
     from sedna.algorithms.continual.training.trainer import Trainer
 
     with case.watch.algorithm():
-        config = run_config(case)
+        assert case.testenv.tasks is not None, "checked by the grammar"
+        config = run_config(case.testenv.tasks, case.module("basemodel"))
         tasks = build_tasks(config.data, config.seed)
         observer = _Observer(case, list(tasks))
         work = Path(case.output_dir) / "output" / "train"
@@ -50,13 +52,15 @@ def run(case: Case) -> Outcome:
     return Outcome(None, observer.facts)
 
 
-def run_config(case: Case) -> RunConfig:
-    """The configuration of the task set, with the test case's method and hyper-parameters."""
+def run_config(tasks: TaskSet, module: ModuleChoice) -> RunConfig:
+    """The configuration of the task set, with a method and its hyper-parameters.
+
+    Raises:
+        SpecError, NotFoundError: unknown configuration, method or option.
+    """
     from sedna.algorithms.continual.config import load_config
 
-    tasks = case.testenv.tasks
-    assert tasks is not None, "checked by the grammar"
-    return load_config(tasks.config, [*tasks.options, *options_of(case.module("basemodel"))])
+    return load_config(tasks.config, [*tasks.options, *options_of(module)])
 
 
 def options_of(module: ModuleChoice) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from ianvs.grammar import Benchmark
+from ianvs.grammar import Benchmark, TestEnv
 from ianvs.metrics.system import SYSTEM_METRICS, UPSTREAM_TRANSFER
 from ianvs.rank import RankFiles
 from ianvs.rank.rows import number as number_of
@@ -117,7 +117,7 @@ def _number(value: object) -> float | None:
 
 
 def _charts(benchmark: Benchmark, done: Sequence[Finished], labels: Labels) -> Iterable[str]:
-    judged = benchmark.testenv.model_eval.model_metric.name or "accuracy"
+    judged = _judged(benchmark.testenv)
     yield _figure(f"{judged} over rounds", chart(_over_rounds(done, judged, labels), "round", judged, lines=True))
     metrics = [metric.name for metric in benchmark.testenv.metrics if metric.name not in SYSTEM_METRICS]
     for metric in metrics[:4]:
@@ -130,6 +130,23 @@ def _figure(title: str, svg: str) -> str:
     return f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>" if svg else ""
 
 
+def _judged(testenv: TestEnv) -> str:
+    """The metric by which candidates are judged."""
+    if testenv.model_eval.model_metric.name:
+        return testenv.model_eval.model_metric.name
+    gate = testenv.loop_gate()
+    return "accuracy" if gate is None else gate.metric
+
+
+def in_one_number(metrics: Mapping[str, float | tuple[float, ...]], name: str) -> float | None:
+    """A metric as one number: of a list by class, what the basemodel calls its micro average, or the mean."""
+    value = metrics.get(name)
+    if isinstance(value, tuple):
+        micro = _number(metrics.get(f"{name}_micro"))
+        return micro if micro is not None or not value else math.fsum(value) / len(value)
+    return _number(value)
+
+
 def _over_rounds(done: Sequence[Finished], metric: str, labels: Labels) -> list[Series]:
     """The model in service after each round: the candidate's figure where it was deployed."""
     series = []
@@ -137,7 +154,7 @@ def _over_rounds(done: Sequence[Finished], metric: str, labels: Labels) -> list[
         points = []
         for record in entry.result.rounds:
             metrics = record.candidate_metrics if record.outcome == "Deployed" else record.serving_metrics
-            value = _number(metrics.get(metric))
+            value = in_one_number(metrics, metric)
             if value is not None and record.piece.isdigit():
                 points.append((float(record.piece), value))
         series.append(Series(labels[entry.case.output_dir], tuple(points)))
