@@ -92,6 +92,51 @@ def test_unlabelled_pictures_are_not_looked_at_unless_asked(
     assert 0 < losses["loss_consistency"].item() < 0.5 * 2 * np.log(2)
 
 
+def test_replay_takes_so_many_minibatches_of_the_classes_in_turn(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = EdgeHMLPlus(bench, _options(replay=2))
+    for iteration in range(2):
+        method.losses(smoke_tasks[0].batch(iteration, 8))
+    rows = method._draw(smoke_tasks[1].batch(0, 8))
+    assert np.bincount(rows["label"]).tolist() == [4, 4]  # 2 x minibatch 4, of two classes
+    plain = EdgeHMLPlus(bench, _options(replay=2, balanced=False))
+    plain.buffer = method.buffer
+    assert len(plain._draw(smoke_tasks[1].batch(0, 8))["label"]) == 8
+
+
+def test_consistency_by_hand(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    """Cross-entropy between the sharpened average network and the strong view, within the two classes of the task."""
+    method = EdgeHMLPlus(bench, _options(consistency=0.3, consistency_images=5, temperature=0.5))
+    with torch.no_grad():
+        for parameter in method.average.network.parameters():
+            parameter.mul_(1.5)  # the teacher is another network
+    batch = smoke_tasks[1].batch(20, 8)
+    loss = method.losses(batch)["loss_consistency"].item()
+    picked = np.sort(batch.generator("consistency").choice(len(batch.index_U), size=5, replace=False))
+    weak, strong = (
+        batch.view(f"consistency {name}", batch.u_UCHW[picked], strong=name == "strong") for name in ("weak", "strong")
+    )
+    with torch.no_grad():
+        p = functional.softmax(method.average.network(weak)[:, 2:4], 1) ** 2
+        answer = functional.log_softmax(EdgeHMLPlus(bench).network(strong)[:, 2:4], 1)
+    target = p / p.sum(1, keepdim=True)
+    assert loss == pytest.approx(0.3 * float(-(target * answer).sum(1).mean()), rel=1e-4)
+
+
+def test_the_average_moves_after_each_step_and_predicts(bench: Workbench) -> None:
+    method = EdgeHMLPlus(bench, _options(decay=0.9, mirror=False))
+    before = method.average.network.head.weight.clone()  # type: ignore[union-attr,operator]
+    with torch.no_grad():
+        method.network.head.weight += 1.0  # type: ignore[union-attr,operator]
+    method.after_iter(0)
+    average = method.average.network.head.weight  # type: ignore[union-attr]
+    assert torch.allclose(average - before, torch.full_like(before, 9 / 11), atol=1e-6)  # type: ignore[operator,arg-type]
+    method.set_mode(training=False)
+    x = torch.rand(2, 3, 16, 16)
+    assert torch.equal(method.predict(x, 0), method.average.network(x))
+
+
 def test_the_average_by_hand() -> None:
     network = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(network.weight)

@@ -13,6 +13,9 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks
+from sedna.algorithms.continual.data.task import TrainBatch
+from sedna.algorithms.continual.memory.buffer import ReplayBuffer
+from sedna.algorithms.continual.memory.columns import Rows, image_columns
 from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, flatten
 from sedna.algorithms.continual.methods.base import BaseLearningMethod
 from sedna.algorithms.continual.methods.ccic import CCIC, knn_scores, negative_loss, triplet_loss
@@ -24,10 +27,12 @@ from sedna.algorithms.continual.methods.independent import Independent
 from sedna.algorithms.continual.methods.joint import Joint
 from sedna.algorithms.continual.methods.oewc import OnlineEWC
 from sedna.algorithms.continual.methods.pnn import PNN
-from sedna.algorithms.continual.methods.registry import METHODS, PRESETS, MethodConfig, build_method
+from sedna.algorithms.continual.methods.registry import METHODS, PRESETS, TERMS, MethodConfig, build_method
+from sedna.algorithms.continual.methods.sft import SFT
 from sedna.algorithms.continual.methods.si import SI
 from sedna.algorithms.continual.methods.si_path_integral import SIPathIntegral
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.common.errors import SpecError
 
 
@@ -40,6 +45,20 @@ class Linear(nn.Module):
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         return x_BCHW[:, 0].mean((1, 2))[:, None] * self.weight[None]
+
+
+@pytest.mark.parametrize("kind", [SFT, Independent])
+def test_plain_fine_tuning_by_hand(
+    kind: type[BaseLearningMethod], bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = kind(bench)
+    method.network = Linear([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    batch = smoke_tasks[0].batch(0, 8)
+    reds = batch.images[:, 0].mean((1, 2)).tolist()
+    by_hand = [np.log(np.exp(red) + 5) - red * (y == 0) for red, y in zip(reds, batch.y_B.tolist(), strict=True)]
+    losses = method.losses(batch)
+    assert set(losses) == {"loss_sup"}
+    assert losses["loss_sup"].item() == pytest.approx(np.mean(by_hand), rel=1e-5)
 
 
 def test_er_adds_the_mean_loss_of_the_replayed_records(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
@@ -84,6 +103,20 @@ def test_der_pulls_towards_the_stored_logits(bench: Workbench, smoke_tasks: Cont
 
 
 def test_derpp_adds_the_labels_of_a_second_draw(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    both = DERPlusPlus(bench)
+    both.losses(smoke_tasks[0].batch(0, 8))
+    draws: list[list[int]] = []
+    draw = both.draw
+
+    def noted(batch: TrainBatch, purpose: str) -> Rows:
+        rows = draw(batch, purpose)
+        draws.append(rows["id"].tolist())
+        return rows
+
+    both.draw = noted  # type: ignore[method-assign]
+    both.losses(smoke_tasks[0].batch(1, 8))
+    assert len(draws) == 2
+    assert draws[0] != draws[1]
     method = DERPlusPlus(bench, DERPlusPlus.Options(alpha=0.0, beta=0.5))
     method.network = Linear([0.0] * 6)
     method.losses(smoke_tasks[0].batch(0, 8))
@@ -175,6 +208,17 @@ def test_oewc_decays_the_old_fisher(bench: Workbench, smoke_tasks: ContinualLear
     assert torch.allclose(method.anchor.importance_P, 1.5 * first)
 
 
+def test_oewc_pulls_back_after_the_first_task(bench: Workbench) -> None:
+    method = OnlineEWC(bench, OnlineEWC.Options(strength=10.0))
+    method.network = Linear([0.5, -0.2])
+    _grad(method, [1.0, 2.0])
+    method.after_backward(0)
+    assert method.network.weight.grad.tolist() == [1.0, 2.0]  # type: ignore[union-attr]
+    method.anchor.drop(torch.tensor([0.4, -0.2]), torch.tensor([3.0, 7.0]))
+    method.after_backward(1)
+    assert method.network.weight.grad.tolist() == pytest.approx([1 + 2 * 10 * 3 * 0.1, 2.0])  # type: ignore[union-attr]
+
+
 def test_independent_networks_share_nothing(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
     method = Independent(bench)
     method.before_task(smoke_tasks[0])
@@ -251,6 +295,40 @@ def test_ccic_pieces_by_hand() -> None:
     assert scores[0, 2] > scores[0, 1]
 
 
+def test_ccic_losses_by_hand(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    """Without mixing, and with a network that reads the mean of each colour."""
+    method = CCIC(bench, CCIC.Options(memory_penalty=0.7, unsup_weight=0.3, contrast_weight=0.2, views=2))
+    method.network = Classifier(_MeanColour(), 3, 6)
+    nn.init.normal_(method.network.head.weight)
+    method._mix = lambda x, _others, _alpha, _rng: x  # type: ignore[method-assign,assignment]
+    method.losses(smoke_tasks[0].batch(0, 8))
+    batch = smoke_tasks[1].batch(0, 8)
+    past = method.draw(batch, "replay")
+    losses = {name: value.item() for name, value in method.losses(batch).items()}
+    b = batch.view("replay", past["image"], strong=False)
+    y_b = torch.from_numpy(past["label"])
+    views = [batch.view(f"ccic {index}", batch.u_UCHW, strong=False) for index in range(2)]
+    p = [functional.softmax(method.network(view), 1) for view in views]
+    q = ((p[0] + p[1]) / 2) ** 2
+    q = q / q.sum(1, keepdim=True)
+    features = torch.cat([batch.images, b]).mean((2, 3))
+    unlabelled = torch.cat([bench.pipeline.normalise(batch.unlabelled_weak), b]).mean((2, 3))
+    groups = torch.arange(len(unlabelled)) >= len(batch.index_U)
+    by_hand = {
+        "loss_sup": functional.cross_entropy(method.network(batch.images), batch.y_B),
+        "loss_replay": 0.7 * functional.cross_entropy(method.network(b), y_b),
+        "loss_unsup": 0.3 * (((p[0] - q) ** 2).mean() + ((p[1] - q) ** 2).mean()) / 2,
+        "loss_triplet": triplet_loss(features, torch.cat([batch.y_B, y_b])),
+        "loss_contrast": 0.2 * negative_loss(unlabelled, groups),
+    }
+    assert losses == {name: pytest.approx(value.item(), rel=1e-4) for name, value in by_hand.items()}
+
+
+class _MeanColour(nn.Module):
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        return x_BCHW.mean((2, 3))
+
+
 def test_ccic_keeps_raw_pictures_and_knows_when_each_loss_acts(
     bench: Workbench, smoke_tasks: ContinualLearningTasks
 ) -> None:
@@ -273,6 +351,84 @@ def test_ccic_mixes_each_picture_by_its_own_share() -> None:
     share = np.maximum(share, 1 - share)
     order = draws.permutation(6)[:4]
     assert mixed.flatten().tolist() == pytest.approx(share * np.arange(4) + (1 - share) * (100 + order), rel=1e-5)
+
+
+WEIGHTS = [1.0, 0.5, 0.0, 0.0, -0.5, -1.0]
+
+
+def _cross_entropy(reds: list[float], labels: list[int]) -> float:
+    """Mean over pictures of the cross-entropy of `Linear` with WEIGHTS."""
+    z = np.asarray(reds)[:, None] * np.asarray(WEIGHTS)[None]
+    return float(np.mean(np.log(np.exp(z).sum(1)) - z[np.arange(len(labels)), labels]))
+
+
+def test_edgehml_losses_by_hand(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    options = {"lambda_sup": 2.0, "lambda_sup_replay": 0.7, "lambda_unsup": 0.6, "lambda_unsup_replay": 0.3}
+    method = EdgeHML(bench, EdgeHML.Options.model_validate({**options, "threshold": 0.35, "start": 0.2}))
+    method.network = Linear(WEIGHTS)
+    image = np.full((3, 16, 16), 220, np.uint8)
+    red = (220 - bench.pipeline.normalisation.mean[0]) / bench.pipeline.normalisation.std[0]
+    method.memory.labelled.offer({"image": image, "label": 1, "task": 0, "id": 77})
+    method.memory.offer_unlabelled({"image": image, "label": 0, "task": 0, "id": 99})
+    method.memory.resample({0: 1.0}, np.random.default_rng(0))
+    early, late = smoke_tasks[0].batch(5, 8), smoke_tasks[0].batch(6, 8)
+    assert set(method.losses(early)) == {"loss_sup", "loss_sup_replay", "loss_unsup_replay"}
+    method.memory.labelled = ReplayBuffer(30, image_columns((3, 16, 16)), unique=True)
+    method.memory.labelled.offer({"image": image, "label": 1, "task": 0, "id": 77})
+    losses = {name: value.item() for name, value in method.losses(late).items()}
+    weak, strong = (
+        bench.pipeline.normalise(x)[:, 0].mean((1, 2)).tolist() for x in (late.unlabelled_weak, late.unlabelled_strong)
+    )
+    z = np.asarray(weak)[:, None] * np.asarray(WEIGHTS)[None]
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    kept = np.flatnonzero(p.max(1) >= 0.35)
+    assert 0 < len(kept) < len(weak)
+    masked = _cross_entropy([strong[k] for k in kept], p.argmax(1)[kept].tolist()) * len(kept) / len(weak)
+    assert losses == {
+        "loss_sup": pytest.approx(
+            2.0 * _cross_entropy(late.images[:, 0].mean((1, 2)).tolist(), late.y_B.tolist()), rel=1e-5
+        ),
+        "loss_sup_replay": pytest.approx(0.7 * _cross_entropy([red], [1]), rel=1e-5),
+        "loss_unsup": pytest.approx(0.6 * masked, rel=1e-5),
+        "loss_unsup_replay": pytest.approx(0.3 * _cross_entropy([red], [0]), rel=1e-5),
+        "kept": pytest.approx(len(kept) / len(weak)),
+    }
+    method.close()
+
+
+def test_edgehml_draws_the_unlabelled_tier_by_class_loss(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
+    method = EdgeHML(bench)
+    method.network = Linear([60.0, -60.0, 0.0, 0.0, 0.0, 0.0])
+    bright = np.full((3, 16, 16), 250, np.uint8)
+    for identity, label in enumerate((0, 1)):  # bright pictures: class 0 is learnt (loss 0), class 1 is not
+        method.memory.labelled.offer({"image": bright, "label": label, "task": 0, "id": identity})
+    for identity in range(20):
+        method.memory.offer_unlabelled({"image": bright, "label": identity % 2, "task": 0, "id": 100 + identity})
+    method.after_task(smoke_tasks[0])
+    drawn = method.memory.draw_unlabelled(50, np.random.default_rng(0))
+    assert drawn["label"].tolist() == [1] * 10
+    method.close()
+
+
+def test_defaults_are_the_published_ones() -> None:
+    assert DER.Options().alpha == 0.3
+    assert DERPlusPlus.Options().beta == 0.5
+    assert SI.Options().model_dump() == {"strength": 0.5, "damping": 1.0, "gradient_clip": 1.0}
+    assert OnlineEWC.Options().model_dump() == {"strength": 10.0, "gamma": 1.0}
+    assert EdgeHML.Options().model_dump() == {
+        "lambda_sup": 1.0, "lambda_sup_replay": 1.0, "lambda_unsup": 1.0, "lambda_unsup_replay": 0.5, "threshold": 0.95,
+        "start": 0.2, "ramp": 0.0, "memory_mode": "faithful", "progressive": "faithful", "weak_graph": False,
+    }  # fmt: skip
+    assert TERMS["UDA"]().options.model_dump() == {
+        "temperature": 0.4, "threshold": 0.8, "weight": 1.0, "second_supervised": True,
+    }  # fmt: skip
+    for name in ("FixMatch", "FlexMatch"):
+        assert TERMS[name]().options.model_dump() == {"threshold": 0.95, "weight": 1.0}
+    assert TERMS["MixMatch"]().options.model_dump() == {"temperature": 0.5, "alpha": 0.5, "weight": 100.0, "ramp": 0.4}
+    assert CCIC.Options().model_dump() == {
+        "unsup_weight": 0.5, "contrast_weight": 0.5, "memory_penalty": 1.0, "neighbours": 3, "views": 3,
+        "temperature": 0.5, "mixup": 0.75, "metric_until": 0.9,
+    }  # fmt: skip
 
 
 def test_edgehml_weight_of_the_unlabelled_part(bench: Workbench) -> None:

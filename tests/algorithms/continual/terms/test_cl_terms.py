@@ -12,11 +12,14 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks
+from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.registry import build_method
+from sedna.algorithms.continual.methods.sft import SFT
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.terms.base import pseudo_label_loss
+from sedna.algorithms.continual.terms.fixmatch import FixMatch
 from sedna.algorithms.continual.terms.flexmatch import FlexMatch
-from sedna.algorithms.continual.terms.mixmatch import frozen_statistics, interleave, mix_ratio, sharpen
+from sedna.algorithms.continual.terms.mixmatch import MixMatch, frozen_statistics, interleave, mix_ratio, sharpen
 from sedna.algorithms.continual.terms.uda import UDA, uda_loss
 from sedna.algorithms.continual.training.trainer import total_loss
 
@@ -45,6 +48,115 @@ def test_no_gradient_reaches_the_weak_branch() -> None:
     weak, strong = WEAK.clone().requires_grad_(), STRONG.clone().requires_grad_()
     uda_loss(weak, strong, 0.4, 0.5).backward()
     assert weak.grad is None
+
+
+WEIGHTS = np.asarray([1.0, 0.5, 0.0, 0.0, -0.5, -1.0])
+
+
+class _Linear(nn.Module):
+    """A network to differentiate on paper: one weight a class on the mean red value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(WEIGHTS, dtype=torch.float32))
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        return x_BCHW[:, 0].mean((1, 2))[:, None] * self.weight[None]
+
+
+@pytest.fixture
+def plain(bench: Workbench) -> SFT:
+    """A method around that network."""
+    method = SFT(bench)
+    method.network = _Linear()
+    return method
+
+
+def _softmax(x: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
+    z = x[:, 0].mean((1, 2)).double().numpy()[:, None] * WEIGHTS[None]
+    return np.exp(z) / np.exp(z).sum(1, keepdims=True)
+
+
+def _views(batch: TrainBatch) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """What the network makes of the weak and of the strong views."""
+    weak, strong = (_softmax(batch.pipeline.normalise(x)) for x in (batch.unlabelled_weak, batch.unlabelled_strong))
+    return weak, strong
+
+
+def test_fixmatch_by_hand(plain: SFT, smoke_tasks: ContinualLearningTasks) -> None:
+    batch = smoke_tasks[0].batch(3, 8)
+    weak, strong = _views(batch)
+    label, rows = weak.argmax(1), np.arange(len(weak))
+    keep = weak.max(1) >= 0.3
+    assert 0 < keep.sum() < len(keep)
+    by_hand = 0.7 * (keep * -np.log(strong[rows, label])).sum() / len(keep)
+    term = FixMatch(FixMatch.Options(threshold=0.3, weight=0.7))
+    assert term.losses(plain, batch)["loss_fixmatch"].item() == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_uda_by_hand(plain: SFT, smoke_tasks: ContinualLearningTasks) -> None:
+    batch = smoke_tasks[0].batch(3, 8)
+    weak, strong = _views(batch)
+    keep = weak.max(1) >= 0.3
+    target = weak ** (1 / 0.4)
+    target /= target.sum(1, keepdims=True)
+    by_hand = 0.7 * (keep * -(target * np.log(strong)).sum(1)).sum() / len(keep)
+    losses = UDA(UDA.Options(threshold=0.3, weight=0.7)).losses(plain, batch)
+    assert losses["loss_uda"].item() == pytest.approx(by_hand, rel=1e-5)
+    p = _softmax(batch.images)
+    supervised = -np.log(p[np.arange(len(p)), batch.y_B.numpy()]).mean()
+    assert losses["loss_sup"].item() == pytest.approx(supervised, rel=1e-5)
+
+
+def test_flexmatch_by_hand(plain: SFT, smoke_tasks: ContinualLearningTasks) -> None:
+    """Thresholds from what was selected before the batch; what it selects counts from the next one on."""
+    batch = smoke_tasks[0].batch(2, 8)
+    weak, strong = _views(batch)
+    label, rows = weak.argmax(1), np.arange(len(weak))
+    low, tau = np.quantile(weak.max(1), [0.4, 0.8])
+    term = FlexMatch(FlexMatch.Options(threshold=tau, weight=0.7))
+    term.before_task(smoke_tasks[0])
+    half = len(term.selected_N) // 2
+    rare = round(half * 2 * (low / tau) / (1 + low / tau))  # so that the threshold of class 5 lies near ``low``
+    term.selected_N[:half] = 0
+    term.selected_N[half : half + rare] = 5
+    beta = np.asarray([1, 0, 0, 0, 0, rare / half])
+    keep = weak.max(1) >= tau * beta[label] / (2 - beta[label])
+    assert 0 < keep.sum() < len(keep)
+    before = term.selected_N.clone()
+    losses = term.losses(plain, batch)
+    by_hand = 0.7 * (keep * -np.log(strong[rows, label])).sum() / len(keep)
+    assert losses["loss_flexmatch"].item() == pytest.approx(by_hand, rel=1e-5)
+    sure = weak.max(1) >= tau
+    expected = before.clone()
+    for position in np.flatnonzero(sure):
+        expected[batch.index_U[position]] = int(label[position])
+    assert 0 < sure.sum() < len(sure)
+    assert torch.equal(term.selected_N, expected)
+
+
+def test_mixmatch_by_hand(plain: SFT, smoke_tasks: ContinualLearningTasks) -> None:
+    batch = smoke_tasks[0].batch(3, 8)
+    size = len(batch.y_B)
+    first, second = (batch.view(f"mixmatch {name}", batch.u_UCHW[:size], strong=False) for name in "ab")
+    q = ((_softmax(first) + _softmax(second)) / 2) ** 2
+    q /= q.sum(1, keepdims=True)
+    targets = np.concatenate([np.eye(6)[batch.y_B.numpy()], q, q])
+    pictures = torch.cat([batch.images, first, second])
+    rng = batch.generator("mixmatch")
+    share = rng.beta(0.5, 0.5)
+    share = max(share, 1 - share)
+    order = rng.permutation(len(pictures))
+    p = _softmax(share * pictures + (1 - share) * pictures[order])
+    targets = share * targets + (1 - share) * targets[order]
+    losses = MixMatch(MixMatch.Options(weight=20.0, ramp=0.4)).losses(plain, batch)
+    supervised = -(targets[:size] * np.log(p[:size])).sum(1).mean()
+    assert losses["loss_sup"].item() == pytest.approx(supervised, rel=1e-4)
+    ramp = 3 / (0.4 * 30)
+    squared = ((p[size:] - targets[size:]) ** 2).mean()
+    assert losses["loss_mixmatch"].item() == pytest.approx(20 * ramp * squared, rel=1e-4)
+    late = MixMatch(MixMatch.Options(weight=20.0)).losses(plain, smoke_tasks[0].batch(29, 8))
+    assert late["loss_mixmatch"].item() <= 20 * 2 / 6
 
 
 def test_uda_tends_to_hard_labels_when_the_temperature_falls() -> None:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors
 import torch
+from PIL import Image
 
 from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks, build_tasks
+from sedna.algorithms.continual.data.synthetic import make_shapes
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.base import Losses
 from sedna.algorithms.continual.methods.registry import METHODS
@@ -322,6 +325,46 @@ def test_a_full_second_tier_stops_the_run_and_it_goes_on_when_there_is_room(
     assert tier.path.exists()
     resumed = _run(config, tmp_path / "small")
     assert torch.equal(_flat(whole), _flat(resumed))
+
+
+def test_a_picture_that_rots_while_a_run_is_interrupted_is_named_and_the_run_goes_on_once_it_is_back(
+    smoke_config: MakeConfig, tmp_path: Path
+) -> None:
+    shapes = make_shapes(16, 8, seed=0)
+    for index, (pixels, label) in enumerate(zip(shapes.x_NCHW, shapes.y_N.tolist(), strict=True)):
+        for part in ("train", "test"):
+            path = tmp_path / "data" / part / f"class {label}" / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(path)
+    data = {"kind": "folder", "root": str(tmp_path / "data")}
+    config = smoke_config("EdgeHML", data=data, train={"iterations": 6, "epoch_length": 1, "checkpoint_interval": 2})
+    whole = _run(config, tmp_path / "whole")
+
+    def stop(progress: Progress) -> None:
+        if (progress.task, progress.iteration) == (1, 3):
+            raise _StoppedError
+
+    with pytest.raises(_StoppedError):
+        _run(config, tmp_path / "parts", on_progress=stop)
+    rotten = tmp_path / "data" / "train" / "class 3" / "21.png"
+    good = rotten.read_bytes()
+    rotten.write_bytes(good[: len(good) // 2])
+    with pytest.raises(DataError, match=r"class 3/21\.png: cannot be decoded"):
+        _run(config, tmp_path / "parts")
+    skipping = smoke_config("EdgeHML", data={**data, "on_corrupt": "skip"}, train={"iterations": 6})
+    with pytest.raises(ConflictError, match="other data"):
+        _run(skipping, tmp_path / "parts")
+    rotten.write_bytes(good)
+    resumed = _run(config, tmp_path / "parts")
+    assert torch.equal(_flat(whole), _flat(resumed))
+
+
+def test_a_second_tier_that_is_gone_is_told(smoke_config: MakeConfig, tmp_path: Path) -> None:
+    config = smoke_config("EdgeHML", options={"threshold": 0.4}, data={"num_tasks": 1}, train={"iterations": 12})
+    _run(config, tmp_path)
+    (tmp_path / "disk_tier.bin").unlink()
+    with pytest.raises(DataError, match=r"disk_tier\.bin: is gone"):
+        _run(config, tmp_path)
 
 
 def test_progress_has_an_end_in_sight(smoke_config: MakeConfig, tmp_path: Path) -> None:

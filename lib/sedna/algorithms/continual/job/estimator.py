@@ -49,7 +49,8 @@ class EdgeHMLEstimator:
     """Image classifier that learns round by round from few labelled and many unlabelled samples.
 
     A round is a task of the method. Labelled samples that the loaded model has not learnt from are the task; those it
-    has learnt from fill the method's memory, so the dataset version of a job is all the memory that is needed.
+    has learnt from fill the method's memory, so the dataset version of a job is all the memory that is needed. Samples
+    without a label are handed over anew each round, so EdgeHML's unlabelled tiers start empty.
 
     Args:
         kwargs: fields of ``JobConfig``; values may be strings.

@@ -54,8 +54,9 @@ class HierarchicalMemory:
         mode: "faithful": after each task ``min(disk, M - labelled)`` references are added to the unlabelled tier and
             none is ever removed, so that it outgrows M (an entry may be referenced several times; its picture is
             stored once). An id that was accepted on disk once is never accepted again.
-            "budgeted": the unlabelled tier is drawn anew after each task, labelled + unlabelled <= M always; an id
-            that was replaced on disk may come back.
+            "budgeted": the unlabelled tier is drawn anew after each task, so that labelled + unlabelled <= M between
+            tasks (within one, the labelled tier grows by what the task brings); an id that was replaced on disk may
+            come back.
         owner: identifies the run, see `DiskTier`.
 
     Raises:
