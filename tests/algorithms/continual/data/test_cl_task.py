@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from sedna.algorithms.continual.data.images import ImageSet
-from sedna.algorithms.continual.data.sets import ContinualLearningTasks
-from sedna.algorithms.continual.data.split import SplitSettings, select_classes, split_task
+from sedna.algorithms.continual.data.config import DataConfig
+from sedna.algorithms.continual.data.sets import ContinualLearningTasks, load_images
+from sedna.algorithms.continual.data.split import SplitSettings, hold_out_validation, select_classes, split_task
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask
 from sedna.common.errors import DataError
 
@@ -119,6 +120,27 @@ def test_selected_classes_are_relabelled_in_order() -> None:
     assert chosen.y_N.tolist() == [1, 0]
     with pytest.raises(DataError, match=r"distinct labels in 0\.\.3"):
         select_classes(_images([0]), (1, 1))
+
+
+def test_validation_pictures_are_training_pictures_of_each_class_and_always_the_same() -> None:
+    labels = [0, 1, 2, 3] * 6
+    kept, held_out = hold_out_validation(_images(labels), 2)
+    assert sorted(held_out.y_N.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert sorted(kept.y_N.tolist()) == sorted([0, 1, 2, 3] * 4)
+    shown = [*kept.x_NCHW[:, 0, 0, 0].tolist(), *held_out.x_NCHW[:, 0, 0, 0].tolist()]
+    assert sorted(shown) == list(range(24))
+    assert (hold_out_validation(_images(labels), 2)[1].x_NCHW == held_out.x_NCHW).all()
+    with pytest.raises(DataError, match="'class 0' has 2 pictures"):
+        hold_out_validation(_images([0, 1, 2, 3] * 2), 2)
+
+
+def test_with_validation_pictures_the_real_test_pictures_are_not_looked_at() -> None:
+    train, test = load_images(DataConfig(kind="synthetic"))
+    rest, validation = load_images(DataConfig(kind="synthetic", validation_per_class=10))
+    assert (len(rest), len(validation)) == (len(train) - 60, 60)
+    pictures = {picture.tobytes() for picture in train.x_NCHW}
+    assert {picture.tobytes() for picture in validation.x_NCHW} <= pictures
+    assert not {picture.tobytes() for picture in test.x_NCHW} & pictures
 
 
 def test_tasks_are_a_sequence_with_one_class_list(smoke_tasks: ContinualLearningTasks) -> None:

@@ -35,6 +35,12 @@ class DataConfig(BaseModel):
     )
     unlabelled_per_class: int | None = Field(default=None, ge=1, description="null: every training picture")
     test_per_class: int | None = Field(default=None, ge=1, description="null: every test picture")
+    validation_per_class: int = Field(
+        default=0,
+        ge=0,
+        description="so many training pictures of each class are the test pictures, and nobody looks at the real ones: "
+        "for choosing settings",
+    )
     uratio: int = Field(default=7, ge=1, description="unlabelled pictures with each labelled one")
     image_size: int = Field(default=32, ge=8, le=1024, description="pixels; pictures are resized (not for cifar)")
     padding: int = Field(default=4, ge=0, description="pixels of the random crop")

@@ -13,7 +13,7 @@ from sedna.algorithms.continual.data.cifar import Variant, load_cifar
 from sedna.algorithms.continual.data.config import DataConfig
 from sedna.algorithms.continual.data.folders import load_image_folder, load_tiny_imagenet
 from sedna.algorithms.continual.data.images import ImageSet
-from sedna.algorithms.continual.data.split import SplitSettings, select_classes, split_task
+from sedna.algorithms.continual.data.split import SplitSettings, hold_out_validation, select_classes, split_task
 from sedna.algorithms.continual.data.synthetic import make_shapes
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, CLType, Indices
 from sedna.algorithms.continual.transforms.pipeline import CIFAR10, CIFAR100, Pipeline
@@ -123,7 +123,7 @@ def load_images(config: DataConfig) -> tuple[ImageSet, ImageSet]:
         test = _load_user_images(config, "test", train.class_names)
     if config.classes is not None:
         train, test = select_classes(train, config.classes), select_classes(test, config.classes)
-    return train, test
+    return hold_out_validation(train, config.validation_per_class) if config.validation_per_class else (train, test)
 
 
 def _load_user_images(config: DataConfig, part: str, class_names: tuple[str, ...]) -> ImageSet:

@@ -14,6 +14,9 @@ from sedna.algorithms.continual.rng import generator
 from sedna.algorithms.continual.transforms.pipeline import Pipeline
 from sedna.common.errors import DataError
 
+_VALIDATION = 12345
+"""Seed of the validation pictures; another one would be another validation set."""
+
 
 @dataclass(frozen=True)
 class SplitSettings:
@@ -84,6 +87,28 @@ def split_task(
         cl_type=settings.cl_type,
         seed=settings.seed,
     )
+
+
+def hold_out_validation(train: ImageSet, per_class: int) -> tuple[ImageSet, ImageSet]:
+    """Training pictures without, and only, ``per_class`` random ones of each class; the same ones in every run, so that
+    what was chosen by them was not chosen by the test pictures.
+
+    Raises:
+        DataError: a class has too few pictures.
+    """
+    rng = np.random.default_rng(_VALIDATION)
+    kept: list[Indices] = []
+    held_out: list[Indices] = []
+    for label, name in enumerate(train.class_names):
+        members = np.flatnonzero(train.y_N == label).astype(np.int64)
+        if 0 < len(members) <= per_class:
+            raise DataError(
+                f"class {name!r} has {len(members)} pictures", where=train.name, hint=f"more than {per_class} for both"
+            )
+        ordered = rng.permutation(members)
+        kept.append(ordered[: len(members) - per_class])
+        held_out.append(ordered[len(members) - per_class :])
+    return train.take(np.sort(np.concatenate(kept))), train.take(np.sort(np.concatenate(held_out)))
 
 
 def select_classes(images: ImageSet, classes: Sequence[int]) -> ImageSet:
