@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.config import DataConfig
+from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks, load_images
 from sedna.algorithms.continual.data.split import SplitSettings, hold_out_validation, select_classes, split_task
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask
