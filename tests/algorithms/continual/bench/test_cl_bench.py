@@ -31,6 +31,11 @@ def test_a_benchmark_writes_one_entry_a_method(tmp_path: Path) -> None:
     assert entry.seeds == [0, 1]
     by_hand = sum(run.average_accuracy[-1] for run in entry.runs) / 2
     assert entry.average_accuracy[-1] == pytest.approx(by_hand, abs=1e-3)
+    assert entry.intervals is not None
+    assert len(entry.intervals) == 3
+    first = [run.average_accuracy[0] for run in entry.runs]
+    assert entry.intervals[0] == pytest.approx(half_width(first), abs=1e-3)
+    assert entry.interval == pytest.approx(entry.intervals[-1], abs=1e-3)
     assert entry.seconds_per_iteration > 0
     assert entry.memory_bytes == entry.memory_detail["memory"] > 0 == report.methods["SFT"].memory_bytes
     assert any(line.startswith("DER+UDA seed 1: average accuracy") for line in lines)

@@ -23,7 +23,8 @@ _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 class MethodReport(BaseModel):
     """Means over the seeds of one method. Accuracies in percent, sizes in bytes.
 
-    ``interval`` is the half width of the 95 % interval (Student's t) of the last average accuracy; None for one seed.
+    ``intervals`` are half widths of the 95 % intervals (Student's t) of ``average_accuracy``, ``interval`` is the last
+    one; None for one seed.
     ``class_il_average_accuracy`` is None for methods that cannot predict without the number of the task.
     ``memory_bytes`` is everything kept of the past: records in memory and on disk, copies or importance of weights.
     """
@@ -35,6 +36,7 @@ class MethodReport(BaseModel):
     seconds_per_iteration: float
     memory_bytes: int
     interval: float | None
+    intervals: list[float] | None
     mean_average_accuracy: float
     plasticity: float
     stability: float
@@ -64,14 +66,15 @@ class BenchReport(BaseModel):
 
 def summarise(runs: Sequence[RunResult]) -> MethodReport:
     """One method's runs, one a seed."""
-    curves = [run.average_accuracy for run in runs]
-    last = [curve[-1] for curve in curves]
+    after_each_task = list(zip(*(run.average_accuracy for run in runs), strict=True))
+    intervals = [width for values in after_each_task if (width := half_width(values)) is not None]
     return MethodReport(
-        average_accuracy=[round(fmean(values), 4) for values in zip(*curves, strict=True)],
+        average_accuracy=[round(fmean(values), 4) for values in after_each_task],
         forgetting=fmean(run.forgetting for run in runs),
         seconds_per_iteration=fmean(run.seconds_per_iteration for run in runs),
         memory_bytes=round(fmean(run.total_memory_bytes for run in runs)),
-        interval=half_width(last),
+        interval=intervals[-1] if intervals else None,
+        intervals=[round(width, 4) for width in intervals] or None,
         mean_average_accuracy=fmean(metrics.mean_average_accuracy(run.accuracy) for run in runs),
         plasticity=fmean(metrics.plasticity(run.accuracy) for run in runs),
         stability=fmean(metrics.stability(run.accuracy) for run in runs),
