@@ -108,6 +108,11 @@ def test_the_sink_tells_later_from_never(api: Api, server: ThreadedServer) -> No
     with pytest.raises(AuthError):
         wrong.deliver(WorkerReport(name="w", kind="train", status="completed"))
     wrong.close()
+    edge = HttpReportSink(server.url, lambda: EDGE)
+    with pytest.raises(DataError, match="403"):  # it must not keep the reports behind it waiting
+        edge.deliver(WorkerReport(name="w", kind="train", status="completed"))
+    edge.deliver(WorkerReport(name="w", kind="deploy", status="completed"))
+    edge.close()
     sink = HttpReportSink(server.url, lambda: ADMIN)
     with pytest.raises(DataError, match="422"):
         sink.deliver(WorkerReport(name="w"))
