@@ -198,10 +198,20 @@ def test_events_come_as_they_happen_and_go_on_after_the_last_seen(api: Api, serv
     rest = read_events(api, url, 2, {"Last-Event-ID": old[0][0]})
     assert rest == old[1:]
 
-    ready = threading.Timer(0.3, add_event, (api, "later"))
-    ready.start()
-    (late,) = read_events(api, url, 1)
-    ready.join()
+    seen = threading.Event()
+
+    def happen() -> None:
+        """Again and again: when the stream is open, and shows what comes from then on, nobody can know."""
+        while not seen.wait(0.1):
+            add_event(api, "later")
+
+    happening = threading.Thread(target=happen)
+    happening.start()
+    try:
+        (late,) = read_events(api, url, 1)
+    finally:
+        seen.set()
+        happening.join()
     assert "later" in late[1]
     response = httpx.get(url, headers={**api.admin, "Last-Event-ID": "x"}, timeout=10)
     assert response.status_code == 422
