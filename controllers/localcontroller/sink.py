@@ -14,7 +14,9 @@ from sedna.common.errors import AuthError, DataError, LinkUnavailableError
 __all__ = ["HttpReportSink", "ReportSink"]
 
 _TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
-_REFUSED = frozenset({400, 404, 409, 413, 415, 422})
+_REFUSED = frozenset({400, 403, 404, 409, 413, 415, 422})
+"""Of the global manager itself. 403: the token is good, and this report is not one that its bearer may hand over; if it
+waited for another token, every report behind it would wait too."""
 
 
 class ReportSink(Protocol):
@@ -26,7 +28,7 @@ class ReportSink(Protocol):
         Raises:
             LinkUnavailableError: not now; try again.
             AuthError: the token is not accepted; somebody must act, so the report stays.
-            DataError: the report was understood and refused for good.
+            DataError: the report was understood and refused for good, also because this node may not hand it over.
         """
         ...
 
@@ -56,8 +58,9 @@ class HttpReportSink:
         if response.is_success:
             return
         message = f"answer {response.status_code}: {response.text[:300]}"
+        ours = "problem+json" in response.headers.get("Content-Type", "")
+        if ours and response.status_code in _REFUSED:
+            raise DataError(message, where=path)
         if response.status_code in (401, 403):
             raise AuthError(message, where=path, forbidden=response.status_code == 403)
-        if response.status_code in _REFUSED and "problem+json" in response.headers.get("Content-Type", ""):
-            raise DataError(message, where=path)
         raise LinkUnavailableError(message, where=path)

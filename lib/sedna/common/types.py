@@ -24,6 +24,10 @@ DatasetVersion = NewType("DatasetVersion", int)
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 """A Kubernetes object name (RFC 1123 subdomain)."""
 
+MAX_LABEL = 99_999
+"""Largest class number. A job without class names counts its classes up to the largest label: a slip of the keyboard
+must not make it count to a billion."""
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -55,7 +59,7 @@ class Box(Value):
     y1: float
     x2: float
     y2: float
-    label: int = Field(ge=0)
+    label: int = Field(ge=0, le=MAX_LABEL)
     score: float | None = Field(default=None, ge=0, le=1)
 
     @model_validator(mode="after")
@@ -74,7 +78,7 @@ class Annotation(Value):
     """
 
     boxes: tuple[Box, ...] = ()
-    label: int | None = Field(default=None, ge=0)
+    label: int | None = Field(default=None, ge=0, le=MAX_LABEL)
 
 
 class Prediction(Value):

@@ -16,7 +16,7 @@ from typing import Any
 from sedna.common.errors import DataError
 from sedna.labels.rows import LABEL_FORM, LabelRow, shown
 from sedna.labels.source import as_text
-from sedna.labels.txt import TxtLine, parse_parts
+from sedna.labels.txt import TxtLine, check_label, parse_parts
 from sedna.labels.validate import RawBox
 
 __all__ = ["read_jsonl_rows"]
@@ -61,7 +61,7 @@ def _labelled(name: str, label: Any, at: str) -> TxtLine:
     if isinstance(label, str):
         return parse_parts(name, label.split(), at)
     if isinstance(label, int) and not isinstance(label, bool):
-        return TxtLine(name, label=label)
+        return TxtLine(name, label=check_label(label, at))
     if isinstance(label, list):
         return TxtLine(name, tuple(_box(box, at) for box in label))
     raise DataError(f"y is {shown(label)}", where=at, hint=_FORM)
@@ -75,4 +75,4 @@ def _box(box: Any, at: str) -> RawBox:
         x1, y1, x2, y2 = (float(value) for value in box[:4])
     except OverflowError as error:
         raise DataError(f"{shown(box)} holds a number that no image has", where=at, hint=_FORM) from error
-    return RawBox(x1, y1, x2, y2, box[4])
+    return RawBox(x1, y1, x2, y2, check_label(box[4], at))

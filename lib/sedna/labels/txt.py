@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sedna.common.errors import DataError
-from sedna.common.types import Annotation, Box
+from sedna.common.types import MAX_LABEL, Annotation, Box
 from sedna.labels.labelset import LabelledImage, LabelSet
 from sedna.labels.source import as_text, label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
 
-__all__ = ["TxtLine", "format_line", "parse_line", "parse_parts", "read_txt", "write_txt"]
+__all__ = ["TxtLine", "check_label", "format_line", "parse_line", "parse_parts", "read_txt", "write_txt"]
 
 MAX_BYTES = 1 << 28
 
@@ -143,6 +143,15 @@ def _decimal(text: str, part: str, where: str) -> float:
 
 def _label(text: str, part: str, where: str) -> int:
     try:
-        return int(text)
+        label = int(text)
     except ValueError as error:
         raise DataError(f"{part!r} has no whole number {text!r} for a label", where=where, hint=_FORM) from error
+    return check_label(label, where)
+
+
+def check_label(label: int, where: str) -> int:
+    """A class number that is one, whatever the class list is; else `DataError`."""
+    if not -MAX_LABEL <= label <= MAX_LABEL:  # a negative one is an unknown class, as any that the list has not
+        shown = str(label) if abs(label) < 10**20 else "a number of more than 20 digits"
+        raise DataError(f"label {shown} is too large", where=where, hint=f"at most {MAX_LABEL}")
+    return label

@@ -108,6 +108,11 @@ def test_the_sink_tells_later_from_never(api: Api, server: ThreadedServer) -> No
     with pytest.raises(AuthError):
         wrong.deliver(WorkerReport(name="w", kind="train", status="completed"))
     wrong.close()
+    edge = HttpReportSink(server.url, lambda: EDGE)
+    with pytest.raises(DataError, match="403"):  # it must not keep the reports behind it waiting
+        edge.deliver(WorkerReport(name="w", kind="train", status="completed"))
+    edge.deliver(WorkerReport(name="w", kind="deploy", status="completed"))
+    edge.close()
     sink = HttpReportSink(server.url, lambda: ADMIN)
     with pytest.raises(DataError, match="422"):
         sink.deliver(WorkerReport(name="w"))
@@ -193,10 +198,20 @@ def test_events_come_as_they_happen_and_go_on_after_the_last_seen(api: Api, serv
     rest = read_events(api, url, 2, {"Last-Event-ID": old[0][0]})
     assert rest == old[1:]
 
-    ready = threading.Timer(0.3, add_event, (api, "later"))
-    ready.start()
-    (late,) = read_events(api, url, 1)
-    ready.join()
+    seen = threading.Event()
+
+    def happen() -> None:
+        """Again and again: when the stream is open, and shows what comes from then on, nobody can know."""
+        while not seen.wait(0.1):
+            add_event(api, "later")
+
+    happening = threading.Thread(target=happen)
+    happening.start()
+    try:
+        (late,) = read_events(api, url, 1)
+    finally:
+        seen.set()
+        happening.join()
     assert "later" in late[1]
     response = httpx.get(url, headers={**api.admin, "Last-Event-ID": "x"}, timeout=10)
     assert response.status_code == 422

@@ -322,3 +322,18 @@ def test_a_source_is_opened_once_and_closed_when_another_takes_its_place(stream,
     stream.tick(3)
     assert len(opened) == 1
     assert [row.source for row in listed(stream)] == ["1.png", "2.png", "3.png"]
+
+
+def test_a_slip_of_the_keyboard_does_not_make_a_job_count_to_a_billion(stream):
+    """Without class names the classes are counted up to the largest label."""
+    spec = job_spec()
+    del spec["classNames"]
+    stream.apply(spec)
+    stream.add(1, boxes=" 1000000000000")
+    stream.add(2, boxes=" 1,1,5,5,1000000000000")
+    stream.add(3, boxes=" 99999")
+    stream.tick(3)
+    assert [row.source for row in listed(stream)] == ["3.png"]
+    assert ["label 1000000000000 is too large" in event.message for event in stream.events("SampleProblem")] == [
+        True
+    ] * 2

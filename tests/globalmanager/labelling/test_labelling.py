@@ -93,6 +93,7 @@ STRICT = [
     ("{a}.png 1,1,9,5,0", "outside the image"),
     ("{a}.png 1,1,5,5,7", "class 7"),
     ("{a}.png 1,1,5", "is no box"),
+    ("{a}.png 1,1,5,5,1000000000000", "label 1000000000000 is too large"),
     ("{a}.png 1,1,5,5,0\n{a}.png 2,2,6,6,0", "says something else"),
 ]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from sedna.common.errors import ModelError, SednaError
-from sedna.common.types import Box, Prediction
+from sedna.common.types import MAX_LABEL, Box, Prediction
 from sedna.edge.image import Pixels
 
 __all__ = ["ModelRuntime", "classification", "detection", "foreign_errors", "prediction_of"]
@@ -51,7 +51,7 @@ def detection(rows: Sequence[Sequence[float]]) -> Prediction:
         if len(row) < _ROW:
             raise ModelError(f"a box has {len(row)} values", hint="[x1, y1, x2, y2, score, label]")
         x1, y1, x2, y2, score, label = (float(value) for value in row[:_ROW])
-        if not all(math.isfinite(value) for value in (x1, y1, x2, y2, score, label)) or label < 0:
+        if not all(math.isfinite(value) for value in (x1, y1, x2, y2, score, label)) or not 0 <= label <= MAX_LABEL:
             raise ModelError(f"a box has values that are not finite or no label: {list(row)}")
         if x2 > x1 and y2 > y1:
             boxes.append(Box(x1=x1, y1=y1, x2=x2, y2=y2, label=int(label), score=_unit(score)))
