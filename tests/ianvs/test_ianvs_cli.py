@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from ianvs.cli import main
+from ianvs.commands.replay import _parser, _read, write_benchmark
+from ianvs.commands.validate import check
+from ianvs.grammar import load_benchmark
 from ianvs_bench import Bench, make_boards
 from sedna.loop.spec import KINDS
 
@@ -84,7 +87,9 @@ def test_the_winner_becomes_a_job_that_can_be_replayed(bench: Bench) -> None:
     }  # fmt: skip
 
 
-def test_the_data_of_the_winner_is_listed_in_productions_form(boards: Bench) -> None:
+def test_the_data_of_the_winner_is_listed_in_productions_form_and_can_be_replayed(
+    boards: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = "examples/boards/benchmarkingjob-incremental.yaml"
     assert boards.run("-f", job, "--no-report").returncode == 0
     done = boards.run("export", "-f", job)
@@ -100,6 +105,11 @@ def test_the_data_of_the_winner_is_listed_in_productions_form(boards: Bench) -> 
     assert first == f"{folder}/0.jpeg 0,0,60,60,0"
     assert second == f"{folder}/1.jpeg 0,9,60,70,1 99,9,160,70,0"  # VOC counts pixels from 1
     assert len((boards.folder / "out-holdout.txt").read_text().splitlines()) == 12
+    monkeypatch.chdir(boards.folder)
+    folder = write_benchmark(_read("out.yaml"), _parser().parse_args(["-f", "out.yaml"]))
+    replayed = load_benchmark(str(folder / "benchmarkingjob.yaml"))
+    assert list(check(replayed)) == []
+    assert replayed.algorithms[0].initial_model_url == str(boards.folder / "initial_model" / "model.zip")
 
 
 def test_export_of_what_is_not_there(bench: Bench) -> None:

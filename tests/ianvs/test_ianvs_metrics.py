@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ianvs.facts import Facts, RoundRecord
 from ianvs.metrics.builtin import detection_f1, label_accuracy
 from ianvs.metrics.system import SYSTEM_METRICS
 from ianvs.runner.measure import EnergyMeter, cpu_seconds, peak_memory_bytes
+from ianvs.runner.reporter import LineReporter, remaining
 from ianvs.runner.seeding import seed_everything
 from sedna.common.errors import DataError
 
@@ -94,3 +96,30 @@ def test_seeds_reach_python_and_numpy() -> None:
         return random.random(), float(np.random.rand())  # noqa: NPY002
 
     assert draws() == draws()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fraction", "before", "expected"),
+    [
+        (10.0, 0.5, 0.0, 10.0),
+        (10.0, 0.75, 0.5, 10.0),
+        (10.0, 0.01, 0.0, None),
+        (10.0, 0.5, 0.5, None),
+        (3.0, 1.0, 0.0, 0.0),
+    ],
+)
+def test_the_time_to_go_counts_what_this_run_has_done(
+    seconds: float, fraction: float, before: float, expected: float | None
+) -> None:
+    assert remaining(seconds, fraction, before) == expected
+
+
+def test_a_line_is_told_when_a_test_case_does_something_new() -> None:
+    out = io.StringIO()
+    with LineReporter(2, out) as tell:
+        tell.update(1, {"fpn": (0.5, "round 1")})
+        tell.update(1, {"fpn": (0.6, "round 1")})
+        tell.update(1, {"fpn": (0.9, "round 2")})
+    first, second = out.getvalue().splitlines()
+    assert first == "[1/2 done, - left] fpn: round 1"
+    assert second == "[1/2 done, 0:00 left] fpn: round 2"

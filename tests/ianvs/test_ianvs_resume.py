@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ianvs.checkpoints import CHECKPOINT, Checkpoints, is_resumable, owned
+from ianvs.checkpoints import CHECKPOINT, Checkpoints, is_resumable
 from ianvs.data import Dataset
 from ianvs.facts import RoundRecord, Stopwatch
 from ianvs.grammar import Algorithm, DatasetConfig, TestEnv
@@ -24,9 +21,7 @@ from ianvs.paradigms import Case, paradigm_of
 from ianvs.runner.measure import CaseMeter
 from ianvs.runner.seeding import seed_everything
 from ianvs.usercode import UserCode
-from ianvs_bench import Bench, alive, pid_in, wait_for
 from sedna.common.class_factory import ClassFactory, ClassType
-from sedna.common.errors import ConflictError, DataError
 
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -247,144 +242,3 @@ def test_killed_twice_it_still_ends_the_same(tmp_path: Path, data: DatasetConfig
             run(case(folder, data))
     CALLS.last = None
     assert seen(run(case(folder, data))) == expected
-
-
-def test_what_an_earlier_process_spent_counts(tmp_path: Path) -> None:
-    first = Checkpoints(tmp_path, KEY, CaseMeter(None, Stopwatch()))
-    first.meter.carry(first.meter.spent().__class__(seconds=100.0, algorithm_seconds=50.0, cpu_seconds=70.0))
-    first.keep(1, ["parts"])
-    second = Checkpoints(tmp_path, KEY, CaseMeter(None, Stopwatch()))
-    kept = second.find()
-    assert kept is not None
-    assert (kept.pieces, kept.parts, kept.estimator) == (1, ["parts"], None)
-    spent = second.meter.spent()
-    assert spent.seconds > 100.0
-    assert spent.cpu_seconds >= 70.0
-    assert spent.algorithm_seconds == 50.0
-
-
-def test_answers_that_cannot_be_pickled_stop_nothing(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, KEY, CaseMeter(None, Stopwatch()))
-    checkpoints.keep(1, ["fine"])
-    checkpoints.keep(2, [threading.Lock()])
-    assert "what it answered cannot be pickled" in checkpoints.notes[0]
-    kept = checkpoints.find()
-    assert kept is not None
-    assert (kept.pieces, kept.parts) == (1, ["fine"])
-
-
-def test_a_checkpoint_of_other_code_is_told(tmp_path: Path) -> None:
-    Checkpoints(tmp_path, KEY, CaseMeter(None, Stopwatch())).keep(1, Killed)
-    path = tmp_path / CHECKPOINT
-    from ianvs.checkpoints import _framed, _payload
-
-    data = _payload(path, KEY)
-    assert data is not None
-    path.write_bytes(_framed(KEY, data.replace(b"Killed", b"Kissed")))
-    with pytest.raises(DataError, match="the checkpoint cannot be read"):
-        Checkpoints(tmp_path, KEY, CaseMeter(None, Stopwatch())).find()
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [lambda data: data[:-1], lambda data: data.replace(KEY.encode(), OTHER.encode()), lambda data: b"", None],
-    ids=["torn", "another's", "empty", "gone"],
-)
-def test_what_is_no_checkpoint_is_not_taken(tmp_path: Path, damage: Callable[[bytes], bytes] | None) -> None:
-    checkpoints = Checkpoints(tmp_path, KEY, CaseMeter(None, Stopwatch()))
-    checkpoints.keep(1, [])
-    assert is_resumable(tmp_path, KEY)
-    path = tmp_path / CHECKPOINT
-    if damage is None:
-        path.unlink()
-    else:
-        path.write_bytes(damage(path.read_bytes()))
-    assert not is_resumable(tmp_path, KEY)
-    assert checkpoints.find() is None
-
-
-def test_a_test_case_that_is_running_is_left_alone(tmp_path: Path) -> None:
-    Checkpoints(tmp_path, KEY, CaseMeter(None, Stopwatch())).keep(1, [])
-    with owned(tmp_path):
-        assert not is_resumable(tmp_path, KEY)
-        with pytest.raises(ConflictError, match="another process runs this test case"), owned(tmp_path):
-            pass
-    assert is_resumable(tmp_path, KEY)
-
-
-SLOW_SECOND_ROUND = """
-import time
-_train = BaseModel.train
-_rounds = []
-def train(self, train_data, valid_data=None, **kw):
-    _rounds.append(1)
-    if len(_rounds) == 2 and os.environ.get("SLEEP"):
-        trace("pid", os.getpid())
-        time.sleep(float(os.environ["SLEEP"]))
-    return _train(self, train_data, valid_data, **kw)
-BaseModel.train = train
-"""
-
-
-def one_slow_case(bench: Bench) -> None:
-    model = bench.folder / "algorithm" / "basemodel.py"
-    model.write_text(f"{model.read_text()}\n{SLOW_SECOND_ROUND}")
-    module = {"type": "basemodel", "name": "Stump", "url": "./algorithm/basemodel.py"}
-    miner = {"type": "hard_example_mining", "name": "Close", "url": "./algorithm/miner.py"}
-    miner["hyperparameters"] = [{"distance": {"values": [0.3]}}]  # type: ignore[assignment]
-    bench.edit("algorithm/incremental.yaml", modules=[module, miner])
-
-
-def test_kill_9_of_the_command_in_round_2_loses_no_round(bench: Bench) -> None:
-    one_slow_case(bench)
-    assert bench.run().returncode == 0
-    (expected,) = bench.results()
-    shutil.rmtree(bench.workspace)
-    trace = bench.folder / "trace"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ianvs", "-f", "benchmarkingjob.yaml"],
-        cwd=bench.folder,
-        env={**os.environ, "SLEEP": "120", "TRACE_FILE": str(trace), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        child = wait_for(lambda: pid_in(trace))
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    wait_for(lambda: not alive(child))
-    assert bench.results() == []
-    trace.unlink()
-    done = bench.run("-f", "benchmarkingjob.yaml", "--resume", TRACE_FILE=str(trace))
-    assert done.returncode == 0, done.stderr
-    assert "goes on where it was" in done.stderr
-    (result,) = bench.results()
-    assert result["metrics"] == expected["metrics"]
-    assert "resumed after piece 1" in result["notes"]
-    for one in (result, expected):
-        for record in one["rounds"]:
-            record["latency_mean"] = record["train_seconds"] = 0.0
-    assert result["rounds"] == expected["rounds"]
-    words = [line.split() for line in trace.read_text().splitlines()]
-    assert sum(word[0] == "train" for word in words) == 1, "round 1 was not played again"
-    (folder,) = bench.workspace.glob("stump_incremental/*")
-    assert len((folder / "rounds.jsonl").read_text().splitlines()) == 3
-    assert not (folder / CHECKPOINT).exists()
-    assert len(bench.rank()) == 2
-
-
-def test_a_round_that_failed_is_tried_again_alone(bench: Bench) -> None:
-    """The disk was full, the machine too small: --resume goes on at the round, in the same folder."""
-    one_slow_case(bench)
-    model = bench.folder / "algorithm" / "basemodel.py"
-    model.write_text(model.read_text().replace('trace("pid", os.getpid())', "raise OSError('no space')"))
-    done = bench.run(SLEEP="1")
-    assert done.returncode == 1
-    assert "no space" in done.stderr
-    done = bench.run("-f", "benchmarkingjob.yaml", "--resume")
-    assert done.returncode == 0, done.stderr
-    (result,) = bench.results()
-    assert (result["status"], result["failure"]) == ("done", None)
-    assert len(result["rounds"]) == 3
-    assert "no space" in next(bench.workspace.glob("*/*/case.log")).read_text()

@@ -81,7 +81,7 @@ def questions(tmp_path: Path) -> Bench:
 def test_a_language_model_over_questions(questions: Bench) -> None:
     done = questions.run("-f", "examples/questions/benchmarkingjob.yaml", "--no-report")
     assert done.returncode == 0, done.stderr
-    assert questions.rank()[1][:4] == ["1", "simple_qa_singletask_learning", str(2 / 3), "singletasklearning"]
+    assert questions.rank()[1][:4] == ["1", "questions_singletask_learning", str(2 / 3), "singletasklearning"]
 
 
 def test_a_language_model_over_a_described_set(questions: Bench) -> None:

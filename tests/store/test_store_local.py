@@ -276,3 +276,17 @@ def test_a_key_never_leaves_the_root(key: str) -> None:
         resolved = Path(os.path.normpath(root / key))
         assert resolved != root
         assert resolved.is_relative_to(root)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_only_a_durable_store_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    store = FolderStore(tmp_path / "store", durable=durable)
+    store.put("a/b", b"one")
+    assert [store.put_if_absent("a/c", b"two"), store.put_if_absent("a/c", b"three")] == [True, False]
+    store.delete("a/b")
+    assert [(info.key, store.get(info.key)) for info in store.list()] == [("a/c", b"two")]
+    assert bool(flushed) is durable

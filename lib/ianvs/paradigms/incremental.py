@@ -8,13 +8,12 @@ test environment are production's.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +23,19 @@ from ianvs.data import Pieces
 from ianvs.data.index import check_index
 from ianvs.estimator import NEEDED, EstimatorJob
 from ianvs.facts import Facts, RoundRecord
+from ianvs.inference import InferencePass, infer
 from ianvs.judging import Audited, Judge
 from ianvs.loop_driver import INITIAL_MODEL, Course, LoopDriver, Turn, job_spec
 from ianvs.paradigms.base import Case, Outcome
-from ianvs.sampling import HardExample, SamplePool
+from ianvs.sampling import SamplePool
 from ianvs.usercode.parts import MinerChoice, load_estimator, load_metric, load_miner
 from ianvs.versions import Versions, Written
-from sedna.common.atomic import sha256_file
-from sedna.common.audit import is_audited
 from sedna.common.errors import DataError, SpecError
-from sedna.common.types import Picked, SampleId
+from sedna.common.types import Picked
 from sedna.loop import AuditMetrics, Evaluation, SampleCounts
-from sedna.loop.spec import Audit, JobSpec
+from sedna.loop.spec import JobSpec
 
 TEST = "test"
-_TELL_SECONDS = 0.5
 _INFERENCE_SHARE, _TRAINED_SHARE = 0.3, 0.9
 """Shares of a round that are over when its training begins and ends: a guess, for the time to go."""
 
@@ -51,17 +48,6 @@ def run(case: Case) -> Outcome:
         DataError: the index or what user code answered is wrong.
     """
     return _Incremental(case).run()
-
-
-@dataclass
-class _Pass:
-    """One inference pass."""
-
-    answers: dict[Any, Any] = field(default_factory=dict)
-    picked: list[HardExample] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
-    truth: list[Any] = field(default_factory=list)
-    audited_answers: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -174,7 +160,7 @@ class _Incremental:
 
     # inference
 
-    def _infer(self, index: str, tag: str) -> _Pass:
+    def _infer(self, index: str, tag: str) -> InferencePass:
         """One pass over an index, one sample a call, dealt to the edges in turn."""
         results = f"{self.case.output_dir}/output/inference/results/{tag}"
         copies = f"{self.case.output_dir}/output/inference/hard_examples/{tag}"
@@ -182,39 +168,14 @@ class _Incremental:
             Path(folder).mkdir(parents=True, exist_ok=True)
         os.environ["RESULT_SAVED_URL"] = results
         os.environ["MODEL_URL"] = self.models[self.driver.champion]
-        data = self.case.dataset.load_data(index, "inference")
         jobs = {edge: EstimatorJob(self.estimator, self.miner, self.case.watch) for edge in self.driver.edges}
-        done = _Pass()
-        names = list(jobs)
-        told = -math.inf
-        for position, (sample, label) in enumerate(zip(data.x, data.y, strict=True)):
-            if time.monotonic() > told + _TELL_SECONDS:
-                told = time.monotonic()
-                self._tell("inference", _INFERENCE_SHARE * position / len(data.x))
-            edge = names[position % len(names)]
-            self._infer_one(jobs[edge], edge, str(sample), label, copies, done)
+        data = self.case.dataset.load_data(index, "inference")
+        audit = self.driver.spec.deploy_spec.audit
+        done = infer(data, jobs, audit, Path(copies), lambda share: self._tell("inference", _INFERENCE_SHARE * share))
         self._open_record(tag, done)
         return done
 
-    def _infer_one(self, job: EstimatorJob, edge: str, sample: str, label: Any, copies: str, done: _Pass) -> None:
-        answers, verdict, seconds = job.inference([sample])
-        done.answers.update(answers)
-        done.latencies.append(seconds)
-        audited = self._audited(sample)
-        if audited:
-            done.truth.append(label)
-            done.audited_answers.update(answers)
-        if verdict.hard or audited:
-            picked = Picked.HARD if verdict.hard else Picked.AUDIT
-            done.picked.append(HardExample.keep(sample, label, Path(copies), edge, picked))
-
-    def _audited(self, sample: str) -> bool:
-        audit: Audit = self.driver.spec.deploy_spec.audit
-        if not audit.ratio:
-            return False
-        return is_audited(SampleId(sha256_file(sample)), audit.ratio, audit.seed)
-
-    def _remember_audit(self, done: _Pass) -> None:
+    def _remember_audit(self, done: InferencePass) -> None:
         if done.truth:
             self.judge.audit(done.truth, done.audited_answers, self.driver.champion)
 
@@ -291,7 +252,7 @@ class _Incremental:
 
     # records
 
-    def _open_record(self, tag: str, done: _Pass) -> None:
+    def _open_record(self, tag: str, done: InferencePass) -> None:
         hard = [sample for sample in done.picked if sample.picked is Picked.HARD]
         self.facts.transfers.append((done.answers, [(sample.original, sample.copy) for sample in done.picked]))
         self.facts.latencies += done.latencies

@@ -20,7 +20,7 @@ _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1280px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;display:block;overflow-x:auto;font-size:13px}
 th,td{border-bottom:1px solid #ddd;padding:.3em .7em;text-align:left;white-space:nowrap}
-.ranks tr:nth-child(2) td{font-weight:600}.why{white-space:normal;min-width:22em}
+.ranks tr:nth-child(2) td{font-weight:600}.why{white-space:normal;min-width:22em;overflow-wrap:anywhere}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:1.5em}
 svg{width:100%;font-size:12px}svg .grid{stroke:#e4e4e4}svg .axis{stroke:#888}svg .mid{text-anchor:middle}
 svg .end{text-anchor:end}svg .halo{paint-order:stroke;stroke:#fff;stroke-width:4px}

@@ -21,9 +21,10 @@ class Reporter(AbstractContextManager[Any], Protocol):
         ...
 
 
-def remaining(seconds: float, fraction: float) -> float | None:
-    """Seconds to go, from the seconds that a fraction took; None while that says nothing."""
-    return None if fraction <= 0.02 else seconds * (1 - fraction) / fraction
+def remaining(seconds: float, fraction: float, before: float = 0.0) -> float | None:
+    """Seconds to go, from the seconds in which the done fraction grew from ``before``; None while that says nothing."""
+    grown = fraction - before
+    return None if grown <= 0.02 else seconds * (1 - fraction) / grown
 
 
 def duration(seconds: float | None) -> str:
@@ -43,6 +44,7 @@ class LineReporter:
         self._out = out if out is not None else sys.stderr
         self._started = time.monotonic()
         self._said: dict[str, str] = {}
+        self._before: float | None = None  # what a resumed run found done
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +54,9 @@ class LineReporter:
 
     def update(self, ended: int, running: Mapping[str, tuple[float, str]]) -> None:
         share = (ended + sum(fraction for fraction, _ in running.values())) / self._total
-        left = duration(remaining(time.monotonic() - self._started, share))
+        if self._before is None:
+            self._before = share
+        left = duration(remaining(time.monotonic() - self._started, share, self._before))
         for title, (_, text) in running.items():
             if text and self._said.get(title) != text:
                 self._said[title] = text

@@ -40,7 +40,7 @@ class BaseModel:
 
     def train(self, train_data, valid_data=None, **kwargs):
         if train_data is None or train_data.x is None or train_data.y is None:
-            raise Exception("Train data is None.")
+            raise ValueError("nothing to train on")
         self.checkpoint_path = self.load(Context.get_parameters("base_model_url"))
         state = self._state()
         for _label_file in train_data.y:
@@ -52,7 +52,7 @@ class BaseModel:
 
     def save(self, model_path):
         if not model_path:
-            raise Exception("model path is None.")
+            raise ValueError("nowhere to save to")
         folder, name = os.path.split(self.checkpoint_path)
         if os.path.splitext(model_path)[-1] != ".zip":  # noqa: PTH122
             model_path = os.path.join(model_path, "model.zip")
@@ -65,7 +65,7 @@ class BaseModel:
 
     def load(self, model_url=None):
         if not model_url:
-            raise Exception("model url is None")
+            raise ValueError("nothing to load")
         folder = os.path.split(model_url)[0]
         with zipfile.ZipFile(model_url) as archive:
             archive.extractall(folder)
@@ -75,7 +75,7 @@ class BaseModel:
 
     def predict(self, data, input_shape=None, **kwargs):
         if data is None:
-            raise Exception("Predict data is None")
+            raise ValueError("nothing to predict")
         off = self._state()["off"]
         folder = os.getenv("RESULT_SAVED_URL")
         answers = {}
@@ -95,11 +95,11 @@ class BaseModel:
 
     def evaluate(self, data, model_path, **kwargs):
         if data is None or data.x is None or data.y is None:
-            raise Exception("Prediction data is None")
+            raise ValueError("nothing to judge by")
         self.load(model_path)
         name, function = kwargs.get("metric")
         if not callable(function):
-            raise Exception(f"not found model metric func(name={name}) in model eval phase")
+            raise TypeError(f"{name} is no function")
         return {"f1_score": function(data.y, self.predict(data.x))}
 
     def _state(self):
