@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+TASK_DONE = "task done"
+"""The note of the message after a task was learnt and tested."""
+
 
 @dataclass(frozen=True)
 class Progress:

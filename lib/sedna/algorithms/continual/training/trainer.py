@@ -22,7 +22,7 @@ from sedna.algorithms.continual.training.checkpoint import Cursor, load_checkpoi
 from sedna.algorithms.continual.training.evaluate import evaluate_task
 from sedna.algorithms.continual.training.guard import DivergenceGuard
 from sedna.algorithms.continual.training.precision import Precision, choose_device, choose_precision
-from sedna.algorithms.continual.training.progress import OnProgress, Progress
+from sedna.algorithms.continual.training.progress import TASK_DONE, OnProgress, Progress
 from sedna.algorithms.continual.training.result import RunResult
 from sedna.algorithms.continual.training.schedule import learning_rate
 from sedna.common.errors import TrainingDivergedError
@@ -140,7 +140,7 @@ class Trainer:
             self._evaluate(task.task_id)
         self._cursor = self._cursor.model_copy(update={"task": task.task_id + 1, "iteration": 0, "guard": None})
         self._save()
-        self._report("task done")
+        self._report(TASK_DONE)
 
     def _enter(self, task: BaseSplitSemiTask) -> None:
         """Begin a task, or go on with it when it was resumed in its middle."""
@@ -260,16 +260,18 @@ class Trainer:
         cursor, config = self._cursor, self.train_config
         left = (len(self.tasks) - cursor.task) * config.iterations - cursor.iteration
         each = cursor.seconds / max(1, cursor.steps)
-        if accuracy is None and cursor.iteration == 0 and cursor.accuracy:
+        done = note == TASK_DONE  # the cursor stands before the next task already
+        iteration = config.iterations if done else cursor.iteration
+        if done and cursor.accuracy:
             accuracy = average_accuracy(cursor.accuracy)[-1]
         self._on_progress(
             Progress(
-                task=min(cursor.task, len(self.tasks) - 1),
+                task=cursor.task - done,
                 num_tasks=len(self.tasks),
-                iteration=cursor.iteration,
+                iteration=iteration,
                 iterations=config.iterations,
                 loss=self._last_loss,
-                learning_rate=learning_rate(config, min(cursor.iteration, config.iterations - 1)) * cursor.rate_scale,
+                learning_rate=learning_rate(config, min(iteration, config.iterations - 1)) * cursor.rate_scale,
                 seconds_per_iteration=each,
                 eta_seconds=each * left,
                 accuracy=accuracy,
