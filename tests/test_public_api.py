@@ -13,7 +13,8 @@ PINNED = {
         __version__ algorithms
     """,
     "sedna.algorithms.active_learning": """
-        SCORES committee_entropy entropy k_center least_confidence margin select select_per_class
+        SCORES committee_entropy entropy k_center least_confidence margin recorded_class recorded_score select
+        select_per_class
     """,
     "sedna.algorithms.detection": """
         BaseModel FPNConfig OnnxDetector TrainingProgress
@@ -69,7 +70,7 @@ PINNED = {
         Engine Tools
     """,
     "globalmanager.labelling": """
-        ImportReport Oracle import_labels label_sample
+        ImportReport Oracle Order QueuedSample import_labels label_sample labelling_queue
     """,
     "globalmanager.runtimes": """
         ProcessRuntime RunPhase WorkerHandle WorkerRuntime WorkerSpec WorkerStatus

@@ -9,6 +9,7 @@ from sedna.common.class_factory import ClassFactory, ClassType
 __all__ = ["BUILT_IN"]
 
 _MINERS = "sedna.algorithms.hard_example_mining"
+_CONTINUAL = "sedna.algorithms.continual.methods"
 
 BUILT_IN: tuple[tuple[str, str, str], ...] = (
     (ClassType.HEM, "Threshold", f"{_MINERS}.threshold"),
@@ -19,6 +20,19 @@ BUILT_IN: tuple[tuple[str, str, str], ...] = (
     (ClassType.HEM, "EdgeOnly", f"{_MINERS}.edge_only"),
     (ClassType.GENERAL, "FPN", "sedna.algorithms.detection.fpn"),
     (ClassType.GENERAL, "EdgeHML", "sedna.algorithms.continual.job.estimator"),
+    (ClassType.ALGORITHM, "SFT", f"{_CONTINUAL}.sft"),
+    (ClassType.ALGORITHM, "independent", f"{_CONTINUAL}.independent"),
+    (ClassType.ALGORITHM, "joint", f"{_CONTINUAL}.joint"),
+    (ClassType.ALGORITHM, "ER", f"{_CONTINUAL}.er"),
+    (ClassType.ALGORITHM, "DER", f"{_CONTINUAL}.der"),
+    (ClassType.ALGORITHM, "DER++", f"{_CONTINUAL}.derpp"),
+    (ClassType.ALGORITHM, "SI", f"{_CONTINUAL}.si"),
+    (ClassType.ALGORITHM, "SI-path", f"{_CONTINUAL}.si_path_integral"),
+    (ClassType.ALGORITHM, "oEWC", f"{_CONTINUAL}.oewc"),
+    (ClassType.ALGORITHM, "PNN", f"{_CONTINUAL}.pnn"),
+    (ClassType.ALGORITHM, "CCIC", f"{_CONTINUAL}.ccic"),
+    (ClassType.ALGORITHM, "EdgeHML", f"{_CONTINUAL}.edgehml"),
+    (ClassType.ALGORITHM, "EdgeHML++", f"{_CONTINUAL}.edgehml_plus"),
 )
 """(type, alias, module) of every built-in; the module is imported when the alias is first asked for."""
 

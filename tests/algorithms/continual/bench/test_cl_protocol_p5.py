@@ -21,7 +21,7 @@ def test_rehearsal_beats_chance_and_forgets_less_than_fine_tuning(tmp_path: Path
     report = run_benchmark(
         BenchPlan(
             "P-5",
-            ("SFT", "ER", "EdgeHML", "EdgeHML++"),
+            ("SFT", "ER", "DER", "EdgeHML", "EdgeHML++"),
             (0,),
             root=str(root),
             work_dir=tmp_path,
@@ -29,7 +29,7 @@ def test_rehearsal_beats_chance_and_forgets_less_than_fine_tuning(tmp_path: Path
         )
     )
     fine_tuned = report.methods["SFT"]
-    for name in ("ER", "EdgeHML", "EdgeHML++"):
+    for name in ("ER", "DER", "EdgeHML", "EdgeHML++"):
         entry = report.methods[name]
         assert entry.average_accuracy[-1] > CHANCE + 5
         assert entry.forgetting < fine_tuned.forgetting

@@ -371,8 +371,9 @@ def test_progress_has_an_end_in_sight(smoke_config: MakeConfig, tmp_path: Path) 
     seen: list[Progress] = []
     _run(smoke_config("SFT", data={"num_tasks": 2}), tmp_path, on_progress=seen.append)
     assert [(p.task, p.iteration) for p in seen] == [
-        (0, 10), (0, 20), (0, 30), (1, 0), (1, 10), (1, 20), (1, 30), (1, 0),
+        (0, 10), (0, 20), (0, 30), (0, 30), (1, 10), (1, 20), (1, 30), (1, 30),
     ]  # fmt: skip
+    assert [p.note for p in seen] == ["", "", "", "task done"] * 2
     assert all(p.seconds_per_iteration > 0 for p in seen)
     assert seen[-1].eta_seconds == 0
     assert seen[-1].accuracy is not None

@@ -30,11 +30,13 @@ from sedna.algorithms.continual.methods.replay import ReplayMethod
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.terms.mixmatch import sharpen
+from sedna.common.class_factory import ClassFactory, ClassType
 
 _MARGIN = 1.0
 _TIE = 1e-5
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="CCIC")
 class CCIC(ReplayMethod):
     """See the module's text. Made for Adam with a rate of 1e-3 or less."""
 

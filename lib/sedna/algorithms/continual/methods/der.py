@@ -14,8 +14,10 @@ from torch.nn import functional
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.base import Losses, MethodOptions
 from sedna.algorithms.continual.methods.replay import ReplayMethod
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="DER")
 class DER(ReplayMethod):
     """See the module's text."""
 

@@ -13,8 +13,10 @@ from torch.nn import functional
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.base import Losses
 from sedna.algorithms.continual.methods.der import DER
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="DER++")
 class DERPlusPlus(DER):
     """See the module's text."""
 

@@ -41,8 +41,10 @@ from sedna.algorithms.continual.methods.base import (
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.rng import generator
 from sedna.algorithms.continual.terms.base import pseudo_label_loss
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="EdgeHML")
 class EdgeHML(BaseLearningMethod):
     """See the module's text. Forward passes stay separate, in the order labelled, R_L, weak, strong, R_U: each has its
     own batch statistics."""

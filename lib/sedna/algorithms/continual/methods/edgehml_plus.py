@@ -51,8 +51,10 @@ from sedna.algorithms.continual.methods.base import (
 )
 from sedna.algorithms.continual.methods.ema import MovingAverage
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="EdgeHML++")
 class EdgeHMLPlus(BaseLearningMethod):
     """See the module's text."""
 

@@ -12,8 +12,10 @@ from torch.nn import functional
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.base import Losses
 from sedna.algorithms.continual.methods.replay import ReplayMethod
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="ER")
 class ER(ReplayMethod):
     """See the module's text. Two forward passes, the mean of each batch by itself."""
 

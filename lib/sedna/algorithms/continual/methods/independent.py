@@ -13,8 +13,10 @@ from torch.nn import functional
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="independent")
 class Independent(BaseLearningMethod):
     """See the module's text. Task-il only: without the task's number there is no choosing the network."""
 

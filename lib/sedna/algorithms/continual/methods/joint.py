@@ -17,8 +17,10 @@ from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="joint")
 class Joint(BaseLearningMethod):
     """See the module's text. Earlier labelled pictures are taken from the tasks, not from a memory; after a restart
     they are handed over again through `before_task`."""

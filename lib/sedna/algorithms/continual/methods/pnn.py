@@ -20,6 +20,7 @@ from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.models.classifier import StagedBody, init_convolutions
+from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import SpecError
 
 
@@ -57,6 +58,7 @@ class Column(nn.Module):
         return output
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="PNN")
 class PNN(BaseLearningMethod):
     """See the module's text. Needs a network made of stages. Task-il only."""
 

@@ -46,9 +46,6 @@ METHODS: dict[str, type[BaseLearningMethod]] = {
 }  # fmt: skip
 """The built-in learning methods by name."""
 
-for _kind in METHODS.values():
-    ClassFactory.register_cls(_kind, ClassType.ALGORITHM, alias=_kind.ALG_NAME)
-
 TERMS: dict[str, type[SemiTerm]] = {kind.NAME: kind for kind in (UDA, FixMatch, FlexMatch, MixMatch)}
 """Every semi-supervised term by its name."""
 

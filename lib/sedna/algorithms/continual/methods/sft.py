@@ -9,8 +9,10 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import TrainBatch
 from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="SFT")
 class SFT(BaseLearningMethod):
     """See the module's text."""
 

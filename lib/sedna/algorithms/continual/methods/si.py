@@ -21,8 +21,10 @@ from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, add_to_gradients, flatten, gradients
 from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="SI")
 class SI(BaseLearningMethod):
     """See the module's text."""
 

@@ -18,8 +18,10 @@ from sedna.algorithms.continual.methods.anchor import add_to_gradients, flatten,
 from sedna.algorithms.continual.methods.base import MethodOptions
 from sedna.algorithms.continual.methods.si import SI
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.common.class_factory import ClassFactory, ClassType
 
 
+@ClassFactory.register(ClassType.ALGORITHM, alias="SI-path")
 class SIPathIntegral(SI):
     """See the module's text."""
 

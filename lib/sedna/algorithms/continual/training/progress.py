@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 TASK_DONE, RESUMED = "task done", "resumed"
-"""Notes of a message: the task before ``task`` is learnt and stored; an earlier process had come this far."""
+"""Notes of a message: ``task`` is learnt, tested and stored; an earlier process had come this far."""
 
 
 @dataclass(frozen=True)
 class Progress:
     """One message, sent after each virtual epoch, after each task, and when something happens.
 
-    ``task`` is the one in work, from 0, or the last one when all ``tasks_done`` are ``num_tasks``. ``iteration`` counts
-    from its start; ``accuracy`` is the average so far, or that of the current task
-    in the middle of one; ``eta_seconds`` is for the whole run.
+    ``task`` is the one in work or just done, from 0; ``iteration`` counts from its start; ``tasks_done`` are stored.
+    ``accuracy`` is the average so far, or that of the current task in the middle of one; ``eta_seconds`` is for the
+    whole run.
     """
 
     task: int

@@ -263,17 +263,19 @@ class Trainer:
         cursor, config = self._cursor, self.train_config
         left = (len(self.tasks) - cursor.task) * config.iterations - cursor.iteration
         each = cursor.seconds / max(1, cursor.steps)
-        if accuracy is None and cursor.iteration == 0 and cursor.accuracy:
+        done = note == TASK_DONE  # the cursor stands before the next task already
+        iteration = config.iterations if done else cursor.iteration
+        if done and cursor.accuracy:
             accuracy = average_accuracy(cursor.accuracy)[-1]
         self._on_progress(
             Progress(
-                task=min(cursor.task, len(self.tasks) - 1),
+                task=min(cursor.task - done, len(self.tasks) - 1),
                 tasks_done=cursor.task,
                 num_tasks=len(self.tasks),
-                iteration=cursor.iteration,
+                iteration=iteration,
                 iterations=config.iterations,
                 loss=self._last_loss,
-                learning_rate=learning_rate(config, min(cursor.iteration, config.iterations - 1)) * cursor.rate_scale,
+                learning_rate=learning_rate(config, min(iteration, config.iterations - 1)) * cursor.rate_scale,
                 seconds_per_iteration=each,
                 eta_seconds=each * left,
                 accuracy=accuracy,
