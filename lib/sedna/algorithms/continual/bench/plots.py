@@ -42,6 +42,7 @@ def draw(report: BenchReport, folder: Path) -> list[Path]:
     theirs.set_title("published (another protocol: ResNet18, 1,000 iterations)")
     for axes in (ours, theirs):
         axes.set_xlabel("tasks learnt")
+        axes.set_xticks(range(0, max(len(line.get_xdata()) for line in axes.lines) + 1, 2))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1))
     times = Figure(figsize=(13, 5), layout="constrained")
