@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ianvs.runner.records import Finished
 from sedna.common.class_factory import MissingPackageError
+from sedna.common.extras import install_command
 
 METRIC = "MATRIX"
 
@@ -35,7 +36,7 @@ def _draw(path: Path, title: str, matrix: Sequence[Sequence[float]]) -> None:
         raise MissingPackageError(
             "pictures need the package 'matplotlib', which is not installed",
             where="rank.save_mode",
-            hint="pip install 'sedna-il[control]', or save_mode: selected_and_all",
+            hint=f"{install_command('control')}, or save_mode: selected_and_all",
         ) from error
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.add_subplot()
