@@ -50,8 +50,9 @@ def f1_over_rounds(before: float, rounds: Sequence[RoundFigures]) -> str:
         if entry.candidate_f1 is not None:
             axes.scatter(place, entry.candidate_f1, s=55, color=OUTCOME_COLOURS.get(entry.outcome, MUTED), zorder=3)
             note = f"{entry.candidate_f1:.2f} {entry.outcome.lower()}"
+            beside = (0, -14 if entry.candidate_f1 > 0.15 else 8)  # below the dot, unless that is on the axis
             axes.annotate(
-                note, (place, entry.candidate_f1), (0, -14), textcoords="offset points", ha="center", fontsize=8
+                note, (place, entry.candidate_f1), beside, textcoords="offset points", ha="center", fontsize=8
             )
         deployed = entry.outcome == "Deployed" and entry.candidate_f1 is not None
         serving.append(entry.candidate_f1 if deployed and entry.candidate_f1 is not None else serving[-1])
@@ -71,7 +72,7 @@ def class_f1_bars(names: Sequence[str], before: Sequence[float], after: Sequence
     axes.bar([place + 0.2 for place in places], after, 0.38, label="after", color=ACCENT)
     axes.set_xticks(list(places), list(names), rotation=20)
     axes.set(ylim=(0, 1), ylabel="F1 at IoU 0.5")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     return _finish(figure)
 
 
