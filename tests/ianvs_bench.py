@@ -59,7 +59,7 @@ class Bench:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=120,
         )
 
     @property
