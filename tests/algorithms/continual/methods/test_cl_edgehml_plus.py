@@ -14,6 +14,7 @@ from sedna.algorithms.continual.methods.edgehml_plus import EdgeHMLPlus
 from sedna.algorithms.continual.methods.ema import MovingAverage
 from sedna.algorithms.continual.methods.registry import MethodConfig, build_method
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.continual.models.classifier import StagedBody
 
 
 def _options(**changes: object) -> EdgeHMLPlus.Options:
@@ -156,6 +157,45 @@ def test_prediction_is_the_mean_of_a_picture_and_its_mirror_image(bench: Workben
     plain = EdgeHMLPlus(bench, _options(mirror=False))
     plain.set_mode(training=False)
     assert not torch.allclose(plain.predict(x, 0), plain.predict(x.flip(3), 0), atol=1e-6)
+
+
+def test_after_a_task_batch_norm_knows_the_unchanged_pictures_of_the_memory(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = EdgeHMLPlus(bench)
+    method.set_mode(training=True)
+    for iteration in range(4):
+        method.losses(smoke_tasks[0].batch(iteration, 8))
+        method.after_iter(iteration)
+    convolution, norm = (part for part in list(_body(method).modules()) if isinstance(part, nn.Conv2d | nn.BatchNorm2d))
+    before = norm.running_mean.clone()
+    method.set_mode(training=False)
+    method.after_task(smoke_tasks[0])
+    with torch.no_grad():
+        seen_NCHW = convolution(bench.pipeline.normalise(method.buffer["image"]))
+    assert torch.allclose(norm.running_mean, seen_NCHW.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(norm.running_var, seen_NCHW.var((0, 2, 3)), rtol=1e-4)
+    assert not torch.allclose(before, norm.running_mean, atol=1e-3)
+    assert norm.momentum == 0.1
+    assert not any(module.training for module in method.average.network.modules())
+
+
+def _body(method: EdgeHMLPlus) -> nn.Module:
+    """The first stage of the average network."""
+    body = method.average.network.body
+    assert isinstance(body, StagedBody)
+    return body.stages[0]
+
+
+@pytest.mark.parametrize(("stored", "options"), [(10, {"remeasure": False}), (0, {}), (1, {})])
+def test_the_running_statistics_stay_where_nothing_can_be_measured_or_it_is_not_asked_for(
+    stored: int, options: dict[str, bool], bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = EdgeHMLPlus(bench, _options(**options))
+    method.remember(smoke_tasks[0].labelled.take(np.arange(stored)), 0)
+    before = {key: value.clone() for key, value in method.average.network.state_dict().items()}
+    method.after_task(smoke_tasks[0])
+    assert all(torch.equal(value, before[key]) for key, value in method.average.network.state_dict().items())
 
 
 def test_it_carries_terms_like_any_other_method(

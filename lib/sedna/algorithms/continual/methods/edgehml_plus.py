@@ -5,7 +5,8 @@
         + w CE over all of x, with the same logits masked to the classes seen so far
         + c mean_u H(q_u, f(strong u)) within the classes of the task, if c > 0,
           q_u = sharpened prediction of the average network for the weak view
-    prediction: the moving average of the weights, mean of a picture and its mirror image
+    prediction: the moving average of the weights, batch statistics measured on the pictures of the memory as they are,
+        mean of a picture and its mirror image
 
 What differs from EdgeHML, each part an option:
 
@@ -18,6 +19,10 @@ What differs from EdgeHML, each part an option:
 - ``replay``, ``balanced``: more labelled replay, classes in turn, in the same forward pass as the new pictures, so that
   batch statistics are those of all tasks.
 - ``decay``: a moving average of the weights predicts.
+- ``remeasure``: training sees strong views, with black borders and changed colours; whoever asks for a prediction sends
+  plain pictures. After each task the statistics of batch norm are measured anew, on the plain pictures of the memory
+  and with the average weights, which none of the running ones belonged to. It costs one forward pass of the memory a
+  task. The same effect of augmentation on batch norm is described in arXiv 1906.06423 (there for sizes).
 - ``consistency``: the unlabelled pictures, by an average teacher restricted to the task. Off by default for its time;
   ``benchmarks/continual`` has what was measured.
 
@@ -26,6 +31,7 @@ The unlabelled pictures are not forwarded at all where ``consistency`` is off; t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -34,9 +40,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import update_bn
 
 from sedna.algorithms.continual.data.images import ImageSet, Pixels
-from sedna.algorithms.continual.data.task import TrainBatch
+from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.memory.buffer import ReplayBuffer
 from sedna.algorithms.continual.memory.columns import Rows, image_columns, sample_id
 from sedna.algorithms.continual.methods.base import (
@@ -51,7 +58,12 @@ from sedna.algorithms.continual.methods.base import (
 )
 from sedna.algorithms.continual.methods.ema import MovingAverage
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.continual.rng import generator
 from sedna.common.class_factory import ClassFactory, ClassType
+
+_MEASURED_AT_ONCE = 100
+_FEWEST_MEASURED = 2
+"""Batch norm cannot measure the variance of one pixel."""
 
 
 @ClassFactory.register(ClassType.ALGORITHM, alias="EdgeHML++")
@@ -78,6 +90,7 @@ class EdgeHMLPlus(BaseLearningMethod):
             default="strong", description="of labelled and replayed pictures; mixed: every second one is strong"
         )
         decay: float = Field(default=0.99, ge=0, lt=1, description="of the moving average of the weights; 0 = none")
+        remeasure: bool = Field(default=True, description="batch norm predicts with statistics of unchanged pictures")
         mirror: bool = Field(default=True, description="predict the mean of a picture and its mirror image")
         consistency: float = Field(default=0.0, ge=0, description="weight of the unlabelled part")
         consistency_images: int = Field(default=16, ge=1, description="unlabelled pictures a step")
@@ -181,6 +194,17 @@ class EdgeHMLPlus(BaseLearningMethod):
     def after_iter(self, iteration: int) -> None:  # noqa: ARG002
         """Move the average."""
         self.average.update(self.network)
+
+    def after_task(self, task: BaseSplitSemiTask) -> None:
+        """Measure the batch statistics of the average network."""
+        count = len(self.buffer)
+        if not self.options.remeasure or count < _FEWEST_MEASURED:
+            return
+        order = generator(self.bench.seed, "batch statistics", task.task_id).permutation(count)
+        parts = np.array_split(order, math.ceil(count / _MEASURED_AT_ONCE))
+        pictures = (self.bench.pipeline.normalise(self.buffer.rows(part)["image"]) for part in parts)
+        with self.bench.precision.autocast():
+            update_bn(pictures, self.average.network)
 
     def predict(self, x_BCHW: Tensor, task_id: int) -> Tensor:  # noqa: ARG002
         """Logits of the average network."""
