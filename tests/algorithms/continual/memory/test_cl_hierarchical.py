@@ -70,7 +70,7 @@ def test_budgeted_keeps_both_tiers_within_the_capacity(tmp_path: Path) -> None:
         memory.resample({0: 1.0, 1: 1.0}, np.random.default_rng(task))
         sizes = memory.sizes()
         assert sizes.labelled + sizes.references <= memory.capacity
-        assert sizes.references == 20 - sizes.labelled
+        assert sizes.references == sizes.unlabelled == 20 - sizes.labelled
     memory.close()
 
 
@@ -104,8 +104,7 @@ def test_state_goes_round(tmp_path: Path) -> None:
     state = memory.state()
     memory.saved(state)
     expected = memory.draw_unlabelled(8, np.random.default_rng(1))
-    for number in range(100, 200):
-        memory.offer_unlabelled(_row(number))
+    stored = [memory.offer_unlabelled(_row(number)) for number in range(100, 300)]
     memory.close()
     again = _memory(tmp_path, "faithful")
     again.load_state(state)
@@ -114,4 +113,5 @@ def test_state_goes_round(tmp_path: Path) -> None:
     assert (drawn["image"] == expected["image"]).all()
     assert len(again.disk) == 40
     assert not again.offer_unlabelled(_row(3))
+    assert [again.offer_unlabelled(_row(number)) for number in range(100, 300)] == stored
     again.close()
