@@ -79,7 +79,8 @@ def read_config(source: str | Path, options: Sequence[str] = ()) -> dict[str, An
 def build_config(
     content: Mapping[str, Any], *, where: str, chosen: Mapping[str, Any] = MappingProxyType({})
 ) -> RunConfig:
-    """Validate the content of a configuration; what a preset says about ``train`` wins over the file.
+    """Validate the content of a configuration; what a preset says about ``train`` wins over the file, and the file over
+    the defaults of the method.
 
     Args:
         chosen: the part of the content that was asked for by hand; it wins over presets too.
@@ -97,7 +98,8 @@ def build_config(
             raise SpecError(f"method_options of {', '.join(unknown)}", where=where, hint=", ".join(known_methods()))
         method = MethodConfig.model_validate(content.get("method") or {})
         options = {**shared.get(method_class(method).ALG_NAME, {}), **method.options}
-        train = {**(content.get("train") or {}), **method.train_overrides, **(chosen.get("train") or {})}
+        defaults = method_class(method).TRAIN_DEFAULTS
+        train = {**defaults, **(content.get("train") or {}), **method.train_overrides, **(chosen.get("train") or {})}
         return RunConfig.model_validate(
             {**content, "method": method.model_copy(update={"options": options}), "train": train}
         )

@@ -163,9 +163,20 @@ def test_presets_bring_their_training_settings() -> None:
     assert (ccic.optimizer, ccic.learning_rate, ccic.weight_decay) == ("adam", 0.001, 0)
     own = load_config("split_semi_cifar100/ccic", ["train.learning_rate=0.01"]).train
     assert (own.optimizer, own.learning_rate) == ("adam", 0.01)
+    assert protocol_config("P-60", "EdgeHML++-decay0005", 0).train.weight_decay == 0.0005
     assert folder_name(protocol_config("P-60", "DER+UDA", 2)) == "DERpUDA-seed2"
     names = [folder_name(protocol_config("P-60", name, 0)) for name in DEFAULT_METHODS["P-60"]]
     assert len(set(names)) == len(names)
+
+
+def test_a_method_brings_training_settings_that_a_file_can_change() -> None:
+    decay = {
+        name: protocol_config("P-60", name, 0).train.weight_decay for name in ("EdgeHML++", "EdgeHML++-weak", "ER")
+    }
+    assert decay == {"EdgeHML++": 0.005, "EdgeHML++-weak": 0.005, "ER": 0.0005}
+    content = {"method": {"name": "EdgeHML++"}, "train": {"weight_decay": 0.001}}
+    assert build_config(content, where="test").train.weight_decay == 0.001
+    assert build_config(content, where="test", chosen={"train": {"weight_decay": 0.0}}).train.weight_decay == 0
 
 
 def test_a_protocol_gives_each_method_its_own_options() -> None:

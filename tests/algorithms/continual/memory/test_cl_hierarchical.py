@@ -57,6 +57,7 @@ def test_faithful_outgrows_its_budget_and_repeats_references(tmp_path: Path) -> 
     assert sizes.unlabelled <= 30
     assert sizes.memory_bytes == sizes.unlabelled * (12 + 24) + 8 * (60 + 30)
     assert sizes.disk_bytes == 30 * (12 + 24)
+    assert len(memory.draw_unlabelled(100, np.random.default_rng(0))["id"]) == 60  # references, not pictures
     memory.close()
 
 

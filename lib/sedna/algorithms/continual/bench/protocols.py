@@ -45,6 +45,8 @@ ABLATION = (
     "EdgeHML++-replay24",
     "EdgeHML++-random",
     "EdgeHML++-plain",
+    "EdgeHML++-running",
+    "EdgeHML++-decay0005",
     "EdgeHML++-unmirrored",
     "EdgeHML++-consistency",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,6 +72,7 @@ class BaseLearningMethod(ABC):
         SERVES_JOBS: it learns one network that can be deployed, and can start from a given one.
         NEEDS_MEMORY: it replays records, so the memory must hold at least one record a class.
         FRESH_OPTIMIZER: each task starts with a new optimizer; otherwise momentum carries over.
+        TRAIN_DEFAULTS: settings of the ``train`` section where a configuration does not name them.
     """
 
     ALG_NAME: ClassVar[str]
@@ -78,6 +80,7 @@ class BaseLearningMethod(ABC):
     SERVES_JOBS: ClassVar[bool] = False
     NEEDS_MEMORY: ClassVar[bool] = False
     FRESH_OPTIMIZER: ClassVar[bool] = False
+    TRAIN_DEFAULTS: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     Options: ClassVar[type[MethodOptions]] = MethodOptions
 
     def __init__(self, bench: Workbench, options: MethodOptions | None = None) -> None:

@@ -76,6 +76,8 @@ PRESETS: dict[str, Preset] = {
     "EdgeHML++-replay24": Preset("EdgeHML++", {"replay": 3}),
     "EdgeHML++-random": Preset("EdgeHML++", {"balanced": False}),
     "EdgeHML++-plain": Preset("EdgeHML++", {"decay": 0.0}),
+    "EdgeHML++-running": Preset("EdgeHML++", {"remeasure": False}),
+    "EdgeHML++-decay0005": Preset("EdgeHML++", {}, {"weight_decay": 5e-4}),
     "EdgeHML++-unmirrored": Preset("EdgeHML++", {"mirror": False}),
     "EdgeHML++-consistency": Preset("EdgeHML++", {"consistency": 1.0}),
     "CCIC": Preset("CCIC", {}, {"optimizer": "adam", "learning_rate": 0.001, "weight_decay": 0.0}),
