@@ -1,0 +1,131 @@
+"""Requests of people: answered once, served at once where nothing is under way, and a deployment also where it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sedna.loop.actions import AnswerRequest, OpenRound, RecordDecision
+from sedna.loop.observation import ManualRequest
+from sedna.loop.state import REMEMBERED_REQUESTS, Outcome, RoundKind, Stage
+from sedna.loop.triggers import evaluate_trigger
+from sedna.loop.turn import Turn, close, finish, move, next_attempt, open_round, set_champion
+from sedna.loop.verdict import Decision, DecisionKind
+
+
+def unanswered(turn: Turn) -> ManualRequest | None:
+    """The request that waits, if there is one."""
+    request = turn.seen.request
+    return None if request is None or request.id in turn.state.handled else request
+
+
+def serve_request(turn: Turn, request: ManualRequest) -> None:
+    """While no round is under way: refuse it, or start the round that it asks for."""
+    refusal = _refusal(turn, request)
+    _remember(turn, request)
+    if refusal is not None:
+        turn.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
+        _record_request(turn, request, fire=False, reason=refusal)
+        return
+    number = turn.state.next_round
+    turn.actions.append(AnswerRequest(id=request.id, accepted=True, round=number, message=f"round {number} starts"))
+    decision = _record_request(turn, request, fire=True, reason=f"asked for: {request.reason}")
+    stage = {
+        RoundKind.TRAIN: Stage.TRAINING,
+        RoundKind.EVAL: Stage.EVALUATING,
+        RoundKind.DEPLOY: Stage.DEPLOYING,
+    }
+    candidate = None
+    if request.action is not RoundKind.TRAIN:
+        candidate = request.version if request.version is not None else turn.state.last_candidate
+    open_round(
+        turn,
+        request.action,
+        stage[request.action],
+        decision.reasons[0],
+        candidate=candidate,
+        parameters=request.parameters,
+    )
+
+
+def preempt(turn: Turn) -> bool:
+    """Serve a deploy request (rollback, promote) while a worker is busy: the round goes on against the new champion.
+
+    A candidate that waits for its window does not wait for this: it is asked for and goes, or it was compared with
+    a model that is no longer the one in service.
+    """
+    current, request = turn.state.current, unanswered(turn)
+    if current is None or request is None or request.action is not RoundKind.DEPLOY:
+        return False
+    waits = current.stage is Stage.JUDGING and current.verdict is not None
+    if current.stage not in (Stage.TRAINING, Stage.EVALUATING) and not waits:
+        return False
+    refusal = _refusal(turn, request)
+    _remember(turn, request)
+    if refusal is not None:
+        turn.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
+        _record_request(turn, request, fire=False, reason=refusal)
+        return True
+    version = request.version if request.version is not None else turn.state.last_candidate
+    assert version is not None
+    if waits and version == current.candidate:
+        text = f"model {version} waits for its window no longer"
+        turn.actions.append(AnswerRequest(id=request.id, accepted=True, round=current.id, message=text))
+        _record_request(turn, request, fire=True, reason=f"asked for: {request.reason}", number=current.id)
+        move(turn, Stage.DEPLOYING, f"asked for: {request.reason}")
+        return True
+    number = turn.state.next_round
+    goes_on = "is over, its candidate was compared with another model" if waits else "goes on"
+    reason = f"asked for: {request.reason}; round {current.id} {goes_on}"
+    turn.actions.append(
+        AnswerRequest(id=request.id, accepted=True, round=number, message=f"model {version} is in service")
+    )
+    _record_request(turn, request, fire=True, reason=reason)
+    turn.actions.append(OpenRound(round=number, kind=RoundKind.DEPLOY, reason=reason, candidate=version))
+    set_champion(turn, version, reason)
+    turn.update(next_round=number + 1)
+    finish(turn, number, RoundKind.DEPLOY, Outcome.DEPLOYED, reason, candidate=version, started_at=turn.now)
+    if current.stage is Stage.EVALUATING:
+        next_attempt(turn, current, f"the model in service is now {version}", wait=timedelta(0), stop=True)
+    elif waits:
+        close(turn, Outcome.REJECTED, f"model {version} was put into service while the candidate waited")
+    return True
+
+
+def _refusal(turn: Turn, request: ManualRequest) -> str | None:
+    """Why this request cannot be served, or None."""
+    state, seen = turn.state, turn.seen
+    if state.champion is None:
+        return "there is no model in service yet: the initial model has not been stored"
+    if request.action is RoundKind.TRAIN:
+        return None if seen.samples.train_total else "there is no labelled sample to train on"
+    version = request.version if request.version is not None else state.last_candidate
+    if version is None:
+        return "no candidate has been trained yet; name a model version"
+    if version not in seen.known_models:
+        known = ", ".join(str(entry) for entry in sorted(seen.known_models)) or "none"
+        return f"there is no model version {version}; known: {known}"
+    if version == state.champion:
+        return f"model {version} is already in service"
+    return None
+
+
+def _remember(turn: Turn, request: ManualRequest) -> None:
+    turn.update(handled=(*turn.state.handled, request.id)[-REMEMBERED_REQUESTS:])
+
+
+def _record_request(
+    turn: Turn, request: ManualRequest, *, fire: bool, reason: str, number: int | None = None
+) -> Decision:
+    """Note a manual decision with the same observed values that an automatic one would have shown."""
+    observed = evaluate_trigger(turn.spec.train_spec.trigger, turn.seen, turn.state, turn.now).observed
+    decision = Decision(
+        kind=DecisionKind(request.action.value),
+        fire=fire,
+        reasons=(reason,),
+        observed=observed,
+        at=turn.now,
+        round=(number or turn.state.next_round) if fire else None,
+        requested_by=request.requested_by or "unknown",
+    )
+    turn.actions.append(RecordDecision(decision=decision))
+    return decision
