@@ -200,6 +200,14 @@ def test_bad_parameters() -> None:
     assert (config.method_options, config.onnx) == ({"replay": 4}, False)
 
 
+@pytest.mark.parametrize(
+    ("values", "decay"),
+    [({}, 0.005), ({"method": "EdgeHML"}, 0.0005), ({"weight_decay": "0.01"}, 0.01), ({"weight_decay": "null"}, 0.005)],
+)
+def test_weight_decay_is_the_methods_own_unless_it_is_named(values: dict[str, str], decay: float) -> None:
+    assert run_config(JobConfig.build(values)).train.weight_decay == decay
+
+
 def test_files_that_are_no_models(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="is no EdgeHML model"):

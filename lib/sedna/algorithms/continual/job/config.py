@@ -41,7 +41,7 @@ class JobConfig(BaseModel):
     uratio: int = Field(default=7, ge=1, description="unlabelled pictures with each labelled one")
     learning_rate: float = Field(default=0.03, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=5e-4, ge=0)
+    weight_decay: float | None = Field(default=None, ge=0, description="null: the method's own")
     memory: int = Field(default=2000, ge=1, description="records in memory (M)")
     disk_memory: int = Field(default=20000, ge=1, description="records in the second tier, on disk (H)")
     replay: int = Field(default=8, ge=1, description="records replayed a step, from each part of the memory")
@@ -75,7 +75,7 @@ class JobConfig(BaseModel):
             raise ValueError("class names must be distinct and not empty")
         return value
 
-    @field_validator("method_options", "mean", "std", "width", mode="before")
+    @field_validator("method_options", "mean", "std", "width", "weight_decay", mode="before")
     @classmethod
     def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value

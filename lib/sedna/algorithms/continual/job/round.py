@@ -118,9 +118,8 @@ def run_config(config: JobConfig) -> RunConfig:
         "memory": {"capacity": config.memory, "disk_capacity": config.disk_memory, "minibatch": config.replay},
         "train": {
             **{key: getattr(config, key) for key in ("iterations", "batch_size", "learning_rate", "momentum")},
-            **{
-                key: getattr(config, key) for key in ("weight_decay", "threads", "precision", "memory_format", "device")
-            },
+            **{key: getattr(config, key) for key in ("threads", "precision", "memory_format", "device")},
+            **({} if config.weight_decay is None else {"weight_decay": config.weight_decay}),
             "checkpoint_interval": config.checkpoint_interval,
             "epoch_length": config.checkpoint_interval,
         },
