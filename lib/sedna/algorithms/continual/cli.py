@@ -35,6 +35,9 @@ def train(
     ),
     data: Annotated[str | None, typer.Option(help="Folder of the data set, in place of data.root")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Write the network here, as a job's initial model and for edges (.onnx)")
+    ] = None,
     module: Modules = None,
 ) -> None:
     """Train one method on one task set, and print its figures."""
@@ -46,11 +49,17 @@ def train(
     load_modules(module or ())
     options = [*(cfg_options or []), *([f"data.root={data}"] if data else [])]
     run = load_config(config, options)
+    if model is not None:
+        from sedna.algorithms.continual.job.from_run import require_one_network, save_run
+
+        require_one_network(run, "--model")
     tasks = build_tasks(run.data, run.seed)
     trainer = Trainer(run, tasks, work_dir, on_progress=lambda progress: typer.echo(log_line(progress), err=True))
     result = trainer.run()
     curve = " ".join(f"{value:.1f}" for value in result.average_accuracy)
     typer.echo(f"{result.method}: average accuracy after each task {curve}; forgetting {result.forgetting:.1f}")
+    if model is not None:
+        typer.echo(f"model: {save_run(trainer, model)}")
     if json_file is not None:
         write_atomic(json_file, result.model_dump_json(indent=1).encode())
 

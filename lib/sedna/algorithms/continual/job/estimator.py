@@ -24,6 +24,7 @@ from sedna.algorithms.continual.job.model_file import (
     short_hash,
     write_model,
 )
+from sedna.algorithms.continual.job.model_file import model_path as written_path
 from sedna.algorithms.continual.job.onnx_export import export_onnx
 from sedna.algorithms.continual.job.round import JobProgress, train_round
 from sedna.algorithms.continual.job.samples import (
@@ -169,8 +170,7 @@ class EdgeHMLEstimator:
 
         A path without that suffix is a folder, and gets ``model.safetensors``.
         """
-        path = Path(model_path)
-        path = path if path.suffix else path / "model.safetensors"
+        path = written_path(model_path)
         header = self._header()
         write_model(path, header, self.network, self._seen)
         if self.config.onnx:

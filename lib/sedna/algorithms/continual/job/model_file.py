@@ -64,6 +64,12 @@ def write_model(path: Path, header: ModelHeader, network: Classifier, seen: Iter
     write_atomic(path, safetensors.torch.save(tensors, {_KEY: header.model_dump_json()}))
 
 
+def model_path(path: str | Path) -> Path:
+    """Where a model is written: the path, or ``model.safetensors`` in it when it has no suffix."""
+    path = Path(path)
+    return path if path.suffix else path / f"model{SUFFIX}"
+
+
 def find_model(url: str | Path) -> Path:
     """The model file that a path means: itself, or the only safetensors file in a folder.
 
