@@ -51,8 +51,8 @@ class RunConfig(BaseModel):
 def load_config(source: str | Path, options: Sequence[str] = ()) -> RunConfig:
     """A configuration from a YAML file or the name of a shipped one.
 
-    A file may name others under ``_base_`` (a path, or several; relative to the file); their content comes first and
-    the file's own keys win, level by level.
+    A file may name others under ``_base_`` (a path relative to the file, the name of a shipped one, or several); their
+    content comes first and the file's own keys win, level by level.
 
     Args:
         source: path, or a name such as ``split_semi_cifar100/edgehml``.
@@ -116,8 +116,9 @@ def shipped_configs() -> list[str]:
     return sorted(str(name) for name in names if not str(name).startswith("_"))
 
 
-def _locate(source: str) -> Path:
-    path = Path(source)
+def _locate(source: str, beside: Path | None = None) -> Path:
+    """A file (relative to ``beside``), or else a shipped configuration."""
+    path = Path(source) if beside is None else beside / source
     if path.is_file():
         return path
     shipped = Path(str(resources.files("sedna.algorithms.continual") / "configs")) / f"{source}.yaml"
@@ -136,7 +137,7 @@ def _read(path: Path, depth: int) -> dict[str, Any]:
     bases = content.pop("_base_", [])
     merged: dict[str, Any] = {}
     for base in [bases] if isinstance(bases, str) else bases:
-        merged = _merge(merged, _read(path.parent / str(base), depth + 1))
+        merged = _merge(merged, _read(_locate(str(base), path.parent), depth + 1))
     return _merge(merged, content)
 
 

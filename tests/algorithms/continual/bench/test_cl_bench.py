@@ -142,6 +142,10 @@ def test_every_shipped_configuration_is_valid() -> None:
     for group in sets:
         methods = {load_config(name).method.name for name in names if name.startswith(f"{group}/")}
         assert methods >= set(METHODS)
+    domains = [load_config(name) for name in names if name.startswith("split_semi_domains/")]
+    fit = {name for name, kind in METHODS.items() if "domain-il" in kind.ALG_COMPATIBILITY}
+    assert {config.method.name for config in domains} >= fit
+    assert all("domain-il" in method_class(config.method).ALG_COMPATIBILITY for config in domains)
 
 
 def test_the_protocols_of_the_specification() -> None:
@@ -215,6 +219,17 @@ def test_options_win_and_mistakes_in_them_are_named(tmp_path: Path) -> None:
         load_config(tmp_path / "b.yaml")
     with pytest.raises(SpecError, match="unknown"):
         build_config({"method": {"name": "nothing at all"}}, where="here")
+
+
+def test_a_file_builds_on_shipped_configurations_and_on_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("_base_: split_semi_folder/er\ntrain: {iterations: 7}\ndata: {root: here}\n")
+    (tmp_path / "own.yaml").write_text("_base_: base.yaml\ntrain: {learning_rate: 0.5}\n")
+    config = load_config(tmp_path / "own.yaml")
+    assert (config.method.name, config.data.kind, config.data.root) == ("ER", "folder", "here")
+    assert (config.train.iterations, config.train.learning_rate) == (7, 0.5)
+    (tmp_path / "own.yaml").write_text("_base_: split_semi_folder/err\n")
+    with pytest.raises(NotFoundError, match="split_semi_folder/er"):
+        load_config(tmp_path / "own.yaml")
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,33 @@ def test_folders_become_tasks(tmp_path: Path) -> None:
         build_tasks(config.model_copy(update={"num_tasks": 3}), 0)
     domains = build_tasks(config.model_copy(update={"cl_type": "domain-il", "labels_per_class": 1}), 0)
     assert [task.class_index for task in domains] == [(0, 1, 2, 3)] * 2
+
+
+def test_a_folder_a_domain_becomes_a_task_a_domain(tmp_path: Path) -> None:
+    for number, domain in enumerate(("line-2", "line-1")):
+        for part in ("train", "test"):
+            _folder(tmp_path / domain, part, ("crack", "fine"), 4 + number)
+    config = DataConfig(
+        kind="domains", root=str(tmp_path), cl_type="domain-il", num_tasks=2, labels_per_class=2, image_size=8
+    )
+    first, second = build_tasks(config, 0)
+    assert (len(first.unlabelled), len(second.unlabelled)) == (10, 8)  # line-1, then line-2
+    assert {name.split("/")[0] for name in first.labelled.sample_names + first.test.sample_names} == {"line-1"}
+    assert (first.class_index, first.CLASSES) == ((0, 1), ("crack", "fine"))
+    named = config.model_copy(update={"domains": ("line-2",), "num_tasks": 1})
+    assert len(build_tasks(named, 0)[0].unlabelled) == 8
+    with pytest.raises(SpecError, match=r"3 tasks.*there are 2: line-1, line-2"):
+        build_tasks(config.model_copy(update={"num_tasks": 3}), 0)
+    with pytest.raises(SpecError, match=r"cl_type task-il with data of kind domains"):
+        build_tasks(config.model_copy(update={"cl_type": "task-il"}), 0)
+    with pytest.raises(NotFoundError, match="line-3/train"):
+        build_tasks(config.model_copy(update={"domains": ("line-1", "line-3")}), 0)
+    shutil.rmtree(tmp_path / "line-2" / "train" / "crack")
+    with pytest.raises(DataError, match=r"class 'crack' has 0 pictures"):
+        build_tasks(config, 0)
+    (tmp_path / "line-2" / "train" / "scratch").mkdir()
+    with pytest.raises(DataError, match=r"folder 'scratch' is no class"):
+        build_tasks(config.model_copy(update={"class_names": ("crack", "fine")}), 0)
 
 
 def test_a_corrupt_file_is_an_error_or_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

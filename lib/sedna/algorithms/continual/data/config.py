@@ -10,7 +10,7 @@ from sedna.algorithms.continual.data.images import OnCorrupt
 from sedna.algorithms.continual.data.task import CLType
 from sedna.algorithms.continual.transforms.pipeline import Normalisation
 
-DataKind = Literal["cifar10", "cifar100", "tiny_imagenet", "folder", "coco", "voc", "synthetic"]
+DataKind = Literal["cifar10", "cifar100", "tiny_imagenet", "folder", "domains", "coco", "voc", "synthetic"]
 
 
 class DataConfig(BaseModel):
@@ -22,11 +22,15 @@ class DataConfig(BaseModel):
     root: str = Field(
         default="data",
         description="cifar: folder of the parquet or binary files; folder: holds train/<class> and test/<class>; "
+        "domains: the same below <domain>; "
         "coco: train.json, train/, test.json, test/; voc: train/{Annotations,JPEGImages}, the same for test",
     )
     cl_type: CLType = Field(default="task-il", description="what the model is told at test time")
     num_tasks: int = Field(default=20, ge=1)
     classes_per_task: int = Field(default=5, ge=1, description="not used with domain-il: every task has all classes")
+    domains: tuple[str, ...] = Field(
+        default=(), description="kind domains: folders in the order of the tasks; empty: all, sorted"
+    )
     classes: tuple[int, ...] | None = Field(default=None, description="labels to use, in this order; null: all")
     class_names: tuple[str, ...] = Field(default=(), description="names in label order; empty: as found")
     labels_per_class: int = Field(default=5, ge=1)

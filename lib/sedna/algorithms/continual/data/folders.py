@@ -1,4 +1,5 @@
-"""Pictures in folders: one folder a class, TinyImageNet's layout, and one folder a domain."""
+"""Pictures in folders: one folder a class, TinyImageNet's layout, and a folder a domain with the
+classes inside."""
 
 from __future__ import annotations
 
@@ -24,18 +25,66 @@ def load_image_folder(
         NotFoundError: there is no such folder.
         DataError: a folder is not in the class list, or no picture is found.
     """
+    names = tuple(class_names) or tuple(folder.name for folder in _folders(root))
+    return decode_all(_labelled(root, names, ""), names, size=image_size, name=str(root), on_corrupt=on_corrupt)
+
+
+def load_domains(
+    root: Path,
+    part: Literal["train", "test"],
+    *,
+    image_size: int,
+    domains: Sequence[str] = (),
+    class_names: Sequence[str] = (),
+    on_corrupt: OnCorrupt = "error",
+) -> ImageSet:
+    """``root/<domain>/<part>/<class>/**/<picture>``: the same classes as different cameras, lines or days show them.
+
+    The name of a picture begins with its domain, see `domain_of`.
+
+    Args:
+        domains: folders in the order of the tasks; empty: all, sorted.
+        class_names: names in label order; empty: the sorted folder names of all domains together.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        DataError: a folder is not in the class list, or no picture is found.
+    """
+    folders = {domain: root / domain / part for domain in domain_names(root, domains)}
+    found = sorted({entry.name for folder in folders.values() for entry in _folders(folder)})
+    names = tuple(class_names) or tuple(found)
+    items = [item for domain, folder in folders.items() for item in _labelled(folder, names, f"{domain}/")]
+    return decode_all(items, names, size=image_size, name=f"{part} pictures of {root}", on_corrupt=on_corrupt)
+
+
+def domain_names(root: Path, domains: Sequence[str] = ()) -> tuple[str, ...]:
+    """The domains of a folder: those named, or all, sorted.
+
+    Raises:
+        NotFoundError: there is no such folder.
+    """
+    return tuple(domains) or tuple(folder.name for folder in _folders(root))
+
+
+def domain_of(sample_name: str) -> str:
+    """The domain that a picture of `load_domains` comes from."""
+    return sample_name.partition("/")[0]
+
+
+def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         raise NotFoundError("no such folder", where=str(root))
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir())
-    names = tuple(class_names) or tuple(folder.name for folder in folders)
+    return sorted(entry for entry in root.iterdir() if entry.is_dir())
+
+
+def _labelled(root: Path, names: Sequence[str], prefix: str) -> list[Encoded]:
     items: list[Encoded] = []
-    for folder in folders:
+    for folder in _folders(root):
         if folder.name not in names:
             raise DataError(f"folder {folder.name!r} is no class", where=str(root), hint=", ".join(names))
-        items += [
-            (str(path.relative_to(root)), read_bytes(path), names.index(folder.name)) for path in list_pictures(folder)
-        ]
-    return decode_all(items, names, size=image_size, name=str(root), on_corrupt=on_corrupt)
+        label = names.index(folder.name)
+        items += [(f"{prefix}{path.relative_to(root)}", read_bytes(path), label) for path in list_pictures(folder)]
+    return items
 
 
 def list_pictures(folder: Path) -> list[Path]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 
 from sedna.algorithms.continual.data.boxes import load_coco_crops, load_voc_crops
 from sedna.algorithms.continual.data.cifar import Variant, load_cifar
 from sedna.algorithms.continual.data.config import DataConfig
-from sedna.algorithms.continual.data.folders import load_image_folder, load_tiny_imagenet
+from sedna.algorithms.continual.data.folders import (
+    domain_names,
+    domain_of,
+    load_domains,
+    load_image_folder,
+    load_tiny_imagenet,
+)
 from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.split import SplitSettings, hold_out_validation, select_classes, split_task
 from sedna.algorithms.continual.data.synthetic import make_shapes
@@ -126,12 +132,21 @@ def load_images(config: DataConfig) -> tuple[ImageSet, ImageSet]:
     return hold_out_validation(train, config.validation_per_class) if config.validation_per_class else (train, test)
 
 
-def _load_user_images(config: DataConfig, part: str, class_names: tuple[str, ...]) -> ImageSet:
+def _load_user_images(config: DataConfig, part: Literal["train", "test"], class_names: tuple[str, ...]) -> ImageSet:
     root = Path(config.root)
     names = tuple(config.class_names) or class_names
     if config.kind == "folder":
         return load_image_folder(
             root / part, image_size=config.image_size, class_names=names, on_corrupt=config.on_corrupt
+        )
+    if config.kind == "domains":
+        return load_domains(
+            root,
+            part,
+            image_size=config.image_size,
+            domains=config.domains,
+            class_names=names,
+            on_corrupt=config.on_corrupt,
         )
     if config.kind == "coco":
         return load_coco_crops(
@@ -153,7 +168,8 @@ def _load_user_images(config: DataConfig, part: str, class_names: tuple[str, ...
 def split_tasks(config: DataConfig, seed: int, train: ImageSet, test: ImageSet) -> ContinualLearningTasks:
     """Split loaded pictures: natural class order, ``classes_per_task`` classes a task.
 
-    With domain-il the same classes come in every task and the pictures are divided instead.
+    With domain-il the same classes come in every task and the pictures are divided instead: by their domain, or where
+    the data has none, evenly.
     """
     settings = SplitSettings(
         config.labels_per_class,
@@ -169,10 +185,12 @@ def split_tasks(config: DataConfig, seed: int, train: ImageSet, test: ImageSet) 
     num_classes = len(train.class_names)
     count, step = range(config.num_tasks), config.classes_per_task
     if config.cl_type == "domain-il":
-        shards = [[part.take(_every(len(part), config.num_tasks, t)) for part in (train, test)] for t in count]
+        shards = [[part.take(indices) for part, indices in _shard(config, (train, test), t)] for t in count]
         return ContinualLearningTasks(
             [split_task(kind, shards[t][0], shards[t][1], t, range(num_classes), settings, pipeline) for t in count]
         )
+    if config.kind == "domains":
+        raise SpecError(f"cl_type {config.cl_type} with data of kind domains", where="data.cl_type", hint="domain-il")
     if len(count) * step > num_classes:
         raise SpecError(f"{len(count)} tasks of {step} classes", where="data", hint=f"there are {num_classes} classes")
     return ContinualLearningTasks(
@@ -180,5 +198,14 @@ def split_tasks(config: DataConfig, seed: int, train: ImageSet, test: ImageSet) 
     )
 
 
-def _every(length: int, parts: int, part: int) -> Indices:
-    return np.arange(part, length, parts, dtype=np.int64)
+def _shard(config: DataConfig, parts: tuple[ImageSet, ImageSet], task: int) -> list[tuple[ImageSet, Indices]]:
+    """Which pictures of each part belong to a task of a domain-il run."""
+    if config.kind != "domains":
+        return [(part, np.arange(task, len(part), config.num_tasks, dtype=np.int64)) for part in parts]
+    names = domain_names(Path(config.root), config.domains)
+    if config.num_tasks > len(names):
+        raise SpecError(
+            f"{config.num_tasks} tasks", where="data.num_tasks", hint=f"there are {len(names)}: {', '.join(names)}"
+        )
+    inside = [np.array([domain_of(name) == names[task] for name in part.sample_names], dtype=bool) for part in parts]
+    return [(part, np.flatnonzero(own).astype(np.int64)) for part, own in zip(parts, inside, strict=True)]
