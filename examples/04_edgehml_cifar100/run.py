@@ -129,9 +129,11 @@ def main() -> int:
     """Make the data if it is not there, run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--work", type=Path, default=HERE / "work", help="pictures and first model")
+    parser.add_argument("--work", type=Path, default=HERE / "work", help="pictures and first model; a folder named work")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if arguments.work.name != "work":
+        parser.error(f"--work {arguments.work}: job.yaml looks for its files in a folder named work")
     if not (arguments.work / "initial_model").exists():
         make(arguments.source, arguments.work, 400)
     with tempfile.TemporaryDirectory(prefix="sedna-cifar-") as folder:

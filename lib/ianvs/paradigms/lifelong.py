@@ -138,7 +138,7 @@ class _Observer:
 
         learnt = len(self.rows)
         try:
-            return evaluate_task(self.trainer.method, task, training=False).task_il / 100
+            return evaluate_task(self.trainer.method, task, training=False).headline(self.trainer.tasks.cl_type) / 100
         except (IndexError, KeyError):
             if task.task_id < learnt:
                 raise

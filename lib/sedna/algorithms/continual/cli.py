@@ -47,12 +47,14 @@ def train(
     from sedna.algorithms.continual.training.trainer import Trainer
 
     load_modules(module or ())
-    options = [*(cfg_options or []), *([f"data.root={data}"] if data else [])]
-    run = load_config(config, options)
+    _make_folder_of(json_file)
+    run = load_config(config, cfg_options or (), root=data)
     if model is not None:
         from sedna.algorithms.continual.job.from_run import require_one_network, save_run
+        from sedna.algorithms.continual.job.model_file import model_path
 
         require_one_network(run, "--model")
+        model_path(model)
     tasks = build_tasks(run.data, run.seed)
     trainer = Trainer(run, tasks, work_dir, on_progress=lambda progress: typer.echo(log_line(progress), err=True))
     result = trainer.run()
@@ -88,6 +90,7 @@ def bench(
     from sedna.algorithms.continual.bench.runner import BenchPlan, run_benchmark
 
     load_modules(module or ())
+    _make_folder_of(json_file)
     if protocol not in PROTOCOLS:
         raise SpecError(f"unknown protocol {protocol!r}", where="--protocol", hint=", ".join(PROTOCOLS))
     named = [name.strip() for text in methods or [] for name in text.split(",") if name.strip()]
@@ -110,6 +113,12 @@ def bench(
         write_atomic(json_file, report.model_dump_json(indent=1).encode())
     if plots is not None:
         draw(report, plots)
+
+
+def _make_folder_of(file: Path | None) -> None:
+    """Now, and not after hours of training."""
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

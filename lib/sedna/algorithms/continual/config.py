@@ -25,7 +25,11 @@ _OPTIONS = TypeAdapter(dict[str, dict[str, Any]])
 
 
 class RunConfig(BaseModel):
-    """Everything that decides the outcome of a run."""
+    """Everything that decides the outcome of a run.
+
+    `load_config` and `build_config` add what methods and presets bring for the ``train`` section; one that is made
+    directly takes every field as it is given.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +41,8 @@ class RunConfig(BaseModel):
     train: TrainConfig = Field(default_factory=TrainConfig)
 
     def fingerprint(self, data_checksum: str) -> str:
-        """Identifies the run: two runs with equal fingerprints give equal results.
+        """Identifies the run: two runs with equal fingerprints give equal results, if neither has to go back to a
+        checkpoint and both work in one precision (which ``auto`` measures).
 
         The place of the data and settings that change nothing about the outcome are left out.
         """
@@ -48,7 +53,7 @@ class RunConfig(BaseModel):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def load_config(source: str | Path, options: Sequence[str] = ()) -> RunConfig:
+def load_config(source: str | Path, options: Sequence[str] = (), *, root: str | None = None) -> RunConfig:
     """A configuration from a YAML file or the name of a shipped one.
 
     A file may name others under ``_base_`` (a path relative to the file, the name of a shipped one, or several); their
@@ -57,6 +62,7 @@ def load_config(source: str | Path, options: Sequence[str] = ()) -> RunConfig:
     Args:
         source: path, or a name such as ``split_semi_cifar100/edgehml``.
         options: ``key.path=value`` texts that win over the file; values are YAML.
+        root: folder of the data set, in place of the file's.
 
     Raises:
         NotFoundError: no such file.
@@ -65,7 +71,10 @@ def load_config(source: str | Path, options: Sequence[str] = ()) -> RunConfig:
     chosen: dict[str, Any] = {}
     for option in options:
         _assign(chosen, option)
-    return build_config(read_config(source, options), where=str(source), chosen=chosen)
+    content = read_config(source, options)
+    if root is not None:
+        content["data"] = {**_section(content, "data", str(source)), "root": root}
+    return build_config(content, where=str(source), chosen=chosen)
 
 
 def read_config(source: str | Path, options: Sequence[str] = ()) -> dict[str, Any]:
@@ -99,7 +108,8 @@ def build_config(
         method = MethodConfig.model_validate(content.get("method") or {})
         options = {**shared.get(method_class(method).ALG_NAME, {}), **method.options}
         defaults = method_class(method).TRAIN_DEFAULTS
-        train = {**defaults, **(content.get("train") or {}), **method.train_overrides, **(chosen.get("train") or {})}
+        below, above = _section(content, "train", where), _section(chosen, "train", where)
+        train = {**defaults, **below, **method.train_overrides, **above}
         return RunConfig.model_validate(
             {**content, "method": method.model_copy(update={"options": options}), "train": train}
         )
@@ -107,6 +117,13 @@ def build_config(
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise SpecError(f"{key}: {first['msg']}, got {first['input']!r}", where=where) from error
+
+
+def _section(content: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
+    section = content.get(name) or {}
+    if not isinstance(section, dict):
+        raise SpecError(f"{name} is {section!r}", where=where, hint="a section, key: value")
+    return section
 
 
 def shipped_configs() -> list[str]:

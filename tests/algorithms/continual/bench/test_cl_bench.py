@@ -132,6 +132,32 @@ def test_mistakes_are_found_before_anything_runs(tmp_path: Path) -> None:
     assert not (tmp_path / "w").exists()
 
 
+def test_mistakes_in_any_method_are_found_before_the_first_is_trained(tmp_path: Path) -> None:
+    plan = BenchPlan("P-smoke", ("EdgeHML++", "SFT"), (0,), options=("method.options.replay=2",), work_dir=tmp_path)
+    with pytest.raises(SpecError, match=r"method\.options of SFT"):
+        run_benchmark(plan)
+    assert list(tmp_path.iterdir()) == []
+    for option in ("seed=5", "method.name=ER", "method={name: ER}"):
+        with pytest.raises(SpecError, match="--seeds, --methods"):
+            run_benchmark(BenchPlan("P-smoke", ("SFT",), (0,), options=(option,)))
+
+
+def test_what_a_preset_keeps_against_an_option_is_told() -> None:
+    lines: list[str] = []
+    options = ("train.iterations=1", "data.num_tasks=1", "train.precision=bf16")
+    run_benchmark(BenchPlan("P-smoke", ("EdgeHML-straightforward", "SFT"), (0,), options=options), lines.append)
+    assert [line for line in lines if "keeps" in line] == ["EdgeHML-straightforward keeps its own train.precision=fp32"]
+
+
+def test_the_folder_of_the_figures_is_made_before_anything_is_trained(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "down" / "x.json"
+    arguments = ["--protocol", "P-smoke", "--methods", "SFT", "--seeds", "1", "--json", str(target)]
+    options = ["--cfg-options", "train.iterations=1", "--cfg-options", "data.num_tasks=1"]
+    outcome = CliRunner().invoke(bench_app, [*arguments, *options])
+    assert outcome.exit_code == 0, outcome.output
+    assert target.is_file()
+
+
 def test_every_shipped_configuration_is_valid() -> None:
     names = shipped_configs()
     assert len(names) > 100
@@ -207,6 +233,10 @@ def test_options_win_and_mistakes_in_them_are_named(tmp_path: Path) -> None:
         load_config("split_semi_cifar100/der", ["train.iterationz=5"])
     with pytest.raises(SpecError, match=r"key\.path=value"):
         load_config("split_semi_cifar100/der", ["train"])
+    with pytest.raises(SpecError, match=r"train is 5.*a section"):
+        load_config("split_semi_cifar100/der", ["train=5"])
+    assert load_config("split_semi_cifar100/der", root="/data/run #3").data.root == "/data/run #3"
+    assert load_config("split_semi_cifar100/der", root="2026").data.root == "2026"
     with pytest.raises(SpecError, match="seed is no section"):
         load_config("split_semi_cifar100/der", ["seed=1", "seed.x=5"])
     with pytest.raises(NotFoundError, match="split_semi_cifar100/edgehml"):

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from sedna.algorithms.continual.data.boxes import load_coco_crops, load_voc_crops
 from sedna.algorithms.continual.data.cifar import load_cifar
@@ -120,8 +121,9 @@ def test_a_folder_a_domain_becomes_a_task_a_domain(tmp_path: Path) -> None:
     assert (first.class_index, first.CLASSES) == ((0, 1), ("crack", "fine"))
     named = config.model_copy(update={"domains": ("line-2",), "num_tasks": 1})
     assert len(build_tasks(named, 0)[0].unlabelled) == 8
-    with pytest.raises(SpecError, match=r"3 tasks.*there are 2: line-1, line-2"):
-        build_tasks(config.model_copy(update={"num_tasks": 3}), 0)
+    for count in (1, 3):
+        with pytest.raises(SpecError, match=rf"{count} tasks.*there are 2: line-1, line-2"):
+            build_tasks(config.model_copy(update={"num_tasks": count}), 0)
     with pytest.raises(SpecError, match=r"cl_type task-il with data of kind domains"):
         build_tasks(config.model_copy(update={"cl_type": "task-il"}), 0)
     with pytest.raises(NotFoundError, match="line-3/train"):
@@ -132,6 +134,40 @@ def test_a_folder_a_domain_becomes_a_task_a_domain(tmp_path: Path) -> None:
     (tmp_path / "line-2" / "train" / "scratch").mkdir()
     with pytest.raises(DataError, match=r"folder 'scratch' is no class"):
         build_tasks(config.model_copy(update={"class_names": ("crack", "fine")}), 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"kind": "domains", "domains": ["a", "a"]}, "each once"),
+        ({"kind": "domains", "domains": ["a/b"]}, "names of folders"),
+        ({"kind": "folder", "domains": ["a"]}, "not with kind folder"),
+        ({"kind": "cifar100", "class_names": ["a"]}, "cifar100 has its own"),
+    ],
+)
+def test_what_does_not_fit_the_kind_of_data_is_refused(values: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        DataConfig.model_validate(values)
+
+
+def test_validation_pictures_come_from_every_domain(tmp_path: Path) -> None:
+    for domain in ("a", "b", "c"):
+        for part in ("train", "test"):
+            _folder(tmp_path / domain, part, ("crack", "fine"), 4)
+    config = DataConfig(
+        kind="domains", root=str(tmp_path), cl_type="domain-il", num_tasks=3, labels_per_class=2, image_size=8,
+        validation_per_class=1,
+    )  # fmt: skip
+    assert [np.bincount(task.test.y_N).tolist() for task in build_tasks(config, 0)] == [[1, 1]] * 3
+
+
+def test_pictures_without_domains_are_divided_class_by_class() -> None:
+    """Files that show the classes in turn, six in all, and a number of tasks that divides six."""
+    config = DataConfig(
+        kind="synthetic", cl_type="domain-il", num_tasks=3, labels_per_class=2, image_size=16, padding=2
+    )
+    tasks = build_tasks(config, 0)
+    assert [np.bincount(task.unlabelled.y_N).tolist() for task in tasks] == [[20] * 6] * 3
 
 
 def test_a_corrupt_file_is_an_error_or_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from sedna.algorithms.continual.job.config import JobConfig
 from sedna.algorithms.continual.job.estimator import EdgeHMLEstimator
 from sedna.algorithms.continual.job.model_file import read_model, short_hash
 from sedna.algorithms.continual.job.round import JobProgress, run_config
+from sedna.algorithms.continual.job.samples import read_labelled, read_pictures
 from sedna.algorithms.continual.job.scores import classification_report
+from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError, ModelError, SpecError
 
@@ -153,9 +156,87 @@ def test_classes_may_be_added_but_not_taken_away(pictures: Source, tmp_path: Pat
         EdgeHMLEstimator(**{**FAST, "class_names": ["square", "new"]}).load(tmp_path / "m.safetensors")
     with pytest.raises(SpecError, match="the model has image_size=16"):
         EdgeHMLEstimator(image_size=32).load(tmp_path / "m.safetensors")
-    assert read_model(tmp_path / "m.safetensors").seen == {
-        short_hash(Path(name).stem) for name in _part(pictures, 0, 24, range(3)).x
-    }
+    learnt = read_labelled(_part(pictures, 0, 24, range(3)), NAMES[:3], 16)
+    assert read_model(tmp_path / "m.safetensors").seen == {short_hash(picture) for picture in learnt.x_NCHW}
+
+
+def test_pictures_are_told_by_their_pixels_and_not_by_their_names(tmp_path: Path) -> None:
+    def write(folder: str, names: range, seed: int) -> list[str]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        paths = [tmp_path / folder / f"{name}.png" for name in names]
+        for path, pixels in zip(paths, np.random.default_rng(seed).integers(0, 256, (99, 16, 16, 3)), strict=False):
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+        return [str(path) for path in paths]
+
+    first = [(path, "square") for path in write("a", range(4), 1)] + [
+        (path, "disc") for path in write("b", range(4), 2)
+    ]
+    later = [(path, "square") for path in write("c", range(4), 3)] + [
+        (path, "disc") for path in write("d", range(4), 4)
+    ]
+    moved = [(path, "square") for path in write("e", range(7, 11), 1)]
+    estimator = EdgeHMLEstimator(**{**FAST, "iterations": 2})
+    estimator.train(Source(*map(list, zip(*first, strict=True))))
+    answer = estimator.train(Source(*map(list, zip(*moved, *first[4:], *later, strict=True))))
+    assert (answer["new_samples"], answer["remembered_samples"]) == (8, 8)
+
+
+def test_validation_without_pictures_is_refused_before_training(pictures: Source) -> None:
+    told: list[object] = []
+    with pytest.raises(DataError):
+        EdgeHMLEstimator(**FAST).train(_part(pictures, 0, 24), valid_data=Source([], []), progress=told.append)
+    assert told == []
+
+
+def test_a_round_that_goes_on_is_not_told_as_done(pictures: Source, tmp_path: Path) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(progress: JobProgress) -> None:
+        if progress.iteration:
+            raise StopError
+
+    settings = {**FAST, "iterations": 4, "checkpoint_interval": 2}
+    with pytest.raises(StopError):
+        EdgeHMLEstimator(**settings).train(_part(pictures, 0, 24), checkpoint_dir=tmp_path, progress=stop)
+    told: list[JobProgress] = []
+    EdgeHMLEstimator(**settings).train(_part(pictures, 0, 24), checkpoint_dir=tmp_path, progress=told.append)
+    assert (told[0].iteration, told[0].note) == (2, "resumed")
+    assert told[-1].iteration == 4
+    fresh: list[JobProgress] = []
+    (tmp_path / "fresh").mkdir()
+    with pytest.raises(StopError):
+        EdgeHMLEstimator(**{**settings, "checkpoint_interval": 3}).train(
+            _part(pictures, 0, 24), checkpoint_dir=tmp_path / "fresh", progress=_stop_at_once(fresh, StopError)
+        )
+    EdgeHMLEstimator(**{**settings, "checkpoint_interval": 3}).train(
+        _part(pictures, 0, 24), checkpoint_dir=tmp_path / "fresh", progress=fresh.append
+    )
+    assert max(progress.iteration for progress in fresh[:-1]) <= 3
+
+
+def _stop_at_once(told: list[JobProgress], error: type[Exception]) -> Callable[[JobProgress], None]:
+    def stop(progress: JobProgress) -> None:
+        told.append(progress)
+        raise error
+
+    return stop
+
+
+def test_a_model_that_must_not_mirror_does_not(pictures: Source, tmp_path: Path) -> None:
+    estimator = EdgeHMLEstimator(**{**FAST, "method": "EdgeHML++", "iterations": 2})
+    estimator.train(_part(pictures, 0, 24))
+    estimator.save(tmp_path / "m.safetensors")
+    upright = EdgeHMLEstimator(flip=False)
+    upright.load(tmp_path / "m.safetensors")
+    both = EdgeHMLEstimator()
+    both.load(tmp_path / "m.safetensors")
+    paths = pictures.x[:3]
+    assert not np.allclose(upright.predict(paths), both.predict(paths))
+    x = upright.network(
+        Pipeline(Normalisation(upright.config.mean, upright.config.std)).normalise(read_pictures(paths, 16))
+    )
+    assert np.allclose(upright.predict(paths), x.softmax(1).detach().numpy(), atol=1e-6)
 
 
 def test_bad_samples(pictures: Source, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -202,7 +283,13 @@ def test_bad_parameters() -> None:
 
 @pytest.mark.parametrize(
     ("values", "decay"),
-    [({}, 0.005), ({"method": "EdgeHML"}, 0.0005), ({"weight_decay": "0.01"}, 0.01), ({"weight_decay": "null"}, 0.005)],
+    [
+        ({}, 0.005),
+        ({"method": "EdgeHML"}, 0.0005),
+        ({"method": "EdgeHML++-decay0005", "weight_decay": "0.1"}, 0.1),
+        ({"weight_decay": "0.01"}, 0.01),
+        ({"weight_decay": "null"}, 0.005),
+    ],
 )
 def test_weight_decay_is_the_methods_own_unless_it_is_named(values: dict[str, str], decay: float) -> None:
     assert run_config(JobConfig.build(values)).train.weight_decay == decay

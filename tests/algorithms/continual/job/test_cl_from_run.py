@@ -12,6 +12,7 @@ from sedna.algorithms.continual.cli import train_app
 from sedna.algorithms.continual.config import load_config
 from sedna.algorithms.continual.data.sets import build_tasks
 from sedna.algorithms.continual.job.estimator import EdgeHMLEstimator
+from sedna.algorithms.continual.job.model_file import model_path
 from sedna.algorithms.continual.training.trainer import Trainer
 from sedna.common.errors import SpecError
 
@@ -46,7 +47,15 @@ def test_a_trained_network_is_a_model_that_jobs_and_edges_open(method: str, tmp_
     assert np.allclose(session.run(None, {"pixels": pictures})[0], expected, atol=1e-4)
 
 
+def test_a_model_is_not_written_over_its_own_onnx_file(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"first\.onnx: is no place for a model"):
+        _train("ER", tmp_path, "--model", str(tmp_path / "first.onnx"))
+    assert not (tmp_path / "run").exists()
+    assert model_path(tmp_path / "v1.0") == tmp_path / "v1.0" / "model.safetensors"
+    assert model_path("a/b.safetensors") == Path("a/b.safetensors")
+
+
 def test_a_method_without_one_network_is_refused_before_it_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="PNN leaves no one network"):
+    with pytest.raises(SpecError, match="PNN cannot make a model"):
         _train("PNN", tmp_path, "--model", str(tmp_path / "first"))
     assert not (tmp_path / "run").exists()

@@ -32,6 +32,20 @@ def test_records_are_read_back_and_counted_to_the_byte(tmp_path: Path) -> None:
         assert tier.file_bytes == 4 * tier.record_bytes
 
 
+@pytest.mark.parametrize("written", [0, 100, 4096])
+def test_a_file_that_was_given_up_while_it_was_made_is_made_anew(tmp_path: Path, written: int) -> None:
+    DiskTier(tmp_path / "tier", COLUMNS, 3, owner="run").close()
+    header = (tmp_path / "tier").read_bytes()[:written]
+    (tmp_path / "tier").write_bytes(header)
+    with DiskTier(tmp_path / "tier", COLUMNS, 3, owner="run") as tier:
+        tier.put(0, _row(5))
+        assert tier.column("id").tolist() == [5]
+    (tmp_path / "tier").write_bytes(header)
+    if written == 4096:
+        with pytest.raises(ConflictError, match="another configuration"):
+            DiskTier(tmp_path / "tier", COLUMNS, 3, owner="another run")
+
+
 def test_what_the_last_checkpoint_refers_to_survives_everything_after_it(tmp_path: Path) -> None:
     tier = DiskTier(tmp_path / "tier", COLUMNS, 4)
     for number in range(4):

@@ -171,3 +171,17 @@ def test_edgehml_releases_records_of_old_checkpoints_and_keeps_those_of_the_last
         assert disk.column("id").tolist() == ids
     assert disk.file_bytes <= (2 * disk.capacity + 1) * disk.record_bytes
     method.close()
+
+
+@pytest.mark.parametrize(("progressive", "stored"), [("faithful", True), ("skip", False)])
+def test_pseudo_labels_are_kept_for_replay_also_where_the_unlabelled_loss_has_no_weight(
+    progressive: str, stored: bool, bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    options = EdgeHML.Options.model_validate({"lambda_unsup": 0, "threshold": 0.0, "progressive": progressive})
+    method = EdgeHML(bench, options)
+    method.network = Linear([0.0] * 6)
+    assert "loss_unsup" not in method.losses(smoke_tasks[0].batch(0, 8))
+    assert (len(method.memory.disk) > 0) is stored
+    method.losses(smoke_tasks[0].batch(6, 8))  # the first one after the skipped part
+    assert len(method.memory.disk) > 0
+    method.close()

@@ -205,3 +205,22 @@ def test_it_carries_terms_like_any_other_method(
     assert MethodConfig(name="DER+++UDA").parts() == ("DER++", ("UDA",))
     method = build_method(smoke_config("EdgeHML+++FixMatch").method, bench)
     assert set(method.losses(smoke_tasks[0].batch(0, 8))) == {"loss_labelled", "loss_wide", "loss_fixmatch"}
+    replacing = build_method(smoke_config("EdgeHML+++UDA").method, bench)
+    assert set(replacing.losses(smoke_tasks[0].batch(0, 8))) == {"loss_labelled", "loss_wide", "loss_uda"}
+
+
+def test_each_picture_is_offered_to_the_memory_once_a_task(
+    bench: Workbench, smoke_tasks: ContinualLearningTasks
+) -> None:
+    method = EdgeHMLPlus(bench)
+    method.before_task(smoke_tasks[0])
+    for iteration in range(30):
+        method.losses(smoke_tasks[0].batch(iteration, 8))
+    assert method.buffer.num_seen == len(smoke_tasks[0]) == 10
+    again = EdgeHMLPlus(bench)
+    again.load_state(method.state())
+    again.losses(smoke_tasks[0].batch(31, 8))
+    assert again.buffer.num_seen == 10
+    again.before_task(smoke_tasks[1])
+    again.losses(smoke_tasks[1].batch(0, 8))
+    assert again.buffer.num_seen == 18

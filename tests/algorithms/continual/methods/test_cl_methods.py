@@ -215,7 +215,11 @@ def test_independent_networks_share_nothing(bench: Workbench, smoke_tasks: Conti
     method.before_task(smoke_tasks[1])
     x = torch.rand(2, 3, 16, 16)
     assert not torch.equal(method.predict(x, 0), method.predict(x, 1))
-    assert method.memory_use().parameters > 4 * sum(p.numel() for p in method.network.parameters())
+    method.task_id = 1
+    one = sum(value.numel() * value.element_size() for value in method.network.state_dict().values())
+    assert method.memory_use().parameters == one
+    method.after_task(smoke_tasks[1])
+    assert method.memory_use().parameters == one  # the network of the last task is the current one
 
 
 def test_joint_learns_from_all_tasks_so_far(bench: Workbench, smoke_tasks: ContinualLearningTasks) -> None:
@@ -384,6 +388,12 @@ def test_unknown_names_and_options_say_what_would_be_right(bench: Workbench) -> 
         build_method(MethodConfig(name="DER+UDDA"), bench)
     with pytest.raises(SpecError, match=r"alhpa: .*options: alpha"):
         build_method(MethodConfig(name="DER", options={"alhpa": 1}), bench)
+    with pytest.raises(SpecError, match=r"SFT carries no term 'UDA'"):
+        build_method(MethodConfig(name="SFT", terms={"UDA": {"weight": 2}}), bench)
+    with pytest.raises(SpecError, match=r"DER\+UDA carries no term 'Bogus'.*it carries UDA"):
+        build_method(MethodConfig(name="DER+UDA", terms={"Bogus": {}}), bench)
+    short = build_method(MethodConfig(name="DER+Flex", terms={"Flex": {"weight": 2}}), bench)
+    assert short.terms[0].options.weight == 2  # type: ignore[attr-defined]
     with pytest.raises(SpecError, match="temperature"):
         build_method(MethodConfig(name="DER+UDA", terms={"UDA": {"temperature": 0}}), bench)
 

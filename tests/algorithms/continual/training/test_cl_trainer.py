@@ -191,6 +191,23 @@ def test_task_il_is_never_worse_than_class_il(smoke_config: MakeConfig, tmp_path
     assert [len(row) for row in result.accuracy] == [1, 2, 3]
 
 
+def test_a_class_il_run_is_judged_without_the_number_of_the_task(smoke_config: MakeConfig, tmp_path: Path) -> None:
+    told, blind = (
+        _run(smoke_config("ER", data={"cl_type": kind}), tmp_path / kind).result() for kind in ("task-il", "class-il")
+    )
+    assert blind.accuracy == blind.class_il_accuracy
+    assert blind.average_accuracy[-1] < told.average_accuracy[-1]
+
+
+def test_a_task_without_test_pictures_is_refused_at_the_start(smoke_config: MakeConfig, tmp_path: Path) -> None:
+    config = smoke_config("SFT")
+    tasks = build_tasks(config.data, 0)
+    tasks[1].test = tasks[1].test.take(np.arange(0))
+    with pytest.raises(DataError, match=r"task 1 .*has no test picture"):
+        Trainer(config, tasks, tmp_path)
+    Trainer(config, tasks, tmp_path, evaluate=False)
+
+
 def test_progressive_networks_and_independent_ones_forget_nothing(smoke_config: MakeConfig, tmp_path: Path) -> None:
     for name in ("PNN", "independent"):
         assert _run(smoke_config(name), tmp_path / name).result().forgetting == 0

@@ -75,6 +75,9 @@ def protocol_config(
     """
     if protocol not in PROTOCOLS:
         raise SpecError(f"unknown protocol {protocol!r}", where="--protocol", hint=", ".join(PROTOCOLS))
+    for option in options:
+        if option.partition("=")[0].strip() in ("seed", "method", "method.name"):
+            raise SpecError(f"option {option!r}", where="--cfg-options", hint="--seeds, --methods")
     content: dict[str, Any] = read_config(f"protocols/{protocol}", options)
     content["seed"] = seed
     content["method"] = {**content.get("method", {}), "name": method}

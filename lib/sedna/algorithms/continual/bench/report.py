@@ -16,8 +16,11 @@ from pydantic import BaseModel, ConfigDict
 from sedna.algorithms.continual import metrics
 from sedna.algorithms.continual.training.result import RunResult
 
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Quantile 0.975 of Student's t for 1, 2, ... degrees of freedom."""
+_T95 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+"""Quantile 0.975 of Student's t for 1, 2, ... degrees of freedom; the last one is kept for more."""
 
 
 class MethodReport(BaseModel):
@@ -25,7 +28,7 @@ class MethodReport(BaseModel):
 
     ``intervals`` are half widths of the 95 % intervals (Student's t) of ``average_accuracy``, ``interval`` is the last
     one; None for one seed.
-    ``class_il_average_accuracy`` is None for methods that cannot predict without the number of the task.
+    ``class_il_average_accuracy`` is None for methods whose prediction uses the number of the task.
     ``memory_bytes`` is everything kept of the past: records in memory and on disk, copies or importance of weights.
     """
 

@@ -16,7 +16,7 @@ from sedna.algorithms.continual.bench.report import BenchReport, make_report, su
 from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.sets import load_images, split_tasks
-from sedna.algorithms.continual.methods.registry import method_class
+from sedna.algorithms.continual.methods.registry import check_method
 from sedna.algorithms.continual.training.progress import Progress, log_line
 from sedna.algorithms.continual.training.result import RunResult
 from sedna.algorithms.continual.training.trainer import Trainer
@@ -65,9 +65,11 @@ def run_benchmark(plan: BenchPlan, on_line: OnLine = lambda _line: None) -> Benc
         for method in plan.methods
     ]
     for config in configs:
-        kind = method_class(config.method)
-        if config.data.cl_type not in kind.ALG_COMPATIBILITY:
-            raise SpecError(f"{kind.ALG_NAME} cannot learn {config.data.cl_type} tasks", where="--methods")
+        check_method(config.method, config.data.cl_type)
+    for config in configs[: len(plan.methods)]:
+        for key, value in config.method.train_overrides.items():
+            if any(option.partition("=")[0].strip() == f"train.{key}" for option in plan.options):
+                on_line(f"{config.method.name} keeps its own train.{key}={value}")
     with _work_dir(plan.work_dir) as folder:
         results = _in_turn(configs, folder, on_line) if plan.jobs == 1 else _pool(configs, folder, plan, on_line)
     methods = {name: summarise([run for run in results if run.method == name]) for name in plan.methods}
@@ -128,8 +130,12 @@ def _pool(configs: Sequence[RunConfig], folder: Path, plan: BenchPlan, on_line: 
         plan.jobs, mp_context=get_context("spawn"), initializer=load_modules, initargs=(plan.modules,)
     ) as pool:
         futures = {pool.submit(_in_process, config, folder): index for index, config in enumerate(configs)}
-        for future in as_completed(futures):
-            result = future.result()
-            results[futures[future]] = result
-            on_line(f"{result.method} seed {result.seed}: average accuracy {result.average_accuracy[-1]:.2f}")
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                results[futures[future]] = result
+                on_line(f"{result.method} seed {result.seed}: average accuracy {result.average_accuracy[-1]:.2f}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # the runs that wait need not be done to say what is wrong
+            raise
     return [results[index] for index in range(len(configs))]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sedna.algorithms.continual.data.images import OnCorrupt
 from sedna.algorithms.continual.data.task import CLType
@@ -29,10 +29,12 @@ class DataConfig(BaseModel):
     num_tasks: int = Field(default=20, ge=1)
     classes_per_task: int = Field(default=5, ge=1, description="not used with domain-il: every task has all classes")
     domains: tuple[str, ...] = Field(
-        default=(), description="kind domains: folders in the order of the tasks; empty: all, sorted"
+        default=(), description="kind domains: folders in the order of the tasks, num_tasks of them; empty: all, sorted"
     )
     classes: tuple[int, ...] | None = Field(default=None, description="labels to use, in this order; null: all")
-    class_names: tuple[str, ...] = Field(default=(), description="names in label order; empty: as found")
+    class_names: tuple[str, ...] = Field(
+        default=(), description="names in label order; empty: as found. Your own pictures only"
+    )
     labels_per_class: int = Field(default=5, ge=1)
     label_draw: Literal["random", "first"] = Field(
         default="random", description="first: in file order, as the published protocol; random: by seed"
@@ -51,3 +53,14 @@ class DataConfig(BaseModel):
     flip: bool = Field(default=True, description="whether a mirrored picture means the same")
     normalisation: Normalisation | None = Field(default=None, description="channel statistics; null: of the data set")
     on_corrupt: OnCorrupt = Field(default="error", description="skip: leave undecodable pictures out, with a warning")
+
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> Self:
+        if self.class_names and self.kind not in ("folder", "domains", "coco", "voc"):
+            raise ValueError(f"class_names: {self.kind} has its own")
+        if self.domains and self.kind != "domains":
+            raise ValueError(f"domains: not with kind {self.kind}")
+        wrong = [name for name in self.domains if "/" in name or not name or self.domains.count(name) > 1]
+        if wrong:
+            raise ValueError(f"domains: {', '.join(map(repr, wrong))}; names of folders, each once")
+        return self

@@ -129,7 +129,10 @@ def load_images(config: DataConfig) -> tuple[ImageSet, ImageSet]:
         test = _load_user_images(config, "test", train.class_names)
     if config.classes is not None:
         train, test = select_classes(train, config.classes), select_classes(test, config.classes)
-    return hold_out_validation(train, config.validation_per_class) if config.validation_per_class else (train, test)
+    if not config.validation_per_class:
+        return train, test
+    domains = [domain_of(name) for name in train.sample_names] if config.kind == "domains" else []
+    return hold_out_validation(train, config.validation_per_class, domains)
 
 
 def _load_user_images(config: DataConfig, part: Literal["train", "test"], class_names: tuple[str, ...]) -> ImageSet:
@@ -201,11 +204,17 @@ def split_tasks(config: DataConfig, seed: int, train: ImageSet, test: ImageSet) 
 def _shard(config: DataConfig, parts: tuple[ImageSet, ImageSet], task: int) -> list[tuple[ImageSet, Indices]]:
     """Which pictures of each part belong to a task of a domain-il run."""
     if config.kind != "domains":
-        return [(part, np.arange(task, len(part), config.num_tasks, dtype=np.int64)) for part in parts]
+        return [(part, _every(part, config.num_tasks, task)) for part in parts]
     names = domain_names(Path(config.root), config.domains)
-    if config.num_tasks > len(names):
+    if config.num_tasks != len(names):
         raise SpecError(
             f"{config.num_tasks} tasks", where="data.num_tasks", hint=f"there are {len(names)}: {', '.join(names)}"
         )
     inside = [np.array([domain_of(name) == names[task] for name in part.sample_names], dtype=bool) for part in parts]
     return [(part, np.flatnonzero(own).astype(np.int64)) for part, own in zip(parts, inside, strict=True)]
+
+
+def _every(images: ImageSet, parts: int, part: int) -> Indices:
+    """Every ``parts``-th picture of each class, from number ``part`` on, in file order."""
+    members = [np.flatnonzero(images.y_N == label)[part::parts] for label in range(len(images.class_names))]
+    return np.sort(np.concatenate(members)).astype(np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -89,9 +90,12 @@ def split_task(
     )
 
 
-def hold_out_validation(train: ImageSet, per_class: int) -> tuple[ImageSet, ImageSet]:
+def hold_out_validation(train: ImageSet, per_class: int, domains: Sequence[str] = ()) -> tuple[ImageSet, ImageSet]:
     """Training pictures without, and only, ``per_class`` random ones of each class; the same ones in every run, so that
     what was chosen by them was not chosen by the test pictures.
+
+    Args:
+        domains: of each picture; so many of each class in each domain then.
 
     Raises:
         DataError: a class has too few pictures.
@@ -99,11 +103,16 @@ def hold_out_validation(train: ImageSet, per_class: int) -> tuple[ImageSet, Imag
     rng = np.random.default_rng(_VALIDATION)
     kept: list[Indices] = []
     held_out: list[Indices] = []
-    for label, name in enumerate(train.class_names):
-        members = np.flatnonzero(train.y_N == label).astype(np.int64)
+    for domain, (label, name) in product(sorted(set(domains)) or [""], enumerate(train.class_names)):
+        inside_N = train.y_N == label
+        if domain:
+            inside_N = inside_N & (np.asarray(domains) == domain)
+        members = np.flatnonzero(inside_N).astype(np.int64)
         if 0 < len(members) <= per_class:
             raise DataError(
-                f"class {name!r} has {len(members)} pictures", where=train.name, hint=f"more than {per_class} for both"
+                f"class {name!r} has {len(members)} pictures{f' in {domain}' if domain else ''}",
+                where=train.name,
+                hint=f"more than {per_class} for both",
             )
         ordered = rng.permutation(members)
         kept.append(ordered[: len(members) - per_class])

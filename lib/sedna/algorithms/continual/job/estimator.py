@@ -115,6 +115,7 @@ class EdgeHMLEstimator:
         config = self.config
         labelled = read_labelled(train_data, config.class_names, config.image_size)
         new, old = self._divide(labelled)
+        valid = None if valid_data is None else read_labelled(valid_data, config.class_names, config.image_size)
         unlabelled = read_unlabelled(unlabelled_data, config.class_names, config.image_size)
         folder: AbstractContextManager[str] = (
             nullcontext(str(checkpoint_dir)) if checkpoint_dir is not None else tempfile.TemporaryDirectory()
@@ -122,12 +123,12 @@ class EdgeHMLEstimator:
         with folder as work_dir:
             done = train_round(config, self.network, new, old, unlabelled, Path(work_dir), progress)
         self._network, self._mirror = done.network, done.mirror
-        self._seen |= {short_hash(Path(name).stem) for name in labelled.sample_names}
+        self._seen |= {short_hash(picture) for picture in labelled.x_NCHW}
         self._rounds += 1
         counts = {"new_samples": len(new), "remembered_samples": len(old), "unlabelled_samples": len(unlabelled)}
         answer: dict[str, Any] = {**done.figures, **counts, "round": self._rounds}
-        if valid_data is not None:
-            answer["valid"] = self._measure(valid_data)
+        if valid is not None:
+            answer["valid"] = self._measure(valid)
         return answer
 
     def predict(self, data: Any) -> list[list[float]]:
@@ -158,9 +159,9 @@ class EdgeHMLEstimator:
         if model_path is not None:
             self.load(model_path)
         _ = self.network
-        answer = self._measure(data)
+        labelled = read_labelled(data, self.config.class_names, self.config.image_size)
+        answer = self._measure(labelled)
         if metric is not None:
-            labelled = read_labelled(data, self.config.class_names, self.config.image_size)
             answers = self._probabilities(labelled.x_NCHW).argmax(1)
             answer[metric[0]] = metric[1](labelled.y_N.tolist(), answers.tolist())
         return answer
@@ -169,6 +170,9 @@ class EdgeHMLEstimator:
         """Write one .safetensors file, and unless ``onnx`` is off the form for edges beside it; answers its path.
 
         A path without that suffix is a folder, and gets ``model.safetensors``.
+
+        Raises:
+            SpecError: the path is that of an ONNX file.
         """
         path = written_path(model_path)
         header = self._header()
@@ -202,7 +206,7 @@ class EdgeHMLEstimator:
         network = self._new_network()
         load_weights(network, file.weights, file.header.class_names, config.class_names, where=where)
         self._network, self._seen = network.eval(), file.seen
-        self._rounds, self._mirror = file.header.rounds, file.header.mirror
+        self._rounds, self._mirror = file.header.rounds, file.header.mirror and config.flip
 
     def _configure(self, values: dict[str, Any]) -> None:
         """Change hyper-parameters; what the weights depend on cannot change once there are weights."""
@@ -223,7 +227,7 @@ class EdgeHMLEstimator:
 
     def _divide(self, labelled: ImageSet) -> tuple[ImageSet, ImageSet]:
         """Samples to learn and samples to remember. With fewer than two classes among the new ones all are learnt."""
-        known = np.asarray([short_hash(Path(name).stem) in self._seen for name in labelled.sample_names], dtype=bool)
+        known = np.asarray([short_hash(picture) in self._seen for picture in labelled.x_NCHW], dtype=bool)
         if len(set(labelled.y_N[~known].tolist())) < 2:
             known[:] = False
         if len(set(labelled.y_N.tolist())) < 2:
@@ -231,8 +235,7 @@ class EdgeHMLEstimator:
         indices = np.arange(len(labelled), dtype=np.int64)
         return labelled.take(indices[~known]), labelled.take(indices[known])
 
-    def _measure(self, data: DataSource) -> dict[str, Any]:
-        labelled = read_labelled(data, self.config.class_names, self.config.image_size)
+    def _measure(self, labelled: ImageSet) -> dict[str, Any]:
         return classification_report(labelled.sample_names, self._probabilities(labelled.x_NCHW), labelled.y_N)
 
     @torch.no_grad()

@@ -14,14 +14,16 @@ from sedna.common.errors import SpecError
 
 
 def require_one_network(run: RunConfig, where: str) -> None:
-    """Refuse a method whose outcome is not one network.
+    """Refuse a method that cannot be that of a job: its model could not be trained on.
 
     Raises:
-        SpecError: it keeps a network a task, or needs the number of the task to predict.
+        SpecError: it is such a method.
     """
     if not method_class(run.method).SERVES_JOBS:
         raise SpecError(
-            f"{run.method.name} leaves no one network to save", where=where, hint="EdgeHML, EdgeHML++, SFT, ER or DER"
+            f"{run.method.name} cannot make a model for jobs and edges",
+            where=where,
+            hint="EdgeHML, EdgeHML++, SFT, ER or DER",
         )
 
 

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
+from sedna.algorithms.continual.data.images import Pixels
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.common.atomic import write_atomic
-from sedna.common.errors import ModelError
+from sedna.common.errors import ModelError, SpecError
 
 SUFFIX = ".safetensors"
 _KEY = "sedna.continual"
@@ -42,7 +43,7 @@ class ModelHeader(BaseModel):
 
 
 class ModelFile(BaseModel):
-    """Header, weights, and which samples the model has learnt from (as short hashes of their names)."""
+    """Header, weights, and which samples the model has learnt from (as short hashes of their pixels)."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -51,9 +52,9 @@ class ModelFile(BaseModel):
     seen: frozenset[int]
 
 
-def short_hash(name: str) -> int:
-    """63 bits of the sha256 of a sample's name: the file would grow by a name a sample otherwise."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+def short_hash(picture: Pixels) -> int:
+    """63 bits that tell a picture by its pixels: names repeat from folder to folder, and change from run to run."""
+    return int.from_bytes(hashlib.blake2b(picture.tobytes(), digest_size=8).digest(), "big") >> 1
 
 
 def write_model(path: Path, header: ModelHeader, network: Classifier, seen: Iterable[int]) -> None:
@@ -65,9 +66,15 @@ def write_model(path: Path, header: ModelHeader, network: Classifier, seen: Iter
 
 
 def model_path(path: str | Path) -> Path:
-    """Where a model is written: the path, or ``model.safetensors`` in it when it has no suffix."""
+    """Where a model is written: a path with that suffix is the file, any other one a folder for ``model.safetensors``.
+
+    Raises:
+        SpecError: an ONNX file, which is written beside the model.
+    """
     path = Path(path)
-    return path if path.suffix else path / f"model{SUFFIX}"
+    if path.suffix == ".onnx":
+        raise SpecError("is no place for a model", where=str(path), hint=f"{path.with_suffix(SUFFIX)}, or a folder")
+    return path if path.suffix == SUFFIX else path / f"model{SUFFIX}"
 
 
 def find_model(url: str | Path) -> Path:

@@ -119,12 +119,12 @@ def run_config(config: JobConfig) -> RunConfig:
         "train": {
             **{key: getattr(config, key) for key in ("iterations", "batch_size", "learning_rate", "momentum")},
             **{key: getattr(config, key) for key in ("threads", "precision", "memory_format", "device")},
-            **({} if config.weight_decay is None else {"weight_decay": config.weight_decay}),
             "checkpoint_interval": config.checkpoint_interval,
             "epoch_length": config.checkpoint_interval,
         },
     }
-    run = build_config(content, where="EdgeHML")
+    chosen = {} if config.weight_decay is None else {"train": {"weight_decay": config.weight_decay}}
+    run = build_config(content, where="EdgeHML", chosen=chosen)
     if not method_class(run.method).SERVES_JOBS:
         raise SpecError(
             f"{config.method} cannot be the algorithm of a job",
@@ -143,7 +143,7 @@ def _identity(network: Classifier, old: ImageSet) -> str:
 
 
 def _translate(progress: Progress, batch_size: int) -> JobProgress:
-    done = progress.iterations if progress.eta_seconds == 0 else progress.iteration
+    done = progress.iterations if progress.tasks_done == progress.num_tasks else progress.iteration
     speed = batch_size / progress.seconds_per_iteration if progress.seconds_per_iteration else 0.0
     return JobProgress(
         done, progress.iterations, progress.loss, progress.learning_rate, speed, progress.eta_seconds, progress.note

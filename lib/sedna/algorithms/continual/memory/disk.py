@@ -70,7 +70,7 @@ class DiskTier:
         with full_disk_as_error(self.path):
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
-                if os.fstat(file).st_size == 0:
+                if self._is_begun(file):
                     self._new = True
                     os.pwrite(file, self._header.encode().ljust(_HEADER, b"\n"), 0)
                     os.ftruncate(file, _HEADER + self._room * self._dtype.itemsize)
@@ -79,6 +79,12 @@ class DiskTier:
                 os.close(file)
                 raise
         return file
+
+    def _is_begun(self, file: int) -> bool:
+        """Whether the file is empty, or was given up between its header and its room."""
+        size = os.fstat(file).st_size
+        own = self._header.encode().ljust(_HEADER, b"\n")
+        return size == 0 or (size <= _HEADER and own.startswith(os.pread(file, _HEADER, 0)))
 
     def _check(self, file: int) -> None:
         header = os.pread(file, _HEADER, 0).rstrip(b"\n").decode("utf-8", "replace")

@@ -22,7 +22,8 @@ from sedna.common.errors import SpecError
 
 Losses = dict[str, Tensor]
 """Name -> scalar. Training minimises the plain sum of those whose name contains "loss"; others are for the log.
-``loss_sup`` is the loss of the labelled batch and nothing else: a term may put its own in its place."""
+``loss_sup`` is the loss of the labelled batch and nothing else: a term may put its own in its place. Where a method has
+none, its labelled pictures are in another loss, and the term's is left out."""
 
 State = dict[str, Tensor]
 
@@ -131,7 +132,11 @@ class BaseLearningMethod(ABC):
         """`forward_train` and the composed terms."""
         losses = self.forward_train(batch)
         for term in self.terms:
-            losses |= term.losses(self, batch)
+            added = term.losses(self, batch)
+            if "loss_sup" not in losses:
+                # The labelled batch is in a loss of another form already, which a plain one cannot take the place of.
+                added.pop("loss_sup", None)
+            losses |= added
         return losses
 
     def predict(self, x_BCHW: Tensor, task_id: int) -> Tensor:  # noqa: ARG002 - methods with a network a task need it

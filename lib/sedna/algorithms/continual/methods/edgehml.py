@@ -86,13 +86,20 @@ class EdgeHML(BaseLearningMethod):
 
     def unlabelled_weight(self, iteration: int) -> float:
         """lu(k)."""
-        start = round(self.options.start * self.bench.train.iterations)
+        start = self._start
         ramp = round(self.options.ramp * self.bench.train.iterations)
-        if iteration < start:
+        if self._is_early(iteration):
             return 0.0
         if iteration < start + ramp:
             return 0.5 - 0.5 * math.cos(math.pi * (iteration - start) / ramp)
         return self.options.lambda_unsup
+
+    @property
+    def _start(self) -> int:
+        return round(self.options.start * self.bench.train.iterations)
+
+    def _is_early(self, iteration: int) -> bool:
+        return iteration < self._start
 
     def forward_train(self, batch: TrainBatch) -> Losses:
         """The four losses, as far as there is something to compute them from."""
@@ -116,7 +123,8 @@ class EdgeHML(BaseLearningMethod):
     def _unlabelled_losses(self, batch: TrainBatch) -> Losses:
         opts = self.options
         weight = self.unlabelled_weight(batch.iteration)
-        if not opts.lambda_unsup or len(batch.index_U) == 0 or (opts.progressive == "skip" and weight == 0):
+        skipped = opts.progressive == "skip" and self._is_early(batch.iteration)
+        if not (opts.lambda_unsup or opts.lambda_unsup_replay) or len(batch.index_U) == 0 or skipped:
             return {}
         with torch.set_grad_enabled(opts.weak_graph):
             weak_UC = self.forward(batch.pipeline.normalise(batch.unlabelled_weak)).detach()

@@ -114,6 +114,11 @@ class EdgeHMLPlus(BaseLearningMethod):
             unique=True,
         )
         self.average = MovingAverage(self.network, self.options.decay)
+        self._offered: set[int] = set()
+
+    def before_task(self, task: BaseSplitSemiTask) -> None:  # noqa: ARG002
+        """Its pictures are offered to the memory once each, so that they do not crowd out those of earlier tasks."""
+        self._offered.clear()
 
     def forward_train(self, batch: TrainBatch) -> Losses:
         """``loss_labelled`` and, where they are on, ``loss_wide`` and ``loss_consistency``."""
@@ -158,6 +163,9 @@ class EdgeHMLPlus(BaseLearningMethod):
     def _offer(self, batch: TrainBatch) -> None:
         kept = batch.x_BCHW if self.options.fresh else batch.weak_images
         for position, index in enumerate(batch.index_B.tolist()):
+            if index in self._offered:
+                continue
+            self._offered.add(index)
             self.buffer.offer(
                 {
                     "image": kept[position],
@@ -245,7 +253,8 @@ class EdgeHMLPlus(BaseLearningMethod):
         """Network, average, memory."""
         state = super().state() | to_tensors(self.buffer.state(), "buffer.")
         state |= {f"average.{key}": value for key, value in self.average.network.state_dict().items()}
-        return state | {"average_steps": torch.tensor([self.average.steps])}
+        offered = torch.tensor(sorted(self._offered), dtype=torch.int64)
+        return state | {"average_steps": torch.tensor([self.average.steps]), "offered": offered}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
@@ -253,3 +262,4 @@ class EdgeHMLPlus(BaseLearningMethod):
         self.buffer.load_state(to_arrays(state, "buffer."))
         self.average.network.load_state_dict(select(state, "average."))
         self.average.steps = int(state["average_steps"][0])
+        self._offered = set(state["offered"].tolist())

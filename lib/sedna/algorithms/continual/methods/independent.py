@@ -52,8 +52,8 @@ class Independent(BaseLearningMethod):
         return True
 
     def memory_use(self) -> MemoryUse:
-        """The networks put aside."""
-        values = [value for network in self.finished for value in network.state_dict().values()]
+        """The networks of the tasks before the current one."""
+        values = [value for network in self.finished[: self.task_id] for value in network.state_dict().values()]
         return MemoryUse(parameters=sum(value.numel() * value.element_size() for value in values))
 
     def state(self) -> State:

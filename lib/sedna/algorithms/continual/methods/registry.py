@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sedna.algorithms.continual.methods.base import BaseLearningMethod
+from sedna.algorithms.continual.data.task import CLType
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, MethodOptions
 from sedna.algorithms.continual.methods.ccic import CCIC
 from sedna.algorithms.continual.methods.der import DER
 from sedna.algorithms.continual.methods.derpp import DERPlusPlus
@@ -124,7 +125,20 @@ class MethodConfig(BaseModel):
             close = difflib.get_close_matches(base, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
             raise SpecError(f"unknown method {base!r}", where="method.name", hint=hint)
-        return base, tuple(dict.fromkeys((*terms, *self.terms)))
+        for term in self.term_options:
+            if term not in terms:
+                carried = ", ".join(terms) or "none"
+                raise SpecError(
+                    f"{self.name} carries no term {term!r}",
+                    where="method.terms",
+                    hint=f"it carries {carried}; a term belongs to the name, as in {base}+UDA",
+                )
+        return base, tuple(dict.fromkeys(terms))
+
+    @property
+    def term_options(self) -> dict[str, dict[str, Any]]:
+        """``terms`` by the full name of each."""
+        return {_ALIASES.get(name, name): options for name, options in self.terms.items()}
 
     @property
     def train_overrides(self) -> Mapping[str, Any]:
@@ -139,29 +153,47 @@ def method_class(config: MethodConfig) -> type[BaseLearningMethod]:
     return known_methods()[PRESETS[base].method if base in PRESETS else base]
 
 
-def build_method(config: MethodConfig, bench: Workbench) -> BaseLearningMethod:
-    """The method with its terms.
+def check_method(config: MethodConfig, cl_type: CLType) -> None:
+    """Refuse what can be refused before any data is there.
 
     Raises:
         SpecError: unknown name or option, a value out of range, or a method that cannot learn this kind of tasks.
     """
-    base, terms = config.parts()
     kind = method_class(config)
-    if bench.cl_type not in kind.ALG_COMPATIBILITY:
+    if cl_type not in kind.ALG_COMPATIBILITY:
         raise SpecError(
-            f"{kind.ALG_NAME} cannot learn {bench.cl_type} tasks",
+            f"{kind.ALG_NAME} cannot learn {cl_type} tasks",
             where="data.cl_type",
             hint=f"one of {', '.join(kind.ALG_COMPATIBILITY)}",
         )
+    _options(config)
+    _terms(config)
+
+
+def build_method(config: MethodConfig, bench: Workbench) -> BaseLearningMethod:
+    """The method with its terms.
+
+    Raises:
+        SpecError: as `check_method`, or a memory that is too small.
+    """
+    check_method(config, bench.cl_type)
+    method = method_class(config)(bench, _options(config))
+    method.terms = _terms(config)
+    return method
+
+
+def _options(config: MethodConfig) -> MethodOptions:
+    base, _ = config.parts()
     preset = PRESETS[base].options if base in PRESETS else {}
-    options = _validated(kind.Options, {**preset, **config.options}, f"method.options of {base}")
-    built = [
-        TERMS[name](_validated(TERMS[name].Options, config.terms.get(name, {}), f"method.terms.{name}"))
+    return _validated(method_class(config).Options, {**preset, **config.options}, f"method.options of {base}")
+
+
+def _terms(config: MethodConfig) -> list[SemiTerm]:
+    _, terms = config.parts()
+    return [
+        TERMS[name](_validated(TERMS[name].Options, config.term_options.get(name, {}), f"method.terms.{name}"))
         for name in terms
     ]
-    method = kind(bench, options)
-    method.terms = built
-    return method
 
 
 def _validated(model: type[T], values: Mapping[str, Any], where: str) -> T:

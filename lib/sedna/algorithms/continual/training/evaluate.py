@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sedna.algorithms.continual.data.task import BaseSplitSemiTask
+from sedna.algorithms.continual.data.task import BaseSplitSemiTask, CLType
 from sedna.algorithms.continual.methods.base import BaseLearningMethod
 
 _BATCH = 250
@@ -18,6 +18,10 @@ class TaskAccuracy:
 
     task_il: float
     class_il: float
+
+    def headline(self, cl_type: CLType) -> float:
+        """What a task sequence of this kind is judged by: only class-il gives no hint which classes are meant."""
+        return self.class_il if cl_type == "class-il" else self.task_il
 
 
 def evaluate_task(method: BaseLearningMethod, task: BaseSplitSemiTask, *, training: bool) -> TaskAccuracy:
@@ -39,5 +43,5 @@ def evaluate_task(method: BaseLearningMethod, task: BaseSplitSemiTask, *, traini
             right_task += int((logits_BC.masked_fill(~inside_C, float("-inf")).argmax(1) == y_B).sum())
     method.after_val(task.task_id)
     method.set_mode(training=training)
-    total = max(1, len(task.test))
+    total = len(task.test)
     return TaskAccuracy(100 * right_task / total, 100 * right_class / total)

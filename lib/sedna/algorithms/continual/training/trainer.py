@@ -25,7 +25,7 @@ from sedna.algorithms.continual.training.precision import Precision, choose_devi
 from sedna.algorithms.continual.training.progress import RESUMED, TASK_DONE, OnProgress, Progress
 from sedna.algorithms.continual.training.result import RunResult
 from sedna.algorithms.continual.training.schedule import learning_rate
-from sedna.common.errors import TrainingDivergedError
+from sedna.common.errors import DataError, TrainingDivergedError
 
 
 class Trainer:
@@ -40,6 +40,7 @@ class Trainer:
 
     Raises (`run`):
         SpecError: the method cannot learn these tasks, or an option is wrong. Raised before anything is trained.
+        DataError: a task has no test picture. Raised at once.
         ConflictError: the folder belongs to another run.
         TrainingDivergedError: the loss left its range once more than allowed; the last good checkpoint stays.
         StorageFullError: a checkpoint or the second tier of the memory cannot be written; the run can be resumed.
@@ -62,6 +63,8 @@ class Trainer:
         self.work_dir = work_dir
         self._on_progress = on_progress
         self._evaluate_tasks = evaluate
+        if evaluate and (untested := next((task for task in tasks if len(task.test) == 0), None)) is not None:
+            raise DataError("has no test picture", where=untested.where, hint="at least one")
         self._run = config.fingerprint(f"{tasks.checksum()}{identity}")
         work_dir.mkdir(parents=True, exist_ok=True)
         self.method: BaseLearningMethod = self._build()
@@ -205,12 +208,12 @@ class Trainer:
         if done % self.train_config.epoch_length == 0:
             accuracy = None
             if self.train_config.evaluate_epochs:
-                accuracy = evaluate_task(self.method, task, training=True).task_il
+                accuracy = evaluate_task(self.method, task, training=True).headline(self.tasks.cl_type)
             self._report("", accuracy)
 
     def _evaluate(self, last: int) -> None:
         results = [evaluate_task(self.method, task, training=False) for task in self.tasks[: last + 1]]
-        update = {"accuracy": (*self._cursor.accuracy, tuple(r.task_il for r in results))}
+        update = {"accuracy": (*self._cursor.accuracy, tuple(r.headline(self.tasks.cl_type) for r in results))}
         if not self.method.knows_task:
             update["class_il_accuracy"] = (*self._cursor.class_il_accuracy, tuple(r.class_il for r in results))
         self._cursor = self._cursor.model_copy(update=update)
@@ -264,7 +267,7 @@ class Trainer:
         left = (len(self.tasks) - cursor.task) * config.iterations - cursor.iteration
         each = cursor.seconds / max(1, cursor.steps)
         done = note == TASK_DONE  # the cursor stands before the next task already
-        iteration = config.iterations if done else cursor.iteration
+        iteration = config.iterations if cursor.task == len(self.tasks) or done else cursor.iteration
         if done and cursor.accuracy:
             accuracy = average_accuracy(cursor.accuracy)[-1]
         self._on_progress(
