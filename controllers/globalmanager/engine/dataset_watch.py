@@ -49,7 +49,6 @@ class _Watched:
 
     url: str
     holdout: bool
-    checked_at: datetime | None = None
     reading: str = ""
     folder: SourceFolder | None = None
     name: str = ""
@@ -61,13 +60,11 @@ class DatasetWatch:
 
     def __init__(self) -> None:
         self._files: dict[bool, _Watched] = {}
+        self._checked_at: datetime | None = None
 
     def wants_a_look(self, job: JobRow, now: datetime) -> bool:
-        """Whether the check period of a file is over, or a part of it is still to be taken."""
-        period = _period(job)
-        return not self._files or any(
-            file.pending or file.checked_at is None or now - file.checked_at >= period for file in self._files.values()
-        )
+        """Whether the check period is over, or a part of a file is still to be taken."""
+        return self._is_due(job, now) or any(file.pending for file in self._files.values())
 
     def look(self, tools: Tools, job: JobRow) -> bool:
         """Take in at most one batch per file. Returns whether more is waiting.
@@ -79,34 +76,37 @@ class DatasetWatch:
         key = JobKey(namespace=job.key.namespace, name=job.spec.dataset.name)
         with tools.db.read() as session:
             spec = DatasetSpec.model_validate(resources.get(session, "Dataset", key).spec)
-        more = False
-        # The hold-out first: what is on both lists must never be trained on.
-        for holdout, url in ((True, spec.holdout_url or ""), (False, spec.url)):
-            if url:
-                more = self._look_at(tools, job, spec, self._file(holdout, url)) or more
-        return more
-
-    def _file(self, holdout: bool, url: str) -> _Watched:
-        known = self._files.get(holdout)
-        if known is None or known.url != url:
-            if known is not None and known.folder is not None:
-                known.folder.close()
-            known = self._files[holdout] = _Watched(url, holdout)
-        return known
-
-    def _look_at(self, tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> bool:
+        files = self._named(spec)
         now = tools.now()
-        if not file.pending and (file.checked_at is None or now - file.checked_at >= _period(job)):
-            file.checked_at = now
-            _read(tools, job, spec, file)
-        if file.pending:
-            batch = [file.pending.popleft() for _ in range(min(BATCH, len(file.pending)))]
-            try:
-                _take(tools, job, file, batch)
-            except BaseException:
-                file.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
-                raise
-        return bool(file.pending)
+        due = self._is_due(job, now)
+        # The hold-out first, and all of it: what is on both lists must never be trained on.
+        for file in files:
+            if due and not file.pending:
+                _read(tools, job, spec, file)
+            if due and file is files[-1]:
+                self._checked_at = now
+            if file.pending:
+                _take_batch(tools, job, file)
+            if file.pending:
+                return True
+        return False
+
+    def _is_due(self, job: JobRow, now: datetime) -> bool:
+        return self._checked_at is None or now - self._checked_at >= _period(job)
+
+    def _named(self, spec: DatasetSpec) -> list[_Watched]:
+        """The files that the Dataset names now, the hold-out first; others are watched no longer."""
+        urls = {holdout: url for holdout, url in ((True, spec.holdout_url), (False, spec.url)) if url}
+        for holdout, file in list(self._files.items()):
+            if urls.get(holdout) != file.url:
+                del self._files[holdout]
+                if file.folder is not None:
+                    file.folder.close()
+        for holdout, url in urls.items():
+            if holdout not in self._files:
+                self._files[holdout] = _Watched(url, holdout)
+                self._checked_at = None
+        return [self._files[holdout] for holdout in urls]
 
 
 def _period(job: JobRow) -> timedelta:
@@ -148,6 +148,15 @@ def _to_take(items: Sequence[Item], known: Mapping[str, str | None], taken: Mapp
         unusable = known.get(item.digest) is not None
         if item.digest not in known or unusable or gone_back or item.name in renewed:
             yield item
+
+
+def _take_batch(tools: Tools, job: JobRow, file: _Watched) -> None:
+    batch = [file.pending.popleft() for _ in range(min(BATCH, len(file.pending)))]
+    try:
+        _take(tools, job, file, batch)
+    except BaseException:
+        file.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
+        raise
 
 
 def _take(tools: Tools, job: JobRow, file: _Watched, batch: list[Item]) -> None:

@@ -8,6 +8,7 @@ from globalmanager.db import samples
 from globalmanager.db.values import SampleFilter
 from globalmanager.engine import dataset_watch
 from globalmanager.engine.sources import LocalFolder
+from globalmanager.engine.tools import Tools
 from globalmanager.labelling import label_sample
 from sedna.common.types import Annotation
 
@@ -27,6 +28,10 @@ def stream(world):
 
     world.add = add
     return world
+
+
+def job_of(world):
+    return world.job().spec.model_dump(by_alias=True, exclude_unset=True)
 
 
 def listed(world, **wanted):
@@ -153,6 +158,48 @@ def test_hold_out_samples_are_never_trained_on(stream):
     assert stream.round(1).verdict.outcome == "better"
     assert stream.job().totals.holdout == 3
     assert all(sample in Path(evaluate.env["TEST_DATASET_URL"]).read_text() for sample in ids)
+
+
+def test_a_hold_out_of_many_batches_is_through_before_the_training_file_gets_its_turn(stream):
+    both = range(1, 151)
+    stream.add(*both, name="holdout.txt")
+    stream.add(*reversed(both))
+    stream.apply(job_of(stream), holdoutUrl=str(stream.folder / "holdout.txt"))
+    stream.tick(10)
+    assert {row.part for row in listed(stream)} == {"holdout"}
+    assert stream.job().totals.holdout == 150
+    assert stream.events("SampleProblem") == []
+
+
+def test_a_hold_out_that_cannot_be_read_keeps_the_training_file_waiting(stream):
+    spec = job_of(stream)
+    spec["trainSpec"]["trigger"]["checkPeriodSeconds"] = 60
+    stream.apply(spec, holdoutUrl=str(stream.folder / "holdout.txt"))
+    stream.add(1, 2, 3)
+    assert "there is no such file" in stream.tick(15).degraded
+    assert listed(stream) == ()
+    stream.add(3, name="holdout.txt")
+    stream.until(lambda job: job.degraded is None)
+    assert {row.source: row.part for row in listed(stream)}["3.png"] == "holdout"
+    assert len(listed(stream)) == 3
+
+
+def test_a_hold_out_that_the_dataset_names_no_longer_is_not_looked_at(stream):
+    spec = job_of(stream)
+    spec["trainSpec"]["trigger"]["checkPeriodSeconds"] = 60
+    stream.apply(spec, holdoutUrl=str(stream.folder / "holdout.txt"))
+    stream.add(1, name="holdout.txt")
+    watch = dataset_watch.DatasetWatch()
+    tools = Tools(stream.db, stream.store, stream.runtime, stream.clock, stream.settings, token=1)
+    stream.tick()
+    watch.look(tools, stream.job())
+    stream.apply(spec)
+    stream.clock.advance(60)
+    assert watch.wants_a_look(stream.job(), stream.clock.now())
+    watch.look(tools, stream.job())
+    assert not watch.wants_a_look(stream.job(), stream.clock.now())
+    stream.clock.advance(60)
+    assert watch.wants_a_look(stream.job(), stream.clock.now())
 
 
 def test_a_sample_that_was_trained_on_cannot_become_hold_out(stream):
