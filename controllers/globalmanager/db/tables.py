@@ -163,6 +163,16 @@ class ImportedImage(Base):
     line_sha256: Mapped[str] = mapped_column(String(64))
 
 
+class ImportedFolder(Base):
+    """The folder to which the known lines of a watched dataset belong: elsewhere the same names are other images."""
+
+    __tablename__ = "imported_folders"
+
+    job_id: Mapped[int] = _job_key(primary_key=True)
+    holdout: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    folder: Mapped[str] = mapped_column(Text)
+
+
 class DatasetVersion(Base):
     """What round ``round`` saw: every label up to ``label_seq``. The manifest follows from that."""
 

@@ -3,6 +3,9 @@
 Lines are known by content, so appending, rewriting, rotating and shrinking a file all do the right thing. Of several
 lines about one image the last one counts. A line whose
 image is missing or damaged is told once and tried again at every check; the others go in.
+
+In another folder the same line names another image, so every line is new there. Where the images have only moved, what
+the dataset said about them before is no news: labels that people have given since stay.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ from sedna.loop.spec import DatasetSpec
 
 BATCH = 64
 """Images taken in a go: between two batches the job's other business gets its turn."""
+
+_AUTHORS = "dataset/"
+"""What the author of a label is called that came from a dataset; then comes the dataset's name."""
 
 MAX_INDEX_BYTES = 256 * 2**20
 
@@ -122,7 +128,12 @@ def _read(tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> None:
     with tools.db.read() as session:
         if reading == file.reading and lines.bad(session, job.id) == 0:
             return
-        items = read_items(data, spec.format, job.spec.class_names, file.url)
+        moved = lines.folder(session, job.id, file.holdout) != file.folder.url
+    items = read_items(data, spec.format, job.spec.class_names, file.url)
+    if moved:
+        with tools.write() as session:
+            lines.move(session, job.id, file.holdout, file.folder.url)
+    with tools.db.read() as session:
         known = lines.known(session, job.id, file.holdout, [item.digest for item in items])
         taken = lines.taken(session, job.id, file.holdout, {item.name for item in items})
     file.reading = reading
@@ -201,15 +212,17 @@ def _prepare(tools: Tools, job: JobRow, folder: SourceFolder, item: Item) -> _Re
 def _insert(session: Session, job: JobRow, file: _Watched, one: _Ready, now: datetime) -> bool:
     """Whether the line labelled a sample. Only a line with an error is tried again."""
     problem = one.error
+    news = lines.put(session, job.id, file.holdout, one.item.digest, one.error)
     if one.record is not None and one.annotation is not None:
+        sample = one.record.sample_id
         samples.insert(session, job.id, one.record, now, source=one.item.name, holdout=file.holdout)
-        if file.holdout and not samples.hold_out(session, job.id, one.record.sample_id):
+        if file.holdout and not samples.hold_out(session, job.id, sample):
             problem = "the image is a training or evaluation sample already and cannot become hold-out"
         else:
-            author = f"dataset/{job.spec.dataset.name}"
-            samples.add_label(session, job.id, one.record.sample_id, one.annotation, author, now)
+            if not news or samples.last_label(session, job.id, sample, _AUTHORS) != one.annotation:
+                author = f"{_AUTHORS}{job.spec.dataset.name}"
+                samples.add_label(session, job.id, sample, one.annotation, author, now)
             lines.take(session, job.id, file.holdout, one.item.name, one.item.digest)
-    news = lines.put(session, job.id, file.holdout, one.item.digest, one.error)
     if problem is not None and news:
         text = problem if problem.startswith(one.item.where) else f"{one.item.where}: {problem}"
         data: dict[str, JsonValue] = {"name": one.item.name, "holdout": file.holdout}
