@@ -33,7 +33,9 @@ class EngineSettings(BaseModel):
     audit_window: int = Field(
         default=1000, ge=1, description="newest labelled audit samples that count; old traffic says little about today"
     )
-    decisions_kept: int = Field(default=1000, ge=1, description="per job; identical ones in a row are stored once")
+    decisions_kept: int = Field(
+        default=1000, ge=1, description="per job, beside those that fired; identical ones in a row are stored once"
+    )
     events_kept: int = Field(default=100_000, ge=1000, description="of all jobs together")
     work_rounds_kept: int = Field(
         default=20, ge=1, description="newest rounds of a job whose inputs, reports and logs stay on this disk"

@@ -24,7 +24,6 @@ class Member(Value):
     annotation: Annotation
     picked: Picked
     round_used: int | None
-    first_label_seq: int
 
 
 def _build(row: DatasetVersion) -> DatasetVersionRow:
@@ -79,7 +78,7 @@ def set_manifest(session: Session, job_id: int, version: int, key: str, sha256: 
 def members(session: Session, job_id: int, label_seq: int) -> Iterator[Member]:
     """The samples of a version, in the order in which they arrived, each with its newest label up to ``label_seq``."""
     newest = (
-        select(Label.sample_pk, func.max(Label.seq).label("seq"), func.min(Label.seq).label("first"))
+        select(Label.sample_pk, func.max(Label.seq).label("seq"))
         .where(Label.job_id == job_id, Label.seq <= label_seq)
         .group_by(Label.sample_pk)
         .subquery()
@@ -92,14 +91,13 @@ def members(session: Session, job_id: int, label_seq: int) -> Iterator[Member]:
             Sample.picked,
             Sample.round_used,
             Label.annotation,
-            newest.c.first,
         )
         .join(newest, newest.c.sample_pk == Sample.id)
         .join(Label, and_(Label.job_id == job_id, Label.seq == newest.c.seq))
         .order_by(Sample.id)
         .execution_options(yield_per=1000)
     )
-    for sample_id, extension, part, picked, round_used, annotation, first in session.execute(query):
+    for sample_id, extension, part, picked, round_used, annotation in session.execute(query):
         assert part is not None, "a labelled sample has a part"
         yield Member(
             sample_id=sample_id,
@@ -108,5 +106,4 @@ def members(session: Session, job_id: int, label_seq: int) -> Iterator[Member]:
             annotation=Annotation.model_validate(annotation),
             picked=Picked(picked),
             round_used=round_used,
-            first_label_seq=first,
         )

@@ -1,4 +1,7 @@
-"""Decisions: a trigger that says the same for hours takes one row, and old rows go."""
+"""Decisions: a trigger that says the same for hours takes one row, and old rows go.
+
+Those that fired stay: each explains a round, and there are no more of them than rounds and requests.
+"""
 
 from __future__ import annotations
 
@@ -54,12 +57,11 @@ def add(session: Session, job_id: int, decision: Decision, kept: int) -> None:
 
 
 def prune(session: Session, job_id: int, kept: int) -> None:
-    """Forget all but the newest ``kept`` decisions of a job."""
-    oldest = session.scalar(
-        select(Table.id).where(Table.job_id == job_id).order_by(Table.id.desc()).offset(kept - 1).limit(1)
-    )
+    """Forget all but the newest ``kept`` decisions of a job that did not fire."""
+    old = (Table.job_id == job_id, Table.decision["fire"].as_boolean().is_(False))
+    oldest = session.scalar(select(Table.id).where(*old).order_by(Table.id.desc()).offset(kept - 1).limit(1))
     if oldest is not None:
-        session.execute(delete(Table).where(Table.job_id == job_id, Table.id < oldest))
+        session.execute(delete(Table).where(*old, Table.id < oldest).execution_options(synchronize_session=False))
 
 
 def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[DecisionRow]:

@@ -13,7 +13,6 @@ from globalmanager.db.values import EventRow, Level
 from sedna.common.types import JobKey
 
 _ORDER_LOCK = 7_301_946  # any number that no other advisory lock of this program uses
-_PRUNE_EVERY = 256
 
 
 def add(
@@ -25,7 +24,6 @@ def add(
     *,
     level: Level = "info",
     data: dict[str, JsonValue] | None = None,
-    kept: int = 100_000,
 ) -> None:
     """Store an event.
 
@@ -37,8 +35,11 @@ def add(
     row = Event(job_id=job_id, at=now, kind=kind, level=level, message=message, data=data or {})
     session.add(row)
     session.flush()
-    if row.id % _PRUNE_EVERY == 0:
-        session.execute(delete(Event).where(Event.id <= row.id - kept))
+
+
+def prune(session: Session, kept: int) -> None:
+    """Forget all but the newest ``kept`` events."""
+    session.execute(delete(Event).where(Event.id <= newest_id(session) - kept))
 
 
 def after(session: Session, last_id: int, *, job_id: int | None = None, limit: int = 500) -> tuple[EventRow, ...]:

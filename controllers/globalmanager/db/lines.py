@@ -1,6 +1,7 @@
 """Which lines of a watched dataset a job has seen, by content: counting them would miss a rewritten file.
 
 Of every image that a file names it is kept which line was taken last, since a file may go back to an earlier one.
+All this is about one folder: the same line in another folder is about another image.
 """
 
 from __future__ import annotations
@@ -8,12 +9,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from globalmanager.db.tables import ImportedImage, ImportedLine
+from globalmanager.db.tables import ImportedFolder, ImportedImage, ImportedLine
 
 _BATCH = 500  # below the limit of bound parameters of every database
+
+
+def folder(session: Session, job_id: int, holdout: bool) -> str | None:
+    """To which folder the known lines belong; None before `move`."""
+    row = session.get(ImportedFolder, (job_id, holdout))
+    return None if row is None else row.folder
+
+
+def move(session: Session, job_id: int, holdout: bool, to: str) -> None:
+    """From now on lines are read in the folder ``to``; those of another one are forgotten.
+
+    Lines that were known before folders were noted belong to the first one that is.
+    """
+    row = session.get(ImportedFolder, (job_id, holdout))
+    if row is None:
+        session.add(ImportedFolder(job_id=job_id, holdout=holdout, folder=to))
+    elif row.folder != to:
+        row.folder = to
+        for table in (ImportedLine, ImportedImage):
+            session.execute(delete(table).where(table.job_id == job_id, table.holdout == holdout))
 
 
 def known(session: Session, job_id: int, holdout: bool, digests: Sequence[str]) -> dict[str, str | None]:
@@ -30,7 +51,7 @@ def known(session: Session, job_id: int, holdout: bool, digests: Sequence[str]) 
 
 
 def put(session: Session, job_id: int, holdout: bool, digest: str, error: str | None) -> bool:
-    """Note a line; True when it is new or its error is another than before."""
+    """Note a line; True when it is new in its folder or its error is another than before."""
     row = session.get(ImportedLine, (job_id, holdout, digest))
     if row is None:
         session.add(ImportedLine(job_id=job_id, holdout=holdout, sha256=digest, error=error))

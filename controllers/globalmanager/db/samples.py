@@ -110,6 +110,28 @@ def add_label(
     return _build(sample, _build_label(label))
 
 
+def last_label(session: Session, job_id: int, sample_id: str, authors: str) -> Annotation | None:
+    """The newest label of a sample by one of these authors, also where others have labelled it since.
+
+    Args:
+        authors: what their names begin with.
+    """
+    query = (
+        select(Label.annotation)
+        .join(Sample, Sample.id == Label.sample_pk)
+        .where(
+            Label.job_id == job_id,
+            Sample.job_id == job_id,
+            Sample.sample_id == sample_id,
+            Label.author.startswith(authors, autoescape=True),
+        )
+        .order_by(Label.seq.desc())
+        .limit(1)
+    )
+    found = session.scalar(query)
+    return None if found is None else Annotation.model_validate(found)
+
+
 def _first_label(job: Job, sample: Sample, now: datetime) -> None:
     sample.labelled_at = now
     if sample.part == "holdout":

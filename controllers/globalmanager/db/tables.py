@@ -163,6 +163,16 @@ class ImportedImage(Base):
     line_sha256: Mapped[str] = mapped_column(String(64))
 
 
+class ImportedFolder(Base):
+    """The folder to which the known lines of a watched dataset belong: elsewhere the same names are other images."""
+
+    __tablename__ = "imported_folders"
+
+    job_id: Mapped[int] = _job_key(primary_key=True)
+    holdout: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    folder: Mapped[str] = mapped_column(Text)
+
+
 class DatasetVersion(Base):
     """What round ``round`` saw: every label up to ``label_seq``. The manifest follows from that."""
 
@@ -242,7 +252,8 @@ class Decision(Base):
 
 
 class Worker(Base):
-    """One attempt of one stage. ``model_version`` is reserved before its model is published."""
+    """One attempt of one stage. ``model_version`` is reserved before its model is published; ``champion`` is the model
+    that was in service when the attempt was prepared: a training starts from it, an evaluation compares with it."""
 
     __tablename__ = "workers"
     __table_args__ = (UniqueConstraint("name"), UniqueConstraint("job_id", "round", "stage", "attempt"))
@@ -255,6 +266,7 @@ class Worker(Base):
     name: Mapped[str] = mapped_column(String(253))
     phase: Mapped[str] = mapped_column(String(16))
     handle: Mapped[dict[str, Any]]
+    champion: Mapped[int | None] = mapped_column(Integer)
     report: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     model_version: Mapped[int | None] = mapped_column(Integer)
     exit_code: Mapped[int | None] = mapped_column(Integer)

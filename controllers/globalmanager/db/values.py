@@ -212,6 +212,7 @@ class WorkerRow(Value):
     name: str
     phase: WorkerPhase
     handle: dict[str, str]
+    champion: int | None
     report: dict[str, Any] | None
     model_version: int | None
     exit_code: int | None

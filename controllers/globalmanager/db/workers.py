@@ -27,9 +27,10 @@ def ensure(
     *,
     name: str,
     handle: dict[str, str],
+    champion: int | None = None,
     now: datetime,
 ) -> WorkerRow:
-    """The row of an attempt, made if it is missing."""
+    """The row of an attempt, made if it is missing. ``champion``: the model in service."""
     row = _select(session, job_id, number, stage, attempt)
     if row is None:
         row = Worker(
@@ -40,6 +41,7 @@ def ensure(
             name=name,
             phase=WorkerPhase.PENDING.value,
             handle=handle,
+            champion=champion,
             retryable=False,
             created_at=now,
         )

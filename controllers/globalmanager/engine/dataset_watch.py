@@ -3,6 +3,9 @@
 Lines are known by content, so appending, rewriting, rotating and shrinking a file all do the right thing. Of several
 lines about one image the last one counts. A line whose
 image is missing or damaged is told once and tried again at every check; the others go in.
+
+In another folder the same line names another image, so every line is new there. Where the images have only moved, what
+the dataset said about them before is no news: labels that people have given since stay.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ from sedna.loop.spec import DatasetSpec
 BATCH = 64
 """Images taken in a go: between two batches the job's other business gets its turn."""
 
+_AUTHORS = "dataset/"
+"""What the author of a label is called that came from a dataset; then comes the dataset's name."""
+
 MAX_INDEX_BYTES = 256 * 2**20
 
 
@@ -49,7 +55,6 @@ class _Watched:
 
     url: str
     holdout: bool
-    checked_at: datetime | None = None
     reading: str = ""
     folder: SourceFolder | None = None
     name: str = ""
@@ -61,13 +66,11 @@ class DatasetWatch:
 
     def __init__(self) -> None:
         self._files: dict[bool, _Watched] = {}
+        self._checked_at: datetime | None = None
 
     def wants_a_look(self, job: JobRow, now: datetime) -> bool:
-        """Whether the check period of a file is over, or a part of it is still to be taken."""
-        period = _period(job)
-        return not self._files or any(
-            file.pending or file.checked_at is None or now - file.checked_at >= period for file in self._files.values()
-        )
+        """Whether the check period is over, or a part of a file is still to be taken."""
+        return self._is_due(job, now) or any(file.pending for file in self._files.values())
 
     def look(self, tools: Tools, job: JobRow) -> bool:
         """Take in at most one batch per file. Returns whether more is waiting.
@@ -79,34 +82,37 @@ class DatasetWatch:
         key = JobKey(namespace=job.key.namespace, name=job.spec.dataset.name)
         with tools.db.read() as session:
             spec = DatasetSpec.model_validate(resources.get(session, "Dataset", key).spec)
-        more = False
-        # The hold-out first: what is on both lists must never be trained on.
-        for holdout, url in ((True, spec.holdout_url or ""), (False, spec.url)):
-            if url:
-                more = self._look_at(tools, job, spec, self._file(holdout, url)) or more
-        return more
-
-    def _file(self, holdout: bool, url: str) -> _Watched:
-        known = self._files.get(holdout)
-        if known is None or known.url != url:
-            if known is not None and known.folder is not None:
-                known.folder.close()
-            known = self._files[holdout] = _Watched(url, holdout)
-        return known
-
-    def _look_at(self, tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> bool:
+        files = self._named(spec)
         now = tools.now()
-        if not file.pending and (file.checked_at is None or now - file.checked_at >= _period(job)):
-            file.checked_at = now
-            _read(tools, job, spec, file)
-        if file.pending:
-            batch = [file.pending.popleft() for _ in range(min(BATCH, len(file.pending)))]
-            try:
-                _take(tools, job, file, batch)
-            except BaseException:
-                file.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
-                raise
-        return bool(file.pending)
+        due = self._is_due(job, now)
+        # The hold-out first, and all of it: what is on both lists must never be trained on.
+        for file in files:
+            if due and not file.pending:
+                _read(tools, job, spec, file)
+            if due and file is files[-1]:
+                self._checked_at = now
+            if file.pending:
+                _take_batch(tools, job, file)
+            if file.pending:
+                return True
+        return False
+
+    def _is_due(self, job: JobRow, now: datetime) -> bool:
+        return self._checked_at is None or now - self._checked_at >= _period(job)
+
+    def _named(self, spec: DatasetSpec) -> list[_Watched]:
+        """The files that the Dataset names now, the hold-out first; others are watched no longer."""
+        urls = {holdout: url for holdout, url in ((True, spec.holdout_url), (False, spec.url)) if url}
+        for holdout, file in list(self._files.items()):
+            if urls.get(holdout) != file.url:
+                del self._files[holdout]
+                if file.folder is not None:
+                    file.folder.close()
+        for holdout, url in urls.items():
+            if holdout not in self._files:
+                self._files[holdout] = _Watched(url, holdout)
+                self._checked_at = None
+        return [self._files[holdout] for holdout in urls]
 
 
 def _period(job: JobRow) -> timedelta:
@@ -122,7 +128,12 @@ def _read(tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> None:
     with tools.db.read() as session:
         if reading == file.reading and lines.bad(session, job.id) == 0:
             return
-        items = read_items(data, spec.format, job.spec.class_names, file.url)
+        moved = lines.folder(session, job.id, file.holdout) != file.folder.url
+    items = read_items(data, spec.format, job.spec.class_names, file.url)
+    if moved:
+        with tools.write() as session:
+            lines.move(session, job.id, file.holdout, file.folder.url)
+    with tools.db.read() as session:
         known = lines.known(session, job.id, file.holdout, [item.digest for item in items])
         taken = lines.taken(session, job.id, file.holdout, {item.name for item in items})
     file.reading = reading
@@ -148,6 +159,15 @@ def _to_take(items: Sequence[Item], known: Mapping[str, str | None], taken: Mapp
         unusable = known.get(item.digest) is not None
         if item.digest not in known or unusable or gone_back or item.name in renewed:
             yield item
+
+
+def _take_batch(tools: Tools, job: JobRow, file: _Watched) -> None:
+    batch = [file.pending.popleft() for _ in range(min(BATCH, len(file.pending)))]
+    try:
+        _take(tools, job, file, batch)
+    except BaseException:
+        file.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
+        raise
 
 
 def _take(tools: Tools, job: JobRow, file: _Watched, batch: list[Item]) -> None:
@@ -192,15 +212,17 @@ def _prepare(tools: Tools, job: JobRow, folder: SourceFolder, item: Item) -> _Re
 def _insert(session: Session, job: JobRow, file: _Watched, one: _Ready, now: datetime) -> bool:
     """Whether the line labelled a sample. Only a line with an error is tried again."""
     problem = one.error
+    news = lines.put(session, job.id, file.holdout, one.item.digest, one.error)
     if one.record is not None and one.annotation is not None:
+        sample = one.record.sample_id
         samples.insert(session, job.id, one.record, now, source=one.item.name, holdout=file.holdout)
-        if file.holdout and not samples.hold_out(session, job.id, one.record.sample_id):
+        if file.holdout and not samples.hold_out(session, job.id, sample):
             problem = "the image is a training or evaluation sample already and cannot become hold-out"
         else:
-            author = f"dataset/{job.spec.dataset.name}"
-            samples.add_label(session, job.id, one.record.sample_id, one.annotation, author, now)
+            if not news or samples.last_label(session, job.id, sample, _AUTHORS) != one.annotation:
+                author = f"{_AUTHORS}{job.spec.dataset.name}"
+                samples.add_label(session, job.id, sample, one.annotation, author, now)
             lines.take(session, job.id, file.holdout, one.item.name, one.item.digest)
-    news = lines.put(session, job.id, file.holdout, one.item.digest, one.error)
     if problem is not None and news:
         text = problem if problem.startswith(one.item.where) else f"{one.item.where}: {problem}"
         data: dict[str, JsonValue] = {"name": one.item.name, "holdout": file.holdout}

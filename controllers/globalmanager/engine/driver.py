@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from globalmanager.db import jobs, models
+from globalmanager.db import jobs, models, workers
 from globalmanager.db.values import JobRow
 from globalmanager.engine.dataset_watch import DatasetWatch
 from globalmanager.engine.effects import carry_out
@@ -75,10 +75,11 @@ class JobDriver:
         """After every round, and once after a start, for the rounds that ended before it."""
         with tools.db.read() as session:
             job = jobs.by_id(session, self.job_id)
+            busy = workers.active(session, self.job_id)
         mark = (job.state.next_round, job.deleted_at)
         if job.state.current is None and mark != self.tidied:
             tidy(tools, job)
-            self.tidied = mark
+            self.tidied = None if busy else mark  # a worker that is still stopping keeps its folder
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -124,9 +125,12 @@ class JobDriver:
             self.evaluation = None  # some megabytes with many samples: not longer than its round
         else:
             seen = seen.model_copy(update={"evaluation": self._evaluation(tools, snapshot.evaluation_key)})
-        state, actions = decide(job.spec, job.state, seen, now, automatic=self._is_due(job, now))
+        due = self._is_due(job, now)
+        state, actions = decide(job.spec, job.state, seen, now, automatic=due)
         records = [action for action in actions if not isinstance(action, EnsureWorker | StopWorker)]
         store(tools, job, state, records, now)
+        if due:  # not before: a decision that could not be stored is made again
+            self.checked = (job.generation, now)
         for action in actions:
             if isinstance(action, EnsureWorker | StopWorker):
                 carry_out(tools, job, action)
@@ -147,7 +151,4 @@ class JobDriver:
         if job.state.current is not None:
             return False
         period = timedelta(seconds=job.spec.train_spec.trigger.check_period_seconds)
-        if self.checked is not None and self.checked[0] == job.generation and now - self.checked[1] < period:
-            return False
-        self.checked = (job.generation, now)
-        return True
+        return self.checked is None or self.checked[0] != job.generation or now - self.checked[1] >= period

@@ -46,6 +46,8 @@ def ensure_worker(tools: Tools, job: JobRow, effect: EnsureWorker) -> None:
     row = _row(tools, job, effect)
     if row.phase is not WorkerPhase.PENDING:
         return
+    if row.champion is not None:  # the one in service may be another since the attempt was first prepared
+        effect = effect.model_copy(update={"champion": row.champion})
     folder = tools.worker_dir(job, effect.round, effect.stage, effect.attempt)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -81,6 +83,7 @@ def _row(tools: Tools, job: JobRow, effect: EnsureWorker) -> WorkerRow:
             effect.attempt,
             name=name,
             handle=tools.runtime.handle(name, folder).place,
+            champion=effect.champion,
             now=tools.now(),
         )
 

@@ -18,6 +18,9 @@ from sedna.common.errors import ConflictError, SednaError, TemporaryError
 from sedna.common.log import LOGGER
 from sedna.store.base import ObjectStore
 
+_PRUNE_EVERY = 256
+"""Events: a commit for each old one would cost as much as the new ones do."""
+
 
 class Engine:
     """Drives all jobs of a database. One engine a database: a lease sees to that.
@@ -39,6 +42,7 @@ class Engine:
         self._busy: set[int] = set()
         self._guard = threading.Lock()
         self._wakes = 0
+        self._pruned = 0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -106,8 +110,7 @@ class Engine:
 
     def _dispatch(self, pool: ThreadPoolExecutor) -> None:
         try:
-            with self._db.read() as session:
-                wanted = jobs.ids(session)
+            wanted = self._jobs()
         except TemporaryError as error:
             LOGGER.warning("the jobs cannot be listed, trying again: %s", error)
             return
@@ -144,11 +147,22 @@ class Engine:
             LeaseLostError: another engine has taken over; this one must not go on.
             TemporaryError: the database does not answer.
         """
-        with self._db.read() as session:
-            wanted = jobs.ids(session)
-        more = [self._drive(job_id) for job_id in wanted]
+        more = [self._drive(job_id) for job_id in self._jobs()]
         self.last_tick = self._clock.now()
         return any(more)
+
+    def _jobs(self) -> tuple[int, ...]:
+        """The jobs to look at. Old events go on the way, from whomever they came."""
+        with self._db.read() as session:
+            wanted, newest = jobs.ids(session), events.newest_id(session)
+        if newest - self._pruned >= _PRUNE_EVERY:
+            try:
+                with self._db.write() as session:
+                    events.prune(session, self._settings.events_kept)
+                self._pruned = newest
+            except TemporaryError as error:
+                LOGGER.warning("old events were not deleted, trying again: %s", error)
+        return wanted
 
     def _drive(self, job_id: int) -> bool:
         """One look at one job. Whatever stands in its way is noted at the job; the others go on."""

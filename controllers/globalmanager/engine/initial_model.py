@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from urllib.parse import unquote
 
 from globalmanager.db import events, models
 from globalmanager.db.values import JobRow
 from globalmanager.engine.described import model_spec
-from globalmanager.engine.publishing import publish
+from globalmanager.engine.publishing import Published, publish
 from globalmanager.engine.sources import open_source
 from globalmanager.engine.tools import Tools
+from sedna.common.errors import ConflictError, NotFoundError
+from sedna.store.models import load_manifest
+
+_NOTE = "initial model, from "
 
 
 def publish_initial_model(tools: Tools, job: JobRow) -> None:
     """Store version 1 and make it known; harmless when that was done.
 
     Raises:
-        UserError: the model cannot be read as it is.
+        UserError: the model cannot be read as it is, or the store has a model 1 of another life of the job.
         TemporaryError: a store does not answer, or is full.
     """
     spec, where = model_spec(tools, job, job.spec.deploy_spec.model.name)
@@ -33,12 +38,31 @@ def publish_initial_model(tools: Tools, job: JobRow) -> None:
             created_at=tools.now(),
             algorithm=job.spec.train_spec.algorithm,
             model_format=spec.format,
-            note=f"initial model, from {spec.url}",
+            note=f"{_NOTE}{spec.url}",
         )
+    except ConflictError:
+        stored = _stored(tools, job)
+        if stored is None:
+            raise
+        published = stored
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         folder.close()
     with tools.write() as session:
         published.insert(session, job.id, tools.now())
         files = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in published.manifest.files)
-        events.add(session, job.id, "InitialModelStored", f"model 1 from {spec.url}: {files}", tools.now())
+        text = f"model 1 from {published.manifest.note.removeprefix(_NOTE)}: {files}"
+        events.add(session, job.id, "InitialModelStored", text, tools.now())
+
+
+def _stored(tools: Tools, job: JobRow) -> Published | None:
+    """Model 1 as an engine stored it that died before it said so, if that was for this job: it is whole and cannot
+    change any more, and the job has been edited since."""
+    try:
+        manifest = load_manifest(tools.store, job.key, models.INITIAL)
+    except NotFoundError:
+        return None
+    if manifest.created_at < job.created_at:
+        return None  # a database that is no more knew it
+    first, *more = (file.name for file in manifest.files)
+    return Published(manifest, first if not more and unquote(manifest.note).endswith(f"/{first}") else "")

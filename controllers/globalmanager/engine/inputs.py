@@ -69,8 +69,8 @@ def dataset_of(tools: Tools, job: JobRow, number: int) -> DatasetManifest:
 
 def _write_manifest(tools: Tools, job: JobRow, version: DatasetVersionRow) -> DatasetRef:
     with tools.db.read() as session:
-        before = 0 if version.parent is None else datasets.get(session, job.id, version.parent).label_seq
-        entries = [_entry(member, before) for member in datasets.members(session, job.id, version.label_seq)]
+        members = datasets.members(session, job.id, version.label_seq)
+        entries = [_entry(member, version.round) for member in members]
     names = job.spec.class_names or _numbered(entries)
     ref = write_dataset(tools.store, job.key, version.version, version.parent, entries, class_names=names)
     with tools.write() as session:
@@ -78,15 +78,15 @@ def _write_manifest(tools: Tools, job: JobRow, version: DatasetVersionRow) -> Da
     return ref
 
 
-def _entry(member: datasets.Member, before: int) -> DatasetEntry:
-    """``before``: the newest label that the version's parent knew."""
+def _entry(member: datasets.Member, number: int) -> DatasetEntry:
+    """New is what no earlier round than ``number`` has learned from; one that failed gave its samples back."""
     return DatasetEntry(
         sample_id=member.sample_id,
         extension=member.extension,
         part=DatasetPart(member.part),
         annotation=member.annotation,
         picked=member.picked,
-        new=member.first_label_seq > before,
+        new=member.round_used in (None, number),
         round=member.round_used,
     )
 

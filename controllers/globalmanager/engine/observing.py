@@ -10,14 +10,15 @@ from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.settings import EngineSettings
 from sedna.loop.observation import Observation, WorkerObservation, WorkerPhase
-from sedna.loop.state import Stage
+from sedna.loop.state import RoundState, Stage
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """A job and what was seen of it at one instant.
 
-    ``evaluation_key`` says where the result to judge is stored, ``active`` which workers may run.
+    ``evaluation_key`` says where the result to judge is stored; None also once it was judged, so that a store that does
+    not answer is in nobody's way then. ``active``: which workers may run.
     """
 
     job: JobRow
@@ -33,7 +34,7 @@ def observe(session: Session, job: JobRow, now: datetime, settings: EngineSettin
     if current is not None:
         worker = _worker(workers.find(session, job.id, current.id, current.stage, current.attempt))
         row = rounds.find(session, job.id, current.id)
-        key = None if row is None else row.evaluation_key
+        key = row.evaluation_key if row is not None and _is_to_judge(current) else None
     known = models.known(session, job.id)
     observation = Observation(
         samples=samples.counts(session, job.id),
@@ -45,6 +46,10 @@ def observe(session: Session, job: JobRow, now: datetime, settings: EngineSettin
         known_models=known,
     )
     return Snapshot(job, observation, key, workers.active(session, job.id))
+
+
+def _is_to_judge(current: RoundState) -> bool:
+    return current.stage is Stage.EVALUATING or (current.stage is Stage.JUDGING and current.verdict is None)
 
 
 def _worker(row: WorkerRow | None) -> WorkerObservation | None:

@@ -141,5 +141,4 @@ class _Writer:
             self._now,
             level="warning" if failed else "info",
             data={"round": number, **(data or {})},
-            kept=self._settings.events_kept,
         )

@@ -17,6 +17,11 @@ FORMS = "use an absolute path, file:///path or s3://bucket/path"
 class SourceFolder(Protocol):
     """A place from which files are read by name."""
 
+    @property
+    def url(self) -> str:
+        """Which place it is."""
+        ...
+
     def read(self, name: str, max_bytes: int) -> bytes:
         """The bytes of a file.
 
@@ -40,6 +45,10 @@ class LocalFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    @property
+    def url(self) -> str:
+        return self._folder.as_uri()
 
     def read(self, name: str, max_bytes: int) -> bytes:
         path = self._folder / name
@@ -65,6 +74,10 @@ class StoreFolder:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+
+    @property
+    def url(self) -> str:
+        return self._store.url
 
     def read(self, name: str, max_bytes: int) -> bytes:
         key = PurePosixPath(name).as_posix()

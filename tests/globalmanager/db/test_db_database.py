@@ -31,6 +31,7 @@ def test_a_database_of_the_first_schema_is_brought_up_to_date_with_its_rows(tmp_
         assert session.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == head_revision()
         assert session.execute(text("SELECT name FROM edges")).scalar_one() == "e"
         assert session.execute(text("SELECT count(*) FROM imported_images")).scalar_one() == 0
+        assert session.execute(text("SELECT count(*) FROM imported_folders")).scalar_one() == 0
     db.close()
 
 

@@ -62,18 +62,40 @@ def test_old_decisions_go_also_where_jobs_take_turns(world, job):
             assert 10 <= len(decisions.list_page(session, one.id, limit=500).items) < 10 + 64
 
 
+def test_old_decisions_that_fired_stay(world, job):
+    with world.db.write() as session:
+        for value in range(300):
+            decisions.add(session, job.id, decision(world, value, fire=value in (0, 150)), kept=10)
+        found = [row.decision for row in decisions.list_page(session, job.id, limit=500).items]
+    assert [one.observed["n"] for one in found if one.fire] == [150, 0]
+    assert 10 <= len(found) - 2 < 10 + 64
+
+
 def test_event_ids_grow_also_after_old_events_went(world, job):
     with world.db.write() as session:
         for number in range(600):
-            events.add(session, job.id, "Test", str(number), world.clock.now(), kept=100)
+            events.add(session, job.id, "Test", str(number), world.clock.now())
+        events.prune(session, 100)
         first = events.after(session, 0, limit=1)[0]
         last = events.newest_id(session)
         events.add(session, None, "Test", "of the service", world.clock.now())
         assert events.newest_id(session) == last + 1
-        assert first.id > 300
+        assert first.id == last - 99
         assert [event.message for event in events.after(session, last)] == ["of the service"]
         assert events.after(session, last, job_id=job.id) == ()
         assert events.after(session, last - 1, job_id=job.id)[0].job == KEY
+
+
+@pytest.mark.parametrize("kept", [1000, 3000])
+def test_as_many_events_are_kept_as_the_settings_say_whoever_adds_them(world, kept):
+    world.settings = world.settings.model_copy(update={"events_kept": kept})
+    world.apply()
+    with world.db.write() as session:
+        for number in range(2500):
+            events.add(session, None, "Test", str(number), world.clock.now())
+    world.tick(3)
+    found = len(world.events())
+    assert min(kept, 2500) <= found < min(kept, 2500) + 256
 
 
 def test_tokens_are_kept_as_digests_and_end(world):

@@ -2,14 +2,17 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from fixtures_gm import KEY, job_spec, png
 from globalmanager.db import samples
+from globalmanager.db.tables import ImportedFolder
 from globalmanager.db.values import SampleFilter
 from globalmanager.engine import dataset_watch
 from globalmanager.engine.sources import LocalFolder
+from globalmanager.engine.tools import Tools
 from globalmanager.labelling import label_sample
-from sedna.common.types import Annotation
+from sedna.common.types import Annotation, sample_id
 
 
 @pytest.fixture
@@ -27,6 +30,10 @@ def stream(world):
 
     world.add = add
     return world
+
+
+def job_of(world):
+    return world.job().spec.model_dump(by_alias=True, exclude_unset=True)
 
 
 def listed(world, **wanted):
@@ -155,6 +162,48 @@ def test_hold_out_samples_are_never_trained_on(stream):
     assert all(sample in Path(evaluate.env["TEST_DATASET_URL"]).read_text() for sample in ids)
 
 
+def test_a_hold_out_of_many_batches_is_through_before_the_training_file_gets_its_turn(stream):
+    both = range(1, 151)
+    stream.add(*both, name="holdout.txt")
+    stream.add(*reversed(both))
+    stream.apply(job_of(stream), holdoutUrl=str(stream.folder / "holdout.txt"))
+    stream.tick(10)
+    assert {row.part for row in listed(stream)} == {"holdout"}
+    assert stream.job().totals.holdout == 150
+    assert stream.events("SampleProblem") == []
+
+
+def test_a_hold_out_that_cannot_be_read_keeps_the_training_file_waiting(stream):
+    spec = job_of(stream)
+    spec["trainSpec"]["trigger"]["checkPeriodSeconds"] = 60
+    stream.apply(spec, holdoutUrl=str(stream.folder / "holdout.txt"))
+    stream.add(1, 2, 3)
+    assert "there is no such file" in stream.tick(15).degraded
+    assert listed(stream) == ()
+    stream.add(3, name="holdout.txt")
+    stream.until(lambda job: job.degraded is None)
+    assert {row.source: row.part for row in listed(stream)}["3.png"] == "holdout"
+    assert len(listed(stream)) == 3
+
+
+def test_a_hold_out_that_the_dataset_names_no_longer_is_not_looked_at(stream):
+    spec = job_of(stream)
+    spec["trainSpec"]["trigger"]["checkPeriodSeconds"] = 60
+    stream.apply(spec, holdoutUrl=str(stream.folder / "holdout.txt"))
+    stream.add(1, name="holdout.txt")
+    watch = dataset_watch.DatasetWatch()
+    tools = Tools(stream.db, stream.store, stream.runtime, stream.clock, stream.settings, token=1)
+    stream.tick()
+    watch.look(tools, stream.job())
+    stream.apply(spec)
+    stream.clock.advance(60)
+    assert watch.wants_a_look(stream.job(), stream.clock.now())
+    watch.look(tools, stream.job())
+    assert not watch.wants_a_look(stream.job(), stream.clock.now())
+    stream.clock.advance(60)
+    assert watch.wants_a_look(stream.job(), stream.clock.now())
+
+
 def test_a_sample_that_was_trained_on_cannot_become_hold_out(stream):
     stream.add(1)
     stream.tick(2)
@@ -198,6 +247,56 @@ def test_a_coco_file_is_watched_as_well(stream):
     assert (box.x1, box.y1, box.x2, box.y2, box.label) == (1, 2, 4, 6, 1)
     [problem] = stream.events("SampleProblem")
     assert "the image is 9 x 9, the file says 8 x 8" in problem.message
+
+
+def index_in(world, folder, numbers, *, name="stream.txt", labels=" 0", first=0):
+    """An index in a folder of its own, and what image it calls n.png."""
+    path = world.folder / folder
+    path.mkdir(exist_ok=True)
+    for number in numbers:
+        (path / f"{number}.png").write_bytes(png(number + first))
+    (path / name).write_text("".join(f"{number}.png{labels}\n" for number in numbers))
+    return path / name
+
+
+def test_in_another_folder_the_same_lines_are_about_other_images(stream):
+    first = index_in(stream, "day1", (1, 2, 3))
+    stream.apply(job_of(stream), url=str(first))
+    stream.tick(3)
+    second = index_in(stream, "day2", (1, 2, 3), first=100)
+    stream.apply(job_of(stream), url=f"file://{second}")
+    stream.tick(3)
+    assert [row.record.sample_id for row in listed(stream)] == [sample_id(png(n)) for n in (1, 2, 3, 101, 102, 103)]
+
+
+@pytest.mark.parametrize("folder", ["day1", "moved"], ids=["renamed", "moved"])
+def test_an_index_that_has_only_moved_does_not_come_back_over_a_persons_label(stream, folder):
+    stream.apply(job_of(stream), url=str(index_in(stream, "day1", (1, 2))))
+    stream.tick(3)
+    label_sample(stream.db, KEY, sample_id(png(1)), Annotation(label=1), "ann", stream.clock.now())
+    told = stream.job().totals
+    for url in (index_in(stream, folder, (1, 2), name="other.txt"), stream.folder / "day1" / "stream.txt"):
+        stream.apply(job_of(stream), url=str(url))
+        stream.tick(3)
+        assert [row.label.annotation.label for row in listed(stream)] == [1, 0]
+    assert stream.job().totals == told
+    assert len(stream.events("DatasetImported")) == (1 if folder == "day1" else 3)
+    index_in(stream, "day1", (1, 2), labels=" 1,1,5,5,0")
+    stream.tick(3)
+    assert [row.label.author for row in listed(stream)] == ["dataset/stream"] * 2, "that is news again"
+
+
+def test_lines_known_before_folders_were_noted_belong_to_the_first_one_seen(stream):
+    stream.apply(job_of(stream), url=str(index_in(stream, "day1", (1, 2, 3))))
+    stream.tick(3)
+    with stream.db.write() as session:
+        session.execute(delete(ImportedFolder))  # as an upgrade finds it
+    stream.crash()
+    stream.tick(3)
+    assert len(stream.events("DatasetImported")) == 1
+    stream.apply(job_of(stream), url=str(index_in(stream, "day2", (1, 2, 3), first=100)))
+    stream.tick(3)
+    assert len(listed(stream)) == 6
 
 
 TABLES = {

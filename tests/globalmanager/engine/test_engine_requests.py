@@ -1,14 +1,16 @@
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from fixtures_gm import KEY, job_spec
-from globalmanager.db import requests
+from globalmanager.db import models, requests
 from globalmanager.engine.explain import explain_trigger
 from sedna.common.errors import ConflictError
 from sedna.loop.observation import ManualRequest
 from sedna.loop.state import Outcome, RoundKind
+from sedna.store.models import load_manifest
 
 
 def ask(world, action, *, version=None, key=None, reason="because", **parameters):
@@ -90,6 +92,35 @@ def test_a_deploy_request_does_not_wait_for_a_training_nor_behind_another_reques
     assert answer(two_models, waits).round == 4
     # The candidate of the round that went on was judged against the model that was in service by then.
     assert [row.champion for row in two_models.rounds()] == [1, 1, 2, 3]
+
+
+def test_a_training_that_is_tried_again_after_a_roll_back_is_of_the_model_that_it_started_from(two_models):
+    two_models.runtime.held = True
+    ask(two_models, RoundKind.TRAIN)
+    two_models.until(lambda job: job.state.current is not None)
+    two_models.trainer.exit_codes = [75]
+    ask(two_models, RoundKind.DEPLOY, version=1)
+    two_models.tick()
+    two_models.runtime.held = False
+    two_models.runtime.let_go()
+    two_models.until(lambda job: job.state.next_round == 4 and job.state.current is None, ticks=60)
+    first, second = [run for run in two_models.trainer.runs if run.kind == "train"][1:]
+    assert (Path(first.env["BASE_MODEL_URL"]).parent.name, Path(second.env["BASE_MODEL_URL"]).parent.name) == ("2", "1")
+    with two_models.db.read() as session:
+        assert models.get(session, two_models.job().id, 3).parent == 1
+    assert load_manifest(two_models.store, KEY, 3).parent == 1
+
+
+def test_a_training_that_a_roll_back_does_not_disturb_is_of_the_model_that_it_started_from(two_models):
+    two_models.runtime.held = True
+    ask(two_models, RoundKind.TRAIN)
+    two_models.until(lambda job: job.state.current is not None)
+    ask(two_models, RoundKind.DEPLOY, version=1)
+    two_models.tick()
+    two_models.runtime.held = False
+    two_models.runtime.let_go()
+    two_models.until(lambda job: job.state.next_round == 4 and job.state.current is None)
+    assert load_manifest(two_models.store, KEY, 3).parent == 2
 
 
 def test_the_same_key_is_the_same_request_and_another_content_a_conflict(two_models):

@@ -99,8 +99,11 @@ def test_a_failed_training_gives_its_samples_back(world):
     second = world.round(2)
     assert second.outcome is Outcome.DEPLOYED
     with world.db.read() as session:
-        assert datasets.get(session, world.job().id, second.dataset_version).new == 8
+        version = datasets.get(session, world.job().id, second.dataset_version)
+        assert version.new == 8
         [worker] = workers.of_round(session, world.job().id, 1)
+    header = json.loads(world.store.get(version.manifest_key).decode().splitlines()[0])
+    assert (header["counts"]["new_train"], header["counts"]["new_eval"]) == (4, 4), "what came back is new again"
     assert worker.exit_code == 3
     assert worker.error.endswith("last lines of its log:\noh")
 

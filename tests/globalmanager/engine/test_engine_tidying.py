@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from fixtures_gm import KEY, job_spec
+from fixtures_gm import KEY, MemoryRuntime, job_spec
 from globalmanager.engine.apply import delete_job
 from globalmanager.engine.results import load_evaluation
 from sedna.store.models import load_manifest
@@ -63,6 +63,29 @@ def test_a_round_under_way_keeps_its_checkpoints_whatever_is_killed(few):
     few.until(lambda job: job.state.champion == 3)
     few.tick()
     assert not checkpoint.parent.exists()
+
+
+def test_a_worker_that_is_slow_to_stop_leaves_nothing_in_the_end(few):
+    class Slow(MemoryRuntime):
+        def stop(self, handle, grace_seconds):
+            if not self.held:
+                super().stop(handle, grace_seconds)
+
+    few.runtime = Slow(few.trainer)
+    few.runtime.held = True
+    few.crash()
+    few.samples(8)
+    few.until(lambda job: job.state.current is not None)
+    few.tick()
+    few.clock.advance(few.job().spec.train_spec.limits.timeout_seconds + 1)
+    few.until(lambda job: job.state.current is None)
+    few.tick(2)
+    left = folders(few)["1"]
+    assert list(left.glob("checkpoints-*")), "its worker may still write"
+    few.runtime.held = False
+    few.tick(3)
+    assert not list(left.glob("checkpoints-*"))
+    assert not (left / "training-1" / "model").exists()
 
 
 def test_a_roll_back_to_a_model_that_is_no_longer_cached_fetches_it(few):

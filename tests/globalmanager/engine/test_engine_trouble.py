@@ -1,8 +1,14 @@
+import contextlib
 import shutil
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
-from fixtures_gm import KEY, job_spec, png, record_of
+from fixtures_gm import KEY, START, job_spec, png, record_of
+from globalmanager.db import Database, models
+from globalmanager.db.tables import Round
 from globalmanager.engine.apply import delete_job
 from globalmanager.engine.intake import accept_sample
 from globalmanager.service.own_store import OwnStore
@@ -15,7 +21,8 @@ from sedna.common.errors import (
     StoreUnavailableError,
 )
 from sedna.common.types import JobKey
-from sedna.loop.state import Outcome
+from sedna.loop.state import Outcome, Stage
+from sedna.store.models import load_manifest, publish_model
 
 
 class TroubledStore:
@@ -74,6 +81,90 @@ def test_a_store_in_trouble_costs_time_and_nothing_else(troubled, error, only):
     assert [row.outcome for row in troubled.rounds()] == [Outcome.DEPLOYED]
     assert [run.kind for run in troubled.trainer.runs] == ["train", "eval"]
     assert troubled.unused() == 0
+
+
+def test_a_store_in_trouble_does_not_keep_a_deployment_from_being_rolled_back(troubled):
+    troubled.beat(model_version=1, state="serving")
+    troubled.until(lambda job: job.state.current is not None and job.state.current.stage is Stage.DEPLOYING)
+    assert troubled.beat(model_version=1, state="serving") == 2
+    troubled.crash()
+    troubled.trouble.error, troubled.trouble.only = StoreUnavailableError("connection refused"), "rounds/"
+    troubled.beat(model_version=1, state="serving", failed_version=2, reason="self-test: NaN")
+    job = troubled.tick()
+    assert (job.state.current, job.state.champion, job.degraded) == (None, 1, None)
+    assert "edges refused it" in troubled.round(1).outcome_reason
+
+
+def test_a_decision_that_could_not_be_stored_is_made_again_at_once(world):
+    class Busy(Database):
+        fails = False
+
+        @contextlib.contextmanager
+        def write(self):
+            with super().write() as session:
+                yield session
+                if self.fails and session.scalar(select(func.count()).select_from(Round)):
+                    raise StoreUnavailableError("the database does not answer")
+
+    world.db.close()
+    world.db = Busy(world.folder / "gm.db")
+    spec = job_spec()
+    spec["trainSpec"]["trigger"]["checkPeriodSeconds"] = 3600
+    world.apply(spec)
+    world.samples(8)
+    world.db.fails = True
+    assert world.tick(2).state.next_round == 1
+    world.db.fails = False
+    assert world.tick().state.next_round == 2
+
+
+def test_an_initial_model_stored_before_a_crash_counts_although_the_job_was_edited_since(world):
+    class Crash(BaseException):
+        pass
+
+    class Crashing(Database):
+        armed = True
+
+        @contextlib.contextmanager
+        def write(self):
+            if self.armed and (world.folder / "store" / "default" / "boards" / "models" / "1").exists():
+                raise Crash
+            with super().write() as session:
+                yield session
+
+    world.db.close()
+    world.db = Crashing(world.folder / "gm.db")
+    world.apply()
+    with pytest.raises(Crash):
+        world.tick()
+    world.db.armed = False
+    world.crash()
+    spec = job_spec()
+    spec["classNames"] = ["good", "bad", "ugly"]
+    world.apply(spec)
+    job = world.tick(2)
+    assert (job.state.champion, job.degraded) == (1, None)
+    with world.db.read() as session:
+        row = models.get(session, job.id, 1)
+    assert row.entry == "skill.json"
+    assert row.manifest_sha256 == load_manifest(world.store, KEY, 1).sha256
+
+
+def test_an_initial_model_that_a_lost_database_knew_is_not_taken_for_this_jobs(world):
+    publish_model(
+        world.store,
+        KEY,
+        1,
+        Path(__file__),
+        algorithm="other",
+        runtime="python",
+        format="py",
+        created_at=START - timedelta(days=1),
+    )
+    world.apply()
+    job = world.tick(2)
+    assert job.state.champion is None
+    assert "this version exists with other content" in job.degraded
 
 
 def test_a_sample_is_acknowledged_only_when_it_is_stored(troubled):
