@@ -92,6 +92,27 @@ def test_a_rollout_that_takes_too_long_is_rolled_back(world: World) -> None:
     assert "edge-1, edge-2" in world.state.history[-1].reason
 
 
+def test_the_time_of_a_rollout_does_not_run_while_nobody_listens(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    back = world.now + timedelta(hours=5)
+    for seconds, ends in ((1, False), (600, False), (601, True)):
+        seen = world.observe().model_copy(update={"listening_since": back})
+        state, _ = decide(world.spec, world.state, seen, back + timedelta(seconds=seconds))
+        assert (state.current is None) is ends
+
+
+def test_an_edge_that_is_not_heard_yet_is_waited_for_and_is_not_late(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    world.edges["edge-1"] = 2
+    seen = world.observe()
+    quiet = [edge.model_copy(update={"heard": edge.name == "edge-1"}) for edge in seen.edges]
+    world.tick(seconds=601, observation=seen.model_copy(update={"edges": tuple(quiet)}))
+    assert world.state.current is not None
+    world.tick()
+    assert world.closed == {1: Outcome.FAILED}
+    assert world.state.history[-1].reason.endswith("by edge-2")
+
+
 def test_a_temporary_failure_is_tried_again_after_a_pause(world: World) -> None:
     to_stage(world, Stage.TRAINING)
     world.tick()
