@@ -57,11 +57,13 @@ def _worked(turn: Turn, current: RoundState, worker: WorkerObservation) -> None:
 
 def _stumbled(turn: Turn, current: RoundState, error: str, *, retryable: bool) -> None:
     limits = _limits(turn, current.stage)
-    if retryable and current.attempt <= limits.retries:
-        wait = timedelta(seconds=limits.retry_seconds * 2 ** (current.attempt - 1))
+    if retryable and current.failed_attempts < limits.retries:
+        wait = timedelta(seconds=limits.retry_seconds * 2**current.failed_attempts)
+        turn.update_round(failed_attempts=current.failed_attempts + 1)
         next_attempt(turn, current, f"attempt {current.attempt} failed: {error}", wait=wait)
     else:
-        tries = f" after {current.attempt} attempts" if current.attempt > 1 else ""
+        failed = current.failed_attempts + 1
+        tries = f" after {failed} attempts" if failed > 1 else ""
         close(turn, Outcome.FAILED, f"{current.stage.value} failed{tries}: {error}")
 
 
