@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sedna.edge.protocol import LONGEST_BACKOFF_SECONDS
 from sedna.store import S3Settings
 
 
@@ -61,3 +62,8 @@ class EngineSettings(BaseModel):
     def live_seconds(self) -> float:
         """An edge unheard of for longer is not live."""
         return 3 * self.heartbeat_seconds
+
+    @property
+    def edge_return_seconds(self) -> float:
+        """An edge unheard of for longer after a start of the service is not live: it has had time to come back."""
+        return LONGEST_BACKOFF_SECONDS + self.live_seconds

@@ -92,6 +92,27 @@ def test_a_rollout_that_takes_too_long_is_rolled_back(world: World) -> None:
     assert "edge-1, edge-2" in world.state.history[-1].reason
 
 
+def test_the_time_of_a_rollout_does_not_run_while_nobody_listens(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    back = world.now + timedelta(hours=5)
+    for seconds, ends in ((1, False), (600, False), (601, True)):
+        seen = world.observe().model_copy(update={"listening_since": back})
+        state, _ = decide(world.spec, world.state, seen, back + timedelta(seconds=seconds))
+        assert (state.current is None) is ends
+
+
+def test_an_edge_that_is_not_heard_yet_is_waited_for_and_is_not_late(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    world.edges["edge-1"] = 2
+    seen = world.observe()
+    quiet = [edge.model_copy(update={"heard": edge.name == "edge-1"}) for edge in seen.edges]
+    world.tick(seconds=601, observation=seen.model_copy(update={"edges": tuple(quiet)}))
+    assert world.state.current is not None
+    world.tick()
+    assert world.closed == {1: Outcome.FAILED}
+    assert world.state.history[-1].reason.endswith("by edge-2")
+
+
 def test_a_temporary_failure_is_tried_again_after_a_pause(world: World) -> None:
     to_stage(world, Stage.TRAINING)
     world.tick()
@@ -205,6 +226,97 @@ def test_a_rollback_during_evaluation_evaluates_against_the_new_champion(world: 
     assert world.state.current is not None
     assert world.state.current.attempt == 2
     assert world.workers[2, Stage.EVALUATING, 1].stopped
+
+
+@pytest.mark.parametrize("version", [None, 2])
+def test_somebody_may_ask_for_the_candidate_under_evaluation(world: World, version: int | None) -> None:
+    to_stage(world, Stage.EVALUATING)
+    world.tick()
+    request = ask(world, RoundKind.DEPLOY, version=version)
+    world.tick()
+    answer = world.answers[request.id]
+    assert (answer.accepted, answer.round) == (True, 1)
+    assert world.workers[1, Stage.EVALUATING, 1].stopped
+    assert (world.state.champion, world.state.desired_model) == (1, 2)
+    run_out(world)
+    assert world.closed == {1: Outcome.DEPLOYED}
+    assert world.state.champion == 2
+    assert world.stages[1] == [Stage.TRAINING, Stage.EVALUATING, Stage.DEPLOYING]
+
+
+def test_a_rollback_during_evaluation_is_no_failed_attempt(world: World) -> None:
+    """With the evaluation of another model asked for again and again, a temporary failure still has its retries."""
+    to_stage(world, Stage.DEPLOYING)
+    world.edges_follow()
+    world.tick()
+    to_stage(world, Stage.EVALUATING)
+    for version in (1, 2, 1, 2):
+        world.tick()
+        ask(world, RoundKind.DEPLOY, version=version)
+    world.tick()
+    assert world.state.current is not None
+    assert world.state.current.attempt == 5
+    waits = []
+    for _ in range(3):
+        world.tick(seconds=3600)
+        world.finish_workers(fail=True, retryable=True)
+        world.tick()
+        current = world.state.current
+        if current is not None and current.not_before is not None:
+            waits.append((current.not_before - world.now).total_seconds())
+    assert waits == [10, 20]
+    assert world.closed[2] is Outcome.FAILED
+    assert "Evaluating failed after 3 attempts: boom" in world.state.history[-1].reason
+
+
+def test_a_new_stage_has_its_own_retries(world: World) -> None:
+    to_stage(world, Stage.TRAINING)
+    for _ in range(2):
+        world.tick(seconds=60)
+        world.finish_workers(fail=True, retryable=True)
+        world.tick()
+    world.tick(seconds=60)
+    world.finish_workers()
+    world.tick()
+    assert world.state.current is not None
+    assert (world.state.current.stage, world.state.current.failed_attempts) == (Stage.EVALUATING, 0)
+
+
+@pytest.mark.parametrize("action", [RoundKind.EVAL, RoundKind.DEPLOY])
+def test_only_a_training_is_a_round_that_a_schedule_waits_for(world: World, action: RoundKind) -> None:
+    """A rollback just before the hour does not take the hour's training away."""
+    world.good = False
+    to_stage(world, Stage.EVALUATING)
+    run_out(world)
+    started = world.state.last_started_at
+    assert started is not None
+    world.tick(seconds=3600)
+    ask(world, action)
+    world.tick()
+    assert world.answers["r0"].accepted
+    assert world.state.last_started_at == started
+
+
+def test_only_a_failed_training_starts_the_pause_after_failures(world: World) -> None:
+    """Models that are put into service every hour do not put the training off for ever."""
+    to_stage(world, Stage.TRAINING)
+    world.tick()
+    world.finish_workers(fail=True)
+    world.tick()
+    failed_at = world.now
+    assert (world.state.failures, world.state.last_failed_at) == (1, failed_at)
+    world.models = 2
+    world.tick(seconds=30)
+    ask(world, RoundKind.DEPLOY, version=2)
+    world.tick(seconds=1)
+    world.edges_follow()
+    world.tick(seconds=1)
+    assert world.state.champion == 2
+    assert (world.state.last_ended_at, world.state.last_failed_at) == (world.now, failed_at)
+    world.tick(seconds=27)
+    assert world.state.current is None
+    world.tick(seconds=1)
+    assert world.state.current is not None
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,14 @@ def test_reported_metrics_are_read_with_care() -> None:
     )
     assert scores.metrics == {"precision": (0.5, 0.0), "map": 0.25}
     assert scores.per_sample == (SampleScore(sample="x", value=1.0),)
+
+
+@pytest.mark.parametrize("rows", [5, True, "text", {"sample": "x"}, None])
+def test_rows_that_are_no_list_are_left_out(rows: object) -> None:
+    assert ModelScores.from_report({"map": 0.25, "per_sample": rows}) == ModelScores(metrics={"map": 0.25})
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1.7e308, float("nan")])
+def test_numbers_that_nothing_can_be_computed_with_are_not_finite(value: float) -> None:
+    scores = ModelScores.from_report({"loss": value, "precision": [0.5, value]})
+    assert scores.metrics == {"precision": (0.5, 0.0)}

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from sedna.common.yaml12 import load_yaml_all
-from sedna.loop.spec import Dataset, IncrementalLearningJob, Model
+from sedna.loop.spec import Dataset, IncrementalLearningJob, JobSpec, Model
 
 UPSTREAM = """
 apiVersion: sedna.io/v1alpha1
@@ -150,6 +150,34 @@ def test_mistakes_are_named(document: dict, path: str, value: object, message: s
     with pytest.raises(ValidationError) as caught:
         IncrementalLearningJob.model_validate(document)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "floor", "message"),
+    [
+        (["helmet", "head"], {"helmt": 0.9}, "classFloor names 'helmt', which is none of classNames: helmet, head"),
+        (["helmet", "head"], {"head": 0.9, "0": 0.9}, "classFloor names '0'"),
+        ([], {"helmet": 0.9}, "classFloor names 'helmet'; without classNames a class is its number: 0, 1, ..."),
+        ([], {"01": 0.9}, "classFloor names '01'"),
+    ],
+)
+def test_a_floor_for_a_class_that_does_not_exist_is_a_mistake(document: dict, names, floor, message: str) -> None:
+    """It would hold nothing back, and nobody would know."""
+    document["spec"] |= {"classNames": names}
+    document["spec"]["deploySpec"]["gate"] = {"classFloor": floor}
+    with pytest.raises(ValidationError) as caught:
+        IncrementalLearningJob.model_validate(document)
+    assert message in str(caught.value)
+    JobSpec.model_validate(document["spec"])  # a job that was stored before this was checked goes on
+
+
+@pytest.mark.parametrize(
+    ("names", "floor"), [(["helmet", "head"], {"head": 0.9}), ([], {"0": 0.5, "12": 0.9}), ([], 0.5), (["helmet"], 0.5)]
+)
+def test_a_floor_is_for_every_class_or_for_one_that_exists(document: dict, names, floor) -> None:
+    document["spec"] |= {"classNames": names}
+    document["spec"]["deploySpec"]["gate"] = {"classFloor": floor}
+    IncrementalLearningJob.model_validate(document)
 
 
 def test_template_and_algorithm_exclude_each_other(document: dict) -> None:

@@ -136,6 +136,19 @@ def test_failures_in_a_row_wait_longer_and_longer() -> None:
     assert fires(trigger(), seen(), failed, now=NOON + timedelta(seconds=1))
 
 
+def test_the_wait_counts_from_the_failure_and_not_from_a_later_round() -> None:
+    failed = serving(failures=2, last_failed_at=NOON - timedelta(seconds=119), last_ended_at=NOON)
+    assert not fires(trigger(), seen(), failed)
+    assert fires(trigger(), seen(), failed, now=NOON + timedelta(seconds=1))
+
+
+def test_a_state_from_before_failures_had_a_time_of_their_own_still_waits() -> None:
+    state = serving(failures=2, last_ended_at=NOON - timedelta(seconds=119))
+    failed = JobState.model_validate_json(state.model_dump_json(exclude={"last_failed_at"}))
+    assert not fires(trigger(), seen(), failed)
+    assert fires(trigger(), seen(), failed, now=NOON + timedelta(seconds=1))
+
+
 @given(value=st.floats(-1e6, 1e6), limit=st.floats(-1e6, 1e6))
 def test_operators_partition_the_line(value: float, limit: float) -> None:
     def holds(operator: str) -> bool:

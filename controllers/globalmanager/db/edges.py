@@ -71,24 +71,42 @@ def keep_only(session: Session, edge: str, job_ids: Sequence[int]) -> None:
     session.execute(delete(EdgeJob).where(EdgeJob.edge == edge, EdgeJob.job_id.not_in(job_ids)))
 
 
-def observe(session: Session, job_id: int, now: datetime, live_seconds: float) -> tuple[EdgeObservation, ...]:
+def observe(
+    session: Session,
+    job_id: int,
+    now: datetime,
+    live_seconds: float,
+    *,
+    listening_since: datetime | None = None,
+    return_seconds: float = 0.0,
+) -> tuple[EdgeObservation, ...]:
     """The edges of a job as the loop sees them.
+
+    Where nobody listened, nothing can be said about who was silent: an edge that was not heard since
+    ``listening_since`` counts as live until it has had ``return_seconds`` to come back. How long it had been silent
+    before does not matter; one that is gone for good is waited for once after a start, and not for long.
 
     "I failed with version n" counts only from an edge that had been told n, and was told so again: otherwise it may
     speak of an earlier roll-out of n.
     """
     since = now - timedelta(seconds=live_seconds)
+    back_by = (listening_since or now) + timedelta(seconds=return_seconds)
     query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).where(EdgeJob.job_id == job_id)
     return tuple(
         EdgeObservation(
             name=edge.name,
-            live=edge.last_seen_at is not None and edge.last_seen_at >= since,
+            live=_heard(edge, since) or (not _heard(edge, listening_since) and now <= back_by),
+            heard=_heard(edge, listening_since),
             version=status.model_version,
             failed_version=status.failed_version if _speaks_of_now(status) else None,
             reason=status.reason,
         )
         for status, edge in session.execute(query.order_by(Edge.name))
     )
+
+
+def _heard(edge: Edge, since: datetime | None) -> bool:
+    return since is None or (edge.last_seen_at is not None and edge.last_seen_at >= since)
 
 
 def _speaks_of_now(row: EdgeJob) -> bool:

@@ -139,7 +139,8 @@ class JobDriver:
     def _observe(self, tools: Tools) -> tuple[datetime, Snapshot]:
         now = tools.now()
         with tools.db.read() as session:
-            return now, observe(session, jobs.by_id(session, self.job_id), now, tools.settings)
+            job = jobs.by_id(session, self.job_id)
+            return now, observe(session, job, now, tools.settings, listening_since=tools.listening_since)
 
     def _evaluation(self, tools: Tools, key: str) -> Evaluation:
         if self.evaluation is None or self.evaluation[0] != key:

@@ -168,7 +168,7 @@ class Engine:
         """One look at one job. Whatever stands in its way is noted at the job; the others go on."""
         token = self._keeper.token
         assert token is not None, "acquire() comes before tick()"
-        tools = Tools(self._db, self._store, self._runtime, self._clock, self._settings, token)
+        tools = Tools(self._db, self._store, self._runtime, self._clock, self._settings, token, self._keeper.since)
         driver = self._drivers.setdefault(job_id, JobDriver(job_id))
         more, trouble = False, None
         try:

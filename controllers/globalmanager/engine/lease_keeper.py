@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 
 from globalmanager.db import Database, lease
 from globalmanager.db.lease import LeaseLostError
@@ -25,6 +26,7 @@ class LeaseKeeper:
         self._settings = settings
         self._identity = process_identity.claim()
         self._token: int | None = None
+        self._since: datetime | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self.lost = threading.Event()
@@ -34,6 +36,11 @@ class LeaseKeeper:
         """The fencing token, None before `acquire`."""
         return self._token
 
+    @property
+    def since(self) -> datetime | None:
+        """When the lease was taken, None before `acquire`."""
+        return self._since
+
     def acquire(self) -> int:
         """Take the lease.
 
@@ -41,11 +48,12 @@ class LeaseKeeper:
             ConflictError: another engine holds it.
         """
         with self._db.write() as session:
+            self._since = self._clock.now()
             self._token = lease.acquire(
                 session,
                 process_identity.describe(),
                 self._identity,
-                self._clock.now(),
+                self._since,
                 self._settings.lease_seconds,
                 is_dead=process_identity.is_dead,
             )

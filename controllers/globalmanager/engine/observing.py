@@ -27,8 +27,14 @@ class Snapshot:
     active: tuple[WorkerRow, ...]
 
 
-def observe(session: Session, job: JobRow, now: datetime, settings: EngineSettings) -> Snapshot:
-    """The whole observation but for the evaluation, which is in the object store."""
+def observe(
+    session: Session, job: JobRow, now: datetime, settings: EngineSettings, *, listening_since: datetime | None = None
+) -> Snapshot:
+    """The whole observation but for the evaluation, which is in the object store.
+
+    Args:
+        listening_since: when edges began to be heard; none: an edge's last word counts, however long that may be ago.
+    """
     current, champion = job.state.current, job.state.champion
     worker, key = None, None
     if current is not None:
@@ -41,7 +47,15 @@ def observe(session: Session, job: JobRow, now: datetime, settings: EngineSettin
         audit=None if champion is None else samples.audit(session, job.id, champion, settings.audit_window),
         request=requests.oldest_open(session, job.id, deploy_only=current is not None),
         worker=worker,
-        edges=edges.observe(session, job.id, now, settings.live_seconds),
+        edges=edges.observe(
+            session,
+            job.id,
+            now,
+            settings.live_seconds,
+            listening_since=listening_since,
+            return_seconds=settings.edge_return_seconds,
+        ),
+        listening_since=listening_since,
         initial_model=models.INITIAL if models.INITIAL in known else None,
         known_models=known,
     )

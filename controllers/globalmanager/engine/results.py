@@ -131,7 +131,7 @@ def _take_model(tools: Tools, job: JobRow, row: WorkerRow, report: WorkerReport,
         parent=number.champion if row.champion is None else row.champion,
         round_number=row.round,
         dataset_version=number.dataset_version,
-        metrics=ModelScores.from_report({**_metrics(result), "per_sample": ()}).metrics,
+        metrics=_scores(row, {**_metrics(result), "per_sample": ()}).metrics,
         model_format=str(result.get("format") or ""),
         note=f"trained in round {row.round}",
         created_at=row.created_at,
@@ -145,6 +145,17 @@ def _take_model(tools: Tools, job: JobRow, row: WorkerRow, report: WorkerReport,
 def _metrics(result: dict[str, Any]) -> dict[str, Any]:
     metrics = result.get("metrics")
     return metrics if isinstance(metrics, dict) else {}
+
+
+def _scores(row: WorkerRow, metrics: dict[str, Any]) -> ModelScores:
+    """What a worker measured. Whatever it has written there, it is its attempt that fails, and not the job."""
+    try:
+        return ModelScores.from_report(metrics)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WorkerError(f"its metrics cannot be read: {first['loc']}: {first['msg']}", where=row.name) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise WorkerError(f"its metrics cannot be read: {error}", where=row.name) from error
 
 
 def _entry(output: Path, url: object) -> str:
@@ -164,11 +175,7 @@ def _evaluation(tools: Tools, job: JobRow, row: WorkerRow, report: WorkerReport)
         )
     dataset = dataset_of(tools, job, row.round)
     samples = evaluation_samples(dataset, tools.settings.eval_history_rounds)
-    try:
-        candidate, champion = (ModelScores.from_report(_metrics(dict(result))) for result in results)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise WorkerError(f"its metrics cannot be read: {first['loc']}: {first['msg']}", where=row.name) from error
+    candidate, champion = (_scores(row, _metrics(dict(result))) for result in results)
     return Evaluation(candidate=candidate, champion=champion, judged=samples.judged, holdout=samples.holdout)
 
 

@@ -30,7 +30,7 @@ def worker_folder(settings: EngineSettings, job: JobRow, number: int, stage: Sta
 
 @dataclass(frozen=True)
 class Tools:
-    """The seams of the engine, and the token of its lease."""
+    """The seams of the engine, the token of its lease, and since when it is the one that edges are heard by."""
 
     db: Database
     store: ObjectStore
@@ -38,6 +38,7 @@ class Tools:
     clock: Clock
     settings: EngineSettings
     token: int
+    listening_since: datetime | None = None
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:

@@ -27,10 +27,10 @@ from globalmanager.runtimes.base import (
 )
 from globalmanager.runtimes.command import command_of
 from sedna.common.atomic import write_atomic
-from sedna.common.errors import WorkerError
+from sedna.common.errors import TemporaryError, WorkerError
 
 START_SECONDS = 60.0
-"""A supervisor that takes longer to start a worker hangs; the slowest disks need a few seconds."""
+"""A supervisor that takes longer to start a worker is looked for later; the slowest disks need a few seconds."""
 
 LOG_TAIL_BYTES = 4096
 
@@ -48,14 +48,21 @@ class ProcessRuntime:
         python: interpreter of workers.
         log_bytes: upper bound of a worker's log; the oldest lines go.
         grace_seconds: between SIGTERM and SIGKILL when a time limit is reached.
+        start_seconds: how long a supervisor is waited for.
     """
 
     def __init__(
-        self, *, python: str = sys.executable, log_bytes: int = 16 * 2**20, grace_seconds: float = 20.0
+        self,
+        *,
+        python: str = sys.executable,
+        log_bytes: int = 16 * 2**20,
+        grace_seconds: float = 20.0,
+        start_seconds: float = START_SECONDS,
     ) -> None:
         self._python = python
         self._log_bytes = log_bytes
         self._grace = grace_seconds
+        self._start_seconds = start_seconds
         self._ended: dict[int, float] = {}
         self._reaping = threading.Lock()
 
@@ -69,7 +76,8 @@ class ProcessRuntime:
         Raises:
             SpecError: the template cannot run as a process.
             StorageFullError: the disk is full.
-            WorkerError: the supervisor itself did not start.
+            WorkerError: the supervisor itself cannot be started.
+            TemporaryError: it did not start in time, and perhaps will: the next call finds it.
         """
         folder = spec.work_dir.absolute()
         handle = self.handle(spec.name, folder)
@@ -99,10 +107,14 @@ class ProcessRuntime:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,
-                    timeout=START_SECONDS,
+                    timeout=self._start_seconds,
                     check=False,
                 )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except subprocess.TimeoutExpired as error:
+            # It detaches before it starts the worker, so that what was given up here may still do so: no failure.
+            text = f"the supervisor did not start within {self._start_seconds:g} s"
+            raise TemporaryError(text, where=str(folder), hint="it is looked for again") from error
+        except OSError as error:
             raise WorkerError(f"the supervisor does not start: {error}", where=str(folder)) from error
         if done.returncode != 0:
             text = log.read_text(errors="replace").strip()[-LOG_TAIL_BYTES:]

@@ -7,13 +7,14 @@ updated on the same day.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from sedna.common.types import JobKey, Name, Sha256, Value
 
 __all__ = [
+    "LONGEST_BACKOFF_SECONDS",
     "DesiredJob",
     "DesiredMiner",
     "EdgeCounters",
@@ -23,6 +24,9 @@ __all__ = [
     "MinerParameter",
     "ServingState",
 ]
+
+LONGEST_BACKOFF_SECONDS: Final = 60.0
+"""An edge that reaches nobody tries again after so long at most; the cloud waits for it accordingly."""
 
 ServingState = Literal["empty", "loading", "serving", "failed"]
 """``empty``: no model yet. ``loading``: the first model is on its way. ``serving``: a model answers requests, also

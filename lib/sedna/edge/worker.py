@@ -22,7 +22,7 @@ from sedna.edge.http_link import HttpEdgeLink
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.link import EdgeLink
 from sedna.edge.pipeline import Pipeline
-from sedna.edge.protocol import DesiredJob, EdgeCounters, EdgeHeartbeat, EdgeJobStatus
+from sedna.edge.protocol import LONGEST_BACKOFF_SECONDS, DesiredJob, EdgeCounters, EdgeHeartbeat, EdgeJobStatus
 from sedna.edge.runtime import ModelRuntime, open_runtime
 from sedna.edge.settings import EdgeSettings
 from sedna.edge.slot import ModelSlot
@@ -77,7 +77,7 @@ class EdgeWorker:
         self._drivers: dict[JobKey, SlotDriver] = {}
         self._refusals: dict[JobKey, str] = {}
         self._desired: tuple[DesiredJob, ...] | None = None
-        self._backoff = Backoff(_FIRST_RETRY, 60.0)
+        self._backoff = Backoff(_FIRST_RETRY, LONGEST_BACKOFF_SECONDS)
         self._last_error = ""
         self._wake = threading.Event()
         self._stopping = threading.Event()

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, model_validator
 
 from sedna.common.types import Value
 
 MetricName = str
+
+LARGEST: Final = 1e300
+"""Of a reported number: differences and sums of larger ones are not finite, and nothing could be judged by them."""
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class SampleScore(Value):
@@ -21,10 +27,10 @@ class SampleScore(Value):
     """
 
     sample: str
-    tp: tuple[int, ...] = ()
-    fp: tuple[int, ...] = ()
-    fn: tuple[int, ...] = ()
-    value: float | None = None
+    tp: tuple[Count, ...] = ()
+    fp: tuple[Count, ...] = ()
+    fn: tuple[Count, ...] = ()
+    value: Number | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -47,15 +53,28 @@ class ModelScores(Value):
 
     @classmethod
     def from_report(cls, metrics: Mapping[str, Any]) -> Self:
-        """Read a worker's ``metrics``: finite numbers and lists of numbers are kept, anything else is left out."""
+        """Read a worker's ``metrics``: finite numbers and lists of numbers are kept, anything else is left out.
+
+        Raises:
+            ValidationError: an entry of ``per_sample`` is not a result on a sample.
+        """
         kept: dict[str, float | tuple[float, ...]] = {}
         for name, value in metrics.items():
-            if isinstance(value, int | float) and math.isfinite(value):
+            if name == "per_sample":
+                continue
+            if isinstance(value, int | float) and _usable(value):
                 kept[name] = float(value)
             elif isinstance(value, list | tuple) and value and all(isinstance(entry, int | float) for entry in value):
-                kept[name] = tuple(float(entry) if math.isfinite(entry) else 0.0 for entry in value)
-        rows = metrics.get("per_sample") or ()
+                kept[name] = tuple(float(entry) if _usable(entry) else 0.0 for entry in value)
+        rows = metrics.get("per_sample")
+        if not isinstance(rows, list | tuple):
+            rows = ()
         return cls(metrics=kept, per_sample=tuple(SampleScore.model_validate(row) for row in rows))
+
+
+def _usable(value: float) -> bool:
+    """Not NaN, which compares as False, and not too large, which an integer of any length may be."""
+    return -LARGEST <= value <= LARGEST
 
 
 class Evaluation(Value):

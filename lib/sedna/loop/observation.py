@@ -65,10 +65,13 @@ class WorkerObservation(Value):
 
 
 class EdgeObservation(Value):
-    """One edge. ``live``: heard of recently. ``failed_version``: a model it tried and rolled back by itself."""
+    """One edge. ``live``: heard of recently, or it may yet be: ``heard`` is False while nothing came from it since
+    the engine listens. ``failed_version``: a model it tried and rolled back by itself.
+    """
 
     name: str
     live: bool
+    heard: bool = True
     version: int | None = None
     failed_version: int | None = None
     reason: str = ""
@@ -83,5 +86,6 @@ class Observation(Value):
     worker: WorkerObservation | None = None
     evaluation: Evaluation | None = Field(default=None, description="stored result of the current round, when Judging")
     edges: tuple[EdgeObservation, ...] = ()
+    listening_since: datetime | None = Field(default=None, description="since when edges are heard; none = always")
     initial_model: int | None = Field(default=None, description="version of the initial model once it is stored")
     known_models: frozenset[int] = Field(default=frozenset(), description="versions that can be deployed")

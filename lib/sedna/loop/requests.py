@@ -8,7 +8,7 @@ from sedna.loop.actions import AnswerRequest, OpenRound, RecordDecision
 from sedna.loop.observation import ManualRequest
 from sedna.loop.state import REMEMBERED_REQUESTS, Outcome, RoundKind, Stage
 from sedna.loop.triggers import evaluate_trigger
-from sedna.loop.turn import Turn, close, finish, move, next_attempt, open_round, set_champion
+from sedna.loop.turn import Turn, close, finish, move, next_attempt, open_round, set_champion, stop_worker
 from sedna.loop.verdict import Decision, DecisionKind
 
 
@@ -50,8 +50,8 @@ def serve_request(turn: Turn, request: ManualRequest) -> None:
 def preempt(turn: Turn) -> bool:
     """Serve a deploy request (rollback, promote) while a worker is busy: the round goes on against the new champion.
 
-    A candidate that waits for its window does not wait for this: it is asked for and goes, or it was compared with
-    a model that is no longer the one in service.
+    The round's own candidate, while it is evaluated or waits for its window, goes at once if it is asked for. A
+    candidate that waits does not outlive another request: it was compared with a model that is in service no more.
     """
     current, request = turn.state.current, unanswered(turn)
     if current is None or request is None or request.action is not RoundKind.DEPLOY:
@@ -67,8 +67,10 @@ def preempt(turn: Turn) -> bool:
         return True
     version = request.version if request.version is not None else turn.state.last_candidate
     assert version is not None
-    if waits and version == current.candidate:
-        text = f"model {version} waits for its window no longer"
+    if version == current.candidate:
+        ends = "waits for its window no longer" if waits else "is deployed without an evaluation"
+        text = f"model {version} {ends}"
+        stop_worker(turn, current, text)
         turn.actions.append(AnswerRequest(id=request.id, accepted=True, round=current.id, message=text))
         _record_request(turn, request, fire=True, reason=f"asked for: {request.reason}", number=current.id)
         move(turn, Stage.DEPLOYING, f"asked for: {request.reason}")

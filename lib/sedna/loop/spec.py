@@ -291,6 +291,21 @@ class IncrementalLearningJob(_Object):
     kind: Literal["IncrementalLearningJob"] = "IncrementalLearningJob"
     spec: JobSpec
 
+    @field_validator("spec")
+    @classmethod
+    def _floors_of_known_classes(cls, spec: JobSpec) -> JobSpec:
+        """Here and not in `JobSpec`: what is stored is read again and again, and has to stay readable."""
+        floor = spec.deploy_spec.gate.class_floor
+        names = spec.class_names
+        for key in floor if isinstance(floor, dict) else ():
+            if names and key not in names:
+                known = ", ".join(names)
+                raise ValueError(f"deploySpec.gate.classFloor names {key!r}, which is none of classNames: {known}")
+            if not names and not (key.isdecimal() and key == str(int(key))):
+                rule = "without classNames a class is its number: 0, 1, ..."
+                raise ValueError(f"deploySpec.gate.classFloor names {key!r}; {rule}")
+        return spec
+
 
 class DatasetSpec(SpecModel):
     """``spec`` of a Dataset. ``holdoutUrl`` is ours: an index nobody trains on."""

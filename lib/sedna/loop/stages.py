@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -57,11 +57,13 @@ def _worked(turn: Turn, current: RoundState, worker: WorkerObservation) -> None:
 
 def _stumbled(turn: Turn, current: RoundState, error: str, *, retryable: bool) -> None:
     limits = _limits(turn, current.stage)
-    if retryable and current.attempt <= limits.retries:
-        wait = timedelta(seconds=limits.retry_seconds * 2 ** (current.attempt - 1))
+    if retryable and current.failed_attempts < limits.retries:
+        wait = timedelta(seconds=limits.retry_seconds * 2**current.failed_attempts)
+        turn.update_round(failed_attempts=current.failed_attempts + 1)
         next_attempt(turn, current, f"attempt {current.attempt} failed: {error}", wait=wait)
     else:
-        tries = f" after {current.attempt} attempts" if current.attempt > 1 else ""
+        failed = current.failed_attempts + 1
+        tries = f" after {failed} attempts" if failed > 1 else ""
         close(turn, Outcome.FAILED, f"{current.stage.value} failed{tries}: {error}")
 
 
@@ -113,7 +115,9 @@ def deploy(turn: Turn, current: RoundState) -> None:
     candidate = current.candidate
     assert candidate is not None
     refused = [edge for edge in turn.seen.edges if edge.failed_version == candidate]
-    waiting = [edge.name for edge in turn.seen.edges if edge.live and edge.version != candidate]
+    waiting = [edge for edge in turn.seen.edges if edge.live and edge.version != candidate]
+    late = [edge.name for edge in waiting if edge.heard]
+    limit = turn.spec.deploy_spec.rollout.timeout_seconds
     if refused:
         told = "; ".join(f"{edge.name}: {edge.reason or 'no reason given'}" for edge in refused)
         close(turn, Outcome.FAILED, f"model {candidate} is rolled back, edges refused it: {told}")
@@ -121,10 +125,11 @@ def deploy(turn: Turn, current: RoundState) -> None:
         set_champion(turn, candidate, current.reason)
         served = sum(edge.version == candidate for edge in turn.seen.edges)
         close(turn, Outcome.DEPLOYED, f"model {candidate} serves on {served} of {len(turn.seen.edges)} edges")
-    elif turn.now - current.stage_started_at > timedelta(seconds=turn.spec.deploy_spec.rollout.timeout_seconds):
-        limit = turn.spec.deploy_spec.rollout.timeout_seconds
-        close(
-            turn,
-            Outcome.FAILED,
-            f"model {candidate} is rolled back: not taken within {limit:g} s by {', '.join(waiting)}",
-        )
+    elif late and turn.now - _offered_since(turn, current) > timedelta(seconds=limit):
+        text = f"model {candidate} is rolled back: not taken within {limit:g} s by {', '.join(late)}"
+        close(turn, Outcome.FAILED, text)
+
+
+def _offered_since(turn: Turn, current: RoundState) -> datetime:
+    """Since when edges could take the candidate: not while the service was down."""
+    return max(current.stage_started_at, turn.seen.listening_since or current.stage_started_at)

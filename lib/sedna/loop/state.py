@@ -5,7 +5,8 @@
                             `-- Failed               `-- Failed            |-- Rejected        `-- Failed (rolled back)
                                                                            `-- Inconclusive
 
-A better candidate stays at Judging until the daily window of ``deploySpec.trigger`` is open, if there is one.
+A better candidate stays at Judging until the daily window of ``deploySpec.trigger`` is open, if there is one. One that
+somebody asks for while it is evaluated goes to Deploying at once.
 ``Waiting`` is the absence of a current round. A round that somebody asks for may start at Evaluating (look at the last
 candidate again) or at Deploying (promote or roll back). Transitions not in ``TRANSITIONS`` cannot be expressed.
 """
@@ -41,7 +42,7 @@ class Outcome(StrEnum):
 
 TRANSITIONS: dict[Stage, frozenset[Stage | Outcome]] = {
     Stage.TRAINING: frozenset({Stage.EVALUATING, Outcome.FAILED}),
-    Stage.EVALUATING: frozenset({Stage.JUDGING, Outcome.FAILED}),
+    Stage.EVALUATING: frozenset({Stage.JUDGING, Stage.DEPLOYING, Outcome.FAILED}),
     Stage.JUDGING: frozenset({Stage.DEPLOYING, Outcome.REJECTED, Outcome.INCONCLUSIVE, Outcome.FAILED}),
     Stage.DEPLOYING: frozenset({Outcome.DEPLOYED, Outcome.FAILED}),
 }
@@ -61,13 +62,17 @@ class RoundKind(StrEnum):
 
 
 class RoundState(Value):
-    """The current round. ``attempt`` counts workers of the current stage; reports of other attempts are stray."""
+    """The current round. ``attempt`` counts workers of the current stage; reports of other attempts are stray.
+
+    Not every attempt ends with a failure: another model in service ends an evaluation as well, and costs no retry.
+    """
 
     id: int
     kind: RoundKind
     reason: str
     stage: Stage
     attempt: int = 1
+    failed_attempts: int = Field(default=0, description="of the current stage")
     started_at: datetime
     stage_started_at: datetime
     not_before: datetime | None = Field(default=None, description="the next attempt waits until then")
@@ -100,8 +105,11 @@ class JobState(Value):
     last_candidate: int | None = None
     current: RoundState | None = None
     history: tuple[RoundSummary, ...] = ()
-    last_started_at: datetime | None = None
-    last_ended_at: datetime | None = None
+    last_started_at: datetime | None = Field(default=None, description="of a training round: what a schedule asks for")
+    last_ended_at: datetime | None = Field(default=None, description="of any round")
+    last_failed_at: datetime | None = Field(
+        default=None, description="when a training round failed; none, with failures: kept before there was this field"
+    )
     failures: int = Field(default=0, description="rounds failed in a row")
     handled: tuple[str, ...] = Field(default=(), description="manual requests already answered")
 

@@ -57,7 +57,7 @@ def _cron(cron: CronTrigger, state: JobState, now: datetime) -> Finding:
     if since is None:
         return Finding(
             False,
-            f"cron: {cron.schedule!r} ({cron.time_zone}) is not due since the last round",
+            f"cron: {cron.schedule!r} ({cron.time_zone}) is not due since the last training round",
             {"cron.due": None},
         )
     return Finding(
@@ -182,8 +182,9 @@ def _ready(observation: Observation, state: JobState, now: datetime) -> list[Fin
         if current.stage is Stage.JUDGING and current.verdict is not None:
             doing = f"has a better candidate, {current.candidate}, that waits for the window of deploySpec.trigger"
         findings.append(Finding(False, f"round {current.id} {doing}", {"round": current.id}))
-    if state.failures and state.last_ended_at is not None:
-        rest = (state.last_ended_at + retry_after(state.failures) - now).total_seconds()
+    failed_at = state.last_failed_at or state.last_ended_at
+    if state.failures and failed_at is not None:
+        rest = (failed_at + retry_after(state.failures) - now).total_seconds()
         text = f"{state.failures} failed rounds in a row: next automatic try in {max(rest, 0):.0f} s"
         findings.append(Finding(rest <= 0, text, {"failures": state.failures}))
     return findings

@@ -63,7 +63,9 @@ def open_round(
         candidate=candidate,
         parameters=parameters or {},
     )
-    turn.update(next_round=number + 1, current=current, last_started_at=turn.now)
+    turn.update(next_round=number + 1, current=current)
+    if kind is RoundKind.TRAIN:
+        turn.update(last_started_at=turn.now)
 
 
 def move(turn: Turn, stage: Stage, reason: str, *, candidate: int | None = None) -> None:
@@ -73,7 +75,9 @@ def move(turn: Turn, stage: Stage, reason: str, *, candidate: int | None = None)
     assert stage in TRANSITIONS[current.stage]
     kept = candidate if candidate is not None else current.candidate
     turn.actions.append(MoveRound(round=current.id, stage=stage, attempt=1, candidate=kept, reason=reason))
-    turn.update_round(stage=stage, attempt=1, stage_started_at=turn.now, not_before=None, candidate=kept)
+    turn.update_round(
+        stage=stage, attempt=1, failed_attempts=0, stage_started_at=turn.now, not_before=None, candidate=kept
+    )
 
 
 def next_attempt(turn: Turn, current: RoundState, reason: str, *, wait: timedelta, stop: bool = False) -> None:
@@ -147,3 +151,5 @@ def finish(
     )
     failures = turn.state.failures + 1 if release else 0 if kind is RoundKind.TRAIN else turn.state.failures
     turn.update(history=(*turn.state.history, summary)[-HISTORY:], last_ended_at=turn.now, failures=failures)
+    if release:
+        turn.update(last_failed_at=turn.now)

@@ -144,6 +144,26 @@ def test_liveness_is_about_the_last_heartbeat(world, job):
             assert seen.live is live
 
 
+def test_an_edge_is_not_silent_before_somebody_has_listened_for_it(world, job):
+    world.beat("edge-1", model_version=1, state="serving")
+    since = world.clock.now() + timedelta(days=3)
+    with world.db.read() as session:
+        for passed, live in ((0, True), (90, True), (91, False)):
+            now = since + timedelta(seconds=passed)
+            [seen] = edges.observe(session, job.id, now, 30, listening_since=since, return_seconds=90)
+            assert (seen.live, seen.heard) == (live, False)
+
+
+def test_an_edge_that_was_heard_since_is_silent_as_soon_as_any_other(world, job):
+    since = world.clock.now()
+    world.beat("edge-1", model_version=1, state="serving")
+    with world.db.read() as session:
+        for passed, live in ((30, True), (31, False)):
+            now = since + timedelta(seconds=passed)
+            [seen] = edges.observe(session, job.id, now, 30, listening_since=since, return_seconds=90)
+            assert (seen.live, seen.heard) == (live, True)
+
+
 def test_model_numbers_are_never_given_out_twice(world, job):
     with world.db.write() as session:
         assert [models.reserve(session, job.id) for _ in range(3)] == [2, 3, 4]

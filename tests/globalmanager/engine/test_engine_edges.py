@@ -80,6 +80,63 @@ def test_a_silent_edge_does_not_hold_a_round_up(deploying):
     assert deploying.tick().state.champion == 2
 
 
+def outage(world, seconds):
+    """The service is down for so long, and edges speak to nobody; then an engine starts again."""
+    world.crash()
+    world.clock.advance(seconds)
+    world.tick()
+
+
+@pytest.mark.parametrize("seconds", [0, 3600, 30 * 86_400])
+def test_an_outage_during_a_roll_out_says_nothing_about_the_edges(deploying, seconds):
+    """Nobody was there to listen, and the time of a roll-out does not run while nobody can take the model."""
+    outage(deploying, seconds)
+    assert deploying.tick().state.current.stage is Stage.DEPLOYING
+    deploying.beat(model_version=1, state="serving")
+    deploying.beat(model_version=1, state="serving", failed_version=2, reason="self-test: NaN")
+    assert deploying.tick().state.champion == 1
+    assert deploying.round(1).outcome is Outcome.FAILED
+    assert "edge-1: self-test: NaN" in deploying.round(1).outcome_reason
+
+
+def test_an_edge_that_does_not_come_back_is_waited_for_as_long_as_edges_may_back_off(deploying):
+    outage(deploying, 3600)
+    deploying.clock.advance(deploying.settings.edge_return_seconds - 5)
+    assert deploying.tick().state.champion == 1
+    deploying.clock.advance(10)
+    assert deploying.tick().state.champion == 2
+
+
+def test_a_roll_out_with_little_time_does_not_fail_by_an_edge_that_was_not_heard_yet(world):
+    """An edge is silent, was long before the outage, and is not waited for; the others have taken the model."""
+    spec = job_spec()
+    spec["deploySpec"]["rollout"] = {"timeoutSeconds": 30}
+    world.apply(spec)
+    world.tick()
+    world.beat("edge-1", model_version=1, state="serving")
+    world.beat("edge-gone", model_version=1, state="serving")
+    outage(world, 3600)
+    world.samples(8)
+    world.beat("edge-1", model_version=1, state="serving")
+    world.until(lambda job: job.state.current is not None and job.state.current.stage is Stage.DEPLOYING)
+    for _ in range(10):
+        world.beat("edge-1", model_version=2, state="serving")
+        world.clock.advance(9)
+        world.tick()
+    assert world.round(1).outcome is Outcome.DEPLOYED
+    assert "serves on 1 of 2 edges" in world.round(1).outcome_reason
+
+
+def test_an_edge_that_was_heard_after_the_outage_has_the_usual_time(deploying):
+    outage(deploying, 3600)
+    for _ in range(62):
+        deploying.clock.advance(9)
+        deploying.beat(model_version=1, state="serving")
+        assert deploying.tick().state.champion == 1
+    assert deploying.round(1).outcome is Outcome.FAILED
+    assert "not taken within 600 s by edge-1" in deploying.round(1).outcome_reason
+
+
 def test_an_edge_that_serves_the_job_no_more_is_not_waited_for(deploying):
     beat = EdgeHeartbeat(edge="edge-1", software="test", at=deploying.clock.now())
     heartbeat(deploying.db, beat, deploying.clock.now(), deploying.settings)

@@ -116,6 +116,42 @@ def test_metrics_that_make_no_sense_are_named(world):
     assert "neither counts nor a value" in world.round(1).outcome_reason
 
 
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {"per_sample": [5]},
+        {"per_sample": [{"sample": "a", "value": float("nan")}]},
+        {"per_sample": [{"sample": "a", "value": 10**400}]},
+        {"per_sample": [{"sample": "a", "value": 1.7e308}, {"sample": "b", "value": 1.7e308}]},
+        {"per_sample": [{"sample": "a", "tp": [10**400], "fp": [0], "fn": [0]}]},
+        {"per_sample": [{"sample": "a", "tp": [-1], "fp": [0], "fn": [0]}]},
+    ],
+    ids=["no row", "nan", "huge value", "large values", "huge count", "negative count"],
+)
+def test_a_report_that_cannot_be_read_fails_its_attempt_and_the_job_goes_on(world, metrics):
+    original = world.trainer._evaluate
+    world.trainer._evaluate = lambda spec: [entry | {"metrics": entry["metrics"] | metrics} for entry in original(spec)]
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    assert world.round(1).outcome is Outcome.FAILED
+    assert "its metrics cannot be read: " in world.round(1).outcome_reason
+    assert world.job().degraded is None
+
+
+@pytest.mark.parametrize("metrics", [{"per_sample": 5}, {"per_sample": True}, {"loss": 10**400}])
+def test_what_is_no_result_is_left_out(world, metrics):
+    original = world.trainer._evaluate
+    world.trainer._evaluate = lambda spec: [entry | {"metrics": entry["metrics"] | metrics} for entry in original(spec)]
+    trained = world.trainer._train
+    world.trainer._train = lambda spec: [entry | {"metrics": metrics} for entry in trained(spec)]
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    assert world.round(1).outcome in (Outcome.INCONCLUSIVE, Outcome.DEPLOYED)
+    assert world.job().degraded is None
+
+
 def test_the_stored_evaluation_has_every_sample(world):
     world.apply()
     world.samples(8)

@@ -19,6 +19,7 @@ from sedna.common.errors import (
     SednaError,
     StorageFullError,
     StoreUnavailableError,
+    TemporaryError,
 )
 from sedna.common.types import JobKey
 from sedna.loop.state import Outcome, Stage
@@ -268,6 +269,28 @@ def test_what_can_never_be_prepared_fails_the_round_and_loses_no_sample(world, r
     assert world.trainer.runs == [], "no worker has seen the damage"
     assert world.unused() == 8
     assert world.job().state.champion == 1
+
+
+def test_a_worker_that_started_although_nobody_waited_for_it_is_this_attempt(world):
+    class Slow(type(world.runtime)):
+        slow = 2
+
+        def start(self, spec):
+            handle = super().start(spec)
+            if self.slow:
+                self.slow -= 1
+                raise TemporaryError("the supervisor did not start within 60 s")
+            return handle
+
+    world.runtime = Slow(world.trainer)
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.degraded is not None)
+    assert "did not start within 60 s" in world.job().degraded
+    job = world.until(lambda job: job.state.champion == 2)
+    assert job.degraded is None
+    assert [row.outcome for row in world.rounds()] == [Outcome.DEPLOYED]
+    assert [run.kind for run in world.trainer.runs] == ["train", "eval"]
 
 
 def test_one_broken_job_does_not_stop_the_others(world):

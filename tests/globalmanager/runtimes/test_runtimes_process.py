@@ -10,6 +10,7 @@ import pytest
 
 from globalmanager.runtimes import ProcessRuntime, RunPhase
 from globalmanager.runtimes.base import WorkerSpec
+from sedna.common.errors import TemporaryError
 from sedna.common.types import JobKey
 
 DEADLINE = 30
@@ -107,6 +108,23 @@ def test_started_twice_it_is_one_worker(runtime, tmp_path):
     assert first == second
     assert result(runtime, first).phase is RunPhase.SUCCEEDED
     runtime.start(asked)
+    assert (tmp_path / "w" / "count").read_text() == "x"
+
+
+def test_a_start_that_takes_long_is_no_failure_and_is_found_at_the_next_try(tmp_path):
+    """The supervisor lives on where nobody waited for it, and starts the worker: to give up would leave both alone."""
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\n"
+        f'case "$2" in *supervisor.py) {sys.executable} "$@" & exec sleep 60 ;; *) exec {sys.executable} "$@" ;; esac\n'
+    )
+    python.chmod(0o755)
+    runtime = ProcessRuntime(python=str(python), start_seconds=0.5)
+    asked = spec(tmp_path / "w", "open('count', 'a').write('x')")
+    with pytest.raises(TemporaryError, match="did not start within"):
+        runtime.start(asked)
+    wait_for(lambda: runtime.adopt(runtime.handle("w", tmp_path / "w")))
+    assert result(runtime, runtime.start(asked)).phase is RunPhase.SUCCEEDED
     assert (tmp_path / "w" / "count").read_text() == "x"
 
 
