@@ -198,6 +198,9 @@ class World:
             used = sample.round
             assert used is None or used in self.opened
             assert used is None or self.closed.get(used) is not Outcome.FAILED, "a failed round keeps no samples"
+        for ended in self.state.history:
+            rejected = ended.outcome is Outcome.REJECTED
+            assert not (rejected and ended.candidate == ended.champion), "a model in service is not a rejected one"
         if current is not None and current.stage is Stage.TRAINING:
             running = [w for w in self.workers.values() if w.phase is WorkerPhase.RUNNING and not w.stopped]
             assert all(w.place <= (current.id, current.stage, current.attempt) for w in running)

@@ -51,6 +51,20 @@ class AnythingCanHappen(RuleBasedStateMachine):
     def workers_end(self, fail: bool, retryable: bool) -> None:
         self.world.finish_workers(fail=fail, retryable=retryable)
 
+    @rule(count=st.integers(1, 7))
+    def a_stage_goes_well(self, count: int) -> None:
+        """What takes four rules in the right order otherwise, so that later stages are seen as often as the first."""
+        self.world.label(count)
+        self.world.tick()
+        self.world.finish_workers()
+        self.last = self.world.tick()
+
+    @rule()
+    def the_candidate_is_asked_for(self) -> None:
+        current = self.world.state.current
+        if current is not None and current.candidate is not None:
+            self.somebody_asks(RoundKind.DEPLOY, current.candidate)
+
     @rule(
         number=st.integers(0, 12),
         stage=st.sampled_from([Stage.TRAINING, Stage.EVALUATING]),
