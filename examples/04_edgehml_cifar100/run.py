@@ -129,7 +129,9 @@ def main() -> int:
     """Make the data if it is not there, run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--work", type=Path, default=HERE / "work", help="pictures and first model; a folder named work")
+    parser.add_argument(
+        "--work", type=Path, default=HERE / "work", help="pictures and first model; a folder named work"
+    )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if arguments.work.name != "work":
