@@ -50,10 +50,11 @@ def train(
     _make_folder_of(json_file)
     run = load_config(config, cfg_options or (), root=data)
     if model is not None:
-        from sedna.algorithms.continual.job.from_run import require_one_network, save_run
+        from sedna.algorithms.continual.job.from_run import save_run
         from sedna.algorithms.continual.job.model_file import model_path
+        from sedna.algorithms.continual.job.round import require_one_network
 
-        require_one_network(run, "--model")
+        require_one_network(run.method, "--model")
         model_path(model)
     tasks = build_tasks(run.data, run.seed)
     trainer = Trainer(run, tasks, work_dir, on_progress=lambda progress: typer.echo(log_line(progress), err=True))

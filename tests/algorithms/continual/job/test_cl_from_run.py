@@ -56,6 +56,6 @@ def test_a_model_is_not_written_over_its_own_onnx_file(tmp_path: Path) -> None:
 
 
 def test_a_method_without_one_network_is_refused_before_it_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="PNN cannot make a model"):
+    with pytest.raises(SpecError, match="--model: PNN cannot be the algorithm of a job"):
         _train("PNN", tmp_path, "--model", str(tmp_path / "first"))
     assert not (tmp_path / "run").exists()

@@ -4,27 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.job.model_file import ModelHeader, model_path, write_model
 from sedna.algorithms.continual.job.onnx_export import export_onnx
-from sedna.algorithms.continual.methods.registry import method_class
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.training.trainer import Trainer
-from sedna.common.errors import SpecError
-
-
-def require_one_network(run: RunConfig, where: str) -> None:
-    """Refuse a method that cannot be that of a job: its model could not be trained on.
-
-    Raises:
-        SpecError: it is such a method.
-    """
-    if not method_class(run.method).SERVES_JOBS:
-        raise SpecError(
-            f"{run.method.name} cannot make a model for jobs and edges",
-            where=where,
-            hint="EdgeHML, EdgeHML++, SFT, ER or DER",
-        )
 
 
 def save_run(trainer: Trainer, path: Path) -> Path:
@@ -35,7 +18,7 @@ def save_run(trainer: Trainer, path: Path) -> Path:
     """
     method, run = trainer.method, trainer.config
     network = method.final_network()
-    assert isinstance(network, Classifier)  # see require_one_network
+    assert isinstance(network, Classifier)  # see round.require_one_network
     pipeline = trainer.tasks.pipeline
     header = ModelHeader(
         class_names=trainer.tasks.class_names,

@@ -14,7 +14,7 @@ from sedna.algorithms.continual.data.sets import ContinualLearningTasks, SplitSe
 from sedna.algorithms.continual.job.config import JobConfig
 from sedna.algorithms.continual.job.samples import empty_set
 from sedna.algorithms.continual.methods.base import BaseLearningMethod
-from sedna.algorithms.continual.methods.registry import method_class
+from sedna.algorithms.continual.methods.registry import MethodConfig, method_class
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.training.progress import Progress
 from sedna.algorithms.continual.training.trainer import Trainer
@@ -125,13 +125,22 @@ def run_config(config: JobConfig) -> RunConfig:
     }
     chosen = {} if config.weight_decay is None else {"train": {"weight_decay": config.weight_decay}}
     run = build_config(content, where="EdgeHML", chosen=chosen)
-    if not method_class(run.method).SERVES_JOBS:
+    require_one_network(run.method, "EdgeHML.method")
+    return run
+
+
+def require_one_network(method: MethodConfig, where: str) -> None:
+    """Refuse a method that does not end with one network that can be deployed and trained further.
+
+    Raises:
+        SpecError: it is such a method.
+    """
+    if not method_class(method).SERVES_JOBS:
         raise SpecError(
-            f"{config.method} cannot be the algorithm of a job",
-            where="EdgeHML.method",
+            f"{method.name} cannot be the algorithm of a job",
+            where=where,
             hint="EdgeHML, EdgeHML++, SFT, ER or DER, with or without terms",
         )
-    return run
 
 
 def _identity(network: Classifier, old: ImageSet) -> str:

@@ -21,8 +21,8 @@ What differs from EdgeHML, each part an option:
 - ``decay``: a moving average of the weights predicts.
 - ``remeasure``: training sees strong views, with black borders and changed colours; whoever asks for a prediction sends
   plain pictures. After each task the statistics of batch norm are measured anew, on the plain pictures of the memory
-  and with the average weights, which none of the running ones belonged to. It costs one forward pass of the memory a
-  task. The same effect of augmentation on batch norm is described in arXiv 1906.06423 (there for sizes).
+  and with the average weights; the running ones belong to the weights of each step. It costs one forward pass of the
+  memory a task. The same effect of augmentation on batch norm is described in arXiv 1906.06423 (there for sizes).
 - weight decay of 0.005 in place of 0.0005: the few labelled pictures are seen some hundred times.
 - ``consistency``: the unlabelled pictures, by an average teacher restricted to the task. Off by default for its time;
   ``benchmarks/continual`` has what was measured.
