@@ -20,7 +20,7 @@ from globalmanager.db.values import JobRow
 from globalmanager.engine import Engine
 from globalmanager.engine.apply import apply_resources
 from globalmanager.engine.desired import heartbeat
-from globalmanager.engine.intake import accept_sample
+from globalmanager.ingest.intake import accept_sample
 from globalmanager.labelling import label_sample
 from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerSpec, WorkerStatus
 from globalmanager.settings import EngineSettings

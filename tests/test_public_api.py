@@ -67,7 +67,7 @@ PINNED = {
         Database
     """,
     "globalmanager.engine": """
-        Engine Tools
+        Engine EngineSeams
     """,
     "globalmanager.labelling": """
         ImportReport Oracle Order QueuedSample import_labels label_sample labelling_queue

@@ -5,8 +5,8 @@ from __future__ import annotations
 from globalmanager.api.lookup import get_job
 from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
-from globalmanager.engine.images import inspect_image
-from globalmanager.engine.intake import accept_sample
+from globalmanager.ingest.images import inspect_image
+from globalmanager.ingest.intake import accept_sample
 from sedna.common.errors import DataError
 from sedna.common.types import SampleRecord
 

@@ -10,7 +10,7 @@ from globalmanager.db import Database, decisions, edges, events, jobs, rounds, s
 from globalmanager.db.values import EdgeJobRow, EventRow, JobRow
 from globalmanager.demo.screen import EdgeLine, Screen, TrainingLine
 from globalmanager.engine.progress import read_progress
-from globalmanager.engine.tools import worker_folder
+from globalmanager.engine.seams import worker_folder
 from globalmanager.settings import EngineSettings
 from sedna.common.types import JobKey, SampleId
 from sedna.loop.state import Stage

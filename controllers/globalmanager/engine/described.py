@@ -12,8 +12,8 @@ from pathlib import Path
 
 from globalmanager.db import models, resources
 from globalmanager.db.values import JobRow
-from globalmanager.engine.sources import open_source
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
+from globalmanager.ingest.sources import open_source
 from sedna.common.types import JobKey
 from sedna.loop.spec import ModelSpec
 from sedna.store.models import fetch_model, load_manifest
@@ -21,50 +21,50 @@ from sedna.store.models import fetch_model, load_manifest
 __all__ = ["baseline_path", "forms_of", "model_path", "model_spec", "start_path"]
 
 
-def model_spec(tools: Tools, job: JobRow, name: str) -> tuple[ModelSpec, str]:
+def model_spec(seams: EngineSeams, job: JobRow, name: str) -> tuple[ModelSpec, str]:
     """A Model that the job refers to, and what messages about its address call it."""
     key = JobKey(namespace=job.key.namespace, name=name)
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         row = resources.get(session, "Model", key)
     return ModelSpec.model_validate(row.spec), f"Model {key}: spec.url"
 
 
-def start_path(tools: Tools, job: JobRow, champion: int) -> Path:
+def start_path(seams: EngineSeams, job: JobRow, champion: int) -> Path:
     """What a training starts from while ``champion`` is in service: the form of it that ``initialModel`` has."""
     wanted = job.spec.initial_model.name
     if champion == models.INITIAL and wanted != job.spec.deploy_spec.model.name:
-        return _described(tools, job, wanted)
-    return model_path(tools, job, champion, model_spec(tools, job, wanted)[0].format)
+        return _described(seams, job, wanted)
+    return model_path(seams, job, champion, model_spec(seams, job, wanted)[0].format)
 
 
-def baseline_path(tools: Tools, job: JobRow, champion: int) -> Path:
+def baseline_path(seams: EngineSeams, job: JobRow, champion: int) -> Path:
     """What a candidate is compared with while ``champion`` is in service."""
     wanted = job.spec.eval_spec.initial_eval_model
     if champion == models.INITIAL and wanted is not None and wanted.name != job.spec.deploy_spec.model.name:
-        return _described(tools, job, wanted.name)
-    return model_path(tools, job, champion)
+        return _described(seams, job, wanted.name)
+    return model_path(seams, job, champion)
 
 
-def model_path(tools: Tools, job: JobRow, version: int, model_format: str = "") -> Path:
+def model_path(seams: EngineSeams, job: JobRow, version: int, model_format: str = "") -> Path:
     """A local copy of a model version, verified: the file that a worker opens, or the folder.
 
     Args:
         model_format: which of the forms that its worker reported; the first one where it reported no such form.
     """
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         row = models.get(session, job.id, version)
-    folder = tools.model_dir(job, version)
-    manifest = load_manifest(tools.store, job.key, version)
-    fetch_model(tools.store, manifest, folder)
+    folder = seams.model_dir(job, version)
+    manifest = load_manifest(seams.store, job.key, version)
+    fetch_model(seams.store, manifest, folder)
     entry = manifest.entries.get(model_format, row.entry)
     return folder / entry if entry else folder
 
 
-def _described(tools: Tools, job: JobRow, name: str) -> Path:
-    spec, where = model_spec(tools, job, name)
-    folder, file = open_source(spec.url, where, tools.settings.s3)
+def _described(seams: EngineSeams, job: JobRow, name: str) -> Path:
+    spec, where = model_spec(seams, job, name)
+    folder, file = open_source(spec.url, where, seams.settings.s3)
     try:
-        return folder.fetch(file, tools.models_dir(job) / "described" / name)
+        return folder.fetch(file, seams.models_dir(job) / "described" / name)
     finally:
         folder.close()
 

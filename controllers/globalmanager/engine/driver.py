@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 
 from globalmanager.db import jobs, models, workers
 from globalmanager.db.values import JobRow
-from globalmanager.engine.dataset_watch import DatasetWatch
 from globalmanager.engine.effects import carry_out
 from globalmanager.engine.initial_model import publish_initial_model
 from globalmanager.engine.observing import Snapshot, observe
 from globalmanager.engine.records import store
 from globalmanager.engine.results import load_evaluation, look_after
 from globalmanager.engine.retiring import retire
+from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.tidying import tidy
-from globalmanager.engine.tools import Tools
+from globalmanager.ingest.dataset_watch import DatasetWatch
 from sedna.common.errors import TemporaryError, UserError
 from sedna.loop.actions import EnsureWorker, StopWorker
 from sedna.loop.decide import decide
@@ -50,35 +50,35 @@ class JobDriver:
     noted: tuple[str | None] | None = None
     tidied: tuple[int, datetime | None] | None = None
 
-    def drive(self, tools: Tools) -> bool:
+    def drive(self, seams: EngineSeams) -> bool:
         """Bring the job as far as it goes now. Returns whether it wants another look at once.
 
         Raises:
             LeaseLostError: another engine drives the jobs.
             SednaError: what stands in the way.
         """
-        with tools.db.read() as session:
+        with seams.db.read() as session:
             job = jobs.by_id(session, self.job_id)
         if job.deleted_at is not None:
-            retire(tools, job)
-            self._tidy(tools)
+            retire(seams, job)
+            self._tidy(seams)
             return False
-        more = self._chores(tools, job)
+        more = self._chores(seams, job)
         passes = 0
-        while passes < _MAX_PASSES and self._pass(tools):
+        while passes < _MAX_PASSES and self._pass(seams):
             passes += 1
         if passes or self.tidied is None:
-            self._tidy(tools)
+            self._tidy(seams)
         return more
 
-    def _tidy(self, tools: Tools) -> None:
+    def _tidy(self, seams: EngineSeams) -> None:
         """After every round, and once after a start, for the rounds that ended before it."""
-        with tools.db.read() as session:
+        with seams.db.read() as session:
             job = jobs.by_id(session, self.job_id)
             busy = workers.active(session, self.job_id)
         mark = (job.state.next_round, job.deleted_at)
         if job.state.current is None and mark != self.tidied:
-            tidy(tools, job)
+            tidy(seams, job)
             self.tidied = None if busy else mark  # a worker that is still stopping keeps its folder
 
     @property
@@ -86,65 +86,65 @@ class JobDriver:
         """What keeps the job from getting new samples or its first model."""
         return tuple(retry.problem for retry in self.retries.values())
 
-    def _chores(self, tools: Tools, job: JobRow) -> bool:
+    def _chores(self, seams: EngineSeams, job: JobRow) -> bool:
         """Work that feeds the loop. Its failures leave the rest of the loop running."""
-        if not self._has_model(tools) and self._due(tools, "initial model"):
-            self._try(tools, "initial model", lambda: publish_initial_model(tools, job))
-        if self.watch.wants_a_look(job, tools.now()) and self._due(tools, "dataset"):
-            return bool(self._try(tools, "dataset", lambda: self.watch.look(tools, job)))
+        if not self._has_model(seams) and self._due(seams, "initial model"):
+            self._try(seams, "initial model", lambda: publish_initial_model(seams, job))
+        if self.watch.wants_a_look(job, seams.now()) and self._due(seams, "dataset"):
+            return bool(self._try(seams, "dataset", lambda: self.watch.look(seams, job)))
         return False
 
-    def _has_model(self, tools: Tools) -> bool:
+    def _has_model(self, seams: EngineSeams) -> bool:
         if not self.has_model:
-            with tools.db.read() as session:
+            with seams.db.read() as session:
                 self.has_model = models.find(session, self.job_id, models.INITIAL) is not None
         return self.has_model
 
-    def _due(self, tools: Tools, chore: str) -> bool:
+    def _due(self, seams: EngineSeams, chore: str) -> bool:
         retry = self.retries.get(chore)
-        return retry is None or tools.now() >= retry.at
+        return retry is None or seams.now() >= retry.at
 
-    def _try(self, tools: Tools, chore: str, work: Callable[[], object]) -> object:
+    def _try(self, seams: EngineSeams, chore: str, work: Callable[[], object]) -> object:
         try:
             result = work()
         except (UserError, TemporaryError) as error:
             wait = timedelta(seconds=error.retry_after) if isinstance(error, TemporaryError) else RETRY
-            self.retries[chore] = _Retry(f"{chore}: {error}", tools.now() + wait)
+            self.retries[chore] = _Retry(f"{chore}: {error}", seams.now() + wait)
             return None
         self.retries.pop(chore, None)
         return result
 
-    def _pass(self, tools: Tools) -> bool:
+    def _pass(self, seams: EngineSeams) -> bool:
         """One observation and what follows from it. Returns whether the state changed."""
-        now, snapshot = self._observe(tools)
-        if look_after(tools, snapshot.job, snapshot.active):
-            now, snapshot = self._observe(tools)
+        now, snapshot = self._observe(seams)
+        if look_after(seams, snapshot.job, snapshot.active):
+            now, snapshot = self._observe(seams)
         job = snapshot.job
         seen = snapshot.observation
         if snapshot.evaluation_key is None:
             self.evaluation = None  # some megabytes with many samples: not longer than its round
         else:
-            seen = seen.model_copy(update={"evaluation": self._evaluation(tools, snapshot.evaluation_key)})
+            seen = seen.model_copy(update={"evaluation": self._evaluation(seams, snapshot.evaluation_key)})
         due = self._is_due(job, now)
         state, actions = decide(job.spec, job.state, seen, now, automatic=due)
         records = [action for action in actions if not isinstance(action, EnsureWorker | StopWorker)]
-        store(tools, job, state, records, now)
+        store(seams, job, state, records, now)
         if due:  # not before: a decision that could not be stored is made again
             self.checked = (job.generation, now)
         for action in actions:
             if isinstance(action, EnsureWorker | StopWorker):
-                carry_out(tools, job, action)
+                carry_out(seams, job, action)
         return state != job.state
 
-    def _observe(self, tools: Tools) -> tuple[datetime, Snapshot]:
-        now = tools.now()
-        with tools.db.read() as session:
+    def _observe(self, seams: EngineSeams) -> tuple[datetime, Snapshot]:
+        now = seams.now()
+        with seams.db.read() as session:
             job = jobs.by_id(session, self.job_id)
-            return now, observe(session, job, now, tools.settings, listening_since=tools.listening_since)
+            return now, observe(session, job, now, seams.settings, listening_since=seams.listening_since)
 
-    def _evaluation(self, tools: Tools, key: str) -> Evaluation:
+    def _evaluation(self, seams: EngineSeams, key: str) -> Evaluation:
         if self.evaluation is None or self.evaluation[0] != key:
-            self.evaluation = (key, load_evaluation(tools, key))
+            self.evaluation = (key, load_evaluation(seams, key))
         return self.evaluation[1]
 
     def _is_due(self, job: JobRow, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from globalmanager.db import events, workers
 from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.engine.inputs import BUILDERS
 from globalmanager.engine.results import finish, store_evaluation
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
 from globalmanager.runtimes.base import WorkerHandle
 from sedna.common.errors import PermanentError, UserError
 from sedna.loop.actions import Effect, EnsureWorker, StopWorker
@@ -20,16 +20,16 @@ from sedna.loop.state import Stage
 _KINDS = {Stage.TRAINING: "train", Stage.EVALUATING: "eval"}
 
 
-def carry_out(tools: Tools, job: JobRow, effect: Effect) -> None:
+def carry_out(seams: EngineSeams, job: JobRow, effect: Effect) -> None:
     """Make the outside look as ``effect`` says.
 
     Raises:
         TemporaryError: not now; the effect will be asked for again.
     """
     if isinstance(effect, EnsureWorker):
-        ensure_worker(tools, job, effect)
+        ensure_worker(seams, job, effect)
     else:
-        stop_worker(tools, job, effect)
+        stop_worker(seams, job, effect)
 
 
 def worker_name(job_id: int, number: int, stage: Stage, attempt: int) -> str:
@@ -38,43 +38,43 @@ def worker_name(job_id: int, number: int, stage: Stage, attempt: int) -> str:
     return f"{_KINDS[stage]}-worker-{base64.b32encode(digest)[:10].decode().lower()}"
 
 
-def ensure_worker(tools: Tools, job: JobRow, effect: EnsureWorker) -> None:
+def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None:
     """Prepare and start the worker of an attempt, unless that has been done.
 
     What cannot be prepared, however often it is tried, ends the attempt as a failed worker would.
     """
-    row = _row(tools, job, effect)
+    row = _row(seams, job, effect)
     if row.phase is not WorkerPhase.PENDING:
         return
     if row.champion is not None:  # the one in service may be another since the attempt was first prepared
         effect = effect.model_copy(update={"champion": row.champion})
-    folder = tools.worker_dir(job, effect.round, effect.stage, effect.attempt)
+    folder = seams.worker_dir(job, effect.round, effect.stage, effect.attempt)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        spec = BUILDERS[effect.stage](tools, job, effect, row.name, folder)
+        spec = BUILDERS[effect.stage](seams, job, effect, row.name, folder)
         if spec is None:
             nothing = Evaluation(candidate=ModelScores(), champion=ModelScores())
-            store_evaluation(tools, job, row, nothing, None)
+            store_evaluation(seams, job, row, nothing, None)
             return
-        tools.confirm()
-        tools.runtime.start(spec)
+        seams.confirm()
+        seams.runtime.start(spec)
     except (UserError, PermanentError) as error:
-        finish(tools, job, row, error=f"the worker could not be started: {error}", retryable=False)
+        finish(seams, job, row, error=f"the worker could not be started: {error}", retryable=False)
         return
-    with tools.write() as session:
+    with seams.write() as session:
         workers.started(session, row.id)
         text = f"{row.name} works on round {row.round}: {row.stage.value}, attempt {row.attempt}"
-        events.add(session, job.id, "WorkerStarted", text, tools.now(), data={"worker": row.name, "round": row.round})
+        events.add(session, job.id, "WorkerStarted", text, seams.now(), data={"worker": row.name, "round": row.round})
 
 
-def _row(tools: Tools, job: JobRow, effect: EnsureWorker) -> WorkerRow:
-    with tools.db.read() as session:
+def _row(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> WorkerRow:
+    with seams.db.read() as session:
         row = workers.find(session, job.id, effect.round, effect.stage, effect.attempt)
     if row is not None:
         return row
     name = worker_name(job.id, effect.round, effect.stage, effect.attempt)
-    folder = tools.worker_dir(job, effect.round, effect.stage, effect.attempt)
-    with tools.write() as session:
+    folder = seams.worker_dir(job, effect.round, effect.stage, effect.attempt)
+    with seams.write() as session:
         return workers.ensure(
             session,
             job.id,
@@ -82,15 +82,15 @@ def _row(tools: Tools, job: JobRow, effect: EnsureWorker) -> WorkerRow:
             effect.stage,
             effect.attempt,
             name=name,
-            handle=tools.runtime.handle(name, folder).place,
+            handle=seams.runtime.handle(name, folder).place,
             champion=effect.champion,
-            now=tools.now(),
+            now=seams.now(),
         )
 
 
-def stop_worker(tools: Tools, job: JobRow, effect: StopWorker) -> None:
+def stop_worker(seams: EngineSeams, job: JobRow, effect: StopWorker) -> None:
     """Ask the worker of an attempt to end. Its row is closed once it has."""
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         row = workers.find(session, job.id, effect.round, effect.stage, effect.attempt)
     if row is not None and row.phase in (WorkerPhase.PENDING, WorkerPhase.RUNNING):
-        tools.runtime.stop(WorkerHandle(name=row.name, place=row.handle), tools.settings.stop_grace_seconds)
+        seams.runtime.stop(WorkerHandle(name=row.name, place=row.handle), seams.settings.stop_grace_seconds)

@@ -10,7 +10,7 @@ from globalmanager.db import Database, events, jobs
 from globalmanager.db.lease import LeaseLostError
 from globalmanager.engine.driver import JobDriver
 from globalmanager.engine.lease_keeper import LeaseKeeper
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
 from globalmanager.runtimes.base import WorkerRuntime
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
@@ -168,11 +168,19 @@ class Engine:
         """One look at one job. Whatever stands in its way is noted at the job; the others go on."""
         token = self._keeper.token
         assert token is not None, "acquire() comes before tick()"
-        tools = Tools(self._db, self._store, self._runtime, self._clock, self._settings, token, self._keeper.since)
+        seams = EngineSeams(
+            db=self._db,
+            store=self._store,
+            clock=self._clock,
+            settings=self._settings,
+            token=token,
+            runtime=self._runtime,
+            listening_since=self._keeper.since,
+        )
         driver = self._drivers.setdefault(job_id, JobDriver(job_id))
         more, trouble = False, None
         try:
-            more = driver.drive(tools)
+            more = driver.drive(seams)
         except LeaseLostError:
             raise
         except SednaError as error:
@@ -181,16 +189,16 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - the boundary: a defect in one job must not stop the others
             trouble = f"internal error: {type(error).__name__}: {error}"
             LOGGER.exception("job row %d", job_id)
-        self._note(tools, driver, "; ".join(filter(None, (*driver.problems, trouble))) or None)
+        self._note(seams, driver, "; ".join(filter(None, (*driver.problems, trouble))) or None)
         return more
 
-    def _note(self, tools: Tools, driver: JobDriver, trouble: str | None) -> None:
+    def _note(self, seams: EngineSeams, driver: JobDriver, trouble: str | None) -> None:
         """Keep what stands in the way where people look for it; told once, not at every tick."""
         if driver.noted == (trouble,):
             return
         try:
-            with tools.write() as session:
-                now = tools.now()
+            with seams.write() as session:
+                now = seams.now()
                 if jobs.set_degraded(session, driver.job_id, trouble, now):
                     if trouble is None:
                         events.add(session, driver.job_id, "Recovered", "the job goes on", now)

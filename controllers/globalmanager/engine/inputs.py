@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from globalmanager.db import datasets, pool, rounds
 from globalmanager.db.values import DatasetVersionRow, JobRow
 from globalmanager.engine.described import baseline_path, model_path, model_spec, start_path
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
 from globalmanager.runtimes.base import Kind, WorkerSpec
 from sedna.common.atomic import write_atomic
 from sedna.loop.actions import EnsureWorker
@@ -48,14 +48,14 @@ class EvaluationSamples:
     holdout: frozenset[str]
 
 
-def dataset_of(tools: Tools, job: JobRow, number: int) -> DatasetManifest:
+def dataset_of(seams: EngineSeams, job: JobRow, number: int) -> DatasetManifest:
     """The dataset version of a round, as the store has it; written now if it is not there yet."""
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         row = rounds.get(session, job.id, number)
         assert row.dataset_version is not None, "training and evaluating rounds have a dataset version"
         version = datasets.get(session, job.id, row.dataset_version)
     if version.manifest_key is None or version.manifest_sha256 is None:
-        ref = _write_manifest(tools, job, version)
+        ref = _write_manifest(seams, job, version)
     else:
         ref = DatasetRef(
             job=job.key,
@@ -64,16 +64,16 @@ def dataset_of(tools: Tools, job: JobRow, number: int) -> DatasetManifest:
             sha256=version.manifest_sha256,
             counts=DatasetCounts(train=version.train, eval=version.eval, holdout=version.holdout),
         )
-    return read_dataset(tools.store, ref)
+    return read_dataset(seams.store, ref)
 
 
-def _write_manifest(tools: Tools, job: JobRow, version: DatasetVersionRow) -> DatasetRef:
-    with tools.db.read() as session:
+def _write_manifest(seams: EngineSeams, job: JobRow, version: DatasetVersionRow) -> DatasetRef:
+    with seams.db.read() as session:
         members = datasets.members(session, job.id, version.label_seq)
         entries = [_entry(member, version.round) for member in members]
     names = job.spec.class_names or _numbered(entries)
-    ref = write_dataset(tools.store, job.key, version.version, version.parent, entries, class_names=names)
-    with tools.write() as session:
+    ref = write_dataset(seams.store, job.key, version.version, version.parent, entries, class_names=names)
+    with seams.write() as session:
         datasets.set_manifest(session, job.id, version.version, ref.key, ref.sha256)
     return ref
 
@@ -112,25 +112,25 @@ def evaluation_samples(dataset: DatasetManifest, history: int) -> EvaluationSamp
     )
 
 
-def train_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec:
+def train_spec(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec:
     """The training worker of an attempt, with everything it needs in place."""
     index = folder / "train.txt"
-    dataset = dataset_of(tools, job, effect.round)
-    materialise(tools.store, job.key, dataset.entries, tools.image_dir, index, parts=(DatasetPart.TRAIN,))
+    dataset = dataset_of(seams, job, effect.round)
+    materialise(seams.store, job.key, dataset.entries, seams.image_dir, index, parts=(DatasetPart.TRAIN,))
     output = folder / OUTPUT
     output.mkdir(exist_ok=True)
     # Attempts of a round share checkpoints, unless the model to start from was replaced in between.
-    checkpoints = tools.job_dir(job) / str(effect.round) / f"{CHECKPOINTS}{effect.champion}"
+    checkpoints = seams.job_dir(job) / str(effect.round) / f"{CHECKPOINTS}{effect.champion}"
     checkpoints.mkdir(exist_ok=True)
-    env = _environment(tools, job, name, folder, index) | {
+    env = _environment(seams, job, name, folder, index) | {
         "TRAIN_DATASET_URL": str(index),
-        "BASE_MODEL_URL": str(start_path(tools, job, effect.champion)),
+        "BASE_MODEL_URL": str(start_path(seams, job, effect.champion)),
         "MODEL_URL": str(output),
         "CHECKPOINT_DIR": str(checkpoints),
     }
     spec = job.spec.train_spec
     if spec.unlabelled_samples:
-        env["UNLABELLED_DATASET_URL"] = str(_unlabelled_index(tools, job, effect.round))
+        env["UNLABELLED_DATASET_URL"] = str(_unlabelled_index(seams, job, effect.round))
     algorithm = spec.algorithm and _fixed(folder, _with(spec.algorithm, effect.parameters))
     return _spec(job, effect, name, folder, "train", env, algorithm, spec.template, spec.limits)
 
@@ -153,53 +153,53 @@ def trained_with(job: JobRow, folder: Path) -> Algorithm | None:
     return Algorithm.model_validate_json(path.read_bytes()) if path.exists() else job.spec.train_spec.algorithm
 
 
-def _unlabelled_index(tools: Tools, job: JobRow, number: int) -> Path:
+def _unlabelled_index(seams: EngineSeams, job: JobRow, number: int) -> Path:
     """The samples without a label that a round learns from, chosen once: a further attempt goes on from checkpoints
     that know them."""
-    index = tools.job_dir(job) / str(number) / "unlabelled.txt"
+    index = seams.job_dir(job) / str(number) / "unlabelled.txt"
     if index.exists():
         paths = [Path(line) for line in index.read_text().splitlines()]
         chosen = [(path.stem, path.suffix.removeprefix(".")) for path in paths]
     else:
-        with tools.db.read() as session:
+        with seams.db.read() as session:
             found = pool.newest(session, job.id, job.spec.train_spec.unlabelled_samples)
         chosen = [(sample.sample_id, sample.extension) for sample in found]
-    materialise_unlabelled(tools.store, job.key, chosen, tools.image_dir, index)
+    materialise_unlabelled(seams.store, job.key, chosen, seams.image_dir, index)
     return index
 
 
-def eval_spec(tools: Tools, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec | None:
+def eval_spec(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: str, folder: Path) -> WorkerSpec | None:
     """The evaluation worker of an attempt; None when there is no sample to look at."""
     assert effect.candidate is not None, "an evaluation has a candidate"
-    dataset = dataset_of(tools, job, effect.round)
-    samples = evaluation_samples(dataset, tools.settings.eval_history_rounds)
+    dataset = dataset_of(seams, job, effect.round)
+    samples = evaluation_samples(dataset, seams.settings.eval_history_rounds)
     wanted = samples.judged | samples.holdout
     if not wanted:
         return None
     index = folder / "test.txt"
     entries = [entry for entry in dataset.entries if entry.sample_id in wanted]
-    materialise(tools.store, job.key, entries, tools.image_dir, index)
-    served = model_spec(tools, job, job.spec.deploy_spec.model.name)[0].format
-    candidate = model_path(tools, job, effect.candidate, served)
-    pair = (str(candidate), str(baseline_path(tools, job, effect.champion)))
-    env = _environment(tools, job, name, folder, index) | {"TEST_DATASET_URL": str(index), "MODEL_URLS": ";".join(pair)}
+    materialise(seams.store, job.key, entries, seams.image_dir, index)
+    served = model_spec(seams, job, job.spec.deploy_spec.model.name)[0].format
+    candidate = model_path(seams, job, effect.candidate, served)
+    pair = (str(candidate), str(baseline_path(seams, job, effect.champion)))
+    env = _environment(seams, job, name, folder, index) | {"TEST_DATASET_URL": str(index), "MODEL_URLS": ";".join(pair)}
     spec = job.spec.eval_spec
-    algorithm = _evaluator(tools, job, effect)
+    algorithm = _evaluator(seams, job, effect)
     return _spec(job, effect, name, folder, "eval", env, algorithm, spec.template, spec.limits)
 
 
-def _evaluator(tools: Tools, job: JobRow, effect: EnsureWorker) -> Algorithm | None:
+def _evaluator(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> Algorithm | None:
     """Without one of its own, an evaluation opens the candidate as edges will: with what it was trained with."""
     algorithm = job.spec.evaluation_algorithm
     if algorithm is None or job.spec.eval_spec.algorithm is not None:
         return algorithm and _with(algorithm, effect.parameters)
     assert effect.candidate is not None, "an evaluation has a candidate"
-    candidate = load_manifest(tools.store, job.key, effect.candidate)
+    candidate = load_manifest(seams.store, job.key, effect.candidate)
     recorded = candidate.parameters if candidate.algorithm == algorithm.name else {}
     return _with(algorithm, {**recorded, **effect.parameters})
 
 
-def _environment(tools: Tools, job: JobRow, name: str, folder: Path, index: Path) -> dict[str, str]:
+def _environment(seams: EngineSeams, job: JobRow, name: str, folder: Path, index: Path) -> dict[str, str]:
     env = {
         "NAMESPACE": job.key.namespace,
         "JOB_NAME": job.key.name,
@@ -211,8 +211,8 @@ def _environment(tools: Tools, job: JobRow, name: str, folder: Path, index: Path
     }
     if job.spec.class_names:  # a template of upstream's may bring its own
         env["CLASS_NAMES"] = json.dumps(list(job.spec.class_names))
-    if tools.settings.lc_server:
-        env["LC_SERVER"] = tools.settings.lc_server
+    if seams.settings.lc_server:
+        env["LC_SERVER"] = seams.settings.lc_server
     return env
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from globalmanager.db import models
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
 from sedna.loop.spec import Algorithm
 from sedna.store.models import ModelManifest, Runtime, publish_model
 
@@ -54,7 +54,7 @@ def runtime_of(names: Sequence[str]) -> Runtime:
 
 
 def publish(
-    tools: Tools,
+    seams: EngineSeams,
     job: JobRow,
     version: int,
     source: Path,
@@ -83,7 +83,7 @@ def publish(
     runtime = runtime_of(names)
     suffix = Path(entry or names[0]).suffix.lstrip(".")
     manifest = publish_model(
-        tools.store,
+        seams.store,
         job.key,
         version,
         source,

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from globalmanager.db import datasets, decisions, events, jobs, requests, rounds, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
 from sedna.loop.actions import (
     AnswerRequest,
     CloseRound,
@@ -24,7 +24,7 @@ from sedna.loop.actions import (
 from sedna.loop.state import JobState, Outcome, RoundKind, Stage
 
 
-def store(tools: Tools, job: JobRow, state: JobState, records: Sequence[Record], now: datetime) -> None:
+def store(seams: EngineSeams, job: JobRow, state: JobState, records: Sequence[Record], now: datetime) -> None:
     """Store ``state``, computed from ``job``, with its records: all or nothing.
 
     Raises:
@@ -33,10 +33,10 @@ def store(tools: Tools, job: JobRow, state: JobState, records: Sequence[Record],
     """
     if state == job.state and not records:
         return
-    with tools.write() as session:
+    with seams.write() as session:
         if state != job.state:
             jobs.swap_state(session, job.id, job.seq, state)
-        writer = _Writer(session, tools, job, now)
+        writer = _Writer(session, seams, job, now)
         for record in records:
             writer.write(record)
 
@@ -44,9 +44,9 @@ def store(tools: Tools, job: JobRow, state: JobState, records: Sequence[Record],
 class _Writer:
     """Writes the records of one transaction, in their order."""
 
-    def __init__(self, session: Session, tools: Tools, job: JobRow, now: datetime) -> None:
+    def __init__(self, session: Session, seams: EngineSeams, job: JobRow, now: datetime) -> None:
         self._session = session
-        self._settings = tools.settings
+        self._settings = seams.settings
         self._job = job
         self._now = now
         self._champion = job.state.champion

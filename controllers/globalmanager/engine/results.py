@@ -15,7 +15,7 @@ from globalmanager.engine.described import forms_of
 from globalmanager.engine.inputs import OUTPUT, REPORT, dataset_of, evaluation_samples, trained_with
 from globalmanager.engine.publishing import publish
 from globalmanager.engine.reports import WorkerReport, read_report
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
 from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus
 from sedna.common.errors import PermanentError, UserError, WorkerError
 from sedna.loop.evidence import Evaluation, ModelScores
@@ -27,7 +27,7 @@ ERROR_CHARS = 4000
 """Of an error with the end of the log, which says what went wrong. What a worker reported is cut at its end."""
 
 
-def look_after(tools: Tools, job: JobRow, active: Sequence[WorkerRow]) -> bool:
+def look_after(seams: EngineSeams, job: JobRow, active: Sequence[WorkerRow]) -> bool:
     """Take in the result of the current worker if it has ended, and end the workers that nobody waits for.
 
     Returns:
@@ -38,13 +38,13 @@ def look_after(tools: Tools, job: JobRow, active: Sequence[WorkerRow]) -> bool:
     """
     changed = False
     for row in active:
-        status = tools.runtime.observe(WorkerHandle(name=row.name, place=row.handle))
+        status = seams.runtime.observe(WorkerHandle(name=row.name, place=row.handle))
         ended = status.phase is not RunPhase.RUNNING
         if not _is_current(job.state.current, row):
-            _clear_up(tools, job, row, status)
+            _clear_up(seams, job, row, status)
             changed = changed or ended
         elif row.phase is WorkerPhase.RUNNING and ended:
-            collect(tools, job, row, status)
+            collect(seams, job, row, status)
             changed = True
     return changed
 
@@ -53,48 +53,48 @@ def _is_current(current: RoundState | None, row: WorkerRow) -> bool:
     return current is not None and (current.id, current.stage, current.attempt) == (row.round, row.stage, row.attempt)
 
 
-def _clear_up(tools: Tools, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
+def _clear_up(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
     if status.phase is RunPhase.RUNNING:
-        tools.runtime.stop(WorkerHandle(name=row.name, place=row.handle), tools.settings.stop_grace_seconds)
+        seams.runtime.stop(WorkerHandle(name=row.name, place=row.handle), seams.settings.stop_grace_seconds)
     else:
-        finish(tools, job, row, error="its round went on without it", retryable=False, status=status)
+        finish(seams, job, row, error="its round went on without it", retryable=False, status=status)
 
 
-def collect(tools: Tools, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
+def collect(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
     """Turn the end of a worker into its result."""
     if status.phase is not RunPhase.SUCCEEDED:
-        finish(tools, job, row, error=_failure(tools, job, row, status), retryable=status.retryable, status=status)
+        finish(seams, job, row, error=_failure(seams, job, row, status), retryable=status.retryable, status=status)
         return
     try:
-        report = _report(tools, job, row)
+        report = _report(seams, job, row)
         if report is None:
             raise WorkerError("ended well but left no report", where=row.name, hint="a worker reports what it made")
         if not report.completed:
             raise WorkerError(f"reported {report.status}: {report.error or 'no message'}", where=row.name)
         if row.stage is Stage.TRAINING:
-            _take_model(tools, job, row, report, status)
+            _take_model(seams, job, row, report, status)
         else:
-            store_evaluation(tools, job, row, _evaluation(tools, job, row, report), status)
+            store_evaluation(seams, job, row, _evaluation(seams, job, row, report), status)
     except (UserError, PermanentError) as error:
-        finish(tools, job, row, error=_with_log(str(error), status), retryable=False, status=status)
+        finish(seams, job, row, error=_with_log(str(error), status), retryable=False, status=status)
 
 
-def _folder(tools: Tools, job: JobRow, row: WorkerRow) -> Path:
-    return tools.worker_dir(job, row.round, row.stage, row.attempt)
+def _folder(seams: EngineSeams, job: JobRow, row: WorkerRow) -> Path:
+    return seams.worker_dir(job, row.round, row.stage, row.attempt)
 
 
-def _report(tools: Tools, job: JobRow, row: WorkerRow) -> WorkerReport | None:
+def _report(seams: EngineSeams, job: JobRow, row: WorkerRow) -> WorkerReport | None:
     """The worker's file first: it is there although the network was not."""
-    found = read_report(_folder(tools, job, row) / REPORT)
+    found = read_report(_folder(seams, job, row) / REPORT)
     if found is not None:
         return found
     return None if row.report is None else WorkerReport.model_validate(row.report)
 
 
-def _failure(tools: Tools, job: JobRow, row: WorkerRow, status: WorkerStatus) -> str:
+def _failure(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> str:
     told = ""
     with contextlib.suppress(WorkerError):  # a damaged report adds nothing to what is known already
-        report = _report(tools, job, row)
+        report = _report(seams, job, row)
         told = "" if report is None else report.error
     text = f"{row.name}: {status.reason}" + (f": {told}" if told else "")
     return _with_log(text, status)
@@ -109,21 +109,21 @@ def _with_log(text: str, status: WorkerStatus) -> str:
     return f"{text}\nlast lines of its log:\n{status.log_tail[-room:]}"
 
 
-def _take_model(tools: Tools, job: JobRow, row: WorkerRow, report: WorkerReport, status: WorkerStatus) -> None:
+def _take_model(seams: EngineSeams, job: JobRow, row: WorkerRow, report: WorkerReport, status: WorkerStatus) -> None:
     """Publish the candidate. Its number is reserved first, so that a repetition after a crash meets its own files."""
-    output = _folder(tools, job, row) / OUTPUT
+    output = _folder(seams, job, row) / OUTPUT
     if not output.is_dir() or not any(path.is_file() for path in output.rglob("*")):
         raise WorkerError("left no model", where=str(output), hint="a training worker writes into MODEL_URL")
     version = row.model_version
     if version is None:
-        with tools.write() as session:
+        with seams.write() as session:
             version = models.reserve(session, job.id)
             workers.reserve_model(session, row.id, version)
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         number = rounds.get(session, job.id, row.round)
     result = dict(report.results[0]) if report.results else {}
     published = publish(
-        tools,
+        seams,
         job,
         version,
         output,
@@ -135,11 +135,11 @@ def _take_model(tools: Tools, job: JobRow, row: WorkerRow, report: WorkerReport,
         model_format=str(result.get("format") or ""),
         note=f"trained in round {row.round}",
         created_at=row.created_at,
-        algorithm=trained_with(job, _folder(tools, job, row)),
+        algorithm=trained_with(job, _folder(seams, job, row)),
         entries=forms_of(output, report.results or ()),
     )
-    with _ended(tools, job, row, status, f"candidate {version} is stored") as session:
-        published.insert(session, job.id, tools.now())
+    with _ended(seams, job, row, status, f"candidate {version} is stored") as session:
+        published.insert(session, job.id, seams.now())
 
 
 def _metrics(result: dict[str, Any]) -> dict[str, Any]:
@@ -167,14 +167,14 @@ def _entry(output: Path, url: object) -> str:
     return ""
 
 
-def _evaluation(tools: Tools, job: JobRow, row: WorkerRow, report: WorkerReport) -> Evaluation:
+def _evaluation(seams: EngineSeams, job: JobRow, row: WorkerRow, report: WorkerReport) -> Evaluation:
     results = report.results or ()
     if len(results) != 2:
         raise WorkerError(
             f"reported {len(results)} results", where=row.name, hint="one per entry of MODEL_URLS: candidate, champion"
         )
-    dataset = dataset_of(tools, job, row.round)
-    samples = evaluation_samples(dataset, tools.settings.eval_history_rounds)
+    dataset = dataset_of(seams, job, row.round)
+    samples = evaluation_samples(dataset, seams.settings.eval_history_rounds)
     candidate, champion = (_scores(row, _metrics(dict(result))) for result in results)
     return Evaluation(candidate=candidate, champion=champion, judged=samples.judged, holdout=samples.holdout)
 
@@ -185,25 +185,25 @@ def evaluation_key(job: JobRow, row: WorkerRow) -> str:
 
 
 def store_evaluation(
-    tools: Tools, job: JobRow, row: WorkerRow, evaluation: Evaluation, status: WorkerStatus | None
+    seams: EngineSeams, job: JobRow, row: WorkerRow, evaluation: Evaluation, status: WorkerStatus | None
 ) -> None:
     """Store an evaluation, then say so."""
     key = evaluation_key(job, row)
-    tools.store.put_if_absent(key, evaluation.model_dump_json().encode())
-    with _ended(tools, job, row, status, f"evaluated on {len(evaluation.judged)} samples") as session:
+    seams.store.put_if_absent(key, evaluation.model_dump_json().encode())
+    with _ended(seams, job, row, status, f"evaluated on {len(evaluation.judged)} samples") as session:
         rounds.set_evaluation(session, job.id, row.round, evaluation, key)
 
 
-def load_evaluation(tools: Tools, key: str) -> Evaluation:
+def load_evaluation(seams: EngineSeams, key: str) -> Evaluation:
     """An evaluation as it was stored."""
-    return Evaluation.model_validate_json(tools.store.get(key))
+    return Evaluation.model_validate_json(seams.store.get(key))
 
 
 @contextlib.contextmanager
-def _ended(tools: Tools, job: JobRow, row: WorkerRow, status: WorkerStatus | None, text: str) -> Iterator[Any]:
+def _ended(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus | None, text: str) -> Iterator[Any]:
     """The transaction that makes a success final; the block adds what belongs to it."""
-    now = tools.now()
-    with tools.write() as session:
+    now = seams.now()
+    with seams.write() as session:
         yield session
         workers.ended(
             session,
@@ -220,11 +220,11 @@ def _ended(tools: Tools, job: JobRow, row: WorkerRow, status: WorkerStatus | Non
 
 
 def finish(
-    tools: Tools, job: JobRow, row: WorkerRow, *, error: str, retryable: bool, status: WorkerStatus | None = None
+    seams: EngineSeams, job: JobRow, row: WorkerRow, *, error: str, retryable: bool, status: WorkerStatus | None = None
 ) -> None:
     """Make a failure final."""
-    now = tools.now()
-    with tools.write() as session:
+    now = seams.now()
+    with seams.write() as session:
         workers.ended(
             session,
             row.id,

@@ -6,16 +6,16 @@ from globalmanager.db import requests, workers
 from globalmanager.db.values import JobRow
 from globalmanager.engine.records import store
 from globalmanager.engine.results import look_after
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
 from sedna.loop.actions import AnswerRequest, CloseRound, Record
 from sedna.loop.state import HISTORY, JobState, Outcome, RoundKind, RoundState, RoundSummary
 
 REASON = "the job was deleted"
 
 
-def retire(tools: Tools, job: JobRow) -> None:
+def retire(seams: EngineSeams, job: JobRow) -> None:
     """Clear up after a deleted job; harmless when that was done."""
-    now = tools.now()
+    now = seams.now()
     state, records = job.state, list[Record]()
     current = state.current
     if current is not None:
@@ -27,13 +27,13 @@ def retire(tools: Tools, job: JobRow) -> None:
         state = state.model_copy(
             update={"current": None, "last_ended_at": now, "history": (*state.history, summary)[-HISTORY:]}
         )
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         request = requests.oldest_open(session, job.id)
         active = workers.active(session, job.id)
     if request is not None:
         records.append(AnswerRequest(id=request.id, accepted=False, round=None, message=REASON))
-    store(tools, job, state, records, now)
-    look_after(tools, job.model_copy(update={"state": state}), active)
+    store(seams, job, state, records, now)
+    look_after(seams, job.model_copy(update={"state": state}), active)
 
 
 def _summary(state: JobState, current: RoundState) -> RoundSummary:

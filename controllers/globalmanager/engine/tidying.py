@@ -15,7 +15,7 @@ from pathlib import Path
 from globalmanager.db import workers
 from globalmanager.db.values import JobRow
 from globalmanager.engine.inputs import CHECKPOINTS, OUTPUT
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
 
 __all__ = ["tidy"]
 
@@ -25,21 +25,21 @@ _NEWEST_MODELS = 2
 LOGGER = logging.getLogger("sedna.globalmanager.engine")
 
 
-def tidy(tools: Tools, job: JobRow) -> None:
+def tidy(seams: EngineSeams, job: JobRow) -> None:
     """Delete what the finished rounds of a job need no more; harmless at any time, also after a crash half-way."""
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         busy = {row.round for row in workers.active(session, job.id)}
     if job.state.current is not None:
         busy.add(job.state.current.id)
-    for path in _rounds(tools, job, busy):
+    for path in _rounds(seams, job, busy):
         _delete(path)
-    for path in _models(tools, job):
+    for path in _models(seams, job):
         _delete(path)
 
 
-def _rounds(tools: Tools, job: JobRow, busy: set[int]) -> Iterator[Path]:
-    oldest_kept = job.state.next_round - tools.settings.work_rounds_kept
-    for number, folder in _numbered(tools.job_dir(job)):
+def _rounds(seams: EngineSeams, job: JobRow, busy: set[int]) -> Iterator[Path]:
+    oldest_kept = job.state.next_round - seams.settings.work_rounds_kept
+    for number, folder in _numbered(seams.job_dir(job)):
         if number in busy:
             continue
         if number < oldest_kept:
@@ -49,8 +49,8 @@ def _rounds(tools: Tools, job: JobRow, busy: set[int]) -> Iterator[Path]:
         yield from folder.glob(f"*/{OUTPUT}")
 
 
-def _models(tools: Tools, job: JobRow) -> Iterator[Path]:
-    found = dict(_numbered(tools.models_dir(job)))
+def _models(seams: EngineSeams, job: JobRow) -> Iterator[Path]:
+    found = dict(_numbered(seams.models_dir(job)))
     needed = {job.state.champion, job.state.last_candidate, *sorted(found)[-_NEWEST_MODELS:]}
     for version, folder in found.items():
         if job.deleted_at is not None or version not in needed:

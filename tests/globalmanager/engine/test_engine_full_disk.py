@@ -7,7 +7,7 @@ from sqlalchemy import event
 
 from fixtures_gm import KEY, png, record_of
 from globalmanager.db import samples
-from globalmanager.engine.intake import accept_sample
+from globalmanager.ingest.intake import accept_sample
 from globalmanager.labelling import label_sample
 from sedna.common.errors import StorageFullError, TemporaryError
 from sedna.common.types import Annotation, Box

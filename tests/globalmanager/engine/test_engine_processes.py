@@ -13,7 +13,7 @@ from fixtures_gm import KEY, job_spec, record_of
 from globalmanager.db import models, workers
 from globalmanager.engine import Engine
 from globalmanager.engine.apply import apply_resources
-from globalmanager.engine.intake import accept_sample
+from globalmanager.ingest.intake import accept_sample
 from globalmanager.labelling import label_sample
 from globalmanager.runtimes import ProcessRuntime
 from sedna.common.clock import SystemClock

@@ -10,7 +10,7 @@ from fixtures_gm import KEY, START, job_spec, png, record_of
 from globalmanager.db import Database, models
 from globalmanager.db.tables import Round
 from globalmanager.engine.apply import delete_job
-from globalmanager.engine.intake import accept_sample
+from globalmanager.ingest.intake import accept_sample
 from globalmanager.service.own_store import OwnStore
 from sedna.common.errors import (
     AuthError,
@@ -224,7 +224,7 @@ def test_a_folder_can_be_the_initial_model_and_is_given_to_workers_as_such(world
     from globalmanager.db import models
     from globalmanager.engine.apply import apply_resources
     from globalmanager.engine.inputs import model_path
-    from globalmanager.engine.tools import Tools
+    from globalmanager.engine.seams import EngineSeams
     from sedna.loop.spec import Model
 
     world.apply()
@@ -240,8 +240,10 @@ def test_a_folder_can_be_the_initial_model_and_is_given_to_workers_as_such(world
         row = models.get(session, job.id, 1)
     assert (row.runtime, row.entry, row.size) == ("onnx", "", 3)
     shutil.rmtree(folder)
-    tools = Tools(world.db, world.store, world.runtime, world.clock, world.settings, token=1)
-    found = model_path(tools, job, 1)
+    seams = EngineSeams(
+        db=world.db, store=world.store, clock=world.clock, settings=world.settings, token=1, runtime=world.runtime
+    )
+    found = model_path(seams, job, 1)
     assert (found / "variables" / "more.bin").read_bytes() == b"m"
 
 

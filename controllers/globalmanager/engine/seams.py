@@ -1,21 +1,16 @@
-"""What every part of the engine works with."""
+"""The seams of the engine."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from globalmanager.db import Database, lease
-from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
+from globalmanager.ingest.seams import Seams
 from globalmanager.runtimes.base import WorkerRuntime
 from globalmanager.settings import EngineSettings
-from sedna.common.clock import Clock
 from sedna.loop.state import Stage
-from sedna.store.base import ObjectStore
 
 
 def job_folder(settings: EngineSettings, job: JobRow) -> Path:
@@ -28,37 +23,12 @@ def worker_folder(settings: EngineSettings, job: JobRow, number: int, stage: Sta
     return job_folder(settings, job) / str(number) / f"{stage.value.lower()}-{attempt}"
 
 
-@dataclass(frozen=True)
-class Tools:
-    """The seams of the engine, the token of its lease, and since when it is the one that edges are heard by."""
+@dataclass(frozen=True, kw_only=True)
+class EngineSeams(Seams):
+    """What every part of the engine works with: `Seams`, where workers run, and since when edges are heard by it."""
 
-    db: Database
-    store: ObjectStore
     runtime: WorkerRuntime
-    clock: Clock
-    settings: EngineSettings
-    token: int
     listening_since: datetime | None = None
-
-    @contextlib.contextmanager
-    def write(self) -> Iterator[Session]:
-        """A transaction that only the holder of the lease can make.
-
-        Raises:
-            LeaseLostError: another engine has taken over.
-        """
-        with self.db.write() as session:
-            lease.check(session, self.token)
-            yield session
-
-    def confirm(self) -> None:
-        """Raise `LeaseLostError` if another engine has taken over: asked before something outside is started."""
-        with self.write():
-            pass
-
-    def now(self) -> datetime:
-        """The time."""
-        return self.clock.now()
 
     def job_dir(self, job: JobRow) -> Path:
         """Folder of a job's workers."""

@@ -3,9 +3,9 @@ import os
 import pytest
 from pydantic import SecretStr
 
-from globalmanager.engine.images import inspect_image
 from globalmanager.engine.publishing import runtime_of
-from globalmanager.engine.sources import LocalFolder, StoreFolder, open_source
+from globalmanager.ingest.images import inspect_image
+from globalmanager.ingest.sources import LocalFolder, StoreFolder, open_source
 from sedna.common.errors import DataError, NotFoundError, SpecError, TooLargeError
 from sedna.store import FolderStore, S3Settings
 

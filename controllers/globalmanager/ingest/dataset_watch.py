@@ -21,11 +21,11 @@ from pydantic import JsonValue
 from globalmanager.db import events, lines, resources, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
-from globalmanager.engine.dataset_items import Item, read_items
-from globalmanager.engine.images import inspect_image
-from globalmanager.engine.intake import store_sample
-from globalmanager.engine.sources import SourceFolder, open_source
-from globalmanager.engine.tools import Tools
+from globalmanager.ingest.dataset_items import Item, read_items
+from globalmanager.ingest.images import inspect_image
+from globalmanager.ingest.intake import store_sample
+from globalmanager.ingest.seams import Seams
+from globalmanager.ingest.sources import SourceFolder, open_source
 from sedna.common.errors import UserError
 from sedna.common.types import Annotation, JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
 from sedna.loop.spec import DatasetSpec
@@ -72,7 +72,7 @@ class DatasetWatch:
         """Whether the check period is over, or a part of a file is still to be taken."""
         return self._is_due(job, now) or any(file.pending for file in self._files.values())
 
-    def look(self, tools: Tools, job: JobRow) -> bool:
+    def look(self, seams: Seams, job: JobRow) -> bool:
         """Take in at most one batch per file. Returns whether more is waiting.
 
         Raises:
@@ -80,19 +80,19 @@ class DatasetWatch:
             TemporaryError: not now.
         """
         key = JobKey(namespace=job.key.namespace, name=job.spec.dataset.name)
-        with tools.db.read() as session:
+        with seams.db.read() as session:
             spec = DatasetSpec.model_validate(resources.get(session, "Dataset", key).spec)
         files = self._named(spec)
-        now = tools.now()
+        now = seams.now()
         due = self._is_due(job, now)
         # The hold-out first, and all of it: what is on both lists must never be trained on.
         for file in files:
             if due and not file.pending:
-                _read(tools, job, spec, file)
+                _read(seams, job, spec, file)
             if due and file is files[-1]:
                 self._checked_at = now
             if file.pending:
-                _take_batch(tools, job, file)
+                _take_batch(seams, job, file)
             if file.pending:
                 return True
         return False
@@ -119,21 +119,21 @@ def _period(job: JobRow) -> timedelta:
     return timedelta(seconds=job.spec.train_spec.trigger.check_period_seconds)
 
 
-def _read(tools: Tools, job: JobRow, spec: DatasetSpec, file: _Watched) -> None:
+def _read(seams: Seams, job: JobRow, spec: DatasetSpec, file: _Watched) -> None:
     where = f"Dataset {job.key.namespace}/{job.spec.dataset.name}: {'holdoutUrl' if file.holdout else 'url'}"
     if file.folder is None:  # once: a store has connections
-        file.folder, file.name = open_source(file.url, where, tools.settings.s3)
+        file.folder, file.name = open_source(file.url, where, seams.settings.s3)
     data = file.folder.read(file.name, MAX_INDEX_BYTES)
     reading = f"{hashlib.sha256(data).hexdigest()} {spec.format} {job.spec.class_names}"
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         if reading == file.reading and lines.bad(session, job.id) == 0:
             return
         moved = lines.folder(session, job.id, file.holdout) != file.folder.url
     items = read_items(data, spec.format, job.spec.class_names, file.url)
     if moved:
-        with tools.write() as session:
+        with seams.write() as session:
             lines.move(session, job.id, file.holdout, file.folder.url)
-    with tools.db.read() as session:
+    with seams.db.read() as session:
         known = lines.known(session, job.id, file.holdout, [item.digest for item in items])
         taken = lines.taken(session, job.id, file.holdout, {item.name for item in items})
     file.reading = reading
@@ -161,32 +161,32 @@ def _to_take(items: Sequence[Item], known: Mapping[str, str | None], taken: Mapp
             yield item
 
 
-def _take_batch(tools: Tools, job: JobRow, file: _Watched) -> None:
+def _take_batch(seams: Seams, job: JobRow, file: _Watched) -> None:
     batch = [file.pending.popleft() for _ in range(min(BATCH, len(file.pending)))]
     try:
-        _take(tools, job, file, batch)
+        _take(seams, job, file, batch)
     except BaseException:
         file.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
         raise
 
 
-def _take(tools: Tools, job: JobRow, file: _Watched, batch: list[Item]) -> None:
+def _take(seams: Seams, job: JobRow, file: _Watched, batch: list[Item]) -> None:
     assert file.folder is not None, "a file with pending items was read"
-    ready = [_prepare(tools, job, file.folder, item) for item in batch]
-    now = tools.now()
-    with tools.write() as session:
+    ready = [_prepare(seams, job, file.folder, item) for item in batch]
+    now = seams.now()
+    with seams.write() as session:
         taken = sum(_insert(session, job, file, one, now) for one in ready)
         if taken:
             text = f"{taken} samples from {file.url}{' for the hold-out' if file.holdout else ''}"
             events.add(session, job.id, "DatasetImported", text, now, data={"samples": taken})
 
 
-def _prepare(tools: Tools, job: JobRow, folder: SourceFolder, item: Item) -> _Ready:
+def _prepare(seams: Seams, job: JobRow, folder: SourceFolder, item: Item) -> _Ready:
     """Read and check one image and put it into the store; what is wrong with it alone does not stop the others."""
     try:
         if item.fault is not None:
             raise item.fault
-        image = folder.read(item.name, tools.settings.max_image_bytes)
+        image = folder.read(item.name, seams.settings.max_image_bytes)
         facts = inspect_image(image, item.name)
         annotation = item.annotate(facts.width, facts.height)
     except UserError as error:
@@ -203,9 +203,9 @@ def _prepare(tools: Tools, job: JobRow, folder: SourceFolder, item: Item) -> _Re
         prediction=Prediction(),
         model_version=0,
         edge="",
-        captured_at=tools.now(),
+        captured_at=seams.now(),
     )
-    store_sample(tools.store, record, image)
+    store_sample(seams.store, record, image)
     return _Ready(item, record=record, annotation=annotation)
 
 

@@ -8,9 +8,9 @@ from fixtures_gm import KEY, job_spec, png
 from globalmanager.db import samples
 from globalmanager.db.tables import ImportedFolder
 from globalmanager.db.values import SampleFilter
-from globalmanager.engine import dataset_watch
-from globalmanager.engine.sources import LocalFolder
-from globalmanager.engine.tools import Tools
+from globalmanager.engine.seams import EngineSeams
+from globalmanager.ingest import dataset_watch
+from globalmanager.ingest.sources import LocalFolder
 from globalmanager.labelling import label_sample
 from sedna.common.types import Annotation, sample_id
 
@@ -192,13 +192,15 @@ def test_a_hold_out_that_the_dataset_names_no_longer_is_not_looked_at(stream):
     stream.apply(spec, holdoutUrl=str(stream.folder / "holdout.txt"))
     stream.add(1, name="holdout.txt")
     watch = dataset_watch.DatasetWatch()
-    tools = Tools(stream.db, stream.store, stream.runtime, stream.clock, stream.settings, token=1)
+    seams = EngineSeams(
+        db=stream.db, store=stream.store, clock=stream.clock, settings=stream.settings, token=1, runtime=stream.runtime
+    )
     stream.tick()
-    watch.look(tools, stream.job())
+    watch.look(seams, stream.job())
     stream.apply(spec)
     stream.clock.advance(60)
     assert watch.wants_a_look(stream.job(), stream.clock.now())
-    watch.look(tools, stream.job())
+    watch.look(seams, stream.job())
     assert not watch.wants_a_look(stream.job(), stream.clock.now())
     stream.clock.advance(60)
     assert watch.wants_a_look(stream.job(), stream.clock.now())

@@ -1,0 +1,1 @@
+"""Taking things in: samples that edges upload, files that a Dataset names, labels that people bring."""
