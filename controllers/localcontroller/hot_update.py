@@ -24,7 +24,8 @@ from sedna.common.atomic import write_atomic
 from sedna.common.errors import DataError, IntegrityError, ModelError
 from sedna.common.types import Sha256, Value
 from sedna.edge.protocol import DesiredJob, EdgeJobStatus, ServingState
-from sedna.store.models import ModelFile, ModelManifest, fetch_model_over
+from sedna.store.file_sets import FileEntry
+from sedna.store.models import ModelManifest, fetch_model_over
 
 __all__ = ["CONFIG_NAME", "HotUpdateFolder"]
 
@@ -184,7 +185,7 @@ class HotUpdateFolder:
             reason=state.reason,
         )
 
-    def _choose(self, manifest: ModelManifest) -> ModelFile:
+    def _choose(self, manifest: ModelManifest) -> FileEntry:
         files = manifest.files
         if self._settings.file:
             found = [file for file in files if file.name == self._settings.file]

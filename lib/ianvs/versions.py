@@ -18,7 +18,7 @@ from sedna.common.types import JobKey, Picked
 from sedna.store import FolderStore
 from sedna.store.datasets import DatasetEntry, DatasetPart, write_dataset
 from sedna.store.layout import datasets_prefix, models_prefix, sample_key
-from sedna.store.models import publish_model
+from sedna.store.models import describe_model, publish_model
 
 if TYPE_CHECKING:
     from ianvs.paradigms.base import Case
@@ -112,11 +112,9 @@ class Versions:
         self._publish(version, parent if parent > 1 or self._has_initial else None, number, Path(path))
 
     def _publish(self, version: int, parent: int | None, number: int | None, path: Path) -> None:
-        publish_model(
-            self.store,
+        description = describe_model(
             self.job,
             version,
-            path,
             algorithm=self._algorithm,
             runtime="python",
             format=path.suffix.lstrip(".") or "folder",
@@ -126,6 +124,7 @@ class Versions:
             dataset_version=self.written.last if number is not None else None,
             class_names=self._labels.class_names if self._labels is not None else (),
         )
+        publish_model(self.store, path, description)
 
 
 def job_name(algorithm: str) -> str:

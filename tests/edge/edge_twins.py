@@ -17,7 +17,8 @@ from PIL import Image
 from sedna.common.errors import LinkUnavailableError, NotFoundError
 from sedna.common.types import JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
 from sedna.edge.protocol import DesiredJob, DesiredMiner, EdgeDesired, EdgeHeartbeat
-from sedna.store.models import ModelFile, ModelManifest
+from sedna.store.file_sets import FileEntry
+from sedna.store.models import ModelManifest
 
 JOB = JobKey(name="pcb")
 
@@ -167,7 +168,7 @@ def manifest_of(folder: Path, version: int, *, job: JobKey = JOB, **changes) -> 
     files = []
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
-        files.append(ModelFile(name=path.name, sha256=sample_id(data), size=len(data)))
+        files.append(FileEntry(name=path.name, sha256=sample_id(data), size=len(data)))
     values = {
         "job": job,
         "version": version,

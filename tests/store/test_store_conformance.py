@@ -297,3 +297,28 @@ def test_a_folder_says_that_it_has_no_urls(tmp_path: Path) -> None:
 def test_the_url_shows_no_secret(store: ObjectStore) -> None:
     assert store.url.startswith(("file:///", "s3://sedna-test/tests/"))
     assert "@" not in store.url
+
+
+@pytest.mark.parametrize("key", AWKWARD_KEYS)
+def test_a_copy_has_the_bytes_and_outlives_its_source(store: ObjectStore, key: str) -> None:
+    store.put("source", b"weights")
+    store.copy("source", key)
+    store.delete("source")
+    assert store.get(key) == b"weights"
+    again = key + "2" if len(key) < 200 else "a/other"
+    store.copy(key, again)
+    store.put(key, b"other")
+    assert store.get(again) == b"weights"
+
+
+def test_a_copy_touches_nothing_that_exists(store: ObjectStore) -> None:
+    store.put("source", b"new")
+    store.put("target", b"old")
+    store.copy("source", "target")
+    assert store.get("target") == b"old"
+
+
+def test_there_is_no_copy_of_nothing(store: ObjectStore) -> None:
+    with pytest.raises(NotFoundError):
+        store.copy("missing", "target")
+    assert store.stat("target") is None

@@ -27,15 +27,17 @@ from sedna.common.errors import (
 )
 from sedna.common.types import JobKey
 from sedna.store import FolderStore, ObjectStore, Source
+from sedna.store.file_sets import FileEntry, list_files, upload
 from sedna.store.layout import model_file_key, model_manifest_key
 from sedna.store.models import (
-    ModelFile,
     ModelInput,
     ModelManifest,
+    describe_model,
     fetch_model,
     fetch_model_over,
     load_manifest,
     publish_model,
+    publish_stored,
     verify_model,
 )
 
@@ -67,7 +69,7 @@ def _publish(store: ObjectStore, source: Path, version: int = 2, **changes: Any)
         "metrics": {"map": 0.5, "ap": [0.25, 0.75]},
         "note": "first",
     }
-    return publish_model(store, JOB, version, source, **{**fields, **changes})
+    return publish_model(store, source, describe_model(JOB, version, **{**fields, **changes}))
 
 
 def _content(folder: Path) -> dict[str, bytes]:
@@ -223,12 +225,12 @@ def test_a_damaged_or_swapped_manifest_is_refused(folder: Path, tmp_path: Path) 
 @pytest.mark.parametrize("name", ["../x", "/x", "a//b", "a\\b", "", ".", "a/../b", "x\n"])
 def test_a_manifest_cannot_lead_out_of_the_folder(name: str) -> None:
     with pytest.raises(ValidationError, match="no name for a file"):
-        ModelFile(name=name, sha256="0" * 64, size=0)
+        FileEntry(name=name, sha256="0" * 64, size=0)
 
 
 @pytest.mark.parametrize(("names", "said"), [(("a", "a"), "twice"), (("a", "a/b"), "both a file and a folder")])
 def test_a_manifest_has_one_file_a_name(names: tuple[str, ...], said: str) -> None:
-    files = tuple(ModelFile(name=name, sha256="0" * 64, size=0) for name in names)
+    files = tuple(FileEntry(name=name, sha256="0" * 64, size=0) for name in names)
     with pytest.raises(ValidationError, match=said):
         ModelManifest(job=JOB, version=1, algorithm="x", runtime="onnx", format="onnx", files=files, created_at=NOW)
 
@@ -381,3 +383,40 @@ def test_a_fetch_killed_at_any_time_leaves_whole_models_only(folder: Path, tmp_p
     fetch_model(FolderStore(tmp_path / "store"), manifest, dest)
     verify_model(dest, manifest)
     assert _neighbours(dest) == []
+
+
+def test_the_bytes_of_a_manifest_are_those_of_the_first_version_of_this_program() -> None:
+    """Edges and databases hold their sha256: the order of the keys and the spelling of numbers must not change."""
+    manifest = ModelManifest(
+        job=JobKey(name="pcb"), version=3, parent=2, round=2, dataset_version=2, algorithm="FPN",
+        parameters={"seed": 1, "rate": 1e-05}, runtime="onnx", format="onnx", entries={"onnx": "model.onnx"},
+        class_names=("open",), input=ModelInput(width=4), metrics={"map": 0.5, "ap": (0.25, 1e20)},
+        files=(FileEntry(name="model.onnx", sha256="0" * 64, size=7),), created_at=datetime(2026, 1, 2, tzinfo=UTC),
+        note="n\u00fc",
+    )  # fmt: skip
+    assert manifest.to_bytes().decode() == (
+        '{"job":{"name":"pcb"},"version":3,"parent":2,"round":2,"dataset_version":2,"algorithm":"FPN",'
+        '"parameters":{"seed":1,"rate":0.00001},"runtime":"onnx","format":"onnx","entries":{"onnx":"model.onnx"},'
+        '"class_names":["open"],"input":{"width":4},"metrics":{"map":0.5,"ap":[0.25,1e+20]},"files":[{"name":'
+        f'"model.onnx","sha256":"{"0" * 64}","size":7}}],"created_at":"2026-01-02T00:00:00Z","note":"n\u00fc"}}'
+    )
+
+
+def test_stored_files_become_a_model_without_being_sent_again(store: ObjectStore, folder: Path) -> None:
+    files = upload(store, list_files(folder), lambda file: f"out/{file.sha256}/{file.name}")
+    described = describe_model(JOB, 2, algorithm="FPN", runtime="onnx", format="onnx", created_at=NOW)
+    manifest = publish_stored(store, files, described)
+    for file in files:
+        store.delete(file.key)
+    assert manifest == load_manifest(store, JOB, 2)
+    verify_model(fetch_model(store, manifest, folder.parent / "fetched"), manifest)
+
+
+def test_a_stored_file_that_is_gone_makes_no_model(store: ObjectStore, folder: Path) -> None:
+    files = upload(store, list_files(folder), lambda file: f"out/{file.sha256}/{file.name}")
+    store.delete(files[0].key)
+    described = describe_model(JOB, 2, algorithm="FPN", runtime="onnx", format="onnx", created_at=NOW)
+    with pytest.raises(NotFoundError):
+        publish_stored(store, files, described)
+    with pytest.raises(NotFoundError):
+        load_manifest(store, JOB, 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import JsonValue
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -12,6 +11,7 @@ from globalmanager.db.paging import page
 from globalmanager.db.tables import Job, ModelVersion
 from globalmanager.db.values import ModelVersionRow, Page
 from sedna.common.errors import NotFoundError
+from sedna.store.models import ModelManifest
 
 INITIAL = 1
 """The version of a job's initial model."""
@@ -33,37 +33,32 @@ def reserve(session: Session, job_id: int) -> int:
 def insert(
     session: Session,
     job_id: int,
-    version: int,
+    manifest: ModelManifest,
     *,
-    parent: int | None,
-    round_number: int | None,
-    dataset_version: int | None,
-    runtime: str,
-    model_format: str,
     entry: str,
-    manifest_sha256: str,
-    size: int,
-    metrics: dict[str, JsonValue],
-    note: str,
     now: datetime,
 ) -> None:
-    """Make a published model known; once known it stays as it is."""
-    if session.get(ModelVersion, (job_id, version)) is not None:
+    """Make a published model known; once known it stays as it is.
+
+    Args:
+        entry: the file that its worker or description named as the model; "" = the whole folder.
+    """
+    if session.get(ModelVersion, (job_id, manifest.version)) is not None:
         return
     session.add(
         ModelVersion(
             job_id=job_id,
-            version=version,
-            parent=parent,
-            round=round_number,
-            dataset_version=dataset_version,
-            runtime=runtime,
-            format=model_format,
+            version=manifest.version,
+            parent=manifest.parent,
+            round=manifest.round,
+            dataset_version=manifest.dataset_version,
+            runtime=manifest.runtime,
+            format=manifest.format,
             entry=entry,
-            manifest_sha256=manifest_sha256,
-            size=size,
-            metrics=metrics,
-            note=note,
+            manifest_sha256=manifest.sha256,
+            size=manifest.size,
+            metrics=manifest.model_dump(mode="json")["metrics"],
+            note=manifest.note,
             created_at=now,
         )
     )

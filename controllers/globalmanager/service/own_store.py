@@ -62,6 +62,11 @@ class OwnStore:
         with _refusals(None):
             yield from self._inner.list(prefix, start_after)
 
+    def copy(self, source: str, target: str) -> None:
+        check_key(target)
+        with _refusals(source):
+            self._inner.copy(source, target)
+
     def delete(self, key: str) -> None:
         with _refusals(key):
             self._inner.delete(key)

@@ -116,6 +116,13 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def copy(self, source: str, target: str) -> None:
+        """Make ``target`` an object with the bytes of ``source``, without moving them through this process.
+
+        What exists under ``target`` is not touched. Raises `NotFoundError` if there is no ``source``.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""
         ...

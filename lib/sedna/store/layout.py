@@ -3,7 +3,9 @@
     {namespace}/{job}/samples/{sample_id}.{ext}          the bytes of a sample
     {namespace}/{job}/samples/{sample_id}.json           its record
     {namespace}/{job}/datasets/{n}/manifest.jsonl        dataset version n
-    {namespace}/{job}/rounds/{r}/...                     stage inputs, outputs, logs of round r
+    {namespace}/{job}/inputs/{sha256}/{name}             a file that a description names: a model, a module
+    {namespace}/{job}/rounds/{r}/{kind}-{attempt}/...    order, output, result and log of one attempt of round r
+    {namespace}/{job}/rounds/{r}/checkpoints-{v}/...     checkpoints of round r's trainings from model v
     {namespace}/{job}/models/{v}/files/{sha256}/{name}   a file of model version v
     {namespace}/{job}/models/{v}/manifest.json           model version v; written last, so what it lists is there
 
@@ -17,8 +19,11 @@ from sedna.common.errors import SpecError
 from sedna.common.types import JobKey
 
 __all__ = [
+    "attempt_prefix",
+    "checkpoints_prefix",
     "dataset_manifest_key",
     "datasets_prefix",
+    "input_key",
     "job_prefix",
     "model_file_key",
     "model_manifest_key",
@@ -64,6 +69,21 @@ def dataset_manifest_key(job: JobKey, version: int) -> str:
 def round_prefix(job: JobKey, round_id: int) -> str:
     """Prefix of what a round (1, 2, 3...) reads and leaves."""
     return f"{job_prefix(job)}rounds/{_number(round_id, 'round')}/"
+
+
+def attempt_prefix(job: JobKey, round_id: int, kind: str, attempt: int) -> str:
+    """Prefix of one attempt of a round: ``kind`` is "train" or "eval"; nothing else writes below it."""
+    return f"{round_prefix(job, round_id)}{kind}-{_number(attempt, 'attempt')}/"
+
+
+def checkpoints_prefix(job: JobKey, round_id: int, base: int) -> str:
+    """Prefix of the checkpoints that all trainings of a round from model version ``base`` share."""
+    return f"{round_prefix(job, round_id)}checkpoints-{_number(base, 'model version')}/"
+
+
+def input_key(job: JobKey, sha256: str, name: str) -> str:
+    """Key of a file that a description names and workers read; ``name`` may have folders in it."""
+    return f"{job_prefix(job)}inputs/{sha256}/{name}"
 
 
 def models_prefix(job: JobKey) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sedna.common.atomic import fsync_dir
-from sedna.common.errors import StoreUnavailableError
+from sedna.common.errors import NotFoundError, StoreUnavailableError
 from sedna.store.base import RESERVED, ObjectInfo, Source, check_key, is_key, opened
 from sedna.store.download import copy_stream, stream_to_file
 from sedna.store.oserrors import os_errors
@@ -111,6 +111,16 @@ class FolderStore:
                 continue
             yield self._info(key, found)
 
+    def copy(self, source: str, target: str) -> None:
+        origin, place = self._path(source), self._path(target)
+        if not origin.is_file():
+            raise NotFoundError("there is no such object", where=source)
+        if not self._hard_links:
+            self.put_if_absent(target, origin)
+            return
+        # Two names of one file: an object's bytes never change in place, so neither sees what becomes of the other.
+        self._place(target, place, lambda: _link_new(origin, place))
+
     def delete(self, key: str) -> None:
         path = self._path(key)
         with os_errors(key, writing=True):
@@ -193,13 +203,7 @@ class FolderStore:
             with (self._staging / "lock").open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 return False if target.is_file() else _replace(staged, target)
-        try:
-            target.hardlink_to(staged)
-        except FileExistsError:
-            if target.is_file():
-                return False
-            raise
-        return True
+        return _link_new(staged, target)
 
     def _probe_links(self) -> bool:
         first, second = (self._staging / secrets.token_hex(16) for _ in range(2))
@@ -255,6 +259,17 @@ def _named(folder: Path, base: str) -> Iterator[tuple[str, str]]:
                 yield f"{base}{entry.name}/", entry.path
             elif entry.is_file():
                 yield f"{base}{entry.name}", entry.path
+
+
+def _link_new(source: Path, target: Path) -> bool:
+    """Whether ``target`` became another name of ``source``; False where a file has that name."""
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:
+        if target.is_file():
+            return False
+        raise
+    return True
 
 
 def _replace(staged: Path, target: Path) -> bool:

@@ -16,8 +16,9 @@ from sedna.common.atomic import fsync_dir, require_free_bytes, sha256_file
 from sedna.common.errors import IntegrityError
 from sedna.store.base import ObjectStore
 from sedna.store.download import stream_to_file
+from sedna.store.file_sets import FileEntry
 from sedna.store.layout import model_file_key
-from sedna.store.model_values import ModelFile, ModelManifest
+from sedna.store.model_values import ModelManifest
 from sedna.store.oserrors import os_errors
 
 __all__ = ["OpenFile", "fetch_model", "fetch_model_over", "verify_model"]
@@ -89,7 +90,7 @@ def _download(open_file: OpenFile, manifest: ModelManifest, folder: Path) -> Non
             fsync_dir(inner)
 
 
-def _is_file(path: Path, file: ModelFile) -> bool:
+def _is_file(path: Path, file: FileEntry) -> bool:
     with os_errors(str(path), writing=False):
         return path.is_file() and path.stat().st_size == file.size and sha256_file(path) == file.sha256
 

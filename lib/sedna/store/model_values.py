@@ -7,32 +7,24 @@ import itertools
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_validator
+from pydantic_core import to_json
 
-from sedna.common.types import JobKey, Sha256, Value
+from sedna.common.types import JobKey, Value
 from sedna.store.base import is_key
+from sedna.store.file_sets import FileEntry
 
-__all__ = ["Metrics", "ModelFile", "ModelInput", "ModelManifest", "Runtime"]
+__all__ = ["Metrics", "ModelDescription", "ModelInput", "ModelManifest", "Runtime"]
+
+_WIRE_ORDER = (
+    "kind", "manifest_format", "job", "version", "parent", "round", "dataset_version", "algorithm", "parameters",
+    "runtime", "format", "entries", "class_names", "input", "metrics", "files", "created_at", "note",
+)  # fmt: skip
 
 Runtime = Literal["torch", "onnx", "python"]
 """What opens the files: PyTorch, ONNX Runtime, or the algorithm's own ``load``."""
 
 Metrics = dict[str, float | tuple[float, ...]]
 """Figures by name; a list has one figure a class."""
-
-
-class ModelFile(Value):
-    """One file of a model. ``name`` is a relative path inside the model's folder; ``size`` in bytes."""
-
-    name: str
-    sha256: Sha256
-    size: int = Field(ge=0)
-
-    @field_validator("name")
-    @classmethod
-    def _stays_inside(cls, name: str) -> str:
-        if not is_key(name):
-            raise ValueError(f"{name!r} is no name for a file of a model: use a relative path without '..'")
-        return name
 
 
 class ModelInput(Value):
@@ -43,11 +35,9 @@ class ModelInput(Value):
     channels: int = Field(default=3, ge=1)
 
 
-class ModelManifest(Value):
-    """Everything about a model version but its bytes; written when the bytes are in place, and never changed."""
+class ModelDescription(Value):
+    """What is said of a model version, whatever its files are."""
 
-    kind: Literal["sedna.model"] = "sedna.model"
-    manifest_format: Literal[1] = 1
     job: JobKey
     version: int = Field(ge=1)
     parent: int | None = Field(default=None, description="version that training began from; None = the initial model")
@@ -65,19 +55,11 @@ class ModelManifest(Value):
     class_names: tuple[str, ...] = ()
     input: ModelInput | None = None
     metrics: Metrics = Field(default_factory=dict)
-    files: tuple[ModelFile, ...] = Field(min_length=1, description="sorted by name")
     created_at: AwareDatetime
     note: str = ""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        names = sorted(file.name for file in self.files)
-        for one, other in itertools.pairwise(names):
-            if one == other:
-                raise ValueError(f"file {one!r} is listed twice")
-        folders = {name[:at] for name in names for at, char in enumerate(name) if char == "/"}
-        if folders & set(names):
-            raise ValueError(f"{min(folders & set(names))!r} is both a file and a folder")
+    def _parent_comes_before(self) -> Self:
         if self.parent is not None and not 1 <= self.parent < self.version:
             raise ValueError(f"parent {self.parent} of version {self.version}: a parent comes before")
         return self
@@ -90,9 +72,31 @@ class ModelManifest(Value):
                 raise ValueError(f"{name!r} of {form} is no file or folder of a model")
         return entries
 
+
+class ModelManifest(ModelDescription):
+    """Everything about a model version but its bytes; written when the bytes are in place, and never changed."""
+
+    kind: Literal["sedna.model"] = "sedna.model"
+    manifest_format: Literal[1] = 1
+    files: tuple[FileEntry, ...] = Field(min_length=1, description="sorted by name")
+
+    @model_validator(mode="after")
+    def _names_fit_one_folder(self) -> Self:
+        names = sorted(file.name for file in self.files)
+        for one, other in itertools.pairwise(names):
+            if one == other:
+                raise ValueError(f"file {one!r} is listed twice")
+        folders = {name[:at] for name in names for at, char in enumerate(name) if char == "/"}
+        if folders & set(names):
+            raise ValueError(f"{min(folders & set(names))!r} is both a file and a folder")
+        return self
+
     def to_bytes(self) -> bytes:
         """The canonical JSON form. Fields at their defaults are left out, so that later fields do not change it."""
-        return self.model_dump_json(exclude_defaults=True).encode()
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        # Edges compare the sha256 of these bytes with what the database recorded, perhaps years ago: the order stays.
+        ordered = {name: content[name] for name in _WIRE_ORDER if name in content}
+        return to_json(ordered)
 
     @property
     def sha256(self) -> str:

@@ -3,66 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
-from sedna.common.atomic import is_temporary, sha256_file
-from sedna.common.errors import ConflictError, DataError, IntegrityError, NotFoundError
+from sedna.common.errors import ConflictError, DataError, IntegrityError
 from sedna.common.types import JobKey
+from sedna.common.validation import as_error, first_fault
 from sedna.store.base import ObjectStore
-from sedna.store.download import sha256_stream
+from sedna.store.file_sets import FileEntry, StoredFile, list_files, upload
 from sedna.store.layout import model_file_key, model_manifest_key
 from sedna.store.model_fetch import OpenFile, fetch_model, fetch_model_over, verify_model
-from sedna.store.model_values import Metrics, ModelFile, ModelInput, ModelManifest, Runtime
-from sedna.store.oserrors import os_errors
+from sedna.store.model_values import Metrics, ModelDescription, ModelInput, ModelManifest, Runtime
 
 __all__ = [
     "Metrics",
-    "ModelFile",
+    "ModelDescription",
     "ModelInput",
     "ModelManifest",
     "OpenFile",
     "Runtime",
+    "describe_model",
     "fetch_model",
     "fetch_model_over",
     "load_manifest",
     "publish_model",
+    "publish_stored",
     "verify_model",
 ]
 
 
-@dataclass(frozen=True)
-class _Local:
-    """A file to publish, and the state in which it was hashed."""
+def describe_model(
+    job: JobKey, version: int, *, metrics: Mapping[str, float | Sequence[float]] | None = None, **fields: Any
+) -> ModelDescription:
+    """A `ModelDescription`, from figures and names as workers and users give them.
 
-    path: Path
-    file: ModelFile
-    stamp: tuple[int, int]
+    Args:
+        fields: of `ModelDescription`.
+
+    Raises:
+        DataError: one of them is not what it should be; the message names it.
+    """
+    plain: Metrics = {
+        name: tuple(value) if isinstance(value, Sequence) else value for name, value in (metrics or {}).items()
+    }
+    try:
+        return ModelDescription(job=job, version=version, metrics=plain, **fields)
+    except ValidationError as error:
+        raise as_error(DataError, error, f"model {version} of {job}") from error
 
 
-def publish_model(
-    store: ObjectStore,
-    job: JobKey,
-    version: int,
-    source: Path,
-    *,
-    algorithm: str,
-    runtime: Runtime,
-    format: str,  # noqa: A002  the manifest's word
-    created_at: datetime,
-    parent: int | None = None,
-    round: int | None = None,  # noqa: A002  likewise
-    dataset_version: int | None = None,
-    class_names: Sequence[str] = (),
-    input: ModelInput | None = None,  # noqa: A002  likewise
-    metrics: Mapping[str, float | Sequence[float]] | None = None,
-    parameters: Mapping[str, JsonValue] | None = None,
-    entries: Mapping[str, str] | None = None,
-    note: str = "",
-) -> ModelManifest:
+def publish_model(store: ObjectStore, source: Path, description: ModelDescription) -> ModelManifest:
     """Store a model: a file, or all files of a folder. First the content, at last the manifest.
 
     Doing it again with the same files and description changes nothing and returns the manifest of the first time,
@@ -70,41 +62,28 @@ def publish_model(
 
     Raises:
         NotFoundError: ``source`` does not exist.
-        DataError: it is an empty folder, holds links or names that no store takes; or the description is wrong.
+        DataError: it is an empty folder, or holds links or names that no store takes.
         ConflictError: the version exists with other content; or a file changes while it is published.
     """
-    files = [_described(name, path) for name, path in _model_files(source).items()]
-    where = f"model {version} of {job}"
-    try:
-        manifest = ModelManifest(
-            job=job,
-            version=version,
-            parent=parent,
-            round=round,
-            dataset_version=dataset_version,
-            algorithm=algorithm,
-            parameters=dict(parameters or {}),
-            entries=dict(entries or {}),
-            runtime=runtime,
-            format=format,
-            class_names=tuple(class_names),
-            input=input,
-            metrics=_plain(metrics or {}),
-            files=tuple(local.file for local in files),
-            created_at=created_at,
-            note=note,
-        )
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise DataError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", where=where) from error
-    for local in files:
-        _upload(store, manifest, local)
-    if store.put_if_absent(model_manifest_key(job, version), manifest.to_bytes()):
-        return manifest
-    existing = load_manifest(store, job, version)
-    if existing != manifest.model_copy(update={"created_at": existing.created_at}):
-        raise ConflictError("this version exists with other content", where=where, hint="take the next number")
-    return existing
+    files = list_files(source)
+    manifest = _manifest(description, [file.entry for file in files])
+    job, version = description.job, description.version
+    upload(store, files, lambda file: model_file_key(job, version, file.sha256, file.name))
+    return _seal(store, manifest)
+
+
+def publish_stored(store: ObjectStore, files: Sequence[StoredFile], description: ModelDescription) -> ModelManifest:
+    """As `publish_model`, of files that are in the same store already, such as the output of a worker.
+
+    Raises:
+        NotFoundError: one of them is gone.
+        DataError, ConflictError: as `publish_model`.
+    """
+    job, version = description.job, description.version
+    manifest = _manifest(description, [FileEntry(name=f.name, sha256=f.sha256, size=f.size) for f in files])
+    for file in files:
+        store.copy(file.key, model_file_key(job, version, file.sha256, file.name))
+    return _seal(store, manifest)
 
 
 def load_manifest(store: ObjectStore, job: JobKey, version: int) -> ModelManifest:
@@ -119,59 +98,29 @@ def load_manifest(store: ObjectStore, job: JobKey, version: int) -> ModelManifes
         manifest = ModelManifest.model_validate_json(store.get(key))
     except ValidationError as error:
         hint = "damaged, or written by a newer program"
-        raise IntegrityError(f"no model manifest: {error.errors()[0]['msg']}", where=key, hint=hint) from error
+        message = f"no model manifest: {first_fault(error).message}"
+        raise IntegrityError(message, where=key, hint=hint) from error
     if (manifest.job, manifest.version) != (job, version):
         raise IntegrityError(f"the manifest is of version {manifest.version} of {manifest.job}", where=key)
     return manifest
 
 
-def _model_files(source: Path) -> dict[str, Path]:
-    """Path by name, in the order of the names."""
-    if source.is_file():
-        return {source.name: source}
-    if not source.is_dir():
-        raise NotFoundError("there is no such model file or folder", where=str(source))
-    found = {path.relative_to(source).as_posix(): path for path in source.rglob("*") if not is_temporary(path)}
-    for path in found.values():
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise DataError("a model holds plain files and folders only", where=str(path), hint="copy what it links to")
-    files = {name: found[name] for name in sorted(found) if found[name].is_file()}
-    if not files:
-        raise DataError("the model folder is empty", where=str(source), hint="save the model there first")
-    return files
-
-
-def _described(name: str, path: Path) -> _Local:
-    with os_errors(str(path), writing=False):
-        stamp = _stamp(path)
-        digest = sha256_file(path)
+def _manifest(description: ModelDescription, files: Sequence[FileEntry]) -> ModelManifest:
+    given = {name: getattr(description, name) for name in ModelDescription.model_fields}
     try:
-        return _Local(path, ModelFile(name=name, sha256=digest, size=stamp[1]), stamp)
+        return ModelManifest(**given, files=tuple(sorted(files, key=lambda file: file.name)))
     except ValidationError as error:
-        raise DataError(error.errors()[0]["msg"], where=str(path)) from error
+        raise as_error(DataError, error, f"model {description.version} of {description.job}") from error
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """Changes whenever the file is written to: (time of change in ns, size)."""
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size
-
-
-def _plain(metrics: Mapping[str, float | Sequence[float]]) -> Metrics:
-    return {name: tuple(value) if isinstance(value, Sequence) else value for name, value in metrics.items()}
-
-
-def _upload(store: ObjectStore, manifest: ModelManifest, local: _Local) -> None:
-    file = local.file
-    key = model_file_key(manifest.job, manifest.version, file.sha256, file.name)
-    if not store.put_if_absent(key, local.path):
-        with store.open(key) as stored:
-            if sha256_stream(stored) == file.sha256:
-                return
-        store.put(key, local.path)  # the key names the content, so what is there is damaged
-    with os_errors(str(local.path), writing=False):
-        unchanged = _stamp(local.path) == local.stamp
-    if not unchanged:
-        store.delete(key)
-        hint = "end its writer first"
-        raise ConflictError("the file changed while it was published", where=str(local.path), hint=hint)
+def _seal(store: ObjectStore, manifest: ModelManifest) -> ModelManifest:
+    """Write the manifest, last of all: what it lists is there."""
+    job, version = manifest.job, manifest.version
+    if store.put_if_absent(model_manifest_key(job, version), manifest.to_bytes()):
+        return manifest
+    existing = load_manifest(store, job, version)
+    # The time of the first try counts: a repetition after a crash comes later and is the same model.
+    if existing != manifest.model_copy(update={"created_at": existing.created_at}):
+        where = f"model {version} of {job}"
+        raise ConflictError("this version exists with other content", where=where, hint="take the next number")
+    return existing

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import urllib3
+from minio.commonconfig import CopySource
 from minio.error import S3Error
 
 from sedna.common.errors import ConflictError, DataError, NotFoundError, SednaError, SpecError, TooLargeError
@@ -146,6 +147,13 @@ class S3Store:
                 # Other tools leave markers ("folder/") and names behind that no call of the seam could read.
                 if is_key(key) and key != start_after:
                     yield ObjectInfo(key=key, size=found.size or 0, etag=found.etag, modified=found.last_modified)
+
+    def copy(self, source: str, target: str) -> None:
+        origin, name = self._name(source), self._name(target)
+        if self.stat(target) is not None:
+            return
+        with s3_errors(self._where(source)):
+            self._client.copy_object(self.bucket, name, CopySource(self.bucket, origin))
 
     def delete(self, key: str) -> None:
         name = self._name(key)

@@ -11,7 +11,7 @@ from fixtures_api import Api
 from globalmanager.db import jobs, models, workers
 from sedna.common.types import JobKey
 from sedna.loop.state import Stage
-from sedna.store.models import ModelManifest, publish_model
+from sedna.store.models import ModelManifest, describe_model, publish_model
 
 JOB = JobKey(name="pcb")
 
@@ -27,17 +27,12 @@ def publish(api: Api, folder: Path, version: int = 1) -> ModelManifest:
     (folder / "model.onnx").write_bytes(b"weights" * 1000)
     (folder / "deep").mkdir()
     (folder / "deep" / "er.txt").write_text("x")
-    manifest = publish_model(
-        api.store, JOB, version, folder, algorithm="FPN", runtime="onnx", format="onnx",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )  # fmt: skip
+    created_at = datetime(2026, 1, 1, tzinfo=UTC)
+    made = describe_model(JOB, version, algorithm="FPN", runtime="onnx", format="onnx", created_at=created_at)
+    manifest = publish_model(api.store, folder, made)
     with api.services.db.write() as session:
         job = jobs.get(session, JOB)
-        models.insert(
-            session, job.id, version, parent=None, round_number=None, dataset_version=None, runtime="onnx",
-            model_format="onnx", entry="", manifest_sha256=manifest.sha256, size=7000, metrics={}, note="",
-            now=api.clock.now(),
-        )  # fmt: skip
+        models.insert(session, job.id, manifest, entry="", now=api.clock.now())
         jobs.swap_state(session, job.id, job.seq, job.state.model_copy(update={"champion": version}))
     return manifest
 

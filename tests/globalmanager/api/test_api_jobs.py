@@ -8,6 +8,8 @@ from fixtures_api import JOB_YAML, Api, png
 from globalmanager.db import jobs, models, requests, rounds
 from sedna.common.types import JobKey
 from sedna.loop.state import Outcome, RoundKind
+from sedna.store.file_sets import FileEntry
+from sedna.store.models import ModelManifest
 
 
 def test_apply_creates_updates_and_leaves_alone(api: Api) -> None:
@@ -161,11 +163,12 @@ def known(api: Api, *versions: int) -> None:
     with api.services.db.write() as session:
         job = jobs.get(session, JobKey(name="pcb"))
         for version in versions:
-            models.insert(
-                session, job.id, version, parent=None, round_number=None, dataset_version=None, runtime="onnx",
-                model_format="onnx", entry="", manifest_sha256="0" * 64, size=1, metrics={}, note="",
-                now=api.clock.now(),
+            manifest = ModelManifest(
+                job=job.key, version=version, algorithm="FPN", runtime="onnx", format="onnx",
+                created_at=api.clock.now(),
+                files=(FileEntry(name="model.onnx", sha256="0" * 64, size=1),),
             )  # fmt: skip
+            models.insert(session, job.id, manifest, entry="", now=api.clock.now())
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from sedna.common.types import JobKey, SampleRecord
 from sedna.edge.http_link import HttpEdgeLink
 from sedna.edge.protocol import EdgeHeartbeat
 from sedna.loop.state import Stage
-from sedna.store.models import fetch_model_over, publish_model
+from sedna.store.models import describe_model, fetch_model_over, publish_model
 
 JOB = JobKey(name="pcb")
 
@@ -40,17 +40,12 @@ def test_the_edges_own_client_works_against_these_routes(api: Api, server: Threa
     source = tmp_path / "model"
     source.mkdir()
     (source / "model.onnx").write_bytes(b"w" * 3_000_000)
-    manifest = publish_model(
-        api.store, JOB, 1, source, algorithm="FPN", runtime="onnx", format="onnx",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )  # fmt: skip
+    created_at = datetime(2026, 1, 1, tzinfo=UTC)
+    made = describe_model(JOB, 1, algorithm="FPN", runtime="onnx", format="onnx", created_at=created_at)
+    manifest = publish_model(api.store, source, made)
     with api.services.db.write() as session:
         job = jobs.get(session, JOB)
-        models.insert(
-            session, job.id, 1, parent=None, round_number=None, dataset_version=None, runtime="onnx",
-            model_format="onnx", entry="", manifest_sha256=manifest.sha256, size=3_000_000, metrics={}, note="",
-            now=api.clock.now(),
-        )  # fmt: skip
+        models.insert(session, job.id, manifest, entry="", now=api.clock.now())
         jobs.swap_state(session, job.id, job.seq, job.state.model_copy(update={"champion": 1}))
     link = HttpEdgeLink(server.url, EDGE)
     try:

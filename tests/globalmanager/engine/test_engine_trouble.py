@@ -23,7 +23,7 @@ from sedna.common.errors import (
 )
 from sedna.common.types import JobKey
 from sedna.loop.state import Outcome, Stage
-from sedna.store.models import load_manifest, publish_model
+from sedna.store.models import describe_model, load_manifest, publish_model
 
 
 class TroubledStore:
@@ -152,16 +152,9 @@ def test_an_initial_model_stored_before_a_crash_counts_although_the_job_was_edit
 
 
 def test_an_initial_model_that_a_lost_database_knew_is_not_taken_for_this_jobs(world):
-    publish_model(
-        world.store,
-        KEY,
-        1,
-        Path(__file__),
-        algorithm="other",
-        runtime="python",
-        format="py",
-        created_at=START - timedelta(days=1),
-    )
+    created_at = START - timedelta(days=1)
+    other = describe_model(KEY, 1, algorithm="other", runtime="python", format="py", created_at=created_at)
+    publish_model(world.store, Path(__file__), other)
     world.apply()
     job = world.tick(2)
     assert job.state.champion is None
