@@ -7,8 +7,10 @@ import functools
 import io
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,16 @@ from globalmanager.engine.apply import apply_resources
 from globalmanager.engine.desired import heartbeat
 from globalmanager.ingest.intake import accept_sample
 from globalmanager.labelling import label_sample
-from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerSpec, WorkerStatus
+from globalmanager.runtimes.base import TEMPORARY_EXIT, LogPart, RunPhase, WorkerHandle, WorkerSpec, WorkerStatus
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import SettableClock
+from sedna.common.errors import SednaError
 from sedna.common.types import Annotation, Box, JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
+from sedna.core.report import error_kind, failure_info
+from sedna.core.staging import NodeCache, WorkFolder, stage_in, store_result
+from sedna.core.staging.command import command_of
+from sedna.core.staging.run import EXIT_CODES
+from sedna.core.staging.stage_out import store_failure
 from sedna.edge.protocol import EdgeHeartbeat, EdgeJobStatus
 from sedna.loop.spec import Dataset, IncrementalLearningJob, Model
 from sedna.store import FolderStore
@@ -78,6 +86,15 @@ def record_of(
     return SampleRecord(**(fields | more))
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a twin worker was given."""
+
+    name: str
+    kind: str
+    env: dict[str, str]
+
+
 class Trainer:
     """What twin workers do. A model is a number, its skill; each training adds ``gain``; the skill is its score."""
 
@@ -85,32 +102,33 @@ class Trainer:
         self.gain = 1.0
         self.exit_codes: list[int] = []
         self.silent = False
-        self.runs: list[WorkerSpec] = []
+        self.runs: list[Run] = []
 
-    def __call__(self, spec: WorkerSpec) -> WorkerStatus:
-        self.runs.append(spec)
+    def __call__(self, spec: WorkerSpec, desk: Desk) -> WorkerStatus:
+        env = command_of(spec.order, sys.executable, desk.folder.root).env
+        self.runs.append(Run(spec.order.worker, spec.order.kind, env))
         code = self.exit_codes.pop(0) if self.exit_codes else 0
         if code:
             return WorkerStatus(
                 phase=RunPhase.FAILED, exit_code=code, reason=f"exit code {code}", retryable=code == 75, log_tail="oh"
             )
-        results = self._train(spec) if spec.kind == "train" else self._evaluate(spec)
+        results = self._train(env) if spec.order.kind == "train" else self._evaluate(env)
         if not self.silent:
-            Path(spec.env["REPORT_PATH"]).write_text(json.dumps(report_of(spec, results)))
+            desk.report(report_of(spec, results))
         return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0)
 
-    def _train(self, spec: WorkerSpec) -> list[dict[str, Any]]:
-        lines = Path(spec.env["TRAIN_DATASET_URL"]).read_text().splitlines()
+    def _train(self, env: dict[str, str]) -> list[dict[str, Any]]:
+        lines = Path(env["TRAIN_DATASET_URL"]).read_text().splitlines()
         assert lines
         assert all(Path(line.split()[0]).is_file() for line in lines)
-        output = Path(spec.env["MODEL_URL"]) / "skill.json"
-        output.write_text(json.dumps({"skill": _skill(spec.env["BASE_MODEL_URL"]) + self.gain, "lines": len(lines)}))
+        output = Path(env["MODEL_URL"]) / "skill.json"
+        output.write_text(json.dumps({"skill": _skill(env["BASE_MODEL_URL"]) + self.gain, "lines": len(lines)}))
         return [{"format": "json", "url": str(output), "metrics": {"loss": 0.5}}]
 
-    def _evaluate(self, spec: WorkerSpec) -> list[dict[str, Any]]:
-        names = [Path(line.split()[0]).stem for line in Path(spec.env["TEST_DATASET_URL"]).read_text().splitlines()]
+    def _evaluate(self, env: dict[str, str]) -> list[dict[str, Any]]:
+        names = [Path(line.split()[0]).stem for line in Path(env["TEST_DATASET_URL"]).read_text().splitlines()]
         results = []
-        for url in spec.env["MODEL_URLS"].split(";"):
+        for url in env["MODEL_URLS"].split(";"):
             rows = [{"sample": name, "value": _skill(url)} for name in names]
             results.append({"format": "json", "url": url, "metrics": {"value": _skill(url), "per_sample": rows}})
         return results
@@ -122,36 +140,76 @@ def _skill(url: str) -> float:
 
 def report_of(spec: WorkerSpec, results: list[dict[str, Any]], status: str = "completed") -> dict[str, Any]:
     return {
-        "name": spec.name,
-        "namespace": spec.job.namespace,
-        "ownerName": spec.job.name,
+        "name": spec.order.worker,
+        "namespace": spec.order.job.namespace,
+        "ownerName": spec.order.job.name,
         "ownerKind": "incrementallearningjob",
-        "kind": spec.kind,
+        "kind": spec.order.kind,
         "status": status,
         "results": results,
     }
 
 
+class Desk:
+    """Where a twin worker works: its inputs are here, and what it reports goes into the store with what it made."""
+
+    def __init__(self, spec: WorkerSpec, store: Any, folder: Path) -> None:
+        self.order = spec.order
+        self.folder = WorkFolder(folder / "work" / spec.order.worker)
+        self._store = store
+        stage_in(spec.order, store, self.folder, NodeCache(folder / "cache"))
+
+    def report(self, body: dict[str, Any]) -> None:
+        store_result(self.order, self._store, self.folder, json.loads(json.dumps(body)))
+
+
 class MemoryRuntime:
     """The twin of a worker runtime: a worker's whole life happens when it is started, unless ``held``."""
 
-    def __init__(self, work: Callable[[WorkerSpec], WorkerStatus]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[WorkerSpec, Desk], WorkerStatus], store: Any, folder: Path) -> None:
+        self._twin = work
+        self._store = store
+        self._folder = folder
+        self.forgotten: list[str] = []
+        self.logs: dict[str, str] = {}
         self.held = False
         self.specs: dict[str, WorkerSpec] = {}
         self.status: dict[str, WorkerStatus] = {}
         self.stopped: list[str] = []
 
-    def handle(self, name: str, work_dir: Path) -> WorkerHandle:
-        return WorkerHandle(name=name, place={"folder": str(work_dir)})
+    def _work(self, spec: WorkerSpec) -> WorkerStatus:
+        """As `sedna.core.staging.run` does it: errors of ours are reported, and told by an exit code."""
+        try:
+            return self._twin(spec, Desk(spec, self._store, self._folder))
+        except SednaError as error:
+            report = {**report_of(spec, [], "failed"), "ownerInfo": failure_info(error)}
+            store_failure(spec.order, self._store, report)
+            code = EXIT_CODES[error_kind(error)]
+            return WorkerStatus(
+                phase=RunPhase.FAILED, exit_code=code, reason=f"exit code {code}", retryable=code == TEMPORARY_EXIT
+            )
+
+    def handle(self, name: str) -> WorkerHandle:
+        return WorkerHandle(name=name)
 
     def start(self, spec: WorkerSpec) -> WorkerHandle:
-        if spec.name not in self.specs:
-            self.specs[spec.name] = spec
-            self.status[spec.name] = WorkerStatus(phase=RunPhase.RUNNING)
+        name = spec.order.worker
+        if name not in self.specs:
+            self.specs[name] = spec
+            self.status[name] = WorkerStatus(phase=RunPhase.RUNNING)
             if not self.held:
-                self.status[spec.name] = self._work(spec)
-        return self.handle(spec.name, spec.work_dir)
+                self.status[name] = self._work(spec)
+        return self.handle(name)
+
+    def read_log(self, handle: WorkerHandle, offset: int, max_bytes: int) -> LogPart:
+        data = self.logs.get(handle.name, "").encode()
+        start = max(0, len(data) + offset) if offset < 0 else min(offset, len(data))
+        part = data[start:][:max_bytes]
+        return LogPart(text=part.decode(), offset=start, next_offset=start + len(part))
+
+    def forget(self, handle: WorkerHandle) -> None:
+        if self.observe(handle).phase is not RunPhase.RUNNING:
+            self.forgotten.append(handle.name)
 
     def let_go(self) -> None:
         """Held workers do their work now."""
@@ -192,9 +250,13 @@ class World:
         self.db = fresh_database(folder / "gm.db", database)
         self.store: Any = FolderStore(folder / "store")
         self.trainer = Trainer()
-        self.runtime: Any = MemoryRuntime(self.trainer)
+        self.runtime: Any = self.twins(self.trainer)
         self._engine: Engine | None = None
         self.images = 0
+
+    def twins(self, work: Callable[[WorkerSpec, Desk], WorkerStatus], kind: type[MemoryRuntime] = MemoryRuntime) -> Any:
+        """A runtime whose workers do ``work``; they reach the store whatever a test does to the engine's."""
+        return kind(work, FolderStore(self.folder / "store"), self.folder)
 
     def close(self) -> None:
         self.db.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sedna.core.staging.cache import DEFAULT_BYTES
 from sedna.edge.protocol import LONGEST_BACKOFF_SECONDS
 from sedna.store import S3Settings
 
@@ -27,7 +28,6 @@ class EngineSettings(BaseModel):
     stop_grace_seconds: float = Field(
         default=20.0, ge=0, description="between SIGTERM and SIGKILL of a worker: time to write a checkpoint"
     )
-    lc_server: str = Field(default="", description="base URL to which workers report; empty: only by file")
     eval_history_rounds: int = Field(
         default=5, ge=1, description="candidates are judged on the evaluation samples of so many rounds, as upstream"
     )
@@ -39,7 +39,10 @@ class EngineSettings(BaseModel):
     )
     events_kept: int = Field(default=100_000, ge=1000, description="of all jobs together")
     work_rounds_kept: int = Field(
-        default=20, ge=1, description="newest rounds of a job whose inputs, reports and logs stay on this disk"
+        default=20, ge=1, description="newest rounds of a job whose orders, results and logs stay in the store"
+    )
+    cache_bytes: int = Field(
+        default=DEFAULT_BYTES, ge=0, description="files of the store that workers of this machine share; the oldest go"
     )
     max_image_bytes: int = Field(default=32 * 2**20, ge=1, description="larger images of a dataset are refused")
     log_bytes: int = Field(default=16 * 2**20, ge=4096, description="per worker; of a longer log the oldest lines go")
@@ -50,12 +53,17 @@ class EngineSettings(BaseModel):
 
     @property
     def work_dir(self) -> Path:
-        """Inputs, outputs and logs of workers."""
+        """Folders of the workers of this machine, while their rounds last."""
         return self.data_dir / "work"
 
     @property
+    def scratch_dir(self) -> Path:
+        """What is on its way into the store; may be deleted while the service is down."""
+        return self.data_dir / "scratch"
+
+    @property
     def cache_dir(self) -> Path:
-        """Images and models fetched from the store; may be deleted while the service is down."""
+        """What workers of this machine fetched from the store; may be deleted while the service is down."""
         return self.data_dir / "cache"
 
     @property

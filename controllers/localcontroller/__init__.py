@@ -8,9 +8,9 @@ from sedna.common.extras import extra_needed
 
 with extra_needed("edge", "localcontroller"):
     from localcontroller.controller import LocalController
-    from localcontroller.reports import WorkerReport
     from localcontroller.settings import HotUpdate, LocalControllerSettings
     from localcontroller.sink import HttpReportSink, ReportSink
+    from sedna.core.report import WorkerReport
 
 __all__ = [
     "HotUpdate",

@@ -10,13 +10,10 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from localcontroller.reports import WorkerReport
 from sedna.common.errors import TemporaryError
+from sedna.core.report import MAX_REPORT_BYTES, WorkerReport
 
-__all__ = ["MAX_REPORT_BYTES", "create_app"]
-
-MAX_REPORT_BYTES = 64 << 20
-"""An evaluation report has one row a sample: 100 000 samples make about 20 MB."""
+__all__ = ["create_app"]
 
 
 def create_app(receive: Callable[[WorkerReport], None], pending: Callable[[], int]) -> FastAPI:

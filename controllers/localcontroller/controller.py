@@ -12,11 +12,11 @@ from localcontroller.handover import Handover
 from localcontroller.http_server import ThreadedServer
 from localcontroller.model_pull import ModelPull
 from localcontroller.outbox import Outbox
-from localcontroller.reports import WorkerReport
 from localcontroller.settings import HotUpdate
 from localcontroller.sink import ReportSink
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.types import JobKey
+from sedna.core.report import WorkerReport
 from sedna.edge.link import EdgeLink
 
 __all__ = ["LocalController"]

@@ -7,11 +7,11 @@ import logging
 import threading
 
 from localcontroller.hot_update import HotUpdateFolder
-from localcontroller.reports import WorkerReport
 from localcontroller.settings import HotUpdate
 from sedna.common.clock import Clock
 from sedna.common.errors import PermanentError, SednaError
 from sedna.common.types import JobKey
+from sedna.core.report import WorkerReport
 from sedna.edge.link import EdgeLink
 from sedna.edge.protocol import DesiredJob, EdgeHeartbeat
 

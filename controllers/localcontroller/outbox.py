@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from localcontroller.reports import WorkerReport
 from sedna.common.clock import Clock
 from sedna.common.errors import StorageFullError, StoreUnavailableError
+from sedna.core.report import WorkerReport
 
 __all__ = ["Outbox", "PendingReport"]
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import httpx
 
-from localcontroller.reports import WorkerReport
 from sedna.common.errors import AuthError, DataError, LinkUnavailableError
+from sedna.core.report import WorkerReport
 
 __all__ = ["HttpReportSink", "ReportSink"]
 

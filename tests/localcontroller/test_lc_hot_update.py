@@ -16,13 +16,14 @@ import pytest
 
 from localcontroller.hot_update import CONFIG_NAME, STATE_NAME
 from localcontroller.model_pull import ModelPull
-from localcontroller.reports import WorkerReport
 from localcontroller.settings import HotUpdate
 from sedna.common.clock import SettableClock
 from sedna.common.errors import DataError, LinkUnavailableError
 from sedna.common.types import JobKey, SampleRecord
+from sedna.core.report import WorkerReport
 from sedna.edge.protocol import DesiredJob, DesiredMiner, EdgeDesired, EdgeHeartbeat, EdgeJobStatus
-from sedna.store.models import ModelFile, ModelManifest
+from sedna.store.file_sets import FileEntry
+from sedna.store.models import ModelManifest
 
 JOB = JobKey(name="helmet")
 
@@ -46,7 +47,7 @@ class Cloud:
             format=model_format, class_names=(), input=None, metrics={}, note="",
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
             files=tuple(
-                ModelFile(name=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+                FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
                 for name, data in files.items()
             ),
         )  # fmt: skip

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from localcontroller.outbox import KEEP_DELIVERED, Outbox
-from localcontroller.reports import WorkerReport
 from sedna.common.clock import SettableClock
 from sedna.common.errors import StorageFullError, StoreUnavailableError
+from sedna.core.report import WorkerReport
 
 
 def report(name: str = "train-worker-abcde", **fields: object) -> WorkerReport:

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from localcontroller.app import create_app
 from localcontroller.controller import LocalController
-from localcontroller.reports import WorkerReport
 from sedna.common.errors import AuthError, ConflictError, DataError, LinkUnavailableError, StorageFullError
+from sedna.core.report import WorkerReport
 
 BODY = {
     "name": "train-worker-ab12c",

@@ -25,6 +25,7 @@ from globalmanager.api.routes import (
     tokens,
     triggers,
     worker_reports,
+    workers,
 )
 from globalmanager.api.services import ApiServices, ApiSettings
 from sedna import __version__
@@ -56,7 +57,7 @@ def create_app(services: ApiServices) -> FastAPI:
     app.state.metrics = Metrics(services)
     problems.install(app)
     for module in (
-        resources, jobs, triggers, samples, labels, models, edges, worker_reports, tokens, event_stream,
+        resources, jobs, triggers, samples, labels, models, edges, worker_reports, workers, tokens, event_stream,
     ):  # fmt: skip
         app.include_router(module.router)
     app.include_router(service.router)
@@ -76,6 +77,8 @@ def _limits(settings: ApiSettings) -> tuple[LimitRule, ...]:
         LimitRule(re.compile(rf"{job}/labels:import"), settings.max_labels_bytes),
         LimitRule(re.compile(rf"{API_PREFIX}/resources"), settings.max_manifest_bytes),
         LimitRule(re.compile(rf"{API_PREFIX}/worker-reports/[^/]+"), settings.max_report_bytes),
+        LimitRule(re.compile(rf"{API_PREFIX}/worker/report"), settings.max_report_bytes),
+        LimitRule(re.compile(rf"{API_PREFIX}/worker/objects/.+"), settings.max_result_bytes),
     )
 
 

@@ -80,6 +80,7 @@ _MEANING = {
     403: "the token's role is too small",
     404: "the named thing does not exist",
     409: "it exists in another shape, or is held by somebody else",
+    412: "the condition of the request does not hold",
     413: "the body is over the limit",
     415: "the body's type is not one that is read here",
     422: "the input is wrong; ``where`` and ``hint`` say what would be right",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from globalmanager.api.middleware.authenticate import Authenticator
 from globalmanager.db import Database
+from globalmanager.runtimes.base import WorkerRuntime
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
 from sedna.store import ObjectStore
@@ -27,6 +28,7 @@ class ApiSettings(BaseModel):
     max_manifest_bytes: int = Field(default=4 << 20, ge=1024, description="bytes of job descriptions")
     max_labels_bytes: int = Field(default=64 << 20, ge=1024, description="bytes of an imported label file")
     max_report_bytes: int = Field(default=64 << 20, ge=1024, description="bytes of a worker's report: a row a sample")
+    max_result_bytes: int = Field(default=64 << 30, ge=1024, description="bytes of a file that a worker has made")
     max_body_bytes: int = Field(default=1 << 20, ge=1024, description="bytes of any other body")
     presign_seconds: float = Field(
         default=600, gt=0, description="how long an edge may use the address of a model file that the store signed"
@@ -49,6 +51,11 @@ class EngineControl(Protocol):
     @property
     def last_tick(self) -> datetime | None:
         """When it last looked at the jobs."""
+        ...
+
+    @property
+    def runtime(self) -> WorkerRuntime:
+        """Where its workers run."""
         ...
 
     def wake(self) -> None:

@@ -18,22 +18,27 @@ class Principal(Value):
 
     An ``edge`` token speaks for one edge: its heartbeats, its samples, and the models it has to fetch. These are the
     models of every job, since every edge is asked to serve every job; the README says why nothing narrows that.
+
+    A ``worker`` token speaks for one attempt while that lasts: for the routes ``/api/v1/worker/...`` and no others.
     """
 
     name: str
     role: Role
     edge: str | None = None
+    worker: str | None = None
 
     @model_validator(mode="after")
-    def _edge_is_bound(self) -> Self:
+    def _is_bound(self) -> Self:
         if (self.role == "edge") != (self.edge is not None):
-            raise ValueError("an edge token names exactly one edge; an admin token names none")
+            raise ValueError("an edge token names exactly one edge; no other token names one")
+        if (self.role == "worker") != (self.worker is not None):
+            raise ValueError("a worker token names exactly one worker; no other token names one")
         return self
 
     @classmethod
     def of(cls, token: TokenRow) -> Self:
         """The identity of a stored token."""
-        return cls(name=token.name, role=token.role, edge=token.edge)
+        return cls(name=token.name, role=token.role, edge=token.edge, worker=token.worker)
 
     def require_admin(self) -> None:
         """Raise `AuthError` (403) unless this is an admin."""
@@ -42,11 +47,21 @@ class Principal(Value):
                 f"token {self.name!r} has the role {self.role!r}", hint="this needs the role 'admin'", forbidden=True
             )
 
+    def require_worker(self) -> str:
+        """The worker that this speaks for; raises `AuthError` (403) for any other caller."""
+        if self.worker is None:
+            raise AuthError(
+                f"token {self.name!r} has the role {self.role!r}",
+                hint="this needs the token of a running worker",
+                forbidden=True,
+            )
+        return self.worker
+
     def require_edge(self, edge: str) -> None:
         """Raise `AuthError` (403) unless this may speak for the edge: its own token, or an admin."""
-        if self.role == "edge" and self.edge != edge:
+        if self.role != "admin" and self.edge != edge:
             raise AuthError(
-                f"token {self.name!r} belongs to edge {self.edge!r}, not to {edge!r}",
+                f"token {self.name!r} belongs to {self.role} {self.edge or self.worker!r}, not to edge {edge!r}",
                 hint="use the token that was shown when that edge was registered",
                 forbidden=True,
             )

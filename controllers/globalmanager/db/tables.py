@@ -273,6 +273,7 @@ class Worker(Base):
     error: Mapped[str | None] = mapped_column(Text)
     retryable: Mapped[bool] = mapped_column(Boolean, default=False)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
@@ -345,6 +346,7 @@ class Token(Base):
     name: Mapped[str] = mapped_column(String(253), unique=True)
     role: Mapped[str] = mapped_column(String(16))
     edge: Mapped[str | None] = mapped_column(ForeignKey("edges.name", ondelete="CASCADE"))
+    worker: Mapped[str | None] = mapped_column(String(253), index=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from globalmanager.db.tables import Token
+from globalmanager.db.tables import Token, Worker
 from globalmanager.db.values import Role, TokenRow
 from sedna.common.errors import ConflictError, NotFoundError
+from sedna.loop.observation import WorkerPhase
 
 
 def _digest(secret: str) -> str:
@@ -45,6 +47,21 @@ def create(
     return secret
 
 
+def create_for_worker(session: Session, worker: str, now: datetime) -> str:
+    """A token for an attempt, valid as long as its worker may run; returns the secret."""
+    secret = secrets.token_urlsafe(32)
+    number = 1 + (session.scalar(select(func.count()).where(Token.worker == worker)) or 0)
+    name = f"{worker}-{number}"
+    session.add(Token(name=name, role="worker", worker=worker, sha256=_digest(secret), created_at=now))
+    session.flush()
+    return secret
+
+
+def forget_workers(session: Session, workers: Collection[str]) -> None:
+    """Delete the tokens of attempts that are over: they are valid no more, and there is one for each attempt."""
+    session.execute(delete(Token).where(Token.worker.in_(workers)))
+
+
 def authenticate(session: Session, secret: str, now: datetime) -> TokenRow | None:
     """The token with this secret if it is valid now, or None.
 
@@ -53,12 +70,21 @@ def authenticate(session: Session, secret: str, now: datetime) -> TokenRow | Non
     row = session.scalar(select(Token).where(Token.sha256 == _digest(secret)))
     if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
         return None
+    if row.worker is not None and not _may_run(session, row.worker):
+        return None
     return _build(row)
 
 
+def _may_run(session: Session, worker: str) -> bool:
+    """A worker's token ends with its attempt, without anybody having to remember it."""
+    phase = session.scalar(select(Worker.phase).where(Worker.name == worker))
+    return phase in (WorkerPhase.PENDING.value, WorkerPhase.RUNNING.value)
+
+
 def list_all(session: Session) -> tuple[TokenRow, ...]:
-    """Every token, by name."""
-    return tuple(_build(row) for row in session.scalars(select(Token).order_by(Token.name)))
+    """Every token of people, programs and edges, by name; those of workers come and go by themselves."""
+    query = select(Token).where(Token.worker.is_(None)).order_by(Token.name)
+    return tuple(_build(row) for row in session.scalars(query))
 
 
 def revoke(session: Session, name: str, now: datetime) -> None:

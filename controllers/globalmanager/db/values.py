@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from sedna.common.types import Annotation, JobKey, Picked, SampleRecord, Value
 from sedna.loop.evidence import Evaluation
@@ -18,7 +18,7 @@ from sedna.loop.verdict import Decision, GateVerdict
 T = TypeVar("T")
 
 Part = Literal["train", "eval", "holdout"]
-Role = Literal["admin", "edge"]
+Role = Literal["admin", "edge", "worker"]
 Level = Literal["info", "warning", "error"]
 
 
@@ -201,6 +201,18 @@ class WorkerUsage(Value):
     peak_rss_bytes: int = 0
 
 
+class WorkerProgress(Value):
+    """How far a worker says that it is; algorithms may say more, which is not kept."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    iteration: int = Field(ge=0)
+    max_iteration: int = Field(ge=0)
+    loss: float | None = None
+    eta_seconds: float | None = Field(default=None, description="until the end of the training")
+    note: str = ""
+
+
 class WorkerRow(Value):
     """A worker attempt and, once it ended, its result."""
 
@@ -219,6 +231,7 @@ class WorkerRow(Value):
     error: str | None
     retryable: bool
     usage: WorkerUsage | None
+    progress: WorkerProgress | None
     created_at: datetime
     ended_at: datetime | None
 
@@ -276,6 +289,7 @@ class TokenRow(Value):
     name: str
     role: Role
     edge: str | None
+    worker: str | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from globalmanager.db.tables import Worker
-from globalmanager.db.values import WorkerRow, WorkerUsage
+from globalmanager.db.values import WorkerProgress, WorkerRow, WorkerUsage
+from sedna.core.report import summary_of
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import Stage
 
@@ -91,6 +92,12 @@ def reported(session: Session, worker_id: int, report: dict[str, Any]) -> None:
         session.flush()
 
 
+def progressed(session: Session, worker_id: int, progress: WorkerProgress) -> None:
+    """It told how far it is."""
+    session.get_one(Worker, worker_id).progress = progress.model_dump(mode="json")
+    session.flush()
+
+
 def reserve_model(session: Session, worker_id: int, version: int) -> None:
     """The version under which its model will be published."""
     session.get_one(Worker, worker_id).model_version = version
@@ -110,25 +117,11 @@ def ended(
 ) -> None:
     """Its result is final. The evaluation in the object store has the results per sample; they need not stay here."""
     row = session.get_one(Worker, worker_id)
-    row.report = without_rows(row.report)
+    row.report = None if row.report is None else summary_of(row.report)
     row.phase, row.exit_code, row.error, row.retryable = phase.value, exit_code, error, retryable
     row.usage = None if usage is None else usage.model_dump(mode="json")
     row.ended_at = now
     session.flush()
-
-
-def without_rows(report: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A report without its results per sample: what is left of it when its worker has ended."""
-    if report is None or not isinstance(report.get("results"), list):
-        return report
-    return {**report, "results": [_summary(result) for result in report["results"]]}
-
-
-def _summary(result: dict[str, Any]) -> dict[str, Any]:
-    metrics = result.get("metrics")
-    if not isinstance(metrics, dict):
-        return result
-    return {**result, "metrics": {name: value for name, value in metrics.items() if name != "per_sample"}}
 
 
 def _select(session: Session, job_id: int, number: int, stage: Stage, attempt: int) -> Worker | None:

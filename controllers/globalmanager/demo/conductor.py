@@ -140,7 +140,7 @@ class Conductor:
         headers = {"Authorization": f"Bearer {service.admin_token}"}
         self._api = stack.enter_context(httpx.Client(base_url=f"{service.url}/api/v1/", headers=headers, timeout=30))
         self._apply_job()
-        watcher = Watcher(service.api.db, service.api.store, service.api.engine_settings, JOB, self._screen)
+        watcher = Watcher(service.api.db, service.api.store, JOB, self._screen)
         watcher.start()
         stack.callback(watcher.stop)
         stack.enter_context(self._labelling(service))

@@ -58,7 +58,7 @@ class MemoryMeter:
         return found
 
     def _supervisors(self) -> Iterator[psutil.Process]:
-        for note in self._work_dir.glob("*/*/*/*/supervisor.json"):
+        for note in self._work_dir.glob("*/supervisor.json"):
             if (note.parent / "exit.json").exists():
                 continue  # it has ended, and its id may be somebody else's by now
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -6,12 +6,9 @@ import re
 import threading
 from collections.abc import Mapping
 
-from globalmanager.db import Database, decisions, edges, events, jobs, rounds, samples
+from globalmanager.db import Database, decisions, edges, events, jobs, rounds, samples, workers
 from globalmanager.db.values import EdgeJobRow, EventRow, JobRow
 from globalmanager.demo.screen import EdgeLine, Screen, TrainingLine
-from globalmanager.engine.progress import read_progress
-from globalmanager.engine.seams import worker_folder
-from globalmanager.settings import EngineSettings
 from sedna.common.types import JobKey, SampleId
 from sedna.loop.state import Stage
 from sedna.loop.verdict import Decision, DecisionKind
@@ -33,10 +30,9 @@ STYLES = {"info": "", "warning": "yellow", "error": "red"}
 class Watcher:
     """Reads the database a few times a second, in a thread of its own."""
 
-    def __init__(self, db: Database, store: ObjectStore, settings: EngineSettings, job: JobKey, screen: Screen) -> None:
+    def __init__(self, db: Database, store: ObjectStore, job: JobKey, screen: Screen) -> None:
         self._db = db
         self._store = store
-        self._settings = settings
         self._key = job
         self._screen = screen
         self._last_event = 0
@@ -145,10 +141,11 @@ class Watcher:
         current = job.state.current
         if current is None or current.stage is not Stage.TRAINING:
             return None
-        folder = worker_folder(self._settings, job, current.id, current.stage, current.attempt)
-        progress = read_progress(folder / "progress.jsonl")
-        if progress is None:
+        with self._db.read() as session:
+            worker = workers.find(session, job.id, current.id, current.stage, current.attempt)
+        if worker is None or worker.progress is None:
             return None
+        progress = worker.progress
         return TrainingLine(
             progress.iteration, progress.max_iteration, progress.loss or 0.0, progress.eta_seconds or 0.0
         )

@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from globalmanager.db import jobs, models, workers
 from globalmanager.db.values import JobRow
 from globalmanager.engine.effects import carry_out
-from globalmanager.engine.initial_model import publish_initial_model
 from globalmanager.engine.observing import Snapshot, observe
 from globalmanager.engine.records import store
-from globalmanager.engine.results import load_evaluation, look_after
 from globalmanager.engine.retiring import retire
 from globalmanager.engine.seams import EngineSeams
-from globalmanager.engine.tidying import tidy
+from globalmanager.engine.work.initial_model import publish_initial_model
+from globalmanager.engine.work.results import load_evaluation, look_after
+from globalmanager.engine.work.tidying import tidy
 from globalmanager.ingest.dataset_watch import DatasetWatch
 from sedna.common.errors import TemporaryError, UserError
+from sedna.common.log import LOGGER
 from sedna.loop.actions import EnsureWorker, StopWorker
 from sedna.loop.decide import decide
 from sedna.loop.evidence import Evaluation
@@ -78,7 +79,12 @@ class JobDriver:
             busy = workers.active(session, self.job_id)
         mark = (job.state.next_round, job.deleted_at)
         if job.state.current is None and mark != self.tidied:
-            tidy(seams, job)
+            try:
+                tidy(seams, job)
+            except TemporaryError as error:  # it costs space and nothing else: no trouble of the job
+                LOGGER.info("job row %d is tidied later: %s", self.job_id, error)
+                self.tidied = None
+                return
             self.tidied = None if busy else mark  # a worker that is still stopping keeps its folder
 
     @property

@@ -5,19 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from globalmanager.db import events, workers
+from globalmanager.db import events, tokens, workers
 from globalmanager.db.values import JobRow, WorkerRow
-from globalmanager.engine.inputs import BUILDERS
-from globalmanager.engine.results import finish, store_evaluation
 from globalmanager.engine.seams import EngineSeams
-from globalmanager.runtimes.base import WorkerHandle
+from globalmanager.engine.work.orders import KINDS, ensure_order
+from globalmanager.engine.work.results import finish, store_evaluation
+from globalmanager.runtimes.base import WorkerHandle, WorkerSpec
 from sedna.common.errors import PermanentError, UserError
+from sedna.core.staging.order import WorkOrder
 from sedna.loop.actions import Effect, EnsureWorker, StopWorker
 from sedna.loop.evidence import Evaluation, ModelScores
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import Stage
-
-_KINDS = {Stage.TRAINING: "train", Stage.EVALUATING: "eval"}
 
 
 def carry_out(seams: EngineSeams, job: JobRow, effect: Effect) -> None:
@@ -35,7 +34,7 @@ def carry_out(seams: EngineSeams, job: JobRow, effect: Effect) -> None:
 def worker_name(job_id: int, number: int, stage: Stage, attempt: int) -> str:
     """Upstream's shape, but the same for the same attempt, so that a crash cannot start a second one."""
     digest = hashlib.sha256(f"{job_id}/{number}/{stage.value}/{attempt}".encode()).digest()
-    return f"{_KINDS[stage]}-worker-{base64.b32encode(digest)[:10].decode().lower()}"
+    return f"{KINDS[stage]}-worker-{base64.b32encode(digest)[:10].decode().lower()}"
 
 
 def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None:
@@ -48,16 +47,14 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
         return
     if row.champion is not None:  # the one in service may be another since the attempt was first prepared
         effect = effect.model_copy(update={"champion": row.champion})
-    folder = seams.worker_dir(job, effect.round, effect.stage, effect.attempt)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        spec = BUILDERS[effect.stage](seams, job, effect, row.name, folder)
-        if spec is None:
+        order = ensure_order(seams, job, effect, row.name)
+        if order is None:
             nothing = Evaluation(candidate=ModelScores(), champion=ModelScores())
             store_evaluation(seams, job, row, nothing, None)
             return
-        seams.confirm()
-        seams.runtime.start(spec)
+        # A transaction under the lease, right before something outside begins: whoever lost the lease starts nothing.
+        seams.runtime.start(_spec(seams, order))
     except (UserError, PermanentError) as error:
         finish(seams, job, row, error=f"the worker could not be started: {error}", retryable=False)
         return
@@ -67,13 +64,20 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
         events.add(session, job.id, "WorkerStarted", text, seams.now(), data={"worker": row.name, "round": row.round})
 
 
+def _spec(seams: EngineSeams, order: WorkOrder) -> WorkerSpec:
+    """What to start, with a new token. Those of earlier calls stay valid until the attempt ends: a worker that was
+    started before a crash has one of them."""
+    with seams.write() as session:
+        token = tokens.create_for_worker(session, order.worker, seams.now())
+    return WorkerSpec(order=order, token=token)
+
+
 def _row(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> WorkerRow:
     with seams.db.read() as session:
         row = workers.find(session, job.id, effect.round, effect.stage, effect.attempt)
     if row is not None:
         return row
     name = worker_name(job.id, effect.round, effect.stage, effect.attempt)
-    folder = seams.worker_dir(job, effect.round, effect.stage, effect.attempt)
     with seams.write() as session:
         return workers.ensure(
             session,
@@ -82,7 +86,7 @@ def _row(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> WorkerRow:
             effect.stage,
             effect.attempt,
             name=name,
-            handle=seams.runtime.handle(name, folder).place,
+            handle=seams.runtime.handle(name).place,
             champion=effect.champion,
             now=seams.now(),
         )

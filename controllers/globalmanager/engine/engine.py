@@ -56,6 +56,11 @@ class Engine:
             alive and self._keeper.token is not None and not self._keeper.lost.is_set() and not self._stopping.is_set()
         )
 
+    @property
+    def runtime(self) -> WorkerRuntime:
+        """Where its workers run."""
+        return self._runtime
+
     # --- life ----------------------------------------------------------------------------------------------------
 
     def acquire(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from globalmanager.db import requests, workers
 from globalmanager.db.values import JobRow
 from globalmanager.engine.records import store
-from globalmanager.engine.results import look_after
 from globalmanager.engine.seams import EngineSeams
+from globalmanager.engine.work.results import look_after
 from sedna.loop.actions import AnswerRequest, CloseRound, Record
 from sedna.loop.state import HISTORY, JobState, Outcome, RoundKind, RoundState, RoundSummary
 

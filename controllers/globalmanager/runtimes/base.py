@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from sedna.common.types import JobKey, Value
-
-Kind = Literal["train", "eval"]
+from sedna.common.types import Value
+from sedna.core.staging.order import WorkOrder
 
 TEMPORARY_EXIT = 75
 """EX_TEMPFAIL: how a worker says that the same attempt may succeed later."""
 
 
 class WorkerSpec(Value):
-    """What to run. ``name`` is unique for ever: starting the same name twice gives one worker."""
+    """What to run. The worker's name is unique for ever: starting the same order twice gives one worker.
 
-    name: str
-    job: JobKey
-    round: int
-    attempt: int
-    kind: Kind
-    template: dict[str, JsonValue] | None = Field(description="PodTemplateSpec; None = the built-in worker")
-    env: dict[str, str] = Field(description="the worker contract; wins over the template's own")
-    work_dir: Path = Field(description="its own folder, already there; the runtime keeps its notes in it")
-    timeout_seconds: float
-    memory_mib: int | None = None
-    threads: int | None = None
+    How store and service are reached from the machine that runs it is the runtime's business.
+    """
+
+    order: WorkOrder
+    token: str = Field(repr=False, description="of this attempt, for the service's worker routes")
 
 
 class WorkerHandle(Value):
@@ -66,11 +58,19 @@ class WorkerStatus(Value):
     log_tail: str = ""
 
 
+class LogPart(Value):
+    """A part of a worker's output. ``offset``: bytes of the output before ``text``; ``next_offset``: after it."""
+
+    text: str
+    offset: int = 0
+    next_offset: int = 0
+
+
 class WorkerRuntime(Protocol):
     """Starts and watches workers. They outlive the process that started them."""
 
-    def handle(self, name: str, work_dir: Path) -> WorkerHandle:
-        """How a worker of this name and folder is found, started or not. Does nothing."""
+    def handle(self, name: str) -> WorkerHandle:
+        """How a worker of this name is found, started or not. Does nothing."""
         ...
 
     def start(self, spec: WorkerSpec) -> WorkerHandle:
@@ -92,4 +92,15 @@ class WorkerRuntime(Protocol):
 
     def stop(self, handle: WorkerHandle, grace_seconds: float) -> None:
         """Ask a worker to end, and make it end after ``grace_seconds``. Does not wait; harmless when it has ended."""
+        ...
+
+    def read_log(self, handle: WorkerHandle, offset: int, max_bytes: int) -> LogPart:
+        """At most ``max_bytes`` of what the worker wrote, from ``offset`` on, or from the oldest that is kept.
+
+        A negative ``offset`` counts from the end. Empty for a worker that wrote nothing or is not known.
+        """
+        ...
+
+    def forget(self, handle: WorkerHandle) -> None:
+        """Delete what is left of a worker that has ended, its log too; harmless when that was done, or it runs."""
         ...

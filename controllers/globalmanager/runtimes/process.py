@@ -6,10 +6,12 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +21,28 @@ import sedna
 from globalmanager.runtimes import supervisor
 from globalmanager.runtimes.base import (
     TEMPORARY_EXIT,
+    LogPart,
     RunPhase,
     RunUsage,
     WorkerHandle,
     WorkerSpec,
     WorkerStatus,
 )
-from globalmanager.runtimes.command import command_of
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import TemporaryError, WorkerError
+from sedna.common.log import LOGGER
+from sedna.core.staging.access import WorkerAccess
+from sedna.core.staging.cache import DEFAULT_BYTES
+from sedna.core.staging.command import command_of
+from sedna.store.oserrors import os_errors
 
 START_SECONDS = 60.0
 """A supervisor that takes longer to start a worker is looked for later; the slowest disks need a few seconds."""
 
 LOG_TAIL_BYTES = 4096
+
+WORK = "work"
+"""Folder of the worker itself, beside the notes of its supervisor, which it has no business with."""
 
 _INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE",
@@ -42,9 +52,14 @@ _INHERITED = (
 
 
 class ProcessRuntime:
-    """Runs workers as local processes.
+    """Runs workers as local processes, each in a folder of its own below ``work_dir``.
 
     Args:
+        work_dir: the folders of all workers: notes of their supervisors, and below them the workers' own files.
+        cache_dir: what workers of this machine fetched from the store, shared by them.
+        cache_bytes: upper bound of that.
+        store_url: a folder store, which workers open by themselves; None: objects come through the service.
+        service_url: where the service answers, asked at each start; None: workers report to the store alone.
         python: interpreter of workers.
         log_bytes: upper bound of a worker's log; the oldest lines go.
         grace_seconds: between SIGTERM and SIGKILL when a time limit is reached.
@@ -53,12 +68,22 @@ class ProcessRuntime:
 
     def __init__(
         self,
+        work_dir: Path,
+        cache_dir: Path,
         *,
+        cache_bytes: int = DEFAULT_BYTES,
+        store_url: str | None = None,
+        service_url: Callable[[], str] | None = None,
         python: str = sys.executable,
         log_bytes: int = 16 * 2**20,
         grace_seconds: float = 20.0,
         start_seconds: float = START_SECONDS,
     ) -> None:
+        self._work_dir = work_dir.absolute()
+        self._cache_dir = cache_dir.absolute()
+        self._cache_bytes = cache_bytes
+        self._store_url = store_url
+        self._service_url = service_url
         self._python = python
         self._log_bytes = log_bytes
         self._grace = grace_seconds
@@ -66,9 +91,9 @@ class ProcessRuntime:
         self._ended: dict[int, float] = {}
         self._reaping = threading.Lock()
 
-    def handle(self, name: str, work_dir: Path) -> WorkerHandle:
+    def handle(self, name: str) -> WorkerHandle:
         """As `WorkerRuntime.handle`."""
-        return WorkerHandle(name=name, place={"folder": str(work_dir.absolute())})
+        return WorkerHandle(name=name, place={"folder": str(self._work_dir / name)})
 
     def start(self, spec: WorkerSpec) -> WorkerHandle:
         """As `WorkerRuntime.start`.
@@ -79,21 +104,36 @@ class ProcessRuntime:
             WorkerError: the supervisor itself cannot be started.
             TemporaryError: it did not start in time, and perhaps will: the next call finds it.
         """
-        folder = spec.work_dir.absolute()
-        handle = self.handle(spec.name, folder)
+        order, limits = spec.order, spec.order.limits
+        handle = self.handle(order.worker)
+        folder = Path(handle.place["folder"])
         if (folder / "exit.json").exists() or _is_locked(folder):
             return handle
-        command = command_of(spec, self._python)
-        order: dict[str, Any] = {
-            "argv": command.argv,
-            "cwd": str(command.cwd),
-            "env": worker_environment(command.env, spec.threads),
-            "timeout_seconds": spec.timeout_seconds,
-            "memory_bytes": None if spec.memory_mib is None else spec.memory_mib * 2**20,
+        own = folder / WORK
+        command_of(order, self._python, own)  # what cannot run is said now, and not by a process that ends at once
+        with os_errors(str(own), writing=True):
+            own.mkdir(parents=True, exist_ok=True)
+        access = WorkerAccess(
+            order=order.key if self._store_url is not None else "",
+            store_url=self._store_url,
+            service_url=None if self._service_url is None else self._service_url(),
+            worker_token=spec.token,
+            work_dir=own,
+            cache_dir=self._cache_dir,
+            cache_bytes=self._cache_bytes,
+            signals_reach_group=True,
+        )
+        access.check()
+        watched: dict[str, Any] = {
+            "argv": (self._python, "-P", "-m", "sedna.core.staging"),
+            "cwd": str(own),
+            "env": worker_environment(access.to_env(), limits.threads),
+            "timeout_seconds": limits.timeout_seconds,
+            "memory_bytes": None if limits.memory_mib is None else limits.memory_mib * 2**20,
             "grace_seconds": self._grace,
             "log_bytes": self._log_bytes,
         }
-        write_atomic(folder / "worker.json", json.dumps(order).encode(), mode=0o600)
+        write_atomic(folder / "worker.json", json.dumps(watched).encode(), mode=0o600)  # it holds the token
         self._launch(folder)
         return handle
 
@@ -160,6 +200,20 @@ class ProcessRuntime:
         folder = Path(handle.place["folder"])
         if folder.exists() and not (folder / "exit.json").exists():
             write_atomic(folder / "stop.json", json.dumps({"grace_seconds": grace_seconds}).encode())
+
+    def read_log(self, handle: WorkerHandle, offset: int, max_bytes: int) -> LogPart:
+        """As `WorkerRuntime.read_log`."""
+        return _read_log(Path(handle.place["folder"]), offset, max_bytes)
+
+    def forget(self, handle: WorkerHandle) -> None:
+        """As `WorkerRuntime.forget`."""
+        folder = Path(handle.place["folder"])
+        if not folder.exists() or _is_locked(folder):
+            return
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:  # it costs space, and is tried again when the next round has ended
+            LOGGER.warning("%s cannot be deleted: %s", folder, error)
 
 
 def worker_environment(own: dict[str, str], threads: int | None) -> dict[str, str]:
@@ -240,12 +294,25 @@ def _signal_name(number: int) -> str:
 
 
 def _log_tail(folder: Path) -> str:
-    text = b""
-    for name in ("worker.log.1", "worker.log"):
-        with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL_BYTES))
-            text += file.read()
-    return text[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+    return _read_log(folder, -LOG_TAIL_BYTES, LOG_TAIL_BYTES).text.strip()
+
+
+def _read_log(folder: Path, offset: int, max_bytes: int) -> LogPart:
+    """Of the older half and the newer half of the log; before them lie the bytes that were dropped."""
+    dropped = int((_read(folder / supervisor.DROPPED) or {}).get("bytes", 0))
+    halves = [path for path in (folder / supervisor.OLDER_LOG, folder / supervisor.LOG) if path.exists()]
+    sizes = [path.stat().st_size for path in halves]
+    end = dropped + sum(sizes)
+    start = min(max(dropped, end + offset if offset < 0 else offset), end)
+    part, before = b"", dropped
+    for path, size in zip(halves, sizes, strict=True):
+        place = start + len(part) - before
+        if 0 <= place < size:
+            with path.open("rb") as file:
+                file.seek(place)
+                part += file.read(max_bytes - len(part))
+        before += size
+    return LogPart(text=part.decode(errors="replace"), offset=start, next_offset=start + len(part))
 
 
 def _reaped(pid: int, created: float) -> bool:

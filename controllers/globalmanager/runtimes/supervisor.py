@@ -4,7 +4,7 @@ Runs as a process of its own (``python supervisor.py FOLDER``), so that a worker
 Imports next to nothing, since it stays as long as the worker does.
 
 Files in FOLDER: ``worker.json`` (what to run, from the service), ``lock`` (held while this process lives: the proof of
-life), ``supervisor.json`` (process ids), ``usage.json``, ``stop.json`` (from the service), ``worker.log[.1]``,
+life), ``supervisor.json`` (process ids), ``usage.json``, ``stop.json`` (from the service), ``worker.log[.1|.dropped]``,
 ``exit.json`` (last of all).
 """
 
@@ -26,6 +26,11 @@ from typing import IO, Any
 import psutil
 
 from sedna.common.atomic import write_atomic
+
+LOG = "worker.log"
+OLDER_LOG = "worker.log.1"
+DROPPED = "worker.log.dropped"
+"""How many bytes of the log came before the older half, so that a place in it has one number for ever."""
 
 _POLL_SECONDS = 0.05
 _MEASURE_SECONDS = 0.5
@@ -85,9 +90,7 @@ def _begin(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes], threa
         },
     )
     assert worker.stdout is not None
-    copier = threading.Thread(
-        target=_copy, args=(worker.stdout, folder / "worker.log", order["log_bytes"]), daemon=True
-    )
+    copier = threading.Thread(target=_copy, args=(worker.stdout, folder / LOG, order["log_bytes"]), daemon=True)
     copier.start()
     return order, worker, copier, started
 
@@ -178,7 +181,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 def _copy(source: IO[bytes], path: Path, limit: int) -> None:
     """Copy to ``path``; before half of ``limit`` it becomes ``path.1`` and a new one begins: the newest lines stay."""
-    older, half = path.with_name(path.name + ".1"), limit // 2
+    older, half, dropped = path.with_name(OLDER_LOG), limit // 2, 0
     target = path.open("ab", buffering=0)
     try:
         for chunk in iter(lambda: os.read(source.fileno(), min(65536, half)), b""):
@@ -186,6 +189,10 @@ def _copy(source: IO[bytes], path: Path, limit: int) -> None:
             with contextlib.suppress(OSError):
                 if target.tell() + len(chunk) > half:
                     target.close()
+                    if older.exists():
+                        # Noted before they go: a reader in between meets the gap, and not the same lines twice.
+                        dropped += older.stat().st_size
+                        _write(path.with_name(DROPPED), {"bytes": dropped}, durable=False)
                     path.replace(older)
                     target = path.open("ab", buffering=0)
                 target.write(chunk)

@@ -17,10 +17,8 @@ from globalmanager.service.data_dir import DataDirLock
 from globalmanager.service.local_edges import LocalEdges
 from globalmanager.service.own_store import OwnStore
 from globalmanager.service.ports import on_port_of_last_start
-from globalmanager.service.report_sink import InProcessReportSink
 from globalmanager.service.settings import ServiceSettings
 from globalmanager.settings import EngineSettings
-from localcontroller import LocalController
 from localcontroller.http_server import ThreadedServer
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import ConflictError
@@ -31,7 +29,7 @@ __all__ = ["Service"]
 
 LOGGER = logging.getLogger("sedna.globalmanager.service")
 
-_PORT_FILE = "local_controller.port"
+_PORT_FILE = "service.port"
 
 
 class Service:
@@ -58,16 +56,20 @@ class Service:
             stack.callback(db.close)
             store = OwnStore(open_store(settings.store_url or data_dir / "store", settings.s3))
             stack.callback(store.close)
-            self._controller = self._local_controller(data_dir, db)
-            engine_settings = self._engine_settings(data_dir, self._controller.url)
+            engine_settings = self._engine_settings(data_dir)
             runtime = ProcessRuntime(
+                engine_settings.work_dir,
+                engine_settings.cache_dir,
+                cache_bytes=engine_settings.cache_bytes,
+                # A folder is there for every process of this machine; of an S3 service only this process has the keys.
+                store_url=store.url if store.url.startswith("file:") else None,
+                service_url=lambda: self.url,
                 python=engine_settings.python,
                 log_bytes=engine_settings.log_bytes,
                 grace_seconds=engine_settings.stop_grace_seconds,
             )
             self.engine = Engine(db, store, runtime, self._clock, engine_settings)
             stack.callback(self.engine.stop)
-            stack.callback(self._controller.stop)
             self.api = ApiServices(
                 db=db,
                 store=store,
@@ -77,10 +79,7 @@ class Service:
                 authenticator=DatabaseAuthenticator(db, self._clock),
                 settings=settings.api,
             )
-            self._server = ThreadedServer(
-                create_app(self.api), settings.host, settings.port,
-                name="globalmanager", grace_seconds=settings.shutdown_seconds,
-            )  # fmt: skip
+            self._server = self._make_server(data_dir)
             stack.callback(self._server.stop)
             self.admin_token = ensure_admin_token(db, data_dir, self._clock)
             self._edges = LocalEdges(self.api, data_dir / "edges", settings.edges)
@@ -104,13 +103,12 @@ class Service:
         """
         try:
             self._start_engine()
-            self._controller.start()
             self._server.start()
             self._edges.start()
         except BaseException:
             self.stop()
             raise
-        LOGGER.info("the service answers on %s, workers report to %s", self.url, self._controller.url)
+        LOGGER.info("the service answers on %s", self.url)
 
     def fault(self) -> str | None:
         """Why the service cannot go on, or None."""
@@ -143,23 +141,20 @@ class Service:
             else:
                 return
 
-    def _wake_engine(self) -> None:
-        self.engine.wake()  # made after the local controller, whose port it has to know
+    def _make_server(self, data_dir: Path) -> ThreadedServer:
+        """Where no port is asked for, that of the last start if it is free: workers that outlived the service still
+        ask there for their inputs."""
 
-    def _local_controller(self, data_dir: Path, db: Database) -> LocalController:
-        """On the port of the last start if it is free: workers that outlived the service still report to it."""
-        options = self.settings.local_controller
-        sink = InProcessReportSink(db, self._clock, self._wake_engine)
+        def make(port: int) -> ThreadedServer:
+            return ThreadedServer(
+                create_app(self.api), self.settings.host, port,
+                name="globalmanager", grace_seconds=self.settings.shutdown_seconds,
+            )  # fmt: skip
 
-        def make(port: int) -> LocalController:
-            folder = data_dir / "localcontroller"
-            return LocalController(folder, sink, host=options.host, port=port, clock=self._clock)
+        if self.settings.port:
+            return make(self.settings.port)
+        return on_port_of_last_start(data_dir / _PORT_FILE, "the service", make, lambda server: server.port)
 
-        if options.port:
-            return make(options.port)
-        who = "the local controller, to which workers of the last start report,"
-        return on_port_of_last_start(data_dir / _PORT_FILE, who, make, lambda controller: controller.port)
-
-    def _engine_settings(self, data_dir: Path, lc_server: str) -> EngineSettings:
+    def _engine_settings(self, data_dir: Path) -> EngineSettings:
         given = self.settings.engine.model_dump(exclude_none=True, exclude={"wait_for_lease"})  # see _start_engine
-        return EngineSettings(data_dir=data_dir, lc_server=lc_server, s3=self.settings.s3, **given)
+        return EngineSettings(data_dir=data_dir, s3=self.settings.s3, **given)

@@ -12,7 +12,7 @@ from globalmanager.api.services import ApiSettings
 from globalmanager.service.settings_file import FileSource
 from sedna.store import S3Settings
 
-__all__ = ["EngineOptions", "LocalControllerOptions", "ServiceSettings"]
+__all__ = ["EngineOptions", "ServiceSettings"]
 
 
 class EngineOptions(BaseModel):
@@ -28,15 +28,6 @@ class EngineOptions(BaseModel):
     )
     heartbeat_seconds: float | None = Field(default=None, gt=0)
     stop_grace_seconds: float | None = Field(default=None, ge=0)
-
-
-class LocalControllerOptions(BaseModel):
-    """Where workers of this machine report."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=0, ge=0, le=65535, description="0 = the port of the last start, or any free one")
 
 
 class ServiceSettings(BaseSettings):
@@ -56,7 +47,6 @@ class ServiceSettings(BaseSettings):
     edges: int = Field(default=0, ge=0, le=16, description="inference workers to run in this process")
     api: ApiSettings = ApiSettings()
     engine: EngineOptions = EngineOptions()
-    local_controller: LocalControllerOptions = LocalControllerOptions()
     shutdown_seconds: int = Field(default=10, ge=1, description="how long open requests may take to end")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"

@@ -20,6 +20,7 @@ from sedna.store.dataset_values import (
     DatasetPart,
     DatasetRef,
 )
+from sedna.store.file_sets import FileStore
 from sedna.store.layout import dataset_manifest_key
 from sedna.store.materialise import materialise, materialise_unlabelled
 
@@ -69,7 +70,7 @@ def write_dataset(
     return ref
 
 
-def read_dataset(store: ObjectStore, ref: DatasetRef) -> DatasetManifest:
+def read_dataset(store: FileStore, ref: DatasetRef) -> DatasetManifest:
     """The dataset version that ``ref`` stands for.
 
     Raises:

@@ -50,11 +50,16 @@ def sha256_stream(source: BinaryIO) -> str:
 
 
 def stream_to_file(
-    source: AbstractContextManager[BinaryIO], path: Path, *, sha256: str | None = None, size: int | None = None
+    source: AbstractContextManager[BinaryIO],
+    path: Path,
+    *,
+    sha256: str | None = None,
+    size: int | None = None,
+    durable: bool = True,
 ) -> None:
     """Write a stream to ``path`` through a temporary file beside it. Makes missing folders.
 
-    When it fails, ``path`` is as before and nothing is left behind.
+    When it fails, ``path`` is as before and nothing is left behind. Without ``durable`` a power cut may tear the file.
 
     Raises:
         IntegrityError: the bytes do not have the given sha256, or are more than ``size``.
@@ -67,7 +72,7 @@ def stream_to_file(
             file = temporary.open("xb")
         try:
             try:
-                found = copy_stream(stream, file, str(path), size)
+                found = copy_stream(stream, file, str(path), size, durable=durable)
             finally:
                 with os_errors(str(path), writing=True):
                     file.close()  # flushes again what a full disk has refused, and is refused again
@@ -75,7 +80,8 @@ def stream_to_file(
                 raise IntegrityError(f"the bytes have sha256 {found}, recorded is {sha256}", where=str(path))
             with os_errors(str(path), writing=True):
                 temporary.replace(path)
-                fsync_dir(path.parent)
+                if durable:
+                    fsync_dir(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

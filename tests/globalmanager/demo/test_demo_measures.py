@@ -97,7 +97,7 @@ def test_memory_of_children_and_of_workers_counts(tmp_path: Path) -> None:
     meter = MemoryMeter(tmp_path)
     here = sum(process.memory_info().rss for process in meter._processes()) / 2**20
     assert here > 120
-    worker = tmp_path / "default" / "job-1" / "1" / "training-1"
+    worker = tmp_path / "train-worker-abc"
     worker.mkdir(parents=True)
     (worker / "supervisor.json").write_text(json.dumps({"pid": child.pid}))
     assert [process.pid for process in meter._supervisors()] == [child.pid]

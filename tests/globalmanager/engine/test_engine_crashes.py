@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from fixtures_gm import MemoryRuntime, Trainer, new_world, png
+from fixtures_gm import Trainer, new_world, png
 from globalmanager.db import Database, datasets, models, samples, workers
 from sedna.loop.state import Outcome
 
@@ -161,7 +161,7 @@ def test_a_crash_at_every_point_in_turn_only_costs_time():
         crashes = Relentless()
         crashes.armed = 1
         world.db.crashes = crashes
-        world.runtime = Crashing(MemoryRuntime(Trainer()), crashes, {"start"})
+        world.runtime = Crashing(world.twins(Trainer()), crashes, {"start"})
         for _ in itertools.takewhile(lambda _: world.job().state.champion != 2, range(200)):
             tick(world)
         world.db.crashes = None

@@ -33,7 +33,7 @@ def picture(level):
 @pytest.fixture
 def real(world):
     world.clock = SystemClock()
-    world.runtime = ProcessRuntime()
+    world.runtime = ProcessRuntime(world.settings.work_dir, world.settings.cache_dir, store_url=world.store.url)
     world.settings = world.settings.model_copy(update={"tick_seconds": 0.05})
     np.savez(world.folder / "first.npz", border=np.float64(240.0))
     (world.folder / "stream.txt").write_text("")

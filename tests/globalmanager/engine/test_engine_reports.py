@@ -1,11 +1,12 @@
 import json
-from pathlib import Path
 
 import pytest
 
 from fixtures_gm import job_spec, report_of
 from globalmanager.db import workers
-from globalmanager.engine.reports import WorkerReport, receive_report
+from globalmanager.engine.work.reports import receive_report
+from sedna.core.report import WorkerReport
+from sedna.core.staging import load_result
 from sedna.loop.state import Outcome, Stage
 
 
@@ -24,15 +25,17 @@ def training(world):
     return world
 
 
-def test_a_posted_report_counts_as_well_as_a_file(training):
+def test_the_news_of_a_report_is_no_result(training):
+    """What was reported and is not in the store is lost with its worker: the next step must not build on it."""
     training.trainer.silent = True
     training.runtime.let_go()
-    [spec] = training.trainer.runs
-    output = Path(spec.env["MODEL_URL"]) / "skill.json"
-    result = [{"format": "json", "url": str(output), "metrics": {"loss": 0.25}}]
-    assert receive_report(training.db, spec.name, report(spec, result), training.clock.now())
-    assert receive_report(training.db, spec.name, report(spec, result), training.clock.now())
-    training.until(lambda job: job.state.current.stage is Stage.EVALUATING)
+    [name] = training.runtime.specs
+    spec = training.runtime.specs[name]
+    told = report(spec, [{"format": "json", "url": "/somewhere/skill.json", "metrics": {"loss": 0.25}}])
+    assert receive_report(training.db, name, told, training.clock.now())
+    assert receive_report(training.db, name, told, training.clock.now())
+    training.until(lambda job: job.state.current is None)
+    assert "left no report" in training.round(1).outcome_reason
     assert training.events("StrayReport") == []
 
 
@@ -91,10 +94,10 @@ def test_a_worker_that_overruns_its_stage_is_stopped_and_its_late_result_ignored
 
 def test_evaluation_results_must_come_in_a_pair(world):
     class One(type(world.trainer)):
-        def _evaluate(self, spec):
-            return super()._evaluate(spec)[:1]
+        def _evaluate(self, env):
+            return super()._evaluate(env)[:1]
 
-    world.runtime._work = One()
+    world.runtime = world.twins(One())
     world.apply()
     world.samples(8)
     world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
@@ -104,12 +107,12 @@ def test_evaluation_results_must_come_in_a_pair(world):
 
 def test_metrics_that_make_no_sense_are_named(world):
     class Odd(type(world.trainer)):
-        def _evaluate(self, spec):
-            results = super()._evaluate(spec)
+        def _evaluate(self, env):
+            results = super()._evaluate(env)
             results[0]["metrics"]["per_sample"] = [{"sample": "x"}]
             return results
 
-    world.runtime._work = Odd()
+    world.runtime = world.twins(Odd())
     world.apply()
     world.samples(8)
     world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
@@ -130,21 +133,21 @@ def test_metrics_that_make_no_sense_are_named(world):
 )
 def test_a_report_that_cannot_be_read_fails_its_attempt_and_the_job_goes_on(world, metrics):
     original = world.trainer._evaluate
-    world.trainer._evaluate = lambda spec: [entry | {"metrics": entry["metrics"] | metrics} for entry in original(spec)]
+    world.trainer._evaluate = lambda env: [entry | {"metrics": entry["metrics"] | metrics} for entry in original(env)]
     world.apply()
     world.samples(8)
     world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
     assert world.round(1).outcome is Outcome.FAILED
-    assert "its metrics cannot be read: " in world.round(1).outcome_reason
+    assert "cannot be read: " in world.round(1).outcome_reason
     assert world.job().degraded is None
 
 
 @pytest.mark.parametrize("metrics", [{"per_sample": 5}, {"per_sample": True}, {"loss": 10**400}])
 def test_what_is_no_result_is_left_out(world, metrics):
     original = world.trainer._evaluate
-    world.trainer._evaluate = lambda spec: [entry | {"metrics": entry["metrics"] | metrics} for entry in original(spec)]
+    world.trainer._evaluate = lambda env: [entry | {"metrics": entry["metrics"] | metrics} for entry in original(env)]
     trained = world.trainer._train
-    world.trainer._train = lambda spec: [entry | {"metrics": metrics} for entry in trained(spec)]
+    world.trainer._train = lambda env: [entry | {"metrics": metrics} for entry in trained(env)]
     world.apply()
     world.samples(8)
     world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
@@ -163,26 +166,17 @@ def test_the_stored_evaluation_has_every_sample(world):
 
 def test_the_database_keeps_no_results_per_sample_and_still_knows_a_repeated_report(world):
     """With them, a table that is read for every round would grow by some megabytes with each."""
-    world.trainer.silent = True  # nothing but what is posted
     world.apply()
-    world.runtime.held = True
     world.samples(8)
-    posted = {}
-    for stage in (Stage.TRAINING, Stage.EVALUATING):
-        world.until(lambda job, stage=stage: job.state.current is not None and job.state.current.stage is stage)
-        world.tick()
-        world.runtime.let_go()
-        spec = world.trainer.runs[-1]
-        results = (
-            world.trainer._evaluate(spec) if spec.kind == "eval" else [{"url": f"{spec.env['MODEL_URL']}/skill.json"}]
-        )
-        posted[spec.name] = report(spec, results)
-        assert receive_report(world.db, spec.name, posted[spec.name], world.clock.now())
     world.until(lambda job: job.state.champion == 2)
+    posted = {
+        spec.order.worker: WorkerReport.model_validate(load_result(world.store, spec.order.prefix).report)
+        for spec in world.runtime.specs.values()
+    }
     with world.db.read() as session:
         kept = {row.name: row.report for row in workers.of_round(session, world.job().id, 1)}
     assert "per_sample" not in json.dumps(kept)
-    assert [row["metrics"] for row in kept[spec.name]["results"]] == [{"value": 1.0}, {"value": 0.0}]
+    assert [row["metrics"] for row in kept[list(posted)[-1]]["results"]] == [{"value": 1.0}, {"value": 0.0}]
     assert len(json.loads(world.store.get(world.round(1).evaluation_key))["candidate"]["per_sample"]) == 4
     for name, told in posted.items():
         assert receive_report(world.db, name, told, world.clock.now())

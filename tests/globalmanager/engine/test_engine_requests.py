@@ -1,6 +1,5 @@
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -104,8 +103,10 @@ def test_a_training_that_is_tried_again_after_a_roll_back_is_of_the_model_that_i
     two_models.runtime.held = False
     two_models.runtime.let_go()
     two_models.until(lambda job: job.state.next_round == 4 and job.state.current is None, ticks=60)
-    first, second = [run for run in two_models.trainer.runs if run.kind == "train"][1:]
-    assert (Path(first.env["BASE_MODEL_URL"]).parent.name, Path(second.env["BASE_MODEL_URL"]).parent.name) == ("2", "1")
+    orders = [spec.order for spec in two_models.runtime.specs.values() if spec.order.kind == "train"]
+    first, second = (order.model("base").files[0].key for order in orders[1:])
+    assert (first.split("/")[3], second.split("/")[3]) == ("2", "1")
+    assert len({order.checkpoints for order in orders[1:]}) == 2, "checkpoints of another model are of no use"
     with two_models.db.read() as session:
         assert models.get(session, two_models.job().id, 3).parent == 1
     assert load_manifest(two_models.store, KEY, 3).parent == 1

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures_gm import BOX, KEY, job_spec
+from fixtures_gm import BOX, KEY, job_spec, report_of
 from globalmanager.db import datasets, decisions, models, samples, workers
+from sedna.core.staging.stage_out import store_failure
 from sedna.loop.state import Outcome, RoundKind, Stage
 from sedna.store.models import load_manifest
 
@@ -49,7 +50,7 @@ def test_a_worker_gets_what_the_contract_says(world):
     assert train.name.startswith("train-worker-")
     assert len(Path(train.env["TRAIN_DATASET_URL"]).read_text().splitlines()) == 4
     assert Path(train.env["TRAIN_DATASET_URL"]).read_text().splitlines()[0].endswith(" 1,1,5,5,0")
-    assert train.env["ORIGINAL_DATASET_URL"] == train.env["TRAIN_DATASET_URL"]
+    assert train.env["ORIGINAL_DATASET_URL"] == str(world.folder / "stream.txt"), "upstream's programs look beside it"
     skills = [json.loads(Path(url).read_text())["skill"] for url in evaluate.env["MODEL_URLS"].split(";")]
     assert skills == [1.0, 0]
     assert len(Path(evaluate.env["TEST_DATASET_URL"]).read_text().splitlines()) == 4
@@ -116,29 +117,30 @@ def test_a_temporary_failure_is_tried_again_and_attempts_share_checkpoints(world
     first = world.round(1)
     assert first.outcome is Outcome.DEPLOYED
     training = [run for run in world.trainer.runs if run.kind == "train"]
-    assert [run.attempt for run in training] == [1, 2, 3]
-    assert len({run.env["CHECKPOINT_DIR"] for run in training}) == 1
+    orders = [spec.order for spec in world.runtime.specs.values() if spec.order.kind == "train"]
+    assert [order.attempt for order in orders] == [1, 2, 3]
+    assert len({order.checkpoints for order in orders}) == 1
+    assert len({order.prefix for order in orders}) == 3
     assert len({run.name for run in training}) == 3
 
 
 @pytest.mark.parametrize("kind", ["nothing written", "no report", "reported failure", "damaged report"])
 def test_a_worker_that_ends_well_without_a_result_fails_the_round(world, kind):
     class Broken(type(world.trainer)):
-        def __call__(self, spec):
-            status = super().__call__(spec)
-            report = Path(spec.env["REPORT_PATH"])
-            if kind == "nothing written":
-                (Path(spec.env["MODEL_URL"]) / "skill.json").unlink()
-            elif kind == "no report":
-                report.unlink()
-            elif kind == "reported failure":
+        def __call__(self, spec, desk):
+            self.silent = kind in ("no report", "reported failure")
+            if kind == "reported failure":
                 error = {"error": {"kind": "DataError", "message": "bad line 7"}}
-                report.write_text(json.dumps(json.loads(report.read_text()) | {"status": "failed", "ownerInfo": error}))
-            else:
-                report.write_text('{"name": ')
-            return status
+                store_failure(spec.order, world.store, report_of(spec, [], "failed") | {"ownerInfo": error})
+            return super().__call__(spec, desk)
 
-    world.runtime._work = Broken()
+        def _train(self, env):
+            results = super()._train(env)
+            if kind == "nothing written":
+                (Path(env["MODEL_URL"]) / "skill.json").unlink()
+            return results if kind != "damaged report" else ["two", 2]
+
+    world.runtime = world.twins(Broken())
     world.apply()
     world.samples(8)
     world.until(waiting(1))

@@ -1,12 +1,11 @@
-"""What rounds leave on the service's disk does not grow for ever, and nothing goes that is still needed."""
-
-import shutil
+"""What rounds leave, in the store and on machines, does not grow for ever, and nothing goes that is still needed."""
 
 import pytest
 
 from fixtures_gm import KEY, MemoryRuntime, job_spec
 from globalmanager.engine.apply import delete_job
-from globalmanager.engine.results import load_evaluation
+from globalmanager.engine.work.results import load_evaluation
+from sedna.common.errors import StoreUnavailableError
 from sedna.store.models import load_manifest
 
 
@@ -25,26 +24,36 @@ def rounds(world, number, *, until=None):
         world.until(until or (lambda job, last=last: job.state.current is None and job.state.next_round > last))
 
 
-def folders(world):
-    (work,) = (world.settings.work_dir / KEY.namespace).iterdir()
-    return {path.name: path for path in work.iterdir()}
-
-
-def cached(world):
-    return {path.name for path in (world.settings.cache_dir / "models" / str(world.job().id)).iterdir()}
+def left(world, number):
+    """What is in the store of a round, less the prefix."""
+    prefix = f"{KEY.namespace}/{KEY.name}/rounds/{number}/"
+    return {info.key.removeprefix(prefix) for info in world.store.list(prefix)}
 
 
 def test_old_rounds_go_and_new_ones_keep_what_explains_them(few):
+    few.runtime.logs = _Everything("so far so good")
     rounds(few, 6)
-    assert folders(few).keys() == {"4", "5", "6"}
-    newest = folders(few)["6"]
-    assert {path.name for path in newest.iterdir()} == {"training-1", "evaluating-1"}
-    assert {path.name for path in (newest / "training-1").iterdir()} == {"train.txt", "report.json", "algorithm.json"}
-    assert (newest / "evaluating-1" / "report.json").is_file()
-    assert cached(few) == {"6", "7"}
+    kept = {"train-1/order.json", "train-1/result.json", "train-1/log.json"}
+    kept |= {"eval-1/order.json", "eval-1/result.json", "eval-1/log.json", "evaluation-1.json"}
+    for number in (4, 5, 6):
+        assert left(few, number) == kept
+    for number in (1, 2, 3):
+        assert left(few, number) == {"evaluation-1.json"}
     for version in range(1, 8):
         assert load_manifest(few.store, KEY, version).version == version
     assert load_evaluation(few, few.round(1).evaluation_key).judged
+    assert set(few.runtime.forgotten) == set(few.runtime.specs), "no machine keeps anything"
+
+
+class _Everything(dict):
+    """The same log, whoever is asked for."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    def get(self, _name, _default=""):
+        return self.text
 
 
 def test_a_round_under_way_keeps_its_checkpoints_whatever_is_killed(few):
@@ -52,17 +61,17 @@ def test_a_round_under_way_keeps_its_checkpoints_whatever_is_killed(few):
     few.runtime.held = True
     few.samples(8)
     few.until(lambda job: len(few.runtime.specs) == 3)
-    checkpoint = folders(few)["2"] / "checkpoints-2" / "step-7"
-    checkpoint.write_text("weights")
+    order = list(few.runtime.specs.values())[-1].order
+    few.store.put(f"{order.checkpoints}manifest.json", b"[]")
     few.crash()
     few.tick(3)
-    assert checkpoint.read_text() == "weights"
-    assert (folders(few)["2"] / "training-1" / "model").is_dir()
+    assert {"checkpoints-2/manifest.json", "train-1/order.json"} <= left(few, 2)
+    assert order.worker not in few.runtime.forgotten
     few.runtime.held = False
     few.runtime.let_go()
     few.until(lambda job: job.state.champion == 3)
     few.tick()
-    assert not checkpoint.parent.exists()
+    assert "checkpoints-2/manifest.json" not in left(few, 2)
 
 
 def test_a_worker_that_is_slow_to_stop_leaves_nothing_in_the_end(few):
@@ -71,36 +80,59 @@ def test_a_worker_that_is_slow_to_stop_leaves_nothing_in_the_end(few):
             if not self.held:
                 super().stop(handle, grace_seconds)
 
-    few.runtime = Slow(few.trainer)
+    few.runtime = few.twins(few.trainer, Slow)
     few.runtime.held = True
     few.crash()
     few.samples(8)
     few.until(lambda job: job.state.current is not None)
     few.tick()
+    order = next(iter(few.runtime.specs.values())).order
+    few.store.put(f"{order.checkpoints}manifest.json", b"[]")
     few.clock.advance(few.job().spec.train_spec.limits.timeout_seconds + 1)
     few.until(lambda job: job.state.current is None)
     few.tick(2)
-    left = folders(few)["1"]
-    assert list(left.glob("checkpoints-*")), "its worker may still write"
+    assert "checkpoints-1/manifest.json" in left(few, 1), "its worker may still write"
     few.runtime.held = False
     few.tick(3)
-    assert not list(left.glob("checkpoints-*"))
-    assert not (left / "training-1" / "model").exists()
+    assert "checkpoints-1/manifest.json" not in left(few, 1)
+    assert few.runtime.forgotten[-1] == order.worker
 
 
-def test_a_roll_back_to_a_model_that_is_no_longer_cached_fetches_it(few):
-    rounds(few, 4)
-    shutil.rmtree(few.settings.cache_dir / "models")
+def test_tidying_waits_for_a_store_that_does_not_answer_and_is_no_trouble_of_the_job(few):
+    class Away:
+        def __init__(self, inner):
+            self.inner, self.away = inner, False
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def list(self, *args):
+            if self.away:
+                raise StoreUnavailableError("connection refused")
+            return self.inner.list(*args)
+
+    few.store = Away(few.store)
+    few.crash()
+    few.store.away = True
     rounds(few, 1)
-    assert few.job().state.champion == 6
-    assert cached(few) == {"5", "6"}
+    few.tick(2)
+    assert few.job().degraded is None
+    assert any(key.startswith("train-1/files/") for key in left_inside(few, 1))
+    few.store.away = False
+    few.tick()
+    assert not any(key.startswith("train-1/files/") for key in left(few, 1))
 
 
-def test_a_deleted_job_keeps_no_models_for_workers_and_comes_back_with_its_history(few):
+def left_inside(world, number):
+    prefix = f"{KEY.namespace}/{KEY.name}/rounds/{number}/"
+    return {info.key.removeprefix(prefix) for info in world.store.inner.list(prefix)}
+
+
+def test_a_deleted_job_keeps_no_work_and_comes_back_with_its_history(few):
     rounds(few, 2)
     delete_job(few.db, KEY, few.clock.now())
     few.tick(2)
-    assert cached(few) == set()
+    assert set(few.runtime.forgotten) == set(few.runtime.specs)
     few.apply(job_spec())
     rounds(few, 1)
     assert few.job().state.champion == 4

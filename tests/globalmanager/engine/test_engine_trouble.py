@@ -216,8 +216,8 @@ def test_an_initial_model_that_cannot_be_read_is_told_and_tried_again(world, url
 def test_a_folder_can_be_the_initial_model_and_is_given_to_workers_as_such(world):
     from globalmanager.db import models
     from globalmanager.engine.apply import apply_resources
-    from globalmanager.engine.inputs import model_path
     from globalmanager.engine.seams import EngineSeams
+    from globalmanager.engine.work.described import version_model
     from sedna.loop.spec import Model
 
     world.apply()
@@ -236,13 +236,14 @@ def test_a_folder_can_be_the_initial_model_and_is_given_to_workers_as_such(world
     seams = EngineSeams(
         db=world.db, store=world.store, clock=world.clock, settings=world.settings, token=1, runtime=world.runtime
     )
-    found = model_path(seams, job, 1)
-    assert (found / "variables" / "more.bin").read_bytes() == b"m"
+    found = version_model(seams, job, "base", 1)
+    assert found.entry == "", "the folder as a whole"
+    assert {file.name: world.store.get(file.key) for file in found.files}["variables/more.bin"] == b"m"
 
 
 @pytest.mark.parametrize(
     ("rotten", "words"),
-    [("samples/*.png", "the store's bytes are not the sample's"), ("models/1/files/*/*", "sha256")],
+    [("samples/*.png", "the store's bytes are not those that are recorded"), ("models/1/files/*/*", "models/1/files/")],
     ids=["images", "model in service"],
 )
 def test_what_can_never_be_prepared_fails_the_round_and_loses_no_sample(world, rotten, words):
@@ -259,7 +260,7 @@ def test_what_can_never_be_prepared_fails_the_round_and_loses_no_sample(world, r
     world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
     [ended] = world.rounds()
     assert ended.outcome is Outcome.FAILED
-    assert "could not be started" in ended.outcome_reason
+    assert "exit code 3" in ended.outcome_reason
     assert words in ended.outcome_reason
     assert world.trainer.runs == [], "no worker has seen the damage"
     assert world.unused() == 8
@@ -277,7 +278,7 @@ def test_a_worker_that_started_although_nobody_waited_for_it_is_this_attempt(wor
                 raise TemporaryError("the supervisor did not start within 60 s")
             return handle
 
-    world.runtime = Slow(world.trainer)
+    world.runtime = world.twins(world.trainer, Slow)
     world.apply()
     world.samples(8)
     world.until(lambda job: job.degraded is not None)
@@ -291,11 +292,11 @@ def test_a_worker_that_started_although_nobody_waited_for_it_is_this_attempt(wor
 def test_one_broken_job_does_not_stop_the_others(world):
     class Picky(type(world.runtime)):
         def start(self, spec):
-            if spec.job.name == "broken":
+            if spec.order.job.name == "broken":
                 raise ValueError("a defect")
             return super().start(spec)
 
-    world.runtime = Picky(world.trainer)
+    world.runtime = world.twins(world.trainer, Picky)
     other = JobKey(name="broken")
     world.apply(key=other)
     world.apply()

@@ -1,17 +1,15 @@
 """What workers written for upstream are given and what they answer, held to one real run of upstream's controllers."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from fixtures_gm import KEY, MemoryRuntime
+from fixtures_gm import KEY
 from globalmanager.db import workers
 from globalmanager.engine.apply import apply_resources
-from globalmanager.engine.reports import WorkerReport, receive_report
 from globalmanager.runtimes.base import RunPhase, WorkerStatus
-from globalmanager.runtimes.command import command_of
 from sedna.common.file_ops import FileOps
+from sedna.core.staging.command import command_of
 from sedna.loop.spec import Model
 from sedna.loop.state import Outcome
 from sedna.store.models import load_manifest
@@ -45,7 +43,8 @@ UPSTREAM = {
 
 OURS = {"train": {"REPORT_PATH", "PROGRESS_PATH", "CHECKPOINT_DIR"}, "eval": {"REPORT_PATH", "PROGRESS_PATH"}}
 
-LC_SERVER = "http://localhost:9100"
+HELPER = {"LC_SERVER"}
+"""Of upstream's variables, what only the running worker can know: where its helper listens (tests/core/staging)."""
 
 
 def upstream_spec():
@@ -82,23 +81,23 @@ class UpstreamWorker:
 
     def __init__(self, world, precision):
         self.world, self.precision = world, precision
-        self.specs, self.results = {}, {}
+        self.runs, self.results = {}, {}
 
-    def __call__(self, spec):
-        self.specs[spec.kind] = spec
-        env = command_of(spec, "/python").env
-        self.results[spec.kind] = self._train(env) if spec.kind == "train" else self._evaluate(env)
+    def __call__(self, spec, desk):
+        kind = spec.order.kind
+        self.runs[kind] = command_of(spec.order, "/python", desk.folder.root)
+        env = self.runs[kind].env
+        self.results[kind] = self._train(env) if kind == "train" else self._evaluate(env)
         body = {
             "name": env["WORKER_NAME"],
             "namespace": env["NAMESPACE"],
             "ownerName": env["JOB_NAME"],
             "ownerKind": "incrementallearningjob",
-            "kind": spec.kind,
+            "kind": kind,
             "status": "completed",
-            "results": self.results[spec.kind],
+            "results": self.results[kind],
         }
-        report = WorkerReport.model_validate_json(json.dumps(body))
-        assert receive_report(self.world.db, env["WORKER_NAME"], report, self.world.clock.now())
+        desk.report(body)
         return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0)
 
     def _train(self, env):
@@ -124,9 +123,8 @@ class UpstreamWorker:
 @pytest.fixture
 def run(world):
     def start(*precision, **changes):
-        world.settings = world.settings.model_copy(update={"lc_server": LC_SERVER})
         worker = UpstreamWorker(world, precision)
-        world.runtime = MemoryRuntime(worker)
+        world.runtime = world.twins(worker)
         world.apply({**upstream_spec(), **changes})
         world.samples(10)
         world.until(lambda job: job.state.current is None and job.state.next_round == 2)
@@ -137,27 +135,25 @@ def run(world):
 
 @pytest.mark.parametrize("kind", ["train", "eval"])
 def test_a_template_gets_upstreams_variables_by_name(run, kind):
-    spec = run(0.9, 0.5).specs[kind]
-    command = command_of(spec, "/python")
+    command = run(0.9, 0.5).runs[kind]
     assert command.argv == ("/python", f"{kind}.py")
-    assert set(command.env) == UPSTREAM[kind] | OURS[kind]
+    assert set(command.env) == UPSTREAM[kind] - HELPER | OURS[kind]
     assert command.env["batch_size"] == "32"
     assert command.env["NAMESPACE"] == "default"
     assert command.env["JOB_NAME"] == KEY.name
-    assert command.env["LC_SERVER"] == LC_SERVER
     assert command.env["WORKER_NAME"].startswith(f"{kind}-worker-")
 
 
 def test_their_values_are_paths_that_a_process_can_use_as_they_are(run):
-    specs = run(0.9, 0.5).specs
-    train, evaluate = specs["train"].env, specs["eval"].env
+    runs = run(0.9, 0.5).runs
+    train, evaluate = runs["train"].env, runs["eval"].env
     assert Path(train["MODEL_URL"]).is_absolute()  # that it is a folder, the worker has seen
     assert Path(train["BASE_MODEL_URL"]).is_file()
     assert len(Path(train["TRAIN_DATASET_URL"]).read_text().splitlines()) == 8
     assert len(Path(evaluate["TEST_DATASET_URL"]).read_text().splitlines()) == 2
     candidate, champion = evaluate["MODEL_URLS"].split(";")
     assert Path(candidate).name == "model.pb"
-    assert champion == train["BASE_MODEL_URL"]
+    assert Path(champion).read_bytes() == Path(train["BASE_MODEL_URL"]).read_bytes()
     for env, index in ((train, "TRAIN_DATASET_URL"), (evaluate, "TEST_DATASET_URL")):
         folder = Path(env["ORIGINAL_DATASET_URL"]).parent
         assert all((folder / line.split()[0]).is_file() for line in Path(env[index]).read_text().splitlines())
@@ -165,13 +161,13 @@ def test_their_values_are_paths_that_a_process_can_use_as_they_are(run):
 
 @pytest.mark.parametrize("path", ["/home/data/output/model.pb", "/srv/sedna/model.pb"])
 def test_no_path_is_shortened_not_even_below_upstreams_mount(run, path):
-    for spec in run(0.9, 0.5).specs.values():
-        assert FileOps.remove_path_prefix(path, spec.env["DATA_PATH_PREFIX"]) == path
+    for command in run(0.9, 0.5).runs.values():
+        assert FileOps.remove_path_prefix(path, command.env["DATA_PATH_PREFIX"]) == path
 
 
 def test_class_names_come_from_the_job_or_not_at_all(run):
-    specs = run(0.9, 0.5, classNames=["open", "short"]).specs
-    assert {spec.env["CLASS_NAMES"] for spec in specs.values()} == {'["open", "short"]'}
+    runs = run(0.9, 0.5, classNames=["open", "short"]).runs
+    assert {command.env["CLASS_NAMES"] for command in runs.values()} == {'["open", "short"]'}
 
 
 @pytest.mark.parametrize(
@@ -220,14 +216,13 @@ def test_upstreams_three_models_are_told_apart(world):
     spec["initialModel"], spec["deploySpec"]["model"] = {"name": "start"}, {"name": "served"}
     spec["evalSpec"]["initialEvalModel"] = {"name": "judge"}
     worker = TensorFlowWorker(world, (0.9, 0.5))
-    world.runtime = MemoryRuntime(worker)
-    world.settings = world.settings.model_copy(update={"lc_server": LC_SERVER})
+    world.runtime = world.twins(worker)
     world.apply(spec)
     asked = []
     for number in (2, 3):
         world.samples(10)
         world.until(lambda job, number=number: job.state.champion == number)
-        asked.append(worker.specs["eval"].env["MODEL_URLS"].split(";"))
+        asked.append(worker.runs["eval"].env["MODEL_URLS"].split(";"))
     first = load_manifest(world.store, KEY, 1)
     assert [file.name for file in first.files] == ["served.pb"], "edges serve what upstream serves"
     assert (Path(worker.started[0]) / "checkpoint").read_text() == "start"

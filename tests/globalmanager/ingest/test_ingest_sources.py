@@ -3,7 +3,7 @@ import os
 import pytest
 from pydantic import SecretStr
 
-from globalmanager.engine.publishing import runtime_of
+from globalmanager.engine.work.publishing import runtime_of
 from globalmanager.ingest.images import inspect_image
 from globalmanager.ingest.sources import LocalFolder, StoreFolder, open_source
 from sedna.common.errors import DataError, NotFoundError, SpecError, TooLargeError

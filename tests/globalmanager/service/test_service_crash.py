@@ -106,9 +106,9 @@ def training_processes(boards: Boards) -> list[psutil.Process]:
         if "sedna.core.incremental_learning.worker" not in words or "train" not in words:
             continue
         try:
-            module = process.environ().get("ALGORITHM_MODULE", "")
+            module = Path(process.environ().get("ALGORITHM_MODULE", "/")).resolve()
         except psutil.Error:
             continue
-        if module == str(boards.folder / "tiny.py"):
+        if module == (boards.folder / "tiny.py").resolve():
             found.append(process)
     return [process for process in found if not any(child in found for child in process.children())]

@@ -125,13 +125,13 @@ def test_the_admin_token_is_kept_secret_and_stays_the_same(tmp_path: Path) -> No
     second.stop()
 
 
-def test_workers_find_the_local_controller_at_its_old_port_after_a_restart(tmp_path: Path) -> None:
+def test_workers_find_the_service_at_its_old_port_after_a_restart(tmp_path: Path) -> None:
     settings = ServiceSettings(data_dir=tmp_path / "d", port=0)
     first = Service(settings)
-    address = first.api.engine_settings.lc_server
+    address = first.url
     first.stop()
     second = Service(settings)
-    assert second.api.engine_settings.lc_server == address
+    assert second.url == address
     second.stop()
     port = int(address.rpartition(":")[2])
     with socket.socket() as other:
@@ -139,7 +139,7 @@ def test_workers_find_the_local_controller_at_its_old_port_after_a_restart(tmp_p
         other.bind(("127.0.0.1", port))
         other.listen()
         third = Service(settings)
-        assert third.api.engine_settings.lc_server != address, "a taken port must not keep the service from starting"
+        assert third.url != address, "a taken port must not keep the service from starting"
         third.stop()
 
 

@@ -15,6 +15,7 @@ from sedna.common.errors import AuthError, SednaError
 __all__ = ["Authenticate", "Authenticator"]
 
 PROTECTED = "/api/"
+WORKER_ROUTES = "/api/v1/worker/"
 
 
 class Authenticator(Protocol):
@@ -40,11 +41,23 @@ class Authenticate:
         if scope["type"] == "http" and scope["path"].startswith(PROTECTED):
             try:
                 token = _bearer(Headers(scope=scope).get("authorization"))
-                scope["state"]["principal"] = await run_in_threadpool(self._authenticator.authenticate, token)
+                principal = await run_in_threadpool(self._authenticator.authenticate, token)
+                _keep_workers_apart(principal, scope["path"])
+                scope["state"]["principal"] = principal
             except SednaError as error:
                 await from_error(error, scope["state"]["request_id"])(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _keep_workers_apart(principal: Principal, path: str) -> None:
+    """A worker runs code of users: its token opens its own routes only, whatever a route of another kind forgets."""
+    if principal.worker is not None and not path.startswith(WORKER_ROUTES):
+        raise AuthError(
+            f"the token of worker {principal.worker!r} is not for this",
+            hint=f"it is for {WORKER_ROUTES}...",
+            forbidden=True,
+        )
 
 
 def _bearer(header: str | None) -> str:

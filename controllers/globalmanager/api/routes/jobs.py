@@ -12,7 +12,9 @@ from globalmanager.api.schemas import JobSummary, JobView, RoundView, job_summar
 from globalmanager.db import decisions, edges, jobs, models, rounds, samples, workers
 from globalmanager.db.values import DecisionRow, Page, RoundRow
 from globalmanager.engine.apply import delete_job
+from globalmanager.engine.work.logs import WorkerLog, read_log
 from sedna.common.types import Name
+from sedna.core.staging.order import Kind
 
 router = APIRouter(prefix=API_PREFIX, tags=["jobs"], dependencies=[ADMIN_ONLY])
 
@@ -74,6 +76,23 @@ def read_round(services: Services, key: Job, number: int) -> RoundView:
     with services.db.read() as session:
         job = get_job(session, key)
         return RoundView(round=rounds.get(session, job.id, number), workers=workers.of_round(session, job.id, number))
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/rounds/{number}/log",
+    operation_id="getRoundLog",
+    summary="A part of what the newest worker of a round wrote, while it runs and afterwards",
+    responses=problems(404, 422),
+)
+def read_round_log(
+    services: Services,
+    key: Job,
+    number: int,
+    stage: Annotated[Kind | None, Query(description="train or eval; none: whichever is the newest")] = None,
+    offset: Annotated[int, Query(description="byte to begin at; negative: from the end")] = 0,
+) -> WorkerLog:
+    runtime = services.engine.runtime
+    return read_log(services.db, services.store, runtime, key, number, kind=stage, offset=offset)
 
 
 @router.get(

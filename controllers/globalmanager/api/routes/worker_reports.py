@@ -6,8 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from globalmanager.api.deps import API_PREFIX, Caller, Services, accepts, problems
-from globalmanager.engine.reports import WorkerReport, receive_report
+from globalmanager.engine.work.reports import receive_report
 from sedna.common.errors import DataError
+from sedna.core.report import WorkerReport
 
 router = APIRouter(prefix=API_PREFIX, tags=["workers"])
 
@@ -28,6 +29,9 @@ class ReportTaken(BaseModel):
 )
 def report(services: Services, caller: Caller, worker: str, body: WorkerReport) -> ReportTaken:
     """An edge's token may hand over ``deploy`` reports only: training and evaluation decide what is deployed."""
+    for field, value in (("kind", body.kind), ("status", body.status)):
+        if not value:
+            raise DataError("is missing", where=field, hint="train, eval or deploy; completed or failed")
     if body.kind.lower() != "deploy":
         caller.require_admin()
     if body.name != worker:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from globalmanager.db import events, models, rounds, workers
 from globalmanager.db.values import JobRow, WorkerRow, WorkerUsage
-from globalmanager.engine.described import forms_of
-from globalmanager.engine.inputs import OUTPUT, REPORT, dataset_of, evaluation_samples, trained_with
-from globalmanager.engine.publishing import publish
-from globalmanager.engine.reports import WorkerReport, read_report
 from globalmanager.engine.seams import EngineSeams
+from globalmanager.engine.work.logs import keep_log
+from globalmanager.engine.work.orders import dataset_of, order_of, prefix_of
+from globalmanager.engine.work.publishing import description_of
 from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus
-from sedna.common.errors import PermanentError, UserError, WorkerError
+from sedna.common.errors import IntegrityError, PermanentError, UserError, WorkerError
+from sedna.common.validation import as_error
+from sedna.core.report import WorkerReport, summary_of
+from sedna.core.staging.order import evaluation_samples
+from sedna.core.staging.stage_out import WorkResult, load_end, load_failure, load_result
 from sedna.loop.evidence import Evaluation, ModelScores
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import RoundState, Stage
 from sedna.store.layout import round_prefix
+from sedna.store.models import publish_stored
 
 ERROR_CHARS = 4000
 """Of an error with the end of the log, which says what went wrong. What a worker reported is cut at its end."""
@@ -61,41 +64,69 @@ def _clear_up(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerSta
 
 
 def collect(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
-    """Turn the end of a worker into its result."""
+    """Turn the end of a worker into its result: how it ended decides, and what it has brought into the store."""
+    if status.phase is RunPhase.LOST and _ended_well(seams, job, row):
+        # Only its watcher was lost: the worker itself came to its end, and everything is where it belongs.
+        status = status.model_copy(update={"phase": RunPhase.SUCCEEDED, "exit_code": 0})
     if status.phase is not RunPhase.SUCCEEDED:
         finish(seams, job, row, error=_failure(seams, job, row, status), retryable=status.retryable, status=status)
         return
     try:
-        report = _report(seams, job, row)
-        if report is None:
-            raise WorkerError("ended well but left no report", where=row.name, hint="a worker reports what it made")
-        if not report.completed:
-            raise WorkerError(f"reported {report.status}: {report.error or 'no message'}", where=row.name)
+        result = _result(seams, job, row)
+        report = _read_report(result.report, row)
         if row.stage is Stage.TRAINING:
-            _take_model(seams, job, row, report, status)
+            _take_model(seams, job, row, result, report, status)
         else:
-            store_evaluation(seams, job, row, _evaluation(seams, job, row, report), status)
+            store_evaluation(seams, job, row, _evaluation(seams, job, row, report), status, report)
     except (UserError, PermanentError) as error:
         finish(seams, job, row, error=_with_log(str(error), status), retryable=False, status=status)
 
 
-def _folder(seams: EngineSeams, job: JobRow, row: WorkerRow) -> Path:
-    return seams.worker_dir(job, row.round, row.stage, row.attempt)
+def _ended_well(seams: EngineSeams, job: JobRow, row: WorkerRow) -> bool:
+    with contextlib.suppress(IntegrityError):
+        end = load_end(seams.store, _prefix(job, row))
+        return end is not None and end.exit_code == 0
+    return False
 
 
-def _report(seams: EngineSeams, job: JobRow, row: WorkerRow) -> WorkerReport | None:
-    """The worker's file first: it is there although the network was not."""
-    found = read_report(_folder(seams, job, row) / REPORT)
-    if found is not None:
-        return found
-    return None if row.report is None else WorkerReport.model_validate(row.report)
+def _prefix(job: JobRow, row: WorkerRow) -> str:
+    return prefix_of(job, row.round, row.stage, row.attempt)
+
+
+def _result(seams: EngineSeams, job: JobRow, row: WorkerRow) -> WorkResult:
+    """What the worker stored, whether or not its report reached us.
+
+    Raises:
+        WorkerError: it ended well and made nothing, or says that it failed.
+    """
+    result = load_result(seams.store, _prefix(job, row))
+    if result is not None:
+        return result
+    failed = _read_failure(seams, job, row)
+    if failed is not None:
+        raise WorkerError(f"reported {failed.status}: {failed.error or 'no message'}", where=row.name)
+    raise WorkerError("ended well but left no report", where=row.name, hint="a worker reports what it made")
+
+
+def _read_report(body: Mapping[str, Any], row: WorkerRow) -> WorkerReport:
+    try:
+        return WorkerReport.model_validate(body)
+    except ValidationError as error:
+        raise as_error(WorkerError, error, row.name, what="the report cannot be read") from error
+
+
+def _read_failure(seams: EngineSeams, job: JobRow, row: WorkerRow) -> WorkerReport | None:
+    """The report of a failure. One that is damaged adds nothing to what is known already."""
+    with contextlib.suppress(WorkerError, IntegrityError):
+        body = load_failure(seams.store, _prefix(job, row))
+        if body is not None:
+            return _read_report(body, row)
+    return None
 
 
 def _failure(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> str:
-    told = ""
-    with contextlib.suppress(WorkerError):  # a damaged report adds nothing to what is known already
-        report = _report(seams, job, row)
-        told = "" if report is None else report.error
+    failed = _read_failure(seams, job, row)
+    told = "" if failed is None else failed.error
     text = f"{row.name}: {status.reason}" + (f": {told}" if told else "")
     return _with_log(text, status)
 
@@ -109,11 +140,17 @@ def _with_log(text: str, status: WorkerStatus) -> str:
     return f"{text}\nlast lines of its log:\n{status.log_tail[-room:]}"
 
 
-def _take_model(seams: EngineSeams, job: JobRow, row: WorkerRow, report: WorkerReport, status: WorkerStatus) -> None:
+def _take_model(
+    seams: EngineSeams,
+    job: JobRow,
+    row: WorkerRow,
+    result: WorkResult,
+    report: WorkerReport,
+    status: WorkerStatus,
+) -> None:
     """Publish the candidate. Its number is reserved first, so that a repetition after a crash meets its own files."""
-    output = _folder(seams, job, row) / OUTPUT
-    if not output.is_dir() or not any(path.is_file() for path in output.rglob("*")):
-        raise WorkerError("left no model", where=str(output), hint="a training worker writes into MODEL_URL")
+    if not result.output:
+        raise WorkerError("left no model", where=row.name, hint="a training worker writes into MODEL_URL")
     version = row.model_version
     if version is None:
         with seams.write() as session:
@@ -121,25 +158,27 @@ def _take_model(seams: EngineSeams, job: JobRow, row: WorkerRow, report: WorkerR
             workers.reserve_model(session, row.id, version)
     with seams.db.read() as session:
         number = rounds.get(session, job.id, row.round)
-    result = dict(report.results[0]) if report.results else {}
-    published = publish(
-        seams,
+    first = dict(report.results[0]) if report.results else {}
+    order = order_of(seams, job, row.round, row.stage, row.attempt)
+    description = description_of(
         job,
         version,
-        output,
-        entry=_entry(output, result.get("url")),
+        [file.name for file in result.output],
+        entry=result.entry,
         parent=number.champion if row.champion is None else row.champion,
-        round_number=row.round,
+        round=row.round,
         dataset_version=number.dataset_version,
-        metrics=_scores(row, {**_metrics(result), "per_sample": ()}).metrics,
-        model_format=str(result.get("format") or ""),
+        metrics=_scores(row, {**_metrics(first), "per_sample": ()}).metrics,
+        model_format=str(first.get("format") or ""),
         note=f"trained in round {row.round}",
         created_at=row.created_at,
-        algorithm=trained_with(job, _folder(seams, job, row)),
-        entries=forms_of(output, report.results or ()),
+        # As it was ordered: the job may have been edited since.
+        algorithm=job.spec.train_spec.algorithm if order is None else order.algorithm,
+        entries=result.forms,
     )
-    with _ended(seams, job, row, status, f"candidate {version} is stored") as session:
-        published.insert(session, job.id, seams.now())
+    manifest = publish_stored(seams.store, result.output, description)
+    with _ended(seams, job, row, status, f"candidate {version} is stored", report) as session:
+        models.insert(session, job.id, manifest, entry=result.entry, now=seams.now())
 
 
 def _metrics(result: dict[str, Any]) -> dict[str, Any]:
@@ -152,19 +191,9 @@ def _scores(row: WorkerRow, metrics: dict[str, Any]) -> ModelScores:
     try:
         return ModelScores.from_report(metrics)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise WorkerError(f"its metrics cannot be read: {first['loc']}: {first['msg']}", where=row.name) from error
+        raise as_error(WorkerError, error, row.name, what="its metrics cannot be read") from error
     except (TypeError, ValueError, OverflowError) as error:
         raise WorkerError(f"its metrics cannot be read: {error}", where=row.name) from error
-
-
-def _entry(output: Path, url: object) -> str:
-    """The file that the worker named as its model, relative to ``output``; empty when it named no file."""
-    if isinstance(url, str) and url:
-        named = Path(url).absolute()
-        if named.is_relative_to(output.absolute()) and named.is_file():
-            return named.relative_to(output.absolute()).as_posix()
-    return ""
 
 
 def _evaluation(seams: EngineSeams, job: JobRow, row: WorkerRow, report: WorkerReport) -> Evaluation:
@@ -185,12 +214,17 @@ def evaluation_key(job: JobRow, row: WorkerRow) -> str:
 
 
 def store_evaluation(
-    seams: EngineSeams, job: JobRow, row: WorkerRow, evaluation: Evaluation, status: WorkerStatus | None
+    seams: EngineSeams,
+    job: JobRow,
+    row: WorkerRow,
+    evaluation: Evaluation,
+    status: WorkerStatus | None,
+    report: WorkerReport | None = None,
 ) -> None:
     """Store an evaluation, then say so."""
     key = evaluation_key(job, row)
     seams.store.put_if_absent(key, evaluation.model_dump_json().encode())
-    with _ended(seams, job, row, status, f"evaluated on {len(evaluation.judged)} samples") as session:
+    with _ended(seams, job, row, status, f"evaluated on {len(evaluation.judged)} samples", report) as session:
         rounds.set_evaluation(session, job.id, row.round, evaluation, key)
 
 
@@ -200,11 +234,21 @@ def load_evaluation(seams: EngineSeams, key: str) -> Evaluation:
 
 
 @contextlib.contextmanager
-def _ended(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus | None, text: str) -> Iterator[Any]:
+def _ended(
+    seams: EngineSeams,
+    job: JobRow,
+    row: WorkerRow,
+    status: WorkerStatus | None,
+    text: str,
+    report: WorkerReport | None,
+) -> Iterator[Any]:
     """The transaction that makes a success final; the block adds what belongs to it."""
+    keep_log(seams, job, row)
     now = seams.now()
     with seams.write() as session:
         yield session
+        if report is not None:  # it may have reached the store alone
+            workers.reported(session, row.id, summary_of(report.body()))
         workers.ended(
             session,
             row.id,
@@ -223,6 +267,7 @@ def finish(
     seams: EngineSeams, job: JobRow, row: WorkerRow, *, error: str, retryable: bool, status: WorkerStatus | None = None
 ) -> None:
     """Make a failure final."""
+    keep_log(seams, job, row)
     now = seams.now()
     with seams.write() as session:
         workers.ended(

@@ -8,8 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from globalmanager.runtimes.base import WorkerSpec
 from sedna.common.errors import SpecError
+from sedna.common.validation import as_error
+from sedna.core.staging.folder import WorkFolder
+from sedna.core.staging.order import WorkOrder
+
+__all__ = ["BUILT_IN", "Command", "command_of", "has_working_dir"]
 
 BUILT_IN = "sedna.core.incremental_learning.worker"
 
@@ -43,25 +47,34 @@ class Command:
     env: dict[str, str]
 
 
-def command_of(spec: WorkerSpec, python: str) -> Command:
+def command_of(order: WorkOrder, python: str, work_dir: Path) -> Command:
     """The process of a worker: the built-in one, or ``containers[0]`` of its template.
 
     As in upstream's images the default entry point is Python, so that ``args: ["train.py"]`` does what it says.
 
+    Args:
+        work_dir: current folder of a program whose template names none: there is no image that would.
+
     Raises:
         SpecError: the template cannot run as a process.
     """
-    if spec.template is None:
-        return Command((python, "-m", BUILT_IN, spec.kind), spec.work_dir, dict(spec.env))
-    where = f"{spec.job}: {spec.kind}Spec.template.spec.containers[0]"
-    container = _read(spec.template, where)
+    contract = WorkFolder(work_dir).environment(order)
+    if order.template is None:
+        return Command((python, "-m", BUILT_IN, order.kind), work_dir, contract)
+    where = f"{order.job}: {order.kind}Spec.template.spec.containers[0]"
+    container = _read(order.template, where)
     argv = (*container.command, *container.args)
     if not argv:
         raise SpecError("has neither command nor args", where=where, hint="without a container image, say what to run")
     if not container.command or argv[0] in _PYTHONS:
         argv = (python, *(argv if not container.command else argv[1:]))
-    env = {entry.name: entry.value for entry in container.env} | spec.env
-    return Command(argv, container.working_dir or spec.work_dir, env)
+    env = {entry.name: entry.value for entry in container.env} | contract
+    return Command(argv, container.working_dir or work_dir, env)
+
+
+def has_working_dir(template: dict[str, Any]) -> bool:
+    """Whether the program of a template has a folder of its own to start in."""
+    return _read(template, "template").working_dir is not None
 
 
 def _read(template: dict[str, Any], where: str) -> _Container:
@@ -72,8 +85,4 @@ def _read(template: dict[str, Any], where: str) -> _Container:
     try:
         return _Container.model_validate(containers[0])
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise SpecError(
-            f"{path}: {first['msg']}", where=where, hint="a local process takes plain values only"
-        ) from error
+        raise as_error(SpecError, error, where, hint="a local process takes plain values only") from error

@@ -1,0 +1,1 @@
+"""Work: orders for workers, and what becomes of their results."""

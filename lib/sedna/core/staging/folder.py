@@ -1,0 +1,122 @@
+"""The folder of one worker: inputs, results and notes, at the same paths in a process and in a Pod."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from urllib.parse import unquote, urlsplit
+
+from sedna.core.staging.order import ModelRole, WorkOrder
+
+__all__ = ["WorkFolder"]
+
+HOST_ROOT = "/"
+"""Upstream's workers cut ``DATA_PATH_PREFIX``, where a container has the host's folders, from the paths they report. A
+process sees the host as it is; left unset, the SDK's default would shorten every path below a real /home/data."""
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """Paths below ``root``. Nothing is made or read here: the paths of a Pod are known before there is one."""
+
+    root: Path
+
+    @property
+    def samples(self) -> Path:
+        """Pictures, ``<sample id>.<extension>``."""
+        return self.root / "samples"
+
+    @property
+    def output(self) -> Path:
+        """``MODEL_URL`` of a training."""
+        return self.root / "output"
+
+    @property
+    def checkpoints(self) -> Path:
+        """``CHECKPOINT_DIR`` of a training."""
+        return self.root / "checkpoints"
+
+    @property
+    def report(self) -> Path:
+        """``REPORT_PATH``: the last report, if the worker writes it to a file."""
+        return self.root / "report.json"
+
+    @property
+    def progress(self) -> Path:
+        """``PROGRESS_PATH``: a JSON line for each report of progress."""
+        return self.root / "progress.jsonl"
+
+    @property
+    def unlabelled(self) -> Path:
+        """Index of the samples without a label."""
+        return self.root / "unlabelled.txt"
+
+    def index(self, order: WorkOrder) -> Path:
+        """Index of the labelled samples, a txt file as upstream's workers read it."""
+        return self.root / ("train.txt" if order.kind == "train" else "test.txt")
+
+    def model(self, role: ModelRole) -> Path:
+        """Folder of a model's files."""
+        return self.root / "models" / role
+
+    def module(self, order: WorkOrder) -> Path | None:
+        """The Python file that registers the algorithm, or None.
+
+        The file where the job's author has it wins while it is the same, for it may import its neighbours; elsewhere
+        the copy of the order serves.
+        """
+        if order.module is None or order.algorithm is None or order.algorithm.module is None:
+            return None
+        return self.root / "module" / PurePath(order.algorithm.module).name
+
+    def environment(self, order: WorkOrder) -> dict[str, str]:
+        """The worker contract: upstream's variables, and ours."""
+        index = str(self.index(order))
+        env = {
+            "NAMESPACE": order.job.namespace,
+            "JOB_NAME": order.job.name,
+            "WORKER_NAME": order.worker,
+            "DATA_PATH_PREFIX": HOST_ROOT,
+            "ORIGINAL_DATASET_URL": _plain_path(order.original_dataset_url) or index,
+            "REPORT_PATH": str(self.report),
+            "PROGRESS_PATH": str(self.progress),
+        }
+        if order.class_names:  # a template of upstream's may bring its own
+            env["CLASS_NAMES"] = json.dumps(list(order.class_names))
+        return env | (self._of_training(order, index) if order.kind == "train" else self._of_evaluation(order, index))
+
+    def _of_training(self, order: WorkOrder, index: str) -> dict[str, str]:
+        env = {
+            "TRAIN_DATASET_URL": index,
+            "BASE_MODEL_URL": self._entry(order, "base"),
+            "MODEL_URL": str(self.output),
+            "CHECKPOINT_DIR": str(self.checkpoints),
+        }
+        if order.unlabelled is not None:
+            env["UNLABELLED_DATASET_URL"] = str(self.unlabelled)
+        return env | self._algorithm(order)
+
+    def _of_evaluation(self, order: WorkOrder, index: str) -> dict[str, str]:
+        pair = (self._entry(order, "candidate"), self._entry(order, "champion"))
+        return {"TEST_DATASET_URL": index, "MODEL_URLS": ";".join(pair)} | self._algorithm(order)
+
+    def _entry(self, order: WorkOrder, role: ModelRole) -> str:
+        model = order.model(role)
+        assert model is not None, f"an order to {order.kind} has a {role} model"
+        folder = self.model(role)
+        return str(folder / model.entry if model.entry else folder)
+
+    def _algorithm(self, order: WorkOrder) -> dict[str, str]:
+        algorithm = order.algorithm
+        if algorithm is None:
+            return {}
+        env = {"ALGORITHM": algorithm.name, "ALGORITHM_PARAMETERS": json.dumps(algorithm.parameters)}
+        module = self.module(order)
+        return env if module is None else env | {"ALGORITHM_MODULE": str(module)}
+
+
+def _plain_path(url: str) -> str:
+    """A file URL as the path that upstream's programs take the folder of; any other address as it is."""
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "file" else url

@@ -1,0 +1,247 @@
+"""Beside a worker's program: takes its report, and brings what it makes into the store while it runs.
+
+The same for a process and for a Pod: there this is a container of ours beside the user's, here a thread of the process
+that started the program. To the program it is upstream's local controller.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from sedna.common.errors import DataError, SednaError, TemporaryError
+from sedna.common.log import LOGGER
+from sedna.core.report import MAX_REPORT_BYTES, failure_info, summary_of
+from sedna.core.staging.access import ServiceLink
+from sedna.core.staging.folder import WorkFolder
+from sedna.core.staging.order import WorkOrder
+from sedna.core.staging.stage_out import CheckpointKeeper, store_end, store_failure, store_result
+from sedna.store.file_sets import FileStore
+
+__all__ = ["Helper"]
+
+LOOK_SECONDS = 1.0
+"""Between two looks at progress and checkpoints."""
+
+_TAIL_BYTES = 8192
+"""More than any line of progress; only the end of the file is read."""
+
+
+class Helper:
+    """Takes reports at ``url`` and looks after the folder of one worker.
+
+    A report of success is answered only when everything it speaks of is in the store, with the result last: what a
+    program was told to be safe is safe, whatever becomes of its machine.
+
+    Args:
+        service: gets reports and progress as news; None: the store alone has them.
+    """
+
+    def __init__(self, order: WorkOrder, store: FileStore, folder: WorkFolder, service: ServiceLink | None) -> None:
+        self._order = order
+        self._store = store
+        self._folder = folder
+        self._service = service
+        self._checkpoints = CheckpointKeeper(order, store, folder)
+        self._told: dict[str, Any] | None = None
+        self._progress: bytes = b""
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._threads = (
+            threading.Thread(target=self._server.serve_forever, name="worker-reports", daemon=True),
+            threading.Thread(target=self._look_on, name="worker-looks", daemon=True),
+        )
+
+    @property
+    def url(self) -> str:
+        """``LC_SERVER`` of the program."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def worker(self) -> str:
+        """The only worker that may report here."""
+        return self._order.worker
+
+    def start(self) -> None:
+        """Begin to listen and to look."""
+        for thread in self._threads:
+            thread.start()
+
+    def receive(self, report: dict[str, Any]) -> None:
+        """Keep a report, and what it speaks of; repeating one changes nothing.
+
+        Raises:
+            SednaError: it could not be kept; the program's client tries again.
+        """
+        with self._lock:
+            if report == self._told:
+                return
+            if str(report.get("status", "")).lower() == "completed":
+                store_result(self._order, self._store, self._folder, report)
+            else:
+                store_failure(self._order, self._store, report)
+            self._told = report
+        self._hand_over(report)
+
+    def finish(self, exit_code: int) -> None:
+        """The program has ended: bring in what is left, and say so in the store, last of all.
+
+        Raises:
+            SednaError: something could not be stored; without the end of the attempt in the store it can be run again.
+        """
+        self._over.set()
+        report = _read_report(self._folder.report) if self._told is None else None
+        if report is not None:  # of a program that knows of the file alone
+            self.receive(report)
+        if exit_code == 0:
+            self._look_at_progress()
+        else:  # the next attempt goes on from them; after a success nobody needs them
+            self._checkpoints.look(at_last=True)
+        store_end(self._order, self._store, exit_code)
+
+    def fail(self, error: Exception) -> None:
+        """Report an error of ours in the place of the program, which could not be started or lost its result."""
+        report = {
+            "name": self._order.worker,
+            "namespace": self._order.job.namespace,
+            "ownerName": self._order.job.name,
+            "ownerKind": "incrementallearningjob",
+            "kind": self._order.kind,
+            "status": "failed",
+            "ownerInfo": failure_info(error),
+        }
+        try:
+            self.receive(report)
+        except SednaError as lost:
+            LOGGER.error("the failure could not be reported: %s", lost)
+
+    def close(self) -> None:
+        """Stop listening and looking."""
+        self._over.set()
+        if self._threads[0].is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def _look_on(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            self._look_at_progress()
+            try:
+                self._checkpoints.look()
+            except SednaError as error:
+                LOGGER.warning("the checkpoint is not in the store yet: %s", error)
+
+    def _look_at_progress(self) -> None:
+        line = newest_line(self._folder.progress)
+        if self._service is None or not line or line == self._progress:
+            return
+        try:
+            self._service.progress(json.loads(line))
+            self._progress = line
+        except (SednaError, ValueError) as error:  # the next line says it better
+            LOGGER.info("progress was not reported: %s", error)
+
+    def _hand_over(self, report: dict[str, Any]) -> None:
+        """Tell the service at once; when that fails, it finds the report in the store when the worker has ended."""
+        if self._service is None:
+            return
+        try:
+            self._service.report(summary_of(report))
+        except SednaError as error:
+            LOGGER.warning("the service was not told of the report, which is in the store: %s", error)
+
+
+def newest_line(path: Path) -> bytes:
+    """The newest whole line of a file that grows; b"" while there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return b""
+    return lines[-2] if len(lines) > 1 else b""  # what follows the last line break is half written
+
+
+def _read_report(path: Path) -> dict[str, Any] | None:
+    """The report that the program left in its file, or None.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        if path.stat().st_size > MAX_REPORT_BYTES:
+            raise DataError(f"the report is larger than {MAX_REPORT_BYTES} bytes", where=str(path))
+        return _as_report(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DataError(f"the report cannot be read: {error}", where=str(path)) from error
+
+
+def _as_report(body: bytes) -> dict[str, Any]:
+    report = json.loads(body, parse_constant=_refuse_constant)
+    if not isinstance(report, dict):
+        raise ValueError(f"expected an object, got {type(report).__name__}")
+    return report
+
+
+def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
+    """Upstream's one route, ``POST /sedna/workers/{worker}/info``, with upstream's answers."""
+
+    class Reports(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            if self.path != f"/sedna/workers/{helper.worker}/info":
+                self._answer(HTTPStatus.NOT_FOUND, f"this is the local controller of worker {helper.worker} alone")
+                return
+            length = int(self.headers.get("Content-Length") or 0)
+            if length > MAX_REPORT_BYTES:
+                self.close_connection = True
+                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the report is larger than {MAX_REPORT_BYTES} bytes")
+                return
+            try:
+                report = _as_report(self.rfile.read(length))
+            except ValueError as error:
+                self._answer(HTTPStatus.BAD_REQUEST, f"the message body is not a worker report: {error}")
+                return
+            if report.get("name") != helper.worker:
+                text = "worker name(name={}) in the api is different from that(name={}) in the message body"
+                self._answer(HTTPStatus.BAD_REQUEST, text.format(helper.worker, report.get("name")))
+                return
+            try:
+                helper.receive(report)
+            except TemporaryError as error:
+                self._answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            except SednaError as error:
+                self._answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+            else:
+                self._answer(HTTPStatus.OK, "OK")
+
+        def _answer(self, status: HTTPStatus, message: str) -> None:
+            body = json.dumps({"Status": int(status), "Message": message}).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's word
+            LOGGER.debug(format, *args)
+
+    return Reports
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,0 +1,169 @@
+"""Run an order: stage in, work, stage out. Killed anywhere and started again, it ends with the same result."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+from sedna.common.errors import ConflictError, SednaError, SpecError
+from sedna.common.log import LOGGER
+from sedna.core.report import error_kind
+from sedna.core.staging.access import ServiceLink, WorkerAccess
+from sedna.core.staging.cache import NodeCache
+from sedna.core.staging.command import Command, command_of
+from sedna.core.staging.folder import WorkFolder
+from sedna.core.staging.helper import Helper
+from sedna.core.staging.order import WorkOrder, load_order
+from sedna.core.staging.stage_in import stage_in
+from sedna.core.staging.stage_out import load_end, load_result
+from sedna.store.file_sets import FileStore
+from sedna.store.oserrors import os_errors
+
+__all__ = ["EXIT_CODES", "Attempt", "run"]
+
+EXIT_CODES = {"user": 2, "permanent": 3, "temporary": 75}
+"""Of a worker that ends with an error of ours, by what the platform does about it."""
+
+
+class Attempt:
+    """One order on one machine, with the ways to its inputs and results; a context manager."""
+
+    def __init__(self, access: WorkerAccess) -> None:
+        """
+        Raises:
+            SpecError, NotFoundError: there is no such order.
+            AuthError: the token is not of a running attempt.
+        """
+        self.access = access
+        self.service: ServiceLink | None = access.service()
+        self.store: FileStore = access.files(self.service)
+        self.order: WorkOrder = self._read_order()
+        self.folder = WorkFolder(access.work_dir.absolute())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.service is not None:
+            self.service.close()
+
+    def _read_order(self) -> WorkOrder:
+        if self.access.order:
+            return load_order(self.store.get(self.access.order), self.access.order)
+        assert self.service is not None, "checked by WorkerAccess.check()"
+        return load_order(self.service.order(), "the order of this token")
+
+    def is_done(self) -> bool:
+        """Whether an earlier start has brought this order to its good end."""
+        end = load_end(self.store, self.order.prefix)
+        return end is not None and end.exit_code == 0 and load_result(self.store, self.order.prefix) is not None
+
+    def stage_in(self) -> None:
+        """Bring the inputs here."""
+        cache = NodeCache(self.access.cache_dir, self.access.cache_bytes)
+        stage_in(self.order, self.store, self.folder, cache)
+
+    def helper(self) -> Helper:
+        """What is to run beside the program."""
+        return Helper(self.order, self.store, self.folder, self.service)
+
+
+def run(access: WorkerAccess, *, python: str = sys.executable) -> int:
+    """Run the order to its end; returns the exit code, that of the program where it could be started.
+
+    Errors of ours are logged, reported like those of a program, and end with a code of `EXIT_CODES`.
+    """
+    try:
+        with Attempt(access) as attempt, _alone(attempt.folder.root) as lock:
+            if attempt.is_done():
+                LOGGER.info("%s was done before", attempt.order.worker)
+                return 0
+            return _run(attempt, python, lock)
+    except SednaError as error:
+        LOGGER.error("%s", error)
+        return EXIT_CODES[error_kind(error)]
+
+
+def _run(attempt: Attempt, python: str, lock: int) -> int:
+    helper = attempt.helper()
+    helper.start()
+    try:
+        # Before the inputs are there: a template that cannot run need not wait for them.
+        command = command_of(attempt.order, python, attempt.folder.root)
+        attempt.stage_in()
+        env = WorkerAccess.without(os.environ) | command.env | {"LC_SERVER": helper.url}
+        code = _run_program(command, env, lock, forward=not attempt.access.signals_reach_group)
+        helper.finish(code)
+    except Exception as error:
+        helper.fail(error)
+        raise
+    finally:
+        helper.close()
+    return code
+
+
+def _run_program(command: Command, env: dict[str, str], lock: int, *, forward: bool) -> int:
+    """The exit code of the program; negative: it was ended by that signal."""
+    with _terminations() as on_termination:
+        try:
+            program = subprocess.Popen(
+                command.argv, cwd=command.cwd, env=env, stdin=subprocess.DEVNULL, pass_fds=(lock,)
+            )
+        except OSError as error:
+            hint = "command, args and workingDir of the template are those of a process, without a container's files"
+            raise SpecError(f"it could not be started: {error}", where=command.argv[0], hint=hint) from error
+        # From here on SIGTERM is the program's: it may have a checkpoint to write, and we have to bring that home.
+        on_termination(program.terminate if forward else lambda: None)
+        return program.wait()
+
+
+@contextlib.contextmanager
+def _terminations() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Within the block, SIGTERM calls what was given last instead of ending this process; nothing given: it waits."""
+    asked: list[bool] = []
+    actions: list[Callable[[], None]] = []
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        asked.append(True)
+        if actions:
+            actions[-1]()
+
+    def give(action: Callable[[], None]) -> None:
+        actions.append(action)
+        if asked:  # it came while the program was being started
+            action()
+
+    before = signal.signal(signal.SIGTERM, on_signal)
+    try:
+        yield give
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[int]:
+    """Hold the folder; its program inherits the lock, so that one that outlived us is not joined by a second one.
+
+    Raises:
+        ConflictError: another worker is at work in this folder.
+    """
+    with os_errors(str(root), writing=True):
+        root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = "wait for its end, or give this one a folder of its own"
+            raise ConflictError("another worker is at work in this folder", where=str(root), hint=hint) from None
+        yield descriptor
+    finally:
+        os.close(descriptor)

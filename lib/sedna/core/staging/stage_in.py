@@ -1,0 +1,128 @@
+"""Inputs of an order, from the store into the folder of its worker."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from sedna.common.atomic import sha256_file, write_atomic
+from sedna.common.errors import IntegrityError, NotFoundError, SpecError
+from sedna.common.log import LOGGER
+from sedna.common.types import Annotation
+from sedna.common.validation import first_fault
+from sedna.core.staging.cache import NodeCache
+from sedna.core.staging.folder import WorkFolder
+from sedna.core.staging.order import WorkOrder, read_unlabelled
+from sedna.labels.txt import format_line
+from sedna.store.datasets import read_dataset
+from sedna.store.download import stream_to_file
+from sedna.store.file_sets import FileStore, StoredFile
+from sedna.store.layout import sample_key
+from sedna.store.oserrors import os_errors
+
+__all__ = ["checkpoint_manifest_key", "read_checkpoints", "stage_in"]
+
+_CHECKPOINTS = TypeAdapter(tuple[StoredFile, ...])
+
+
+def stage_in(order: WorkOrder, store: FileStore, folder: WorkFolder, cache: NodeCache) -> None:
+    """Bring everything that ``order`` names into ``folder``, verified. Done again, it gives the same folder.
+
+    What an earlier start has left goes first, its output above all: half a model must not be taken for a result. Its
+    checkpoints stay, for they are newer than those in the store. The index comes last: where it is, all is there.
+
+    Raises:
+        SpecError: the path of the folder holds white space, which a txt index cannot express.
+        NotFoundError, IntegrityError: an input is gone or damaged.
+        TemporaryError: the store does not answer, or the disk is full.
+    """
+    if len(str(folder.root).split()) != 1:
+        hint = "txt indexes are split there; choose another data folder"
+        raise SpecError("the path of the work folder holds white space", where=repr(str(folder.root)), hint=hint)
+    _make_empty(order, folder)
+    entries = order.samples(read_dataset(store, order.dataset))
+    pictures = {entry.sample_id: folder.samples / f"{entry.sample_id}.{entry.extension}" for entry in entries}
+    wanted = [(sample_key(order.job, e.sample_id, e.extension), e.sample_id, pictures[e.sample_id]) for e in entries]
+    lines = [format_line(str(pictures[entry.sample_id]), entry.annotation) for entry in entries]
+    unlabelled = []
+    if order.unlabelled is not None:
+        for sample in read_unlabelled(store.get(order.unlabelled.key), order.unlabelled.key):
+            path = folder.samples / f"{sample.sample_id}.{sample.extension}"
+            wanted.append((sample_key(order.job, sample.sample_id, sample.extension), sample.sample_id, path))
+            unlabelled.append(format_line(str(path), Annotation()))
+    for model in order.models:
+        wanted += [(file.key, file.sha256, folder.model(model.role) / file.name) for file in model.files]
+    module = _module_from_here(order, folder)
+    if module is not None:
+        wanted.append(module)
+    cache.place_all(store, wanted)
+    if order.checkpoints is not None:
+        _restore_checkpoints(order.checkpoints, store, folder.checkpoints)
+    if order.unlabelled is not None:
+        _write_lines(folder.unlabelled, unlabelled)
+    _write_lines(folder.index(order), lines)
+    LOGGER.info("%s: %d samples and %d models are here", order.worker, len(entries), len(order.models))
+
+
+def checkpoint_manifest_key(prefix: str) -> str:
+    """Which files the newest whole checkpoint consists of; written after them."""
+    return f"{prefix}manifest.json"
+
+
+def read_checkpoints(store: FileStore, prefix: str) -> tuple[StoredFile, ...]:
+    """The files of the newest checkpoint in the store; none, if no training has left one.
+
+    Raises:
+        IntegrityError: what is there is not a list of files.
+    """
+    key = checkpoint_manifest_key(prefix)
+    try:
+        return _CHECKPOINTS.validate_json(store.get(key))
+    except NotFoundError:
+        return ()
+    except ValidationError as error:
+        raise IntegrityError(f"no list of checkpoints: {first_fault(error)}", where=key) from error
+
+
+def _make_empty(order: WorkOrder, folder: WorkFolder) -> None:
+    with os_errors(str(folder.root), writing=True):
+        for path in (folder.samples, folder.root / "models", folder.root / "module", folder.output):
+            if path.exists():
+                shutil.rmtree(path)
+        for path in (folder.index(order), folder.unlabelled, folder.report, folder.progress):
+            path.unlink(missing_ok=True)
+        for path in (folder.samples, folder.output, folder.checkpoints):
+            path.mkdir(parents=True, exist_ok=True)
+
+
+def _module_from_here(order: WorkOrder, folder: WorkFolder) -> tuple[str, str, Path] | None:
+    """What has to be fetched for the user's module: nothing where the file itself is on this machine, unchanged.
+
+    The link leads to the file in its own folder, so that it can import its neighbours, as it does where it was written.
+    """
+    target = folder.module(order)
+    if target is None or order.module is None or order.algorithm is None:
+        return None
+    own = Path(str(order.algorithm.module))
+    with contextlib.suppress(OSError):  # another machine's path: the copy serves
+        if own.is_file() and sha256_file(own) == order.module.sha256:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(own.absolute())
+            return None
+    return order.module.key, order.module.sha256, target
+
+
+def _restore_checkpoints(prefix: str, store: FileStore, target: Path) -> None:
+    """Files of their own and no links to the cache: a training writes over its checkpoints."""
+    if any(target.iterdir()):
+        return
+    for file in read_checkpoints(store, prefix):
+        stream_to_file(store.open(file.key), target / file.name, sha256=file.sha256, size=file.size)
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    with os_errors(str(path), writing=True):
+        write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
