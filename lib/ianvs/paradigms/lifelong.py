@@ -23,8 +23,8 @@ from sedna.common.errors import SpecError
 if TYPE_CHECKING:
     from sedna.algorithms.continual.config import RunConfig
     from sedna.algorithms.continual.data.task import BaseSplitSemiTask
-    from sedna.algorithms.continual.training.progress import Progress
     from sedna.algorithms.continual.training.trainer import Trainer
+    from sedna.algorithms.training.progress import Progress
 
 
 def run(case: Case) -> Outcome:
@@ -103,7 +103,7 @@ class _Observer:
         self._training_since = time.perf_counter()
 
     def __call__(self, progress: Progress) -> None:
-        from sedna.algorithms.continual.training.progress import RESUMED, TASK_DONE
+        from sedna.algorithms.training.progress import RESUMED, TASK_DONE
 
         share = (len(self.rows) - 1 + progress.iteration / progress.iterations) / len(self._tasks)
         self._case.progress.step(min(share, 0.97), f"task {progress.task + 1}/{progress.num_tasks}")

@@ -18,7 +18,7 @@ from algorithms.detection.detection_pictures import Source
 from sedna.algorithms.detection.checkpoint import FILE_NAME
 from sedna.algorithms.detection.config import FPNConfig
 from sedna.algorithms.detection.fpn import BaseModel
-from sedna.algorithms.detection.progress import TrainingProgress
+from sedna.algorithms.detection.result import TrainingProgress
 from sedna.algorithms.detection.trainer import learning_rate
 from sedna.common.errors import ConflictError, ModelError, TrainingDivergedError
 

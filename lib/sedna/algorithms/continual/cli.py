@@ -43,8 +43,8 @@ def train(
     """Train one method on one task set, and print its figures."""
     from sedna.algorithms.continual.config import load_config
     from sedna.algorithms.continual.data.sets import build_tasks
-    from sedna.algorithms.continual.training.progress import log_line
     from sedna.algorithms.continual.training.trainer import Trainer
+    from sedna.algorithms.training.progress import log_line
 
     load_modules(module or ())
     _make_folder_of(json_file)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from sedna.algorithms.detection.config import FPNConfig as FPNConfig
     from sedna.algorithms.detection.fpn import BaseModel as BaseModel
     from sedna.algorithms.detection.onnx_runtime import OnnxDetector as OnnxDetector
-    from sedna.algorithms.detection.progress import TrainingProgress as TrainingProgress
+    from sedna.algorithms.detection.result import TrainingProgress as TrainingProgress
 
-_HOMES = {"BaseModel": "fpn", "FPNConfig": "config", "OnnxDetector": "onnx_runtime", "TrainingProgress": "progress"}
+_HOMES = {"BaseModel": "fpn", "FPNConfig": "config", "OnnxDetector": "onnx_runtime", "TrainingProgress": "result"}
 
 __all__ = ["BaseModel", "FPNConfig", "OnnxDetector", "TrainingProgress"]
 

@@ -19,7 +19,7 @@ from sedna.algorithms.detection.onnx_runtime import OnnxDetector
 from sedna.algorithms.detection.postprocess import Detection, select
 from sedna.algorithms.detection.predictor import forward
 from sedna.algorithms.detection.preprocess import Picture
-from sedna.algorithms.detection.progress import ProgressCallback
+from sedna.algorithms.detection.result import ProgressCallback
 from sedna.algorithms.detection.sampler import Pool, Sampler
 from sedna.algorithms.detection.trainer import Trainer
 from sedna.common.class_factory import ClassFactory, ClassType

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sedna.algorithms.detection.config import FPNConfig
 from sedna.algorithms.detection.network import Detector, decode, locations
 from sedna.algorithms.detection.onnx_spec import METADATA_KEY, OnnxSpec
-from sedna.algorithms.onnx_origins import forget_origins
+from sedna.algorithms.training.onnx_export import forget_origins
 from sedna.common.atomic import write_atomic
 
 

@@ -20,7 +20,7 @@ from sedna.algorithms.detection.guard import DivergenceGuard
 from sedna.algorithms.detection.loss import detection_loss
 from sedna.algorithms.detection.network import Detector
 from sedna.algorithms.detection.precision import bf16_is_faster
-from sedna.algorithms.detection.progress import ProgressCallback, TrainingProgress, TrainingResult
+from sedna.algorithms.detection.result import ProgressCallback, TrainingProgress, TrainingResult
 from sedna.algorithms.detection.sampler import Batch, Sampler
 from sedna.common.errors import TrainingDivergedError
 from sedna.common.log import LOGGER

@@ -11,9 +11,9 @@ from sedna.algorithms.continual import metrics
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.rng import generator
 from sedna.algorithms.continual.training.config import TrainConfig
-from sedna.algorithms.continual.training.guard import DivergenceGuard
-from sedna.algorithms.continual.training.precision import choose_precision
 from sedna.algorithms.continual.training.schedule import learning_rate
+from sedna.algorithms.training.guard import DivergenceGuard
+from sedna.algorithms.training.precision import choose_precision
 
 MATRIX = [[80.0], [60.0, 70.0], [50.0, 75.0, 90.0]]
 

@@ -19,8 +19,8 @@ from sedna.algorithms.continual.methods.base import Losses
 from sedna.algorithms.continual.methods.registry import METHODS
 from sedna.algorithms.continual.methods.sft import SFT
 from sedna.algorithms.continual.training.checkpoint import FILE_NAME
-from sedna.algorithms.continual.training.progress import Progress, log_line
 from sedna.algorithms.continual.training.trainer import Trainer
+from sedna.algorithms.training.progress import Progress, log_line
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import ConflictError, DataError, ModelError, SpecError, StorageFullError, TrainingDivergedError
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sedna.algorithms.continual.job.model_file import ModelHeader
-from sedna.algorithms.onnx_origins import forget_origins
+from sedna.algorithms.training.onnx_export import forget_origins
 from sedna.common.atomic import write_atomic
 
 CLASSIFIER_KEY = "sedna.classifier"

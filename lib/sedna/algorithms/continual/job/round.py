@@ -16,9 +16,9 @@ from sedna.algorithms.continual.job.samples import empty_set
 from sedna.algorithms.continual.methods.base import BaseLearningMethod
 from sedna.algorithms.continual.methods.registry import MethodConfig, method_class
 from sedna.algorithms.continual.models.classifier import Classifier
-from sedna.algorithms.continual.training.progress import Progress
 from sedna.algorithms.continual.training.trainer import Trainer
 from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.algorithms.training.progress import Progress
 from sedna.common.errors import SpecError
 
 

@@ -16,8 +16,8 @@ from sedna.algorithms.continual.memory.columns import Rows
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.training.config import MemoryConfig, TrainConfig
-from sedna.algorithms.continual.training.precision import Precision
 from sedna.algorithms.continual.transforms.pipeline import Pipeline
+from sedna.algorithms.training.precision import Precision
 from sedna.common.errors import DataError
 
 

@@ -20,11 +20,11 @@ from sedna.algorithms.continual.metrics import average_accuracy
 from sedna.algorithms.continual.rng import seed_torch
 from sedna.algorithms.continual.training.checkpoint import Cursor, load_checkpoint, save_checkpoint
 from sedna.algorithms.continual.training.evaluate import evaluate_task
-from sedna.algorithms.continual.training.guard import DivergenceGuard
-from sedna.algorithms.continual.training.precision import Precision, choose_device, choose_precision
-from sedna.algorithms.continual.training.progress import RESUMED, TASK_DONE, OnProgress, Progress
 from sedna.algorithms.continual.training.result import RunResult
 from sedna.algorithms.continual.training.schedule import learning_rate
+from sedna.algorithms.training.guard import DivergenceGuard
+from sedna.algorithms.training.precision import Precision, choose_device, choose_precision
+from sedna.algorithms.training.progress import RESUMED, TASK_DONE, OnProgress, Progress
 from sedna.common.errors import DataError, TrainingDivergedError
 
 

@@ -1,0 +1,1 @@
+"""What every training shares: divergence guard, precision, progress, ONNX export."""
