@@ -18,8 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod
-from sedna.algorithms.continual.terms.base import SemiTerm, TermOptions, pseudo_label_loss
+from sedna.algorithms.continual.terms.base import SemiTerm, TermCarrier, TermOptions, pseudo_label_loss
 
 
 class FlexMatch(SemiTerm):
@@ -51,7 +50,7 @@ class FlexMatch(SemiTerm):
             return torch.zeros(num_classes)
         return learnt_C / counts.max()
 
-    def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
+    def losses(self, method: TermCarrier, batch: TrainBatch) -> dict[str, Tensor]:
         """``loss_flexmatch``."""
         if len(batch.index_U) == 0 or self.options.weight == 0:
             return {}

@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod
-from sedna.algorithms.continual.terms.base import SemiTerm, TermOptions
+from sedna.algorithms.continual.terms.base import SemiTerm, TermCarrier, TermOptions
 
 
 class MixMatch(SemiTerm):
@@ -39,7 +38,7 @@ class MixMatch(SemiTerm):
 
     options: Options
 
-    def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
+    def losses(self, method: TermCarrier, batch: TrainBatch) -> dict[str, Tensor]:
         """``loss_mixmatch``, and the ``loss_sup`` that replaces the method's."""
         if len(batch.index_U) == 0:
             return {}
