@@ -15,7 +15,7 @@ import sedna.algorithms  # noqa: F401 - promises the built-ins
 from algorithms.detection.detection_pictures import Source
 from sedna.algorithms.detection.fpn import BaseModel
 from sedna.algorithms.detection.predictor import forward
-from sedna.algorithms.detection.result import TrainingProgress
+from sedna.algorithms.training.progress import TrainingProgress
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError, ModelError, SpecError
 

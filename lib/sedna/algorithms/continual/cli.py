@@ -51,8 +51,8 @@ def train(
     run = load_config(config, cfg_options or (), root=data)
     if model is not None:
         from sedna.algorithms.continual.job.from_run import save_run
-        from sedna.algorithms.continual.job.model_file import model_path
         from sedna.algorithms.continual.job.round import require_one_network
+        from sedna.algorithms.training.model_file import model_path
 
         require_one_network(run.method, "--model")
         model_path(model)

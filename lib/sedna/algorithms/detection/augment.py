@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sedna.algorithms.detection.annotations import Boxes
-from sedna.algorithms.detection.preprocess import Pixels, pad
+from sedna.algorithms.detection.preprocess import pad
+from sedna.algorithms.training.samples import Pixels
 
 _MIN_VISIBLE = 0.5
 """A box stays in a crop when at least this share of its area is inside."""

@@ -12,7 +12,8 @@ from torch import Tensor
 from sedna.algorithms.detection.annotations import Boxes, Labelled
 from sedna.algorithms.detection.augment import crop_at, dihedral
 from sedna.algorithms.detection.config import FPNConfig
-from sedna.algorithms.detection.preprocess import Pixels, letterbox, pad, read_picture
+from sedna.algorithms.detection.preprocess import letterbox, pad, read_picture
+from sedna.algorithms.training.samples import Pixels
 
 _MIB = 1 << 20
 

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SMOOTHING = 0.9
 """Weight of the past in the running mean: about the last ten steps."""
 
+_FLOOR = 0.25
+"""Losses this small are noise; growth is measured from at least here."""
+
 
 @dataclass(frozen=True)
 class DivergenceGuard:
-    """Follows the loss of one task.
+    """Follows the loss of a training.
 
     Rule: training diverges at a step whose loss or gradient norm is not finite, or at which the running mean of the
-    loss exceeds ``limit``. The limit is a multiple of ln(number of classes), the loss of guessing: comparing with
-    earlier losses would not do, because the loss rightly jumps when a new task or a new loss term begins.
+    loss (weight 0.9 on the past) exceeds one of two bounds.
+
+    Args:
+        growth: bound as a multiple of the lowest running mean so far (at least 0.25); for a loss that falls all the
+            way.
+        ceiling: bound as it is; for a loss that rightly jumps, when a new task or a new term of the loss begins.
+        smoothed, lowest: running mean now, and its lowest value; what a checkpoint keeps.
     """
 
-    limit: float
+    growth: float = math.inf
+    ceiling: float = math.inf
     smoothed: float | None = None
-
-    @classmethod
-    def for_classes(cls, factor: float, num_classes: int) -> DivergenceGuard:
-        """A guard with limit ``factor * ln(num_classes)``."""
-        return cls(factor * math.log(max(2, num_classes)))
+    lowest: float | None = None
 
     def after(self, loss: float, gradient_norm: float) -> DivergenceGuard | None:
         """The guard after one more step, or None if training diverged at it."""
         if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
             return None
         smoothed = loss if self.smoothed is None else _SMOOTHING * self.smoothed + (1 - _SMOOTHING) * loss
-        return None if smoothed > self.limit else DivergenceGuard(self.limit, smoothed)
+        lowest = smoothed if self.lowest is None else min(self.lowest, smoothed)
+        if smoothed > min(self.ceiling, self.growth * max(lowest, _FLOOR)):
+            return None
+        return replace(self, smoothed=smoothed, lowest=lowest)
+
+
+def guessing_ceiling(factor: float, num_classes: int) -> float:
+    """``factor * ln(num_classes)``: a multiple of the loss of a classifier that guesses."""
+    return factor * math.log(max(2, num_classes))

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.nn import functional
+from torch import Tensor, nn
 
-from sedna.algorithms.continual.training.config import TrainConfig
-from sedna.algorithms.continual.transforms.pipeline import CPU
-from sedna.common.errors import SpecError
+from sedna.algorithms.training.device import CPU
 
-_BATCH = 32
-_STEPS = 3
+_STEPS = 2
 _MIN_GAIN = 1.1
-"""bfloat16 loses precision, so it must be at least this much faster."""
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a configuration; "auto" takes a GPU if there is one.
-
-    Raises:
-        SpecError: a GPU is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise SpecError("there is no CUDA device", where="train.device", hint="cpu or auto")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+"""Every other choice changes the last bits, and bfloat16 more than these: it must be at least this much faster."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +27,11 @@ class Precision:
     device: torch.device = CPU
 
     @property
+    def name(self) -> str:
+        """Such as "bf16 channels_last"."""
+        return f"{'bf16' if self.bf16 else 'fp32'} {'channels_last' if self.channels_last else 'contiguous'}"
+
+    @property
     def memory_format(self) -> torch.memory_format:
         """Of pictures and convolution weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
@@ -50,40 +41,48 @@ class Precision:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
 
-def choose_precision(config: TrainConfig, network: nn.Module, image_shape: tuple[int, int, int]) -> Precision:
-    """The configured combination, or the fastest of those that the configuration leaves open.
+def choose_precision(
+    network: nn.Module,
+    loss_of: Callable[[Precision], Tensor],
+    *,
+    bf16: Sequence[bool],
+    channels_last: Sequence[bool],
+) -> Precision:
+    """The only combination that a configuration allows, or the fastest of several, measured on the network's device.
 
-    The network's weights are not changed, its batch norm statistics and layout are put back.
+    The first value of each sequence is the usual one; another combination is taken where it is clearly faster, so that
+    two close times do not decide differently from run to run.
+
+    Args:
+        network: ends with the weights, statistics and mode it came with, without gradients, in the chosen layout.
+        loss_of: one forward pass in the given precision, as in training.
+        bf16, channels_last: the values that may be chosen, one or two each.
     """
-    formats = {"auto": (False, True), "contiguous": (False,), "channels_last": (True,)}[config.memory_format]
-    types = {"auto": (False, True), "fp32": (False,), "bf16": (True,)}[config.precision]
-    candidates = [(bf16, last) for bf16 in types for last in formats]
     device = next(network.parameters()).device
-    if len(candidates) == 1:
-        return Precision(*candidates[0], device=device)
-    before = {key: value.detach().clone() for key, value in network.state_dict().items()}
-    seconds = {pair: _seconds_a_step(network, Precision(*pair, device=device), image_shape) for pair in candidates}
-    network.to(memory_format=torch.contiguous_format)
-    network.load_state_dict(before)
-    best = min(candidates, key=lambda pair: seconds[pair] * (_MIN_GAIN if pair[0] else 1.0))
-    probe = tuple((_name(*pair), round(value, 5)) for pair, value in seconds.items())
-    return Precision(*best, probe, device)
+    candidates = [Precision(b, c, device=device) for b in bf16 for c in channels_last]
+    best, probe = candidates[0], {}
+    if len(candidates) > 1:
+        before = {key: value.detach().clone() for key, value in network.state_dict().items()}
+        probe = {one.name: round(_seconds_a_step(network, loss_of, one), 5) for one in candidates}
+        # The passes moved the batch norm statistics: a run must start from the same state whether it probes or not.
+        network.load_state_dict(before)
+        best = next(one for one in candidates if one.name == clearly_fastest(probe))
+    network.to(memory_format=best.memory_format)
+    return Precision(best.bf16, best.channels_last, tuple(probe.items()), device)
 
 
-def _name(bf16: bool, channels_last: bool) -> str:
-    return f"{'bf16' if bf16 else 'fp32'} {'channels_last' if channels_last else 'contiguous'}"
+def clearly_fastest(seconds: Mapping[str, float]) -> str:
+    """The first name, unless another one's time is smaller by a margin of a tenth; of several such the smallest."""
+    usual = next(iter(seconds))
+    return min(seconds, key=lambda name: seconds[name] * (1.0 if name == usual else _MIN_GAIN))
 
 
-def _seconds_a_step(network: nn.Module, precision: Precision, image_shape: tuple[int, int, int]) -> float:
+def _seconds_a_step(network: nn.Module, loss_of: Callable[[Precision], Tensor], precision: Precision) -> float:
     network.to(memory_format=precision.memory_format)
-    x = torch.zeros(_BATCH, *image_shape, device=precision.device).contiguous(memory_format=precision.memory_format)
     best = float("inf")
     for _ in range(1 + _STEPS):  # the first one also builds kernels; the minimum leaves it out
         start = time.perf_counter()
-        with precision.autocast():
-            logits = network(x)
-        loss = functional.cross_entropy(logits.float(), torch.zeros(_BATCH, dtype=torch.long, device=logits.device))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss_of(precision).backward()  # type: ignore[no-untyped-call]
         if precision.device.type == "cuda":
             torch.cuda.synchronize()  # kernels run behind the program's back
         best = min(best, time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""Messages of a run to whoever watches it."""
+"""What a training reports while it runs, whatever it learns."""
 
 from __future__ import annotations
 
@@ -6,44 +6,52 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 TASK_DONE, RESUMED = "task done", "resumed"
-"""Notes of a message: ``task`` is learnt, tested and stored; an earlier process had come this far."""
+"""Notes of a run over tasks: ``task`` is learnt, tested and stored; an earlier process had come this far."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """One message, sent after each virtual epoch, after each task, and when something happens.
+class TrainingProgress:
+    """One report.
 
-    ``task`` is the one in work or just done, from 0; ``iteration`` counts from its start; ``tasks_done`` are stored.
-    ``accuracy`` is the average so far, or that of the current task in the middle of one; ``eta_seconds`` is for the
-    whole run.
+    Attributes:
+        iteration: steps done, of the current task where there are several.
+        max_iteration: steps planned, of the same.
+        loss: running mean of the loss; None before the first step.
+        learning_rate: of the last step.
+        samples_per_second: over the whole run.
+        eta_seconds: until the whole run is done, at the present speed; NaN before the first step.
+        note: an event in words (resumed, went back, stopped early); empty for a plain report.
+        task: the one in work or just done, from 0.
+        tasks_done: tasks that are learnt and stored.
+        num_tasks: tasks of the run.
+        accuracy: percent right, the average over the tasks so far, or that of the current task in the middle of it;
+            None if nothing was tested.
     """
 
-    task: int
-    tasks_done: int
-    num_tasks: int
     iteration: int
-    iterations: int
+    max_iteration: int
     loss: float | None
     learning_rate: float
-    seconds_per_iteration: float
+    samples_per_second: float
     eta_seconds: float
-    accuracy: float | None = None
     note: str = ""
+    task: int = 0
+    tasks_done: int = 0
+    num_tasks: int = 1
+    accuracy: float | None = None
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[TrainingProgress], None]
 
 
-def log_line(progress: Progress) -> str:
+def log_line(progress: TrainingProgress) -> str:
     """One line of text."""
-    parts = [
-        f"task {progress.task + 1}/{progress.num_tasks}",
-        f"iteration {progress.iteration}/{progress.iterations}",
-        f"{progress.seconds_per_iteration * 1000:.0f} ms",
-        f"eta {progress.eta_seconds:.0f} s",
-    ]
+    parts = [f"iteration {progress.iteration}/{progress.max_iteration}"]
+    if progress.num_tasks > 1:
+        parts.insert(0, f"task {progress.task + 1}/{progress.num_tasks}")
     if progress.loss is not None:
-        parts.insert(2, f"loss {progress.loss:.3f}")
+        parts.append(f"loss {progress.loss:.3f}")
+    parts += [f"{progress.samples_per_second:.0f} samples/s", f"eta {progress.eta_seconds:.0f} s"]
     if progress.accuracy is not None:
         parts.append(f"accuracy {progress.accuracy:.1f}")
     if progress.note:

@@ -16,27 +16,24 @@ from torch.nn import functional
 from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.job.config import FIXED_BY_WEIGHTS, JobConfig
 from sedna.algorithms.continual.job.model_file import (
-    ModelFile,
-    ModelHeader,
-    find_model,
-    load_weights,
+    HEAD,
+    ClassifierHeader,
+    StoredClassifier,
     read_model,
     short_hash,
     write_model,
 )
-from sedna.algorithms.continual.job.model_file import model_path as written_path
 from sedna.algorithms.continual.job.onnx_export import export_onnx
-from sedna.algorithms.continual.job.round import JobProgress, train_round
-from sedna.algorithms.continual.job.samples import (
-    DataSource,
-    read_labelled,
-    read_pictures,
-    read_unlabelled,
-)
+from sedna.algorithms.continual.job.round import train_round
+from sedna.algorithms.continual.job.samples import read_labelled, read_pictures, read_unlabelled
 from sedna.algorithms.continual.job.scores import classification_report
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.algorithms.training.model_file import find_model, load_classes
+from sedna.algorithms.training.model_file import model_path as written_path
+from sedna.algorithms.training.progress import OnProgress
+from sedna.algorithms.training.samples import DataSource
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.config import Context
 from sedna.common.errors import DataError, SpecError
@@ -89,7 +86,7 @@ class EdgeHMLEstimator:
         *,
         unlabelled_data: DataSource | None = None,
         checkpoint_dir: str | Path | None = None,
-        progress: Callable[[JobProgress], None] | None = None,
+        progress: OnProgress | None = None,
         base_model_url: str | Path | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
@@ -100,6 +97,7 @@ class EdgeHMLEstimator:
             valid_data: gives the figures under "valid".
             unlabelled_data: samples without labels; what cannot be decoded is left out with a warning.
             checkpoint_dir: where an interrupted round leaves its state and goes on from.
+            progress: called with ``TrainingProgress``.
             kwargs: fields of ``JobConfig`` for this and later calls.
 
         Returns:
@@ -191,10 +189,10 @@ class EdgeHMLEstimator:
             SpecError: another network or input was asked for than the file holds.
         """
         self._given.update(kwargs)
-        path = find_model(model_url)
+        path = find_model(model_url, algorithm="EdgeHML")
         self._take(read_model(path), str(path))
 
-    def _take(self, file: ModelFile, where: str) -> None:
+    def _take(self, file: StoredClassifier, where: str) -> None:
         described = file.header.model_dump(include={*FIXED_BY_WEIGHTS, "class_names", "flip"})
         base = JobConfig.build({**JobConfig.build({}).model_dump(), **described})
         config = JobConfig.build(self._given, base=base)
@@ -204,7 +202,15 @@ class EdgeHMLEstimator:
             raise SpecError(f"the model has {wrong}", where=where, hint=f"leave out {', '.join(changed)}")
         self.config = config
         network = self._new_network()
-        load_weights(network, file.weights, file.header.class_names, config.class_names, where=where)
+        load_classes(
+            network,
+            file.weights,
+            head=HEAD,
+            known=file.header.class_names,
+            wanted=config.class_names,
+            where=where,
+            algorithm="EdgeHML",
+        )
         self._network, self._seen = network.eval(), file.seen
         self._rounds, self._mirror = file.header.rounds, file.header.mirror and config.flip
 
@@ -258,7 +264,7 @@ class EdgeHMLEstimator:
             raise SpecError("no class names", where="EdgeHML", hint="class_names=..., or load a model first")
         return build_network(ModelConfig(name=config.network, width=config.width), len(config.class_names), config.seed)
 
-    def _header(self) -> ModelHeader:
+    def _header(self) -> ClassifierHeader:
         config = self.config
         fields = config.model_dump(include={"class_names", "network", "width", "image_size", "mean", "std", "flip"})
-        return ModelHeader(**fields, mirror=self._mirror, method=config.method, rounds=self._rounds)
+        return ClassifierHeader(**fields, mirror=self._mirror, method=config.method, rounds=self._rounds)

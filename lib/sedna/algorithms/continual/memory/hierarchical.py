@@ -25,6 +25,7 @@ from sedna.algorithms.continual.memory.buffer import ReplayBuffer
 from sedna.algorithms.continual.memory.columns import Array, Column, Rows, Table, image_columns
 from sedna.algorithms.continual.memory.disk import DiskTier
 from sedna.algorithms.continual.memory.policies import PolicyName, make_policy
+from sedna.algorithms.training.checkpoint import entries_below
 
 MemoryMode = Literal["faithful", "budgeted"]
 Weights = npt.NDArray[np.float64]
@@ -170,8 +171,8 @@ class HierarchicalMemory:
         Raises:
             ConflictError: it is the state of another configuration.
         """
-        self.labelled.load_state(_group(state, "labelled."))
-        self._pool.load_state(_group(state, "pool."), "unlabelled tier")
+        self.labelled.load_state(entries_below(state, "labelled."))
+        self._pool.load_state(entries_below(state, "pool."), "unlabelled tier")
         self._pool_slot = {identity: slot for slot, identity in enumerate(self._pool["id"].tolist())}
         self._references = state["references"].tolist()
         self._known = set(state["known"].tolist())
@@ -202,7 +203,3 @@ def disk_weights(labels_N: Array, class_losses: Mapping[int, float]) -> Weights:
 def memory_columns(image_shape: tuple[int, int, int], num_classes: int) -> tuple[Column, ...]:
     """The record of the DER family: a picture with the logits it had when it was stored."""
     return (*image_columns(image_shape), Column("logits", "float32", (num_classes,)))
-
-
-def _group(state: Mapping[str, Array], prefix: str) -> Rows:
-    return {name[len(prefix) :]: array for name, array in state.items() if name.startswith(prefix)}

@@ -18,6 +18,7 @@ from sedna.algorithms.continual.data.task import BaseSplitSemiTask, CLType, Trai
 from sedna.algorithms.continual.memory.columns import Rows
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.terms.base import SemiTerm
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.errors import SpecError
 
 Losses = dict[str, Tensor]
@@ -202,20 +203,15 @@ class BaseLearningMethod(ABC):
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Put back what `state` gave."""
-        self.network.load_state_dict(select(state, "network."))
+        self.network.load_state_dict(entries_below(state, "network."))
         for index, term in enumerate(self.terms):
-            term.load_state(select(state, f"term{index}."))
+            term.load_state(entries_below(state, f"term{index}."))
 
     def state_saved(self) -> None:  # noqa: B027
         """The state last given by `state` is safely on disk now."""
 
     def close(self) -> None:  # noqa: B027
         """Release files."""
-
-
-def select(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The entries below a prefix, without it."""
-    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
 def to_tensors(rows: Rows, prefix: str) -> State:
@@ -225,4 +221,4 @@ def to_tensors(rows: Rows, prefix: str) -> State:
 
 def to_arrays(state: Mapping[str, Tensor], prefix: str) -> Rows:
     """The reverse of `to_tensors`."""
-    return {name: tensor.numpy().copy() for name, tensor in select(state, prefix).items()}
+    return {name: tensor.numpy().copy() for name, tensor in entries_below(state, prefix).items()}

@@ -54,13 +54,13 @@ from sedna.algorithms.continual.methods.base import (
     MemoryUse,
     MethodOptions,
     State,
-    select,
     to_arrays,
     to_tensors,
 )
 from sedna.algorithms.continual.methods.ema import MovingAverage
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.rng import generator
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.class_factory import ClassFactory, ClassType
 
 _MEASURED_AT_ONCE = 100
@@ -260,6 +260,6 @@ class EdgeHMLPlus(BaseLearningMethod):
         """See `state`."""
         super().load_state(state)
         self.buffer.load_state(to_arrays(state, "buffer."))
-        self.average.network.load_state_dict(select(state, "average."))
+        self.average.network.load_state_dict(entries_below(state, "average."))
         self.average.steps = int(state["average_steps"][0])
         self._offered = set(state["offered"].tolist())

@@ -18,8 +18,9 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, add_to_gradients, flatten, gradients
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.class_factory import ClassFactory, ClassType
 
 
@@ -82,4 +83,6 @@ class OnlineEWC(BaseLearningMethod):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
         super().load_state(state)
-        self.anchor.load_state({key: value.to(self.bench.device) for key, value in select(state, "anchor.").items()})
+        self.anchor.load_state(
+            {key: value.to(self.bench.device) for key, value in entries_below(state, "anchor.").items()}
+        )

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.models.classifier import StagedBody, init_convolutions
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import SpecError
 
@@ -137,7 +138,7 @@ class PNN(BaseLearningMethod):
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
-        stored = select(state, "columns.")
+        stored = entries_below(state, "columns.")
         wanted = 1 + max(int(key.split(".", 1)[0]) for key in stored)
         self.columns = nn.ModuleList()
         while len(self.columns) < wanted:

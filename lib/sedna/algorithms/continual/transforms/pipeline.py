@@ -12,8 +12,8 @@ from sedna.algorithms.continual.data.images import Pixels
 from sedna.algorithms.continual.transforms.randaugment import RandAugment
 from sedna.algorithms.continual.transforms.strong import StrongAugment
 from sedna.algorithms.continual.transforms.weak import weak_views
+from sedna.algorithms.training.device import CPU
 
-CPU = torch.device("cpu")
 Stats = tuple[float, float, float]
 
 
