@@ -22,7 +22,7 @@ from sedna.algorithms.continual.job.model_file import read_model, short_hash
 from sedna.algorithms.continual.job.round import run_config
 from sedna.algorithms.continual.job.samples import read_labelled, read_pictures
 from sedna.algorithms.continual.job.scores import classification_report
-from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
 from sedna.algorithms.training.progress import TrainingProgress
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError, ModelError, SpecError
@@ -250,7 +250,7 @@ def test_a_model_that_must_not_mirror_does_not(pictures: Source, tmp_path: Path)
     paths = pictures.x[:3]
     assert not np.allclose(upright.predict(paths), both.predict(paths))
     x = upright.network(
-        Pipeline(Normalisation(upright.config.mean, upright.config.std)).normalise(read_pictures(paths, 16))
+        ViewPipeline(Normalisation(upright.config.mean, upright.config.std)).normalise(read_pictures(paths, 16))
     )
     assert np.allclose(upright.predict(paths), x.softmax(1).detach().numpy(), atol=1e-6)
 

@@ -12,7 +12,7 @@ import numpy as np
 from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, CLType, Indices
 from sedna.algorithms.continual.rng import generator
-from sedna.algorithms.continual.transforms.pipeline import Pipeline
+from sedna.algorithms.continual.transforms.pipeline import ViewPipeline
 from sedna.common.errors import DataError
 
 _VALIDATION = 12345
@@ -49,7 +49,7 @@ def split_task(
     task_id: int,
     class_index: Sequence[int],
     settings: SplitSettings,
-    pipeline: Pipeline | None = None,
+    pipeline: ViewPipeline | None = None,
 ) -> BaseSplitSemiTask:
     """One task: the chosen classes of ``train`` with most labels hidden, and their test pictures.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sedna.algorithms.continual.data.images import ImageSet, Pixels
 from sedna.algorithms.continual.rng import generator
-from sedna.algorithms.continual.transforms.pipeline import IMAGENET, Normalisation, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import IMAGENET, Normalisation, ViewPipeline
 from sedna.common.errors import DataError, SpecError
 
 CLType = Literal["class-il", "task-il", "domain-il"]
@@ -57,7 +57,7 @@ class TrainBatch:
     index_B: Indices
     u_UCHW: Pixels
     index_U: Indices
-    pipeline: Pipeline
+    pipeline: ViewPipeline
     key: tuple[int, ...]
     view_seconds: float = 0.0
 
@@ -126,7 +126,7 @@ class BaseSplitSemiTask:
         unlabelled: ImageSet,
         test: ImageSet,
         *,
-        pipeline: Pipeline | None = None,
+        pipeline: ViewPipeline | None = None,
         uratio: int = 7,
         cl_type: CLType = "task-il",
         seed: int = 0,
@@ -135,7 +135,7 @@ class BaseSplitSemiTask:
         self.task_id = task_id
         self.class_index = tuple(int(label) for label in class_index)
         self.labelled, self.unlabelled, self.test = labelled, unlabelled, test
-        self.pipeline = pipeline or Pipeline(self.NORMALISATION, self.PADDING)
+        self.pipeline = pipeline or ViewPipeline(self.NORMALISATION, self.PADDING)
         self.uratio = uratio
         self.cl_type: CLType = cl_type
         self.seed = seed

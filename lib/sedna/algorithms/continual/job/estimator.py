@@ -29,7 +29,7 @@ from sedna.algorithms.continual.job.samples import read_labelled, read_pictures,
 from sedna.algorithms.continual.job.scores import classification_report
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
-from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
 from sedna.algorithms.training.model_file import find_model, load_classes
 from sedna.algorithms.training.model_file import model_path as written_path
 from sedna.algorithms.training.progress import OnProgress
@@ -246,7 +246,7 @@ class EdgeHMLEstimator:
 
     @torch.no_grad()
     def _probabilities(self, x_NCHW: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        pipeline = Pipeline(Normalisation(self.config.mean, self.config.std))
+        pipeline = ViewPipeline(Normalisation(self.config.mean, self.config.std))
         network, size = self.network.eval(), self.config.predict_batch_size
         rows: list[Tensor] = []
         for start in range(0, len(x_NCHW), size):

@@ -16,7 +16,7 @@ from sedna.algorithms.continual.methods.base import BaseLearningMethod
 from sedna.algorithms.continual.methods.registry import MethodConfig, method_class
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.training.trainer import Trainer
-from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
 from sedna.algorithms.training.progress import OnProgress
 from sedna.common.errors import SpecError
 
@@ -79,7 +79,7 @@ def _task(config: JobConfig, new: ImageSet, old: ImageSet, unlabelled: ImageSet)
         new,
         unlabelled if len(unlabelled) else new,  # without others the labelled ones serve
         empty_set(config.class_names, config.image_size),
-        pipeline=Pipeline(Normalisation(config.mean, config.std), config.padding, config.flip),
+        pipeline=ViewPipeline(Normalisation(config.mean, config.std), config.padding, config.flip),
         uratio=config.uratio,
         cl_type="domain-il",
         seed=config.seed,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sedna.algorithms.continual.memory.columns import Array, Column, Rows, Table
-from sedna.algorithms.continual.memory.policies import Policy, PolicyName, make_policy
+from sedna.algorithms.continual.memory.columns import Array, RecordColumn, Rows, Table
+from sedna.algorithms.continual.memory.policies import PolicyName, ReplacementPolicy, make_policy
 
 
 class ReplayBuffer:
@@ -25,7 +25,7 @@ class ReplayBuffer:
     def __init__(
         self,
         capacity: int,
-        columns: Sequence[Column],
+        columns: Sequence[RecordColumn],
         *,
         policy: PolicyName = "reservoir",
         seed: int = 0,
@@ -34,7 +34,7 @@ class ReplayBuffer:
     ) -> None:
         self.capacity = capacity
         self.num_seen = 0
-        self._policy: Policy = make_policy(policy, seed, purpose)
+        self._policy: ReplacementPolicy = make_policy(policy, seed, purpose)
         self._unique = unique
         self._purpose = purpose
         self._table = Table(columns, capacity)

@@ -13,11 +13,11 @@ from sedna.common.errors import ConflictError
 
 Array = npt.NDArray[Any]
 Rows = dict[str, Array]
-"""Column name -> ``(n, *shape)``."""
+"""RecordColumn name -> ``(n, *shape)``."""
 
 
 @dataclass(frozen=True)
-class Column:
+class RecordColumn:
     """Name, numpy dtype and shape of one entry of a record."""
 
     name: str
@@ -30,9 +30,14 @@ class Column:
         return int(np.dtype(self.dtype).itemsize * int(np.prod(self.shape, dtype=np.int64)))
 
 
-def image_columns(shape: tuple[int, int, int]) -> tuple[Column, ...]:
+def image_columns(shape: tuple[int, int, int]) -> tuple[RecordColumn, ...]:
     """The columns every memory of pictures has: uint8 picture, label, task, and identity (task and index)."""
-    return (Column("image", "uint8", shape), Column("label", "int64"), Column("task", "int64"), Column("id", "int64"))
+    return (
+        RecordColumn("image", "uint8", shape),
+        RecordColumn("label", "int64"),
+        RecordColumn("task", "int64"),
+        RecordColumn("id", "int64"),
+    )
 
 
 def sample_id(task_id: int, index: int) -> int:
@@ -48,7 +53,7 @@ class Table:
         capacity: rows that fit; 0: grows without bound (by doubling).
     """
 
-    def __init__(self, columns: Sequence[Column], capacity: int) -> None:
+    def __init__(self, columns: Sequence[RecordColumn], capacity: int) -> None:
         self.columns = tuple(columns)
         self.capacity = capacity
         self._length = 0

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from sedna.algorithms.continual.memory.columns import Column, Rows
+from sedna.algorithms.continual.memory.columns import RecordColumn, Rows
 from sedna.common.atomic import full_disk_as_error
 from sedna.common.errors import ConflictError, DataError, StorageFullError
 
@@ -45,7 +45,7 @@ class DiskTier:
         StorageFullError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, columns: Sequence[Column], capacity: int, *, owner: str = "") -> None:
+    def __init__(self, path: Path, columns: Sequence[RecordColumn], capacity: int, *, owner: str = "") -> None:
         self.path = path
         self.capacity = capacity
         self._dtype = np.dtype([(c.name, c.dtype, c.shape) for c in columns])

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sedna.algorithms.continual.memory.buffer import ReplayBuffer
-from sedna.algorithms.continual.memory.columns import Array, Column, Rows, Table, image_columns
+from sedna.algorithms.continual.memory.columns import Array, RecordColumn, Rows, Table, image_columns
 from sedna.algorithms.continual.memory.disk import DiskTier
 from sedna.algorithms.continual.memory.policies import PolicyName, make_policy
 from sedna.algorithms.training.checkpoint import entries_below
@@ -200,6 +200,6 @@ def disk_weights(labels_N: Array, class_losses: Mapping[int, float]) -> Weights:
     return np.asarray(per_record / per_record.sum(), dtype=np.float64)
 
 
-def memory_columns(image_shape: tuple[int, int, int], num_classes: int) -> tuple[Column, ...]:
+def memory_columns(image_shape: tuple[int, int, int], num_classes: int) -> tuple[RecordColumn, ...]:
     """The record of the DER family: a picture with the logits it had when it was stored."""
-    return (*image_columns(image_shape), Column("logits", "float32", (num_classes,)))
+    return (*image_columns(image_shape), RecordColumn("logits", "float32", (num_classes,)))

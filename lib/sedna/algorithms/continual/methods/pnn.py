@@ -42,7 +42,7 @@ class Lateral(nn.Module):
         return joined
 
 
-class Column(nn.Module):
+class PNNColumn(nn.Module):
     """One task's network and its laterals."""
 
     def __init__(self, body: StagedBody, head: nn.Linear, old_columns: int) -> None:
@@ -82,7 +82,7 @@ class PNN(BaseLearningMethod):
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.bench.seed + len(self.columns))
-            column = Column(classifier.body, classifier.head, len(self.columns))
+            column = PNNColumn(classifier.body, classifier.head, len(self.columns))
         self.columns.append(column.to(self.bench.device).to(memory_format=self.bench.precision.memory_format))
         self.network = column
 
@@ -109,7 +109,7 @@ class PNN(BaseLearningMethod):
         return self.bench.run(lambda x: self._column(x, column), x_BCHW)
 
     def _column(self, x_BCHW: Tensor, last: int) -> Tensor:
-        columns = [column for column in self.columns if isinstance(column, Column)][: last + 1]
+        columns = [column for column in self.columns if isinstance(column, PNNColumn)][: last + 1]
         active = [x_BCHW] * len(columns)
         for index in range(len(columns[-1].body.stages)):
             outputs: list[Tensor] = []

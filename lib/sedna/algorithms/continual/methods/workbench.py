@@ -16,7 +16,7 @@ from sedna.algorithms.continual.memory.columns import Rows
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.training.config import MemoryConfig, TrainConfig
-from sedna.algorithms.continual.transforms.pipeline import Pipeline
+from sedna.algorithms.continual.transforms.pipeline import ViewPipeline
 from sedna.algorithms.training.precision import Precision
 from sedna.common.errors import DataError
 
@@ -36,7 +36,7 @@ class Workbench:
     task_classes: tuple[tuple[int, ...], ...]
     cl_type: CLType
     image_shape: tuple[int, int, int]
-    pipeline: Pipeline
+    pipeline: ViewPipeline
     work_dir: Path
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

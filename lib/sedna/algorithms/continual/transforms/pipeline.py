@@ -31,7 +31,7 @@ IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class ViewPipeline:
     """The views of one data set. Views stay uint8, so that a memory can hold exactly what was seen at a byte a value.
 
     Args:
