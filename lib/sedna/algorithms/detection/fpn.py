@@ -21,6 +21,7 @@ from sedna.algorithms.detection.predictor import forward
 from sedna.algorithms.detection.sampler import Pool, Sampler
 from sedna.algorithms.detection.trainer import DetectorTrainer
 from sedna.algorithms.training.device import choose_device, cpu_threads
+from sedna.algorithms.training.estimator import TrainableEstimator
 from sedna.algorithms.training.model_file import find_model, load_classes
 from sedna.algorithms.training.model_file import model_path as written_path
 from sedna.algorithms.training.progress import OnProgress
@@ -28,7 +29,6 @@ from sedna.algorithms.training.samples import DataSource, Picture
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.config import Context
 from sedna.common.errors import DataError, SpecError
-from sedna.common.log import LOGGER
 
 __all__ = ["BaseModel"]
 
@@ -42,7 +42,7 @@ _HEADER_FIELDS = frozenset(DetectorHeader.model_fields) - {"version"}
 
 
 @ClassFactory.register(ClassType.GENERAL, alias="FPN")
-class BaseModel:
+class BaseModel(TrainableEstimator[FPNConfig]):
     """Feature pyramid detector.
 
     Args:
@@ -52,12 +52,10 @@ class BaseModel:
         SpecError: unknown key, or a value out of range.
     """
 
-    model_format = "safetensors"
-    """Suffix of a saved model, for the job that names the file."""
+    FIXED_BY_WEIGHTS = ARCHITECTURE_FIELDS
 
     def __init__(self, **kwargs: Any) -> None:
-        self._given = dict(kwargs)
-        self.config = FPNConfig.build(kwargs)
+        super().__init__(FPNConfig, kwargs)
         self._model: Detector | None = None
         self._exported: Path | None = None
 
@@ -71,6 +69,11 @@ class BaseModel:
         if self._model is None:
             self._model = _new_detector(self.config)
         return self._model.to(choose_device(self.config.device, where="FPN.device"))
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether a model was loaded or made."""
+        return self._model is not None
 
     def train(
         self,
@@ -102,12 +105,14 @@ class BaseModel:
         """
         self._configure(kwargs)
         self._load_base(base_model_url)
-        self._exported = None  # of the weights before training
+        # A file from before the training must not be judged in place of the weights that come out of it.
+        self._exported = None
         pictures = self._labelled(train_data)
         if not pictures:
             raise DataError("no training pictures", where="train_data", hint="at least one")
         replay = self._labelled(replay_data) if replay_data is not None else []
         valid = self._labelled(valid_data) if valid_data is not None else []
+        # Not in self.config: epochs count the samples of this call, and a later one may have more.
         config = self.config.for_samples(len(pictures))
         sampler = Sampler(Pool(pictures, config), Pool(replay, config) if replay else None, config)
         trainer = DetectorTrainer(
@@ -205,6 +210,7 @@ class BaseModel:
             where=str(path),
             algorithm="FPN",
         )
+        # Last: a load that fails leaves the model as it was.
         self.config, self._model = config, model
         exported = path.with_suffix(".onnx")
         self._exported = exported if exported.exists() else None
@@ -212,24 +218,6 @@ class BaseModel:
     def export_onnx(self, path: str | Path) -> None:
         """Write the ONNX form that ``OnnxDetector`` runs without torch."""
         export_onnx(Path(path), self.model, self.config)
-
-    def _configure(self, values: dict[str, Any]) -> None:
-        """Change hyper-parameters; what the weights depend on cannot change once there are weights."""
-        if self._model is not None:
-            fixed = sorted({*ARCHITECTURE_FIELDS, "class_names"} & set(values))
-            changed = FPNConfig.build(values, base=self.config)
-            fixed = [key for key in fixed if getattr(changed, key) != getattr(self.config, key)]
-            if fixed:
-                raise SpecError(f"{', '.join(fixed)} cannot change after a model was loaded", where="FPN.train")
-        self.config = FPNConfig.build(values, base=self.config)
-        self._given.update(values)
-
-    def _load_base(self, url: str | Path | None) -> None:
-        if self._model is None:
-            url = url or Context.get_parameters("base_model_url")
-        if url:
-            self.load(url)
-            LOGGER.info("FPN starts from %s", url)
 
     def _labelled(self, data: DataSource) -> list[Labelled]:
         _ = self.model  # classes are known from here on, or an error says how to give them
@@ -263,6 +251,7 @@ class BaseModel:
         if self._exported is None or not self.config.onnx:
             return None
         served = OnnxDetector(self._exported, threads=self.config.threads or 1, score_threshold=_MAP_SCORE)
+        # Only if it answers as this configuration asks: thresholds may have been set anew since it was written.
         described = ("class_names", "input_size", "nms_threshold", "max_detections")
         same = all(getattr(served.spec, field) == getattr(self.config, field) for field in described)
         return served if same else None

@@ -11,8 +11,8 @@ from sedna.algorithms.continual import metrics
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.rng import generator
 from sedna.algorithms.continual.training.config import TrainConfig
+from sedna.algorithms.continual.training.optimizer import learning_rate
 from sedna.algorithms.continual.training.probe import probe_precision
-from sedna.algorithms.continual.training.schedule import learning_rate
 
 MATRIX = [[80.0], [60.0, 70.0], [50.0, 75.0, 90.0]]
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from sedna.algorithms.training.config import EstimatorConfig
 
-FIXED_BY_WEIGHTS = ("network", "width", "image_size", "mean", "std")
+FIXED_FIELDS = ("network", "width", "image_size", "mean", "std")
 """Fields that decide which weights fit and how a picture reaches them; they travel inside the model file."""
 
 

@@ -23,8 +23,8 @@ from sedna.common.errors import SpecError
 
 Losses = dict[str, Tensor]
 """Name -> scalar. Training minimises the plain sum of those whose name contains "loss"; others are for the log.
-``loss_sup`` is the loss of the labelled batch and nothing else: a term may put its own in its place. Where a method has
-none, its labelled pictures are in another loss, and the term's is left out."""
+``loss_sup`` is the loss of the labelled batch and nothing else, and a term may replace it by its own. A method without
+a ``loss_sup`` has its labelled pictures in another loss; the term's is then left out."""
 
 State = dict[str, Tensor]
 
@@ -135,7 +135,7 @@ class BaseLearningMethod(ABC):
         for term in self.terms:
             added = term.losses(self, batch)
             if "loss_sup" not in losses:
-                # The labelled batch is in a loss of another form already, which a plain one cannot take the place of.
+                # The labelled batch is in another loss already: a plain one beside it would count it twice.
                 added.pop("loss_sup", None)
             losses |= added
         return losses
@@ -208,10 +208,16 @@ class BaseLearningMethod(ABC):
             term.load_state(entries_below(state, f"term{index}."))
 
     def state_saved(self) -> None:  # noqa: B027
-        """The state last given by `state` is safely on disk now."""
+        """The last answer of `state` is on disk now."""
 
     def close(self) -> None:  # noqa: B027
         """Release files."""
+
+
+def total_loss(losses: Losses) -> Tensor:
+    """Plain sum of the entries whose name contains "loss"."""
+    parts = [value for name, value in losses.items() if "loss" in name]
+    return torch.stack(parts).sum()
 
 
 def to_tensors(rows: Rows, prefix: str) -> State:

@@ -32,6 +32,7 @@ def evaluate_task(method: BaseLearningMethod, task: BaseSplitSemiTask, *, traini
     """
     method.set_mode(training=False)
     method.before_val(task.task_id)
+    # Both figures from one forward pass: masking costs nothing beside it.
     inside_C = method.bench.task_masks[task.task_id]
     right_task = right_class = 0
     with torch.no_grad():

@@ -12,16 +12,16 @@ from torch import Tensor
 from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, total_loss
 from sedna.algorithms.continual.methods.registry import build_method
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.metrics import average_accuracy
 from sedna.algorithms.continual.rng import seed_torch
 from sedna.algorithms.continual.training.checkpoint import FILE_NAME, KEY, TasksRunState
 from sedna.algorithms.continual.training.evaluate import evaluate_task
+from sedna.algorithms.continual.training.optimizer import learning_rate, make_optimizer
 from sedna.algorithms.continual.training.probe import probe_precision
 from sedna.algorithms.continual.training.result import RunResult
-from sedna.algorithms.continual.training.schedule import learning_rate
 from sedna.algorithms.training.checkpoint import (
     optimizer_tensors,
     read_checkpoint,
@@ -77,7 +77,7 @@ class Trainer:
         self.method: BaseLearningMethod = self._build()
         if prepare is not None:
             prepare(self.method)
-        self._optimizer = self._make_optimizer()
+        self._optimizer = make_optimizer(self.train_config, self.method.parameters())
         self._last_loss: float | None = None
 
     def _build(self) -> BaseLearningMethod:
@@ -87,6 +87,7 @@ class Trainer:
         stored = self._stored()
         device = choose_device(self.train_config.device, where="train.device")
         if stored is not None:
+            # A resumed run keeps the precision of its first process, whatever a probe would say today.
             self._state = stored[0]
             probe = tuple(self._state.probe.items())
             precision = Precision(self._state.bf16, self._state.channels_last, probe, device)
@@ -103,15 +104,6 @@ class Trainer:
         self.tasks.use_pipeline(bench.pipeline)
         return build_method(self.config.method, bench)
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        config = self.train_config
-        parameters = [p for p in self.method.parameters() if p.requires_grad]
-        if config.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-        return torch.optim.SGD(
-            parameters, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
-        )
-
     def run(self) -> RunResult:
         """Train and evaluate every task that is not done yet."""
         device = self.method.bench.device
@@ -119,7 +111,7 @@ class Trainer:
             try:
                 resumed = self._resume()
                 if not resumed:
-                    self._save()
+                    self._save()  # divergence in the first steps needs a state to return to
                 self.method.before_run()
                 if resumed:
                     self._report(RESUMED)
@@ -143,6 +135,7 @@ class Trainer:
             self._after_iteration(task)
         self.method.set_mode(training=False)
         self.method.after_task(task)
+        # Before the save: the accuracies are part of the checkpoint, so that no task is tested twice or never.
         if self._evaluate_tasks:
             self._evaluate(task.task_id)
         self._state = self._state.model_copy(update={"task": task.task_id + 1, "iteration": 0, "guard": None})
@@ -151,10 +144,11 @@ class Trainer:
 
     def _enter(self, task: BaseSplitSemiTask) -> None:
         """Begin a task, or go on with it when it was resumed in its middle."""
+        # A task that is resumed in its middle has begun already, and the checkpoint holds what its hooks did.
         if self._state.iteration == 0:
             self._begin(task)
             if self.method.FRESH_OPTIMIZER:
-                self._optimizer = self._make_optimizer()
+                self._optimizer = make_optimizer(self.train_config, self.method.parameters())
         self.method.set_mode(training=True)
 
     def _begin(self, task: BaseSplitSemiTask) -> None:
@@ -167,6 +161,7 @@ class Trainer:
         """One step; False if training diverged at it (the weights were not moved)."""
         start, cpu_start = time.perf_counter(), time.process_time()
         method, config = self.method, self.train_config
+        # Dropout and the like draw from torch itself: seeded by the place in the run, they repeat after a restart.
         seed_torch(self.config.seed, "step", task.task_id, iteration, self._state.restores)
         rate = learning_rate(config, iteration) * self._state.rate_scale
         for group in self._optimizer.param_groups:
@@ -176,12 +171,14 @@ class Trainer:
         loss = total_loss(method.losses(batch))
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        # Clip and guard come after it: a method may add to the gradients, and they must see what the optimizer will.
         method.after_backward(iteration)
         norm = self._gradient_norm()
         ceiling = guessing_ceiling(config.divergence_factor, method.bench.num_classes)
         guard = DivergenceGuard(ceiling=ceiling, smoothed=self._state.guard).after(loss.item(), norm)
         if guard is None:
             return False
+        # Only after the guard has looked: weights that a step with a NaN has touched are lost.
         self._optimizer.step()
         method.after_iter(iteration)
         self._last_loss = guard.smoothed
@@ -252,7 +249,7 @@ class Trainer:
         for task in list(self.tasks)[:started]:
             self._begin(task)
         self.method.load_state(state)
-        self._optimizer = self._make_optimizer()
+        self._optimizer = make_optimizer(self.train_config, self.method.parameters())
         restore_optimizer(self._optimizer, state)
         return True
 
@@ -304,9 +301,3 @@ class Trainer:
             threads=self.train_config.threads or torch.get_num_threads(),
             restores=state.restores,
         )
-
-
-def total_loss(losses: Losses) -> Tensor:
-    """Plain sum of the entries whose name contains "loss"."""
-    parts = [value for name, value in losses.items() if "loss" in name]
-    return torch.stack(parts).sum()
