@@ -69,6 +69,7 @@ def k_center(features_ND: npt.ArrayLike, budget: int, labelled_LD: npt.ArrayLike
     for known_D in known_LD:
         nearest_N = np.minimum(nearest_N, _distances(x_ND, known_D))
     while len(chosen) < count:
+        # Everything is equally far from nothing: the first choice needs a rule of its own.
         start = not chosen and not len(known_LD)
         pick = int(_distances(x_ND, x_ND.mean(0)).argmin()) if start else int(nearest_N.argmax())
         chosen.append(pick)

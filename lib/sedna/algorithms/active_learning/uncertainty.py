@@ -104,6 +104,7 @@ def _probabilities(values: npt.ArrayLike, *, axes: int = 2) -> Floats:
     if p.size and not (np.isfinite(p).all() and p.min() >= -_TOLERANCE and p.max() <= 1 + _TOLERANCE):
         raise DataError("values outside 0..1", where=where, hint="probabilities; apply a softmax to logits first")
     sums = p.sum(-1, keepdims=True)
+    # The rounding of each class adds up.
     if p.size and abs(sums - 1).max() > _TOLERANCE * p.shape[-1]:
         raise DataError(f"a row sums to {float(sums.flat[abs(sums - 1).argmax()]):.3f}", where=where, hint="1")
     return np.asarray(p.clip(0) / sums)

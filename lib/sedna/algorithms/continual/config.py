@@ -110,6 +110,7 @@ def build_config(
         options = {**shared.get(method_class(method).ALG_NAME, {}), **method.options}
         defaults = method_class(method).TRAIN_DEFAULTS
         below, above = _section(content, "train", where), _section(chosen, "train", where)
+        # From general to special: the habits of the method, the file, the preset, what was typed by hand.
         train = {**defaults, **below, **method.train_overrides, **above}
         return RunConfig.model_validate(
             {**content, "method": method.model_copy(update={"options": options}), "train": train}

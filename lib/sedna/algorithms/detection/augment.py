@@ -22,6 +22,7 @@ def crop_at(
     pixels = pad(pixels_HWC[top : top + side, left : left + side], side, side)
     boxes = boxes_M5 - np.asarray([left, top, left, top, 0], dtype=np.float32)
     whole = _areas(boxes)
+    # Areas of the whole boxes are taken before: they decide below which of the cut ones are still worth showing.
     boxes[:, :4] = boxes[:, :4].clip(0, side)
     return pixels, boxes[_areas(boxes) >= _MIN_VISIBLE * whole]
 

@@ -43,6 +43,7 @@ def detection_loss(logits_BNK: Tensor, distances_BN4: Tensor, boxes: list[Tensor
         places.append(positive + image * len(points_N2))
     wanted_P4, places_P = torch.cat(wanted).to(device), torch.cat(places).to(device)
     found_P4 = decode(points_N2.to(device), distances_BN4).flatten(0, 1)[places_P]
+    # A batch of plain background has none; its classification loss still counts.
     positives = max(len(wanted_P4), 1)
     classification = sigmoid_focal_loss(logits_BNK, target_BNK.to(device), reduction="sum") / positives
     box = generalized_box_iou_loss(found_P4, wanted_P4, reduction="sum") / positives

@@ -136,6 +136,7 @@ def coco_map(scored: Sequence[Scored], num_classes: int) -> tuple[float, float]:
     )
     if not truth or not len(found):
         return 0.0, 0.0
+    # COCO matches by id and takes 0 for "not matched", so that numbers begin with 1.
     for number, annotation in enumerate(truth, 1):
         annotation["id"] = number
     reference = COCO(

@@ -80,6 +80,7 @@ class DetectorTrainer:
             self._start()
             while self._state.iteration < self._config.max_iteration and not self._state.stopped:
                 self._advance()
+        # Early stopping keeps the weights of the best look, not those of the last step.
         if self._best is not None:
             self._model.load_state_dict(self._best)
         state = self._state
@@ -121,7 +122,7 @@ class DetectorTrainer:
 
     def _choose_precision(self) -> Precision:
         config = self._config
-        # Without a step to do there is nothing to gain, and there may be no picture to measure with.
+        # Without a step to do, measuring gains nothing.
         bf16 = config.allowed_bf16 if config.max_iteration else config.allowed_bf16[:1]
         layouts = config.allowed_channels_last if config.max_iteration else config.allowed_channels_last[:1]
         self._set_train_mode()
@@ -139,6 +140,7 @@ class DetectorTrainer:
     def _advance(self) -> None:
         """One step, or one step back."""
         state = self._state
+        # With the restores in its seed, or the batch that training diverged at would come again after every return.
         batch = self._sampler.batch(state.iteration, state.restores)
         loss, norm = self._gradients(batch)
         guard = DivergenceGuard(
@@ -148,6 +150,7 @@ class DetectorTrainer:
         if after is None:
             self._go_back(loss)
             return
+        # Only after the guard has looked: weights that a step with a NaN has touched are lost.
         self._optimizer.step()
         iteration = state.iteration + 1
         self._state = state.model_copy(

@@ -184,6 +184,7 @@ def split_tasks(config: DataConfig, seed: int, train: ImageSet, test: ImageSet) 
         seed,
     )
     kind = KINDS.get(config.kind, SplitSemiImages)
+    # One for all tasks: what a memory keeps of one task is normalised with the next.
     pipeline = ViewPipeline(config.normalisation or kind.NORMALISATION, config.padding, config.flip)
     num_classes = len(train.class_names)
     count, step = range(config.num_tasks), config.classes_per_task

@@ -95,7 +95,7 @@ def hold_out_validation(train: ImageSet, per_class: int, domains: Sequence[str] 
     what was chosen by them was not chosen by the test pictures.
 
     Args:
-        domains: of each picture; so many of each class in each domain then.
+        domains: the domain of each picture; where given, ``per_class`` counts within each domain.
 
     Raises:
         DataError: a class has too few pictures.

@@ -148,7 +148,7 @@ class BaseSplitSemiTask:
 
     @property
     def where(self) -> str:
-        """How messages call this task."""
+        """Name of this task in messages."""
         return f"task {self.task_id} of {self.labelled.name}"
 
     def _check(self, *, complete: bool) -> None:
@@ -201,6 +201,7 @@ class BaseSplitSemiTask:
             retry: how often training went back after diverging, so that the same batch is not met again.
         """
         per_pass = self.batches_per_pass(batch_size, even=even)
+        # The order belongs to the pass, so that every picture comes once in it wherever a run was resumed.
         order = generator(self.seed, "order", self.task_id, iteration // per_pass, retry).permutation(len(self))
         start = (iteration % per_pass) * batch_size
         key = (self.seed, self.task_id, iteration, retry)

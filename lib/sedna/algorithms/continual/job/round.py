@@ -72,6 +72,7 @@ def train_round(
 
 def _task(config: JobConfig, new: ImageSet, old: ImageSet, unlabelled: ImageSet) -> SplitSemiImages:
     """The round as a task whose classes are all that were ever labelled."""
+    # Not only the new ones: a class that is remembered must not be masked out of the losses.
     classes = sorted({*new.y_N.tolist(), *old.y_N.tolist()})
     return SplitSemiImages(
         0,

@@ -31,7 +31,7 @@ class RecordColumn:
 
 
 def image_columns(shape: tuple[int, int, int]) -> tuple[RecordColumn, ...]:
-    """The columns every memory of pictures has: uint8 picture, label, task, and identity (task and index)."""
+    """The columns of every memory of pictures: uint8 picture, label, task, and identity (task and index)."""
     return (
         RecordColumn("image", "uint8", shape),
         RecordColumn("label", "int64"),

@@ -139,12 +139,14 @@ class HierarchicalMemory:
         if len(self.disk) == 0:
             return 0
         weights = disk_weights(self.disk.column("label"), class_losses)
+        # Drawing without replacement needs as many records with a chance as it draws.
         count = min(len(self.disk), self.capacity - len(self.labelled), int(np.count_nonzero(weights)))
         if count <= 0:
             return 0
         slots = rng.choice(len(self.disk), size=count, replace=False, p=weights)
         rows = self.disk.rows(slots.astype(np.int64))
         for index, identity in enumerate(rows["id"].tolist()):
+            # A record that is chosen again counts twice in the draws, and is stored once.
             if identity not in self._pool_slot:
                 self._pool_slot[identity] = len(self._pool)
                 self._pool.put(len(self._pool), {name: column[index] for name, column in rows.items()})
@@ -162,7 +164,7 @@ class HierarchicalMemory:
         return arrays
 
     def saved(self, state: Mapping[str, Array]) -> None:
-        """``state`` is safely on disk now."""
+        """``state`` is on disk now: records that only older checkpoints refer to may be overwritten."""
         self.disk.release(state["disk_positions"])
 
     def load_state(self, state: Mapping[str, Array]) -> None:
@@ -193,6 +195,7 @@ def disk_weights(labels_N: Array, class_losses: Mapping[int, float]) -> Weights:
     classes, inverse, counts = np.unique(labels_N, return_inverse=True, return_counts=True)
     total = sum(class_losses.values())
     losses = np.asarray([max(class_losses.get(int(label), 0.0), 0.0) for label in classes])
+    # No class is worse than another: all records are equal.
     if total <= 0 or not losses.any():
         return np.full(len(labels_N), 1 / len(labels_N))
     weights = (len(labels_N) / counts) * (losses / total)

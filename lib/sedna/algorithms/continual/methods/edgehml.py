@@ -108,6 +108,7 @@ class EdgeHML(BaseLearningMethod):
         if opts.lambda_sup_replay and len(self.memory.labelled):
             rows = self.memory.labelled.draw(self.bench.memory.minibatch, batch.generator("labelled replay"))
             losses["loss_sup_replay"] = opts.lambda_sup_replay * self._replay_loss(rows)
+        # After the draw: what is replayed is of the past, never of this batch.
         self._offer_labelled(batch)
         losses |= self._unlabelled_losses(batch)
         if opts.lambda_unsup_replay:

@@ -19,8 +19,8 @@ What differs from EdgeHML, each part an option:
 - ``replay``, ``balanced``: more labelled replay, classes in turn, in the same forward pass as the new pictures, so that
   batch statistics are those of all tasks.
 - ``decay``: a moving average of the weights predicts.
-- ``remeasure``: training sees strong views, with black borders and changed colours; whoever asks for a prediction sends
-  plain pictures. After each task the statistics of batch norm are measured anew, on the plain pictures of the memory
+- ``remeasure``: training sees strong views, with black borders and changed colours; predictions are asked for plain
+  pictures. After each task the statistics of batch norm are measured anew, on the plain pictures of the memory
   and with the average weights; the running ones belong to the weights of each step. It costs one forward pass of the
   memory a task. The same effect of augmentation on batch norm is described in arXiv 1906.06423 (there for sizes).
 - weight decay of 0.005 in place of 0.0005: the few labelled pictures are seen some hundred times.
@@ -127,6 +127,7 @@ class EdgeHMLPlus(BaseLearningMethod):
         y_B, task_B = batch.y_B, torch.full_like(batch.y_B, batch.task_id)
         if len(rows["label"]):
             old = self._views(batch, "replay", rows["image"], stored=True)
+            # One forward pass for both: batch norm then measures new and old tasks together.
             own = torch.cat([own, old])
             y_B = torch.cat([y_B, self.bench.labels(rows)])
             task_B = torch.cat([task_B, torch.from_numpy(rows["task"]).to(task_B.device)])
@@ -213,6 +214,7 @@ class EdgeHMLPlus(BaseLearningMethod):
             return
         order = generator(self.bench.seed, "batch statistics", task.task_id).permutation(count)
         parts = np.array_split(order, math.ceil(count / _MEASURED_AT_ONCE))
+        # Made when they are asked for: the whole memory as float32 takes four times its bytes.
         pictures = (self.bench.pipeline.normalise(self.buffer.rows(part)["image"]) for part in parts)
         with self.bench.precision.autocast():
             update_bn(pictures, self.average.network)

@@ -69,6 +69,7 @@ class Independent(BaseLearningMethod):
         self.finished = []
         self.network = self.bench.network()
         while stored := entries_below(state, f"finished{len(self.finished)}."):
+            # Only the shape matters: its fresh weights are replaced by the stored ones.
             network = self.bench.network(len(self.finished))
             network.load_state_dict(stored)
             self.finished.append(network.eval().requires_grad_(requires_grad=False))

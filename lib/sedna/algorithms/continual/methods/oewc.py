@@ -64,10 +64,12 @@ class OnlineEWC(BaseLearningMethod):
     def fisher(self, x_NCHW: Tensor, y_N: Tensor) -> Tensor:
         """``(P,)`` mean over samples of p(y) times the squared gradient of log p(y)."""
         total_P = torch.zeros_like(flatten(self.network.parameters()))
+        # One at a time: the square of a mean gradient is not the mean of the squares.
         for x_CHW, y in zip(x_NCHW, y_N, strict=True):
             self.network.zero_grad(set_to_none=True)
             loss = functional.cross_entropy(self.forward(x_CHW[None]), y[None])
             loss.backward()  # type: ignore[no-untyped-call]
+            # exp(-CE) is the probability of the true class.
             total_P += torch.exp(-loss.detach()) * gradients(self.network.parameters()) ** 2
         self.network.zero_grad(set_to_none=True)
         return total_P / len(y_N)

@@ -66,6 +66,7 @@ class ReplayMethod(BaseLearningMethod):
         }
         if self.STORES_LOGITS:
             assert logits_BC is not None
+            # Main memory: thousands of records must not crowd a GPU.
             rows["logits"] = logits_BC.detach().cpu().numpy()
         self.buffer.offer_all(rows)
 

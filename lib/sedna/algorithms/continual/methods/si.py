@@ -58,6 +58,7 @@ class SI(BaseLearningMethod):
         assert pull is not None
         add_to_gradients(self.network.parameters(), pull)
         if self.options.gradient_clip:
+            # As released: the penalty is clipped together with the loss.
             nn.utils.clip_grad_value_(self.network.parameters(), self.options.gradient_clip)
         self.omega_P += self.bench.train.learning_rate * gradients(self.network.parameters()) ** 2
 

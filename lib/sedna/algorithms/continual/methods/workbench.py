@@ -82,6 +82,7 @@ class Workbench:
             try:
                 output: Tensor = network(x_BCHW)
             except ValueError as error:
+                # torch has no error of its own for this; any other ValueError is not ours to explain.
                 if "more than 1 value per channel" not in str(error):
                     raise
                 raise DataError(

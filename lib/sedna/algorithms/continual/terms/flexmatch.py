@@ -40,6 +40,7 @@ class FlexMatch(SemiTerm):
 
     def before_task(self, task: BaseSplitSemiTask) -> None:
         """Forget which samples were confident."""
+        # Positions count within the task: those of the last one mean other pictures.
         self.selected_N = torch.full((len(task.unlabelled),), -1, dtype=torch.long)
 
     def betas(self, num_classes: int) -> Tensor:

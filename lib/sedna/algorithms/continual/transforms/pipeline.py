@@ -49,6 +49,7 @@ class ViewPipeline:
 
     def __post_init__(self) -> None:
         red, green, blue = (round(value) for value in self.normalisation.mean)
+        # Corners that a rotation uncovers get the mean colour: normalised it is about zero, no signal.
         policy = self.randaugment or RandAugment(fill=(red, green, blue))
         object.__setattr__(self, "_strong", StrongAugment(policy))
 
