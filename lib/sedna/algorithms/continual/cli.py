@@ -54,6 +54,7 @@ def train(
         from sedna.algorithms.continual.job.round import require_one_network
         from sedna.algorithms.training.model_file import model_path
 
+        # Now: after hours of training it would be late to refuse the model or its place.
         require_one_network(run.method, "--model")
         model_path(model)
     tasks = build_tasks(run.data, run.seed)

@@ -270,6 +270,7 @@ class BaseModel(TrainableEstimator[FPNConfig]):
 def _new_detector(config: FPNConfig) -> Detector:
     if not config.class_names:
         raise SpecError("no class names", where="FPN", hint="class_names=..., or load a model first")
+    # On the CPU, and moved later: the generator of a GPU gives other first weights for the same seed.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return Detector(len(config.class_names), **{key: getattr(config, key) for key in ARCHITECTURE_FIELDS}).eval()

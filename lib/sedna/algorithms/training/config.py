@@ -50,6 +50,7 @@ class EstimatorConfig(BaseModel):
         Raises:
             SpecError: unknown key (the message names the allowed ones) or a value out of range.
         """
+        # Looked for here: pydantic would name one key, and not those that are allowed.
         unknown = sorted(set(values) - set(cls.model_fields))
         if unknown:
             raise SpecError(

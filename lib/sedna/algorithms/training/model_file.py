@@ -67,6 +67,7 @@ def find_model(url: str | Path, *, algorithm: str) -> Path:
         ModelError: there is none, or more than one.
     """
     path = Path(url)
+    # Whatever its suffix: jobs name their files as they like.
     if path.is_file():
         return path
     found = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else []

@@ -73,6 +73,7 @@ def split_task(
         rest = np.setdiff1d(members, chosen)
         wanted = len(members) if settings.unlabelled_per_class is None else settings.unlabelled_per_class
         labelled.append(chosen)
+        # The labelled ones come first, so that they are among the unlabelled whatever number is wanted.
         unlabelled.append(np.concatenate([chosen, rest])[:wanted])
         tested.append(np.flatnonzero(test.y_N == label)[: settings.test_per_class].astype(np.int64))
     # File order mixes the classes where the files do; the neighbours of a batch rely on it.

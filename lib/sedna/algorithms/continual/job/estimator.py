@@ -198,6 +198,7 @@ class EdgeHMLEstimator(TrainableEstimator[JobConfig]):
 
     def _take(self, file: StoredClassifier, where: str) -> None:
         described = file.header.model_dump(include={*FIXED_FIELDS, "class_names", "flip"})
+        # On the defaults, not on the present configuration: an earlier model must leave no trace.
         base = JobConfig.build({**JobConfig.build({}).model_dump(), **described})
         config = JobConfig.build(self._given, base=base)
         changed = [key for key in FIXED_FIELDS if getattr(config, key) != getattr(base, key)]

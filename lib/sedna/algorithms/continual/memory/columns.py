@@ -130,6 +130,7 @@ class Table:
             return
         assert not self.capacity, "a bounded table was asked to grow"
         for column in self.columns:
+            # Doubled, so that n rows are copied about n times in all.
             bigger = np.zeros((max(16, 2 * room), *column.shape), dtype=column.dtype)
             bigger[:room] = self._data[column.name]
             self._data[column.name] = bigger

@@ -127,6 +127,7 @@ class EdgeHML(BaseLearningMethod):
         skipped = opts.progressive == "skip" and self._is_early(batch.iteration)
         if not (opts.lambda_unsup or opts.lambda_unsup_replay) or len(batch.index_U) == 0 or skipped:
             return {}
+        # With weak_graph a graph is built and thrown away, as released: only its time is wanted.
         with torch.set_grad_enabled(opts.weak_graph):
             weak_UC = self.forward(batch.pipeline.normalise(batch.unlabelled_weak)).detach()
         losses: Losses = {}

@@ -192,6 +192,7 @@ class EdgeHMLPlus(BaseLearningMethod):
 
     def _consistency(self, batch: TrainBatch) -> Tensor:
         """Cross-entropy between the sharpened teacher and the strong view, within the classes of the task."""
+        # The unlabelled pictures are of this task: other classes would only take probability away.
         classes_K = self.bench.task_masks[batch.task_id]
         count = min(self.options.consistency_images, len(batch.index_U))
         picked = batch.generator("consistency").choice(len(batch.index_U), size=count, replace=False)

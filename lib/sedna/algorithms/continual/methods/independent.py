@@ -36,6 +36,7 @@ class Independent(BaseLearningMethod):
 
     def after_task(self, task: BaseSplitSemiTask) -> None:  # noqa: ARG002
         """Put the network aside."""
+        # Not copied: the next task starts with a network of its own.
         self.finished.append(self.network.requires_grad_(requires_grad=False))
 
     def forward_train(self, batch: TrainBatch) -> Losses:

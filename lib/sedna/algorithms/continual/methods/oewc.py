@@ -58,8 +58,9 @@ class OnlineEWC(BaseLearningMethod):
         y_N = torch.from_numpy(task.labelled.y_N).to(self.bench.device)
         fisher_P = self.fisher(task.pipeline.normalise(task.labelled.x_NCHW), y_N)
         if self.anchor.importance_P is not None:
+            # Online: one sum for all tasks, in which older ones fade with gamma.
             fisher_P += self.options.gamma * self.anchor.importance_P
-        self.anchor.drop(flatten(self.network.parameters()), fisher_P)
+        self.anchor.place(flatten(self.network.parameters()), fisher_P)
 
     def fisher(self, x_NCHW: Tensor, y_N: Tensor) -> Tensor:
         """``(P,)`` mean over samples of p(y) times the squared gradient of log p(y)."""

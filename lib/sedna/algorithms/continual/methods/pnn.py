@@ -48,6 +48,7 @@ class PNNColumn(nn.Module):
     def __init__(self, body: StagedBody, head: nn.Linear, old_columns: int) -> None:
         super().__init__()
         self.body, self.head = body, head
+        # The first stage sees the picture itself, where there is nothing to join.
         inputs = body.channels[:-1] if old_columns else []
         self.laterals = nn.ModuleList(Lateral(old_columns, channels) for channels in inputs)
 
@@ -81,6 +82,7 @@ class PNN(BaseLearningMethod):
                 hint="conv4, cifar_resnet18",
             )
         with torch.random.fork_rng(devices=[]):
+            # The laterals are made here: unseeded, they would depend on what torch drew before.
             torch.manual_seed(self.bench.seed + len(self.columns))
             column = PNNColumn(classifier.body, classifier.head, len(self.columns))
         self.columns.append(column.to(self.bench.device).to(memory_format=self.bench.precision.memory_format))
@@ -114,6 +116,7 @@ class PNN(BaseLearningMethod):
         for index in range(len(columns[-1].body.stages)):
             outputs: list[Tensor] = []
             for number, column in enumerate(columns):
+                # Older columns are frozen: their graph would cost memory and time for nothing.
                 with torch.set_grad_enabled(torch.is_grad_enabled() and number == last):
                     outputs.append(column.stage(index, active[number], active[:number]))
             active = outputs
@@ -139,6 +142,7 @@ class PNN(BaseLearningMethod):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
         stored = entries_below(state, "columns.")
+        # Columns before weights: the laterals of a column are as many as the columns before it.
         wanted = 1 + max(int(key.split(".", 1)[0]) for key in stored)
         self.columns = nn.ModuleList()
         while len(self.columns) < wanted:

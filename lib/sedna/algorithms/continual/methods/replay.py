@@ -80,6 +80,7 @@ class ReplayMethod(BaseLearningMethod):
                 rows: Rows = {
                     "image": pictures,
                     "label": images.y_N[start : start + _BATCH],
+                    # The round of a job is its only task, 0: what it remembers is masked with it.
                     "task": np.zeros(count, np.int64),
                     "id": np.arange(count) + first_index + start,
                 }

@@ -45,7 +45,7 @@ class SI(BaseLearningMethod):
         self.anchor = QuadraticAnchor(self.options.strength)
         theta_P = flatten(self.network.parameters())
         self.omega_P = torch.zeros_like(theta_P)
-        self.anchor.drop(theta_P, torch.zeros_like(theta_P))
+        self.anchor.place(theta_P, torch.zeros_like(theta_P))
 
     def forward_train(self, batch: TrainBatch) -> Losses:
         """``loss_sup``; the gradient of the penalty is added after the backward pass."""
@@ -68,8 +68,9 @@ class SI(BaseLearningMethod):
         assert self.anchor.anchor_P is not None
         assert self.anchor.importance_P is not None
         change_P = (theta_P - self.anchor.anchor_P) ** 2
+        # Damped: a weight that did not move would be divided by zero.
         gained_P = self.omega_P / (change_P + self.options.damping)
-        self.anchor.drop(theta_P, self.anchor.importance_P + gained_P)
+        self.anchor.place(theta_P, self.anchor.importance_P + gained_P)
         self.omega_P.zero_()
 
     def memory_use(self) -> MemoryUse:

@@ -61,6 +61,7 @@ class FlexMatch(SemiTerm):
             confidence_U, label_U = functional.softmax(weak_UC, 1).max(1)
             beta_U = self.betas(weak_UC.shape[1]).to(label_U.device)[label_U]
         loss, _ = pseudo_label_loss(weak_UC, strong_UC, self.options.threshold * beta_U / (2 - beta_U))
+        # After the loss: no sample sets the threshold that it is judged by.
         sure_U = (confidence_U >= self.options.threshold).cpu()
         self.selected_N[torch.from_numpy(batch.index_U)[sure_U]] = label_U.cpu()[sure_U]
         return {"loss_flexmatch": self.options.weight * loss}

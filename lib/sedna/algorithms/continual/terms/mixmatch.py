@@ -45,6 +45,7 @@ class MixMatch(SemiTerm):
         size = min(len(batch.y_B), len(batch.index_U))
         u_BCHW = batch.u_UCHW[:size]
         first, second = (batch.view(f"mixmatch {name}", u_BCHW, strong=False) for name in "ab")
+        # To guess is not to learn: the batch statistics stay.
         with torch.no_grad(), frozen_statistics(method.network):
             guessed = sum(functional.softmax(method.forward(view), 1) for view in (first, second)) / 2
         q_BC = sharpen(torch.as_tensor(guessed), self.options.temperature)
