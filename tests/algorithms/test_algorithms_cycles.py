@@ -1,4 +1,4 @@
-"""No module of the algorithms imports itself by a detour, not even for its type checker."""
+"""Who imports whom among the algorithms, also where it is only for the type checker."""
 
 from __future__ import annotations
 
@@ -28,11 +28,28 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def test_no_cycle() -> None:
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
     modules = {module_name(path): path for path in ROOT.rglob("*.py")}
     assert "sedna.algorithms.training.guard" in modules
-    graph = {name: (imported(path) & modules.keys()) - {name} for name, path in modules.items()}
+    return {name: (imported(path) & modules.keys()) - {name} for name, path in modules.items()}
+
+
+def test_no_module_imports_itself_by_a_detour(graph: dict[str, set[str]]) -> None:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_what_is_shared_knows_no_family(graph: dict[str, set[str]]) -> None:
+    shared = {name: needed for name, needed in graph.items() if name.startswith("sedna.algorithms.training")}
+    assert {other for needed in shared.values() for other in needed} <= shared.keys()
+
+
+def test_the_families_do_not_know_each_other(graph: dict[str, set[str]]) -> None:
+    for mine, other in (("detection", "continual"), ("continual", "detection")):
+        found = {
+            (name, needed) for name in graph for needed in graph[name] if f".{mine}" in name and f".{other}" in needed
+        }
+        assert found == set()

@@ -405,3 +405,12 @@ def test_the_data_belongs_to_the_run(smoke_config: MakeConfig, smoke_tasks: Cont
     assert config.fingerprint(smoke_tasks.checksum()) != config.fingerprint(other.checksum())
     moved = config.model_copy(update={"data": config.data.model_copy(update={"root": "/elsewhere"})})
     assert moved.fingerprint("x") == config.fingerprint("x")
+
+
+def test_a_gpu_that_is_not_there_is_refused_at_the_start(smoke_config: MakeConfig, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    config = smoke_config("SFT", train={"device": "cuda"})
+    with pytest.raises(SpecError, match=r"^train\.device: there is no CUDA device"):
+        Trainer(config, build_tasks(config.data, 0), tmp_path)
+    assert not (tmp_path / FILE_NAME).exists()
