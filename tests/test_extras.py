@@ -19,7 +19,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "starlette": "fastapi", "pyd
 ROOMS = {
     "lib/sedna/algorithms/continual": "train",
     "lib/sedna/algorithms/detection": "train",
-    "lib/sedna/algorithms/onnx_origins.py": "train",
+    "lib/sedna/algorithms/training": "train",
     "lib/sedna/backend/torch.py": "train",
     "lib/sedna/datasources/csv.py": "train",
     "lib/sedna/edge": "edge",

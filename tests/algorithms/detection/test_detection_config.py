@@ -66,3 +66,19 @@ def test_epochs_take_the_place_of_steps() -> None:
 
 def test_every_field_says_what_it_means() -> None:
     assert [name for name, info in FPNConfig.model_fields.items() if not info.description] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "bf16", "channels_last"),
+    [
+        ({}, (False, True), (True, False)),
+        ({"bf16": "off"}, (False,), (True,)),
+        ({"bf16": "on", "memory_format": "contiguous"}, (True,), (False,)),
+        ({"memory_format": "channels_last"}, (False, True), (True,)),
+    ],
+)
+def test_what_the_probe_may_choose(
+    given: dict[str, str], bf16: tuple[bool, ...], channels_last: tuple[bool, ...]
+) -> None:
+    config = FPNConfig.build(given)
+    assert (config.allowed_bf16, config.allowed_channels_last) == (bf16, channels_last)

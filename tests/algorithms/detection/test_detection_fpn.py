@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sedna.algorithms  # noqa: F401 - promises the built-ins
 from algorithms.detection.detection_pictures import Source
 from sedna.algorithms.detection.fpn import BaseModel
 from sedna.algorithms.detection.predictor import forward
-from sedna.algorithms.detection.progress import TrainingProgress
+from sedna.algorithms.training.progress import TrainingProgress
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError, ModelError, SpecError
 
@@ -195,6 +196,14 @@ def test_progress_tells_steps_speed_and_end(tiny: dict[str, Any], source: Source
     assert [report.note for report in reports] == ["", "", "finished"]
     assert all(report.samples_per_second > 0 and report.eta_seconds >= 0 for report in reports)
     assert all(report.max_iteration == 25 and report.loss > 0 for report in reports)
+
+
+def test_the_threads_of_the_process_are_its_own_again(tiny: dict[str, Any], source: Source) -> None:
+    before = torch.get_num_threads()
+    model = BaseModel(**{**tiny, "threads": before + 1})
+    assert model.train(source, source)["threads"] == before + 1
+    model.predict(source)
+    assert torch.get_num_threads() == before
 
 
 def test_replay_data_takes_part(tiny: dict[str, Any], source: Source) -> None:

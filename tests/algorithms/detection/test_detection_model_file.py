@@ -117,3 +117,9 @@ def test_a_failed_load_leaves_the_model_as_it_was(trained: BaseModel, source: So
 def test_without_classes_or_a_model_nothing_can_be_done(source: Source) -> None:
     with pytest.raises(SpecError, match="no class names"):
         BaseModel().predict(source)
+
+
+def test_a_model_is_not_written_where_its_onnx_form_belongs(trained: BaseModel, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"model\.safetensors, or a folder"):
+        trained.save(tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []

@@ -18,9 +18,9 @@ from algorithms.detection.detection_pictures import Source
 from sedna.algorithms.detection.checkpoint import FILE_NAME
 from sedna.algorithms.detection.config import FPNConfig
 from sedna.algorithms.detection.fpn import BaseModel
-from sedna.algorithms.detection.progress import TrainingProgress
 from sedna.algorithms.detection.trainer import learning_rate
-from sedna.common.errors import ConflictError, ModelError, TrainingDivergedError
+from sedna.algorithms.training.progress import TrainingProgress
+from sedna.common.errors import ConflictError, ModelError, SpecError, TrainingDivergedError
 
 WORKER = """
 import json, sys
@@ -212,9 +212,12 @@ def test_frozen_weights_stay(tiny: dict[str, Any], source: Source) -> None:
 def test_the_precision_probe_changes_no_weights_and_is_reported(tiny: dict[str, Any], source: Source) -> None:
     model = BaseModel(**{**tiny, "bf16": "auto"})
     result = model.train(source)
-    pinned = BaseModel(**{**tiny, "bf16": "on" if result["bf16"] else "off"})
-    pinned.train(source)
-    assert len(result["probe_seconds"]) == 2
+    layout = "channels_last" if result["channels_last"] else "contiguous"
+    pinned = BaseModel(**{**tiny, "bf16": "on" if result["bf16"] else "off", "memory_format": layout})
+    assert pinned.train(source)["probe_seconds"] is None
+    assert set(result["probe_seconds"]) == {
+        "fp32 contiguous", "fp32 channels_last", "bf16 contiguous", "bf16 channels_last",
+    }  # fmt: skip
     assert same(weights(model), weights(pinned))
 
 
@@ -244,3 +247,75 @@ def test_the_checkpoint_is_plain_safetensors(tiny: dict[str, Any], source: Sourc
     tensors = safetensors.torch.load_file(tmp_path / "deep" / "folder" / FILE_NAME)
     assert {key.split(".")[0] for key in tensors} == {"model", "optimizer"}
     assert [path.name for path in (tmp_path / "deep" / "folder").iterdir()] == [FILE_NAME]
+
+
+def test_a_checkpoint_from_before_there_was_a_choice_of_layout_goes_on(
+    tiny: dict[str, Any], source: Source, tmp_path: Path
+) -> None:
+    config = {**tiny, "bf16": "on", "memory_format": "channels_last"}
+
+    class StopError(Exception):
+        pass
+
+    def stop(progress: TrainingProgress) -> None:
+        if progress.iteration == 10:
+            raise StopError
+
+    config["max_iteration"] = 20
+    with pytest.raises(StopError):
+        BaseModel(**config).train(source, checkpoint_dir=tmp_path, progress=stop)
+    path = tmp_path / FILE_NAME
+    with safetensors.safe_open(path, "pt") as file:
+        state = json.loads(file.metadata()["progress"])
+    del state["channels_last"]
+    state["probe_seconds"] = [0.2, 0.1]  # float32 and bfloat16, as they were once stored
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file(tensors, path, {"progress": json.dumps(state)})
+    resumed, uninterrupted = BaseModel(**config), BaseModel(**config)
+    result = resumed.train(source, checkpoint_dir=tmp_path)
+    uninterrupted.train(source)
+    assert result["probe_seconds"] == {"fp32 channels_last": 0.2, "bf16 channels_last": 0.1}
+    assert same(weights(resumed), weights(uninterrupted))
+
+
+def test_a_run_moved_to_a_machine_with_other_settings_goes_on_as_it_began(
+    tiny: dict[str, Any], source: Source, tmp_path: Path
+) -> None:
+    config = {**tiny, "memory_format": "contiguous"}
+    BaseModel(**config).train(source, checkpoint_dir=tmp_path)
+    result = BaseModel(**{**config, "memory_format": "channels_last", "device": "cpu"}).train(
+        source, checkpoint_dir=tmp_path
+    )
+    assert (result["iterations"], result["channels_last"]) == (8, False)
+
+
+def test_both_layouts_learn_the_same_up_to_rounding(tiny: dict[str, Any], source: Source) -> None:
+    losses = [BaseModel(**tiny, memory_format=name).train(source)["loss"] for name in ("contiguous", "channels_last")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_training(tiny: dict[str, Any], source: Source) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(SpecError, match=r"^FPN\.device: there is no CUDA device \(cpu or auto\)"):
+        BaseModel(**tiny, device="cuda").train(source)
+    assert BaseModel(**tiny).train(source)["device"] == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_the_same_seed_gives_the_same_bits_and_the_cpu_reads_what_it_leaves(
+    tiny: dict[str, Any], source: Source, tmp_path: Path
+) -> None:
+    config = {**tiny, "device": "cuda", "onnx": True, "score_threshold": 0.005}
+    first, second = BaseModel(**config), BaseModel(**config)
+    assert first.train(source, checkpoint_dir=tmp_path / "run")["device"] == "cuda"
+    second.train(source)
+    assert same(weights(first), weights(second))
+    path = first.save(tmp_path / "model")
+    there = BaseModel(device="cpu")
+    there.load(path)
+    on_gpu, on_cpu = first.predict(source), there.predict(source)
+    assert [len(rows) for rows in on_gpu] == pytest.approx([len(rows) for rows in on_cpu], abs=2)
+    assert first.evaluate(source)["f1_micro"] == pytest.approx(there.evaluate(source)["f1_micro"], abs=0.05)
+    resumed = BaseModel(**{**config, "device": "cpu"})
+    assert resumed.train(source, checkpoint_dir=tmp_path / "run")["iterations"] == 8

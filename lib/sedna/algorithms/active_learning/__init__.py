@@ -4,13 +4,15 @@ A score is larger for a sample that is worth more. `select` picks from a whole p
 for each class, when an oracle (or a pseudo-label) tells the class. `recorded_score` reads what an edge recorded.
 """
 
-from sedna.algorithms.active_learning.committee import committee_entropy
-from sedna.algorithms.active_learning.entropy import entropy
-from sedna.algorithms.active_learning.k_center import k_center
-from sedna.algorithms.active_learning.least_confidence import least_confidence
-from sedna.algorithms.active_learning.margin import margin
 from sedna.algorithms.active_learning.recorded import recorded_class, recorded_score
-from sedna.algorithms.active_learning.selection import SCORES, select, select_per_class
+from sedna.algorithms.active_learning.selection import k_center, select, select_per_class
+from sedna.algorithms.active_learning.uncertainty import (
+    SCORES,
+    committee_entropy,
+    entropy,
+    least_confidence,
+    margin,
+)
 
 __all__ = [
     "SCORES",

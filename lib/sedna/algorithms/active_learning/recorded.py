@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from sedna.algorithms.active_learning.checks import Floats
+from sedna.algorithms.active_learning.uncertainty import Floats
 from sedna.common.errors import DataError
 from sedna.common.types import Prediction
 

@@ -43,17 +43,18 @@ def train(
     """Train one method on one task set, and print its figures."""
     from sedna.algorithms.continual.config import load_config
     from sedna.algorithms.continual.data.sets import build_tasks
-    from sedna.algorithms.continual.training.progress import log_line
     from sedna.algorithms.continual.training.trainer import Trainer
+    from sedna.algorithms.training.progress import log_line
 
     load_modules(module or ())
     _make_folder_of(json_file)
     run = load_config(config, cfg_options or (), root=data)
     if model is not None:
         from sedna.algorithms.continual.job.from_run import save_run
-        from sedna.algorithms.continual.job.model_file import model_path
         from sedna.algorithms.continual.job.round import require_one_network
+        from sedna.algorithms.training.model_file import model_path
 
+        # Now: after hours of training it would be late to refuse the model or its place.
         require_one_network(run.method, "--model")
         model_path(model)
     tasks = build_tasks(run.data, run.seed)

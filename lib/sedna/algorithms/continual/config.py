@@ -17,6 +17,7 @@ from sedna.algorithms.continual.methods.registry import MethodConfig, known_meth
 from sedna.algorithms.continual.models.factory import ModelConfig
 from sedna.algorithms.continual.training.config import MemoryConfig, TrainConfig
 from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.validation import first_fault
 from sedna.common.yaml12 import load_yaml, load_yaml_file
 
 _RUNTIME_ONLY = {"threads", "checkpoint_interval", "epoch_length", "evaluate_epochs"}
@@ -109,14 +110,14 @@ def build_config(
         options = {**shared.get(method_class(method).ALG_NAME, {}), **method.options}
         defaults = method_class(method).TRAIN_DEFAULTS
         below, above = _section(content, "train", where), _section(chosen, "train", where)
+        # From general to special: the habits of the method, the file, the preset, what was typed by hand.
         train = {**defaults, **below, **method.train_overrides, **above}
         return RunConfig.model_validate(
             {**content, "method": method.model_copy(update={"options": options}), "train": train}
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SpecError(f"{key}: {first['msg']}, got {first['input']!r}", where=where) from error
+        fault = first_fault(error)
+        raise SpecError(f"{fault}, got {fault.given!r}", where=where) from error
 
 
 def _section(content: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:
         purpose: names what is drawn; two purposes never share numbers.
         counters: task, iteration, retry, ...; not negative.
     """
+    # Not hash(): Python salts it in every process, and a resumed run would draw other numbers.
     return np.random.default_rng((seed, zlib.crc32(purpose.encode()), *counters))
 
 

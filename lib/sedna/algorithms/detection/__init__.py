@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from sedna.algorithms.detection.config import FPNConfig as FPNConfig
     from sedna.algorithms.detection.fpn import BaseModel as BaseModel
     from sedna.algorithms.detection.onnx_runtime import OnnxDetector as OnnxDetector
-    from sedna.algorithms.detection.progress import TrainingProgress as TrainingProgress
+    from sedna.algorithms.training.progress import TrainingProgress as TrainingProgress
 
-_HOMES = {"BaseModel": "fpn", "FPNConfig": "config", "OnnxDetector": "onnx_runtime", "TrainingProgress": "progress"}
+_HOMES = {
+    "BaseModel": "sedna.algorithms.detection.fpn",
+    "FPNConfig": "sedna.algorithms.detection.config",
+    "OnnxDetector": "sedna.algorithms.detection.onnx_runtime",
+    "TrainingProgress": "sedna.algorithms.training.progress",
+}
 
 __all__ = ["BaseModel", "FPNConfig", "OnnxDetector", "TrainingProgress"]
 
@@ -22,4 +27,4 @@ __all__ = ["BaseModel", "FPNConfig", "OnnxDetector", "TrainingProgress"]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)

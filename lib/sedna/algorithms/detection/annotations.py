@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
 import defusedxml.ElementTree
@@ -18,21 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from defusedxml import DefusedXmlException
 
-from sedna.algorithms.detection.preprocess import Picture
+from sedna.algorithms.training.samples import DataSource, Picture, label_index, listed_pictures
 from sedna.common.errors import DataError
 
 Boxes = npt.NDArray[np.float32]
 """(M, 5): x1, y1, x2, y2 in pixels of the picture, then the label index."""
 
 _BOX_TEXT = re.compile(r"^[-+.\deE]+(?:,[-+.\deE]+){3},[^,\s]+$")
-
-
-@runtime_checkable
-class DataSource(Protocol):
-    """The part of ``sedna.datasources.BaseDataSource`` that is read here."""
-
-    x: Any
-    y: Any
 
 
 class Labelled(NamedTuple):
@@ -72,15 +64,9 @@ def read_labelled(source: DataSource, class_names: Sequence[str], folders: Seque
 
 def read_pictures(data: Any, folders: Sequence[Path]) -> list[Picture]:
     """The pictures of a source, a list, an array of paths, or of one picture alone; paths resolved."""
+    lines = listed_pictures(data)
     if isinstance(data, DataSource):
-        lines = list(data.x)
         lines = [_split_line(line)[0] if isinstance(line, str) else line for line in lines]
-    elif isinstance(data, str | Path) or hasattr(data, "convert"):
-        lines = [data]
-    elif isinstance(data, np.ndarray) and data.dtype == np.uint8:
-        lines = [data] if data.ndim < 4 else list(data)
-    else:
-        lines = list(data)
     return [resolve(line, folders) for line in lines]
 
 
@@ -125,23 +111,7 @@ def _check_box(row: Sequence[Any], class_names: Sequence[str], where: str) -> tu
         raise DataError(f"box {list(row)} is not numeric", where=where, hint="x1, y1, x2, y2, label") from error
     if not (np.isfinite([x1, y1, x2, y2]).all() and x2 > x1 and y2 > y1):
         raise DataError(f"box {list(row)} has no area", where=where, hint="x2 > x1 and y2 > y1")
-    return x1, y1, x2, y2, float(_label(row[4], class_names, where))
-
-
-def _label(value: Any, class_names: Sequence[str], where: str) -> int:
-    text = str(value).strip()
-    if text in class_names:
-        return class_names.index(text)
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if number.is_integer() and 0 <= number < len(class_names):
-        return int(number)
-    raise DataError(
-        f"unknown label {text!r}", where=where,
-        hint=f"0..{len(class_names) - 1} or one of {', '.join(class_names)}",
-    )  # fmt: skip
+    return x1, y1, x2, y2, float(label_index(row[4], class_names, where))
 
 
 def _is_raw(source: DataSource) -> bool:

@@ -27,6 +27,7 @@ def assign(points_N2: Tensor, strides_N: Tensor, boxes_M5: Tensor) -> Tensor:
         small that no location falls inside claims the location of the first level nearest to its centre.
     """
     index_N = torch.full((len(points_N2),), -1, dtype=torch.int64)
+    # Below, the minimum over no boxes would have no value.
     if len(boxes_M5) == 0:
         return index_N
     corners_M4 = boxes_M5[:, :4]
@@ -47,6 +48,7 @@ def assign(points_N2: Tensor, strides_N: Tensor, boxes_M5: Tensor) -> Tensor:
     costs_NM = torch.where(positive_NM, areas_M[None], torch.inf)
     smallest_N, owner_N = costs_NM.min(1)
     index_N = torch.where(torch.isfinite(smallest_N), owner_N, index_N)
+    # The finest level has the densest centres: one of them is near every box, however small it is.
     first_level = int((strides_N == STRIDES[0]).sum())
     for box in torch.nonzero(~positive_NM.any(0)).flatten().tolist():
         index_N[int(offsets_NM[:first_level, box].argmin())] = box

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sedna.algorithms.detection.annotations import Boxes
-from sedna.algorithms.detection.preprocess import Pixels, pad
+from sedna.algorithms.detection.preprocess import pad
+from sedna.algorithms.training.samples import Pixels
 
 _MIN_VISIBLE = 0.5
 """A box stays in a crop when at least this share of its area is inside."""
@@ -21,6 +22,7 @@ def crop_at(
     pixels = pad(pixels_HWC[top : top + side, left : left + side], side, side)
     boxes = boxes_M5 - np.asarray([left, top, left, top, 0], dtype=np.float32)
     whole = _areas(boxes)
+    # Areas of the whole boxes are taken before: they decide below which of the cut ones are still worth showing.
     boxes[:, :4] = boxes[:, :4].clip(0, side)
     return pixels, boxes[_areas(boxes) >= _MIN_VISIBLE * whole]
 

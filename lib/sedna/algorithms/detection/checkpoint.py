@@ -1,109 +1,81 @@
-"""The whole state of a training run as tensors and a JSON header: in memory to go back to, on disk to go on from.
-
-Random numbers are not part of it: every step derives its own from the seed (see ``sampler``).
-"""
+"""The whole state of a detector's training: in memory to go back to, on disk to go on from."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict
-from safetensors import SafetensorError
+from pydantic import field_validator
 from torch import Tensor, nn
 
-from sedna.common.atomic import write_atomic
-from sedna.common.errors import ConflictError, ModelError
+from sedna.algorithms.training.checkpoint import (
+    RunState,
+    entries_below,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizer,
+    write_checkpoint,
+)
 
 FILE_NAME = "fpn-checkpoint.safetensors"
+_KEY = "progress"
 
 
-class Progress(BaseModel):
-    """Where a run stands. ``run`` identifies configuration, data and first weights together."""
+class DetectorRunState(RunState):
+    """Where a run stands; ``run`` identifies configuration, data and first weights together."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    run: str
-    iteration: int = 0
-    restores: int = 0
-    rate_scale: float = 1.0
-    bf16: bool
+    channels_last: bool = True  # of checkpoints that do not say: there was no choice then
     smoothed_loss: float | None = None
     lowest_loss: float | None = None
     best_valid: float | None = None
     best_iteration: int = 0
     looks_without_gain: int = 0
     stopped: bool = False
-    seconds: float = 0.0
-    probe_seconds: tuple[float, float] | None = None
+    probe_seconds: dict[str, float] | None = None
+
+    @field_validator("probe_seconds", mode="before")
+    @classmethod
+    def _name_times(cls, value: object) -> object:
+        """Older checkpoints have the two times without their names."""
+        if isinstance(value, list | tuple):
+            return dict(zip(("fp32 channels_last", "bf16 channels_last"), value, strict=True))
+        return value
 
 
-class Snapshot:
-    """Copies of weights, optimizer state and best weights so far, with the progress they belong to."""
+class Checkpoint:
+    """Copies of weights, optimizer state and best weights so far, with the state of the run they belong to."""
 
-    def __init__(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
-        self.progress = progress
+    def __init__(self, state: DetectorRunState, tensors: dict[str, Tensor]) -> None:
+        self.state = state
         self._tensors = tensors
 
     @classmethod
     def take(
-        cls, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor] | None
-    ) -> Snapshot:
-        """Copy the state; later training does not change the snapshot."""
+        cls,
+        state: DetectorRunState,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        best: dict[str, Tensor] | None,
+    ) -> Checkpoint:
+        """Copy everything; later training does not change the checkpoint."""
         tensors = {f"model.{key}": value.detach().clone() for key, value in model.state_dict().items()}
-        for index, slots in optimizer.state_dict()["state"].items():
-            for slot, value in slots.items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimizer.{index}.{slot}"] = value.detach().clone()
-        for key, value in (best or {}).items():
-            tensors[f"best.{key}"] = value
-        return cls(progress, tensors)
+        tensors |= {key: value.detach().clone() for key, value in optimizer_tensors(optimizer).items()}
+        # The best weights are copies already, and are replaced, never changed.
+        tensors |= {f"best.{key}": value for key, value in (best or {}).items()}
+        return cls(state, tensors)
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor] | None:
-        """Put the copies back; answers the best weights, if any were kept."""
-        model.load_state_dict(self._group("model."))
-        state: dict[int, dict[str, Any]] = {}
-        for key, value in self._group("optimizer.").items():
-            index, slot = key.split(".", 1)
-            state.setdefault(int(index), {})[slot] = value.clone()
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-        return self._group("best.") or None
+        """Put the copies back, on whatever device the model is; answers the best weights, if any were kept."""
+        model.load_state_dict(entries_below(self._tensors, "model."))
+        restore_optimizer(optimizer, self._tensors)
+        return entries_below(self._tensors, "best.") or None
 
     def save(self, folder: Path) -> None:
-        """Replace the checkpoint of ``folder`` in one step: a reader or a crash sees the old one or the new one."""
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {key: value.contiguous() for key, value in self._tensors.items()}
-        data = safetensors.torch.save(tensors, {"progress": self.progress.model_dump_json()})
-        write_atomic(folder / FILE_NAME, data)
+        """Replace the checkpoint of ``folder``, see `write_checkpoint`."""
+        write_checkpoint(folder / FILE_NAME, self.state, self._tensors, key=_KEY)
 
     @classmethod
-    def load(cls, folder: Path, run: str) -> Snapshot | None:
-        """The checkpoint of ``folder``; None if there is none.
-
-        Raises:
-            ConflictError: it belongs to a run with another configuration, other data or other first weights.
-            ModelError: the file is no checkpoint.
-        """
-        path = folder / FILE_NAME
-        if not path.exists():
-            return None
-        try:
-            with safetensors.safe_open(path, "pt") as file:
-                progress = Progress.model_validate(json.loads((file.metadata() or {})["progress"]))
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise ModelError(f"is no checkpoint: {error}", where=str(path), hint="delete it to start anew") from error
-        if progress.run != run:
-            raise ConflictError(
-                "the checkpoint belongs to a run with another configuration, other data or other first weights",
-                where=str(path),
-                hint="use an empty checkpoint_dir, or delete the file to start anew",
-            )
-        return cls(progress, tensors)
-
-    def _group(self, prefix: str) -> dict[str, Tensor]:
-        return {key[len(prefix) :]: value for key, value in self._tensors.items() if key.startswith(prefix)}
+    def load(cls, folder: Path, run: str) -> Checkpoint | None:
+        """The checkpoint of ``folder``; None if there is none. Errors as `read_checkpoint`."""
+        stored = read_checkpoint(folder / FILE_NAME, DetectorRunState, run, key=_KEY)
+        return None if stored is None else cls(*stored)

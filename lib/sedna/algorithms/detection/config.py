@@ -1,15 +1,13 @@
-"""Hyper-parameters of the FPN detector. Values may arrive as strings, from a CRD or a yaml file."""
+"""Hyper-parameters of the FPN detector."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from sedna.common.errors import SpecError
+from sedna.algorithms.training.config import EstimatorConfig
 
 ARCHITECTURE_FIELDS = ("backbone", "input_channels", "fpn_channels", "head_convs")
 """Fields that decide which weights fit; they travel inside the model file and cannot change after it is made."""
@@ -17,14 +15,11 @@ ARCHITECTURE_FIELDS = ("backbone", "input_channels", "fpn_channels", "head_convs
 Optimizer = Literal["adamw", "sgd"]
 
 
-class FPNConfig(BaseModel):
-    """Everything that can be set on ``FPN``; frozen, unknown keys refused."""
+class FPNConfig(EstimatorConfig):
+    """Everything that can be set on ``FPN``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    ALGORITHM: ClassVar[str] = "FPN"
 
-    class_names: tuple[str, ...] = Field(
-        default=(), description="names in label order; empty: taken from the model that is loaded"
-    )
     backbone: Literal["slim", "resnet18", "resnet34", "resnet50"] = Field(
         default="slim", description="slim: 0.65 M parameters, made for CPUs; the others: torchvision, random weights"
     )
@@ -74,10 +69,18 @@ class FPNConfig(BaseModel):
 
     seed: int = Field(default=0, ge=0, description="decides first weights, order and augmentation")
     threads: int = Field(default=0, ge=0, le=256, description="CPU threads of torch; 0 leaves its setting alone")
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="auto", description="where it trains and predicts; auto: a GPU if there is one"
+    )
     bf16: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="bfloat16 while training; auto measures a few steps of both and takes the faster. "
         "Pin it where two runs must give the same bits",
+    )
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        default="auto",
+        description="layout while training; auto measures it together with bf16, and is channels_last where bf16 is "
+        "pinned: whoever pins one wants the same bits",
     )
 
     score_threshold: float = Field(
@@ -110,22 +113,6 @@ class FPNConfig(BaseModel):
     )
     divergence_rate_cut: float = Field(default=0.3, gt=0, lt=1, description="the rate is multiplied by it each time")
 
-    @field_validator("class_names", mode="before")
-    @classmethod
-    def _split_names(cls, value: object) -> object:
-        """A JSON list, or names with commas between them."""
-        if isinstance(value, str):
-            text = value.strip()
-            return tuple(json.loads(text)) if text.startswith("[") else tuple(_names(text))
-        return value
-
-    @field_validator("class_names")
-    @classmethod
-    def _distinct_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) != len(value) or not all(value):
-            raise ValueError("class names must be distinct and not empty")
-        return value
-
     @field_validator("input_channels", mode="before")
     @classmethod
     def _cast_channels(cls, value: object) -> object:
@@ -139,36 +126,20 @@ class FPNConfig(BaseModel):
         words = {"true": "on", "1": "on", "false": "off", "0": "off"}
         return words.get(str(value).strip().lower(), str(value).strip().lower())
 
+    @property
+    def allowed_bf16(self) -> tuple[bool, ...]:
+        """What the probe may choose, the usual value first."""
+        return {"auto": (False, True), "on": (True,), "off": (False,)}[self.bf16]
+
+    @property
+    def allowed_channels_last(self) -> tuple[bool, ...]:
+        """What the probe may choose, the usual value first."""
+        if self.memory_format == "auto":
+            return (True, False) if self.bf16 == "auto" else (True,)
+        return (self.memory_format == "channels_last",)
+
     def for_samples(self, count: int) -> FPNConfig:
         """The config of a run over ``count`` training pictures: ``epochs`` turned into ``max_iteration``."""
         if not self.epochs:
             return self
         return self.model_copy(update={"max_iteration": math.ceil(self.epochs * count / self.batch_size)})
-
-    @classmethod
-    def build(cls, values: Mapping[str, Any], *, base: FPNConfig | None = None) -> FPNConfig:
-        """A config from loose values on top of ``base``.
-
-        Raises:
-            SpecError: unknown key (the message names the allowed ones) or a value out of range.
-        """
-        unknown = sorted(set(values) - set(cls.model_fields))
-        if unknown:
-            raise SpecError(
-                f"unknown hyper-parameter {', '.join(unknown)}",
-                where="FPN",
-                hint=f"allowed: {', '.join(cls.model_fields)}",
-            )
-        merged = {**(base.model_dump() if base else {}), **values}
-        try:
-            return cls.model_validate(merged)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise SpecError(
-                f"{first['msg']}, got {first['input']!r}", where=f"FPN.{'.'.join(map(str, first['loc']))}",
-                hint=str(cls.model_fields[str(first["loc"][0])].description),
-            ) from error  # fmt: skip
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

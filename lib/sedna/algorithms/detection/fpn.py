@@ -9,34 +9,40 @@ from typing import Any
 
 import torch
 
-from sedna.algorithms.detection.annotations import DataSource, Labelled, read_labelled, read_pictures
+from sedna.algorithms.detection.annotations import Labelled, read_labelled, read_pictures
 from sedna.algorithms.detection.config import ARCHITECTURE_FIELDS, FPNConfig
 from sedna.algorithms.detection.metrics import DetectionMetrics, Scored, measure
-from sedna.algorithms.detection.model_file import ModelHeader, find_model, load_weights, read_model, write_model
+from sedna.algorithms.detection.model_file import HEAD, DetectorHeader, read_model, write_model
 from sedna.algorithms.detection.network import Detector
 from sedna.algorithms.detection.onnx_export import export_onnx
 from sedna.algorithms.detection.onnx_runtime import OnnxDetector
 from sedna.algorithms.detection.postprocess import Detection, select
 from sedna.algorithms.detection.predictor import forward
-from sedna.algorithms.detection.preprocess import Picture
-from sedna.algorithms.detection.progress import ProgressCallback
 from sedna.algorithms.detection.sampler import Pool, Sampler
-from sedna.algorithms.detection.trainer import Trainer
+from sedna.algorithms.detection.trainer import DetectorTrainer
+from sedna.algorithms.training.device import choose_device, cpu_threads
+from sedna.algorithms.training.estimator import TrainableEstimator
+from sedna.algorithms.training.model_file import find_model, load_classes
+from sedna.algorithms.training.model_file import model_path as written_path
+from sedna.algorithms.training.progress import OnProgress
+from sedna.algorithms.training.samples import DataSource, Picture
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.config import Context
 from sedna.common.errors import DataError, SpecError
-from sedna.common.log import LOGGER
 
 __all__ = ["BaseModel"]
 
 _MAP_SCORE = 0.02
 """mAP integrates over scores; boxes below this change nothing but the run time."""
 
-_HEADER_FIELDS = frozenset(ModelHeader.model_fields) - {"version"}
+_NOT_IN_IDENTITY = {"device", "memory_format"}
+"""Where and how a run computes is part of its checkpoint: a run may be moved to another machine and go on there."""
+
+_HEADER_FIELDS = frozenset(DetectorHeader.model_fields) - {"version"}
 
 
 @ClassFactory.register(ClassType.GENERAL, alias="FPN")
-class BaseModel:
+class BaseModel(TrainableEstimator[FPNConfig]):
     """Feature pyramid detector.
 
     Args:
@@ -46,25 +52,28 @@ class BaseModel:
         SpecError: unknown key, or a value out of range.
     """
 
-    model_format = "safetensors"
-    """Suffix of a saved model, for the job that names the file."""
+    FIXED_BY_WEIGHTS = ARCHITECTURE_FIELDS
 
     def __init__(self, **kwargs: Any) -> None:
-        self._given = dict(kwargs)
-        self.config = FPNConfig.build(kwargs)
+        super().__init__(FPNConfig, kwargs)
         self._model: Detector | None = None
         self._exported: Path | None = None
 
     @property
     def model(self) -> Detector:
-        """The network; made with random weights if none was loaded.
+        """The network, on its device; made with random weights if none was loaded.
 
         Raises:
-            SpecError: neither a model was loaded nor ``class_names`` given.
+            SpecError: neither a model was loaded nor ``class_names`` given, or ``device`` is not there.
         """
         if self._model is None:
             self._model = _new_detector(self.config)
-        return self._model
+        return self._model.to(choose_device(self.config.device, where="FPN.device"))
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether a model was loaded or made."""
+        return self._model is not None
 
     def train(
         self,
@@ -72,7 +81,7 @@ class BaseModel:
         valid_data: DataSource | None = None,
         *,
         checkpoint_dir: str | Path | None = None,
-        progress: ProgressCallback | None = None,
+        progress: OnProgress | None = None,
         replay_data: DataSource | None = None,
         base_model_url: str | Path | None = None,
         **kwargs: Any,
@@ -91,30 +100,33 @@ class BaseModel:
             Figures of the run: the fields of ``TrainingResult``, "samples", "threads", and "valid" if data was given.
 
         Raises:
-            TrainingDivergedError, DataError, SpecError, ModelError, ConflictError: see ``Trainer``, ``annotations``.
+            TrainingDivergedError, DataError, SpecError, ModelError, ConflictError: see ``DetectorTrainer``,
+                ``annotations``.
         """
         self._configure(kwargs)
         self._load_base(base_model_url)
-        self._exported = None  # of the weights before training
+        # A file from before the training must not be judged in place of the weights that come out of it.
+        self._exported = None
         pictures = self._labelled(train_data)
         if not pictures:
             raise DataError("no training pictures", where="train_data", hint="at least one")
         replay = self._labelled(replay_data) if replay_data is not None else []
         valid = self._labelled(valid_data) if valid_data is not None else []
+        # Not in self.config: epochs count the samples of this call, and a later one may have more.
         config = self.config.for_samples(len(pictures))
         sampler = Sampler(Pool(pictures, config), Pool(replay, config) if replay else None, config)
-        model = self.model.to(memory_format=torch.channels_last)
-        trainer = Trainer(
-            model,
+        trainer = DetectorTrainer(
+            self.model,
             config,
             sampler,
             validate=(lambda: self._measure(valid).f1_macro) if valid else None,
             run=self._identity([*pictures, *replay, *valid]),
             checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir is not None else None,
-            report=progress,
+            on_progress=progress,
         )
-        result = trainer.run()
-        answer = {**vars(result), "samples": len(pictures), "threads": torch.get_num_threads()}
+        with cpu_threads(config.threads):
+            result = trainer.run()
+            answer = {**vars(result), "samples": len(pictures), "threads": torch.get_num_threads()}
         if valid:
             answer["valid"] = self._measure(valid).as_dict()
         return answer
@@ -164,9 +176,11 @@ class BaseModel:
 
         A path without that suffix is a folder, and gets ``model.safetensors``. Unless ``onnx`` is off, the form
         that edges run without torch is written beside it, under the same name with the suffix .onnx.
+
+        Raises:
+            SpecError: the path is that of an ONNX file.
         """
-        path = Path(model_path)
-        path = path if path.suffix else path / "model.safetensors"
+        path = written_path(model_path)
         write_model(path, self.model, self.config, half=half)
         if self.config.onnx:
             self.export_onnx(path.with_suffix(".onnx"))
@@ -181,13 +195,22 @@ class BaseModel:
             ModelError: the file is none, its classes are not all wanted, or another architecture was asked for.
         """
         self._given.update(kwargs)
-        path = find_model(model_url)
+        path = find_model(model_url, algorithm="FPN")
         header, weights = read_model(path)
         described = header.model_dump(include=set(_HEADER_FIELDS))
         config = FPNConfig.build(self._given, base=FPNConfig.build({**described, "class_names": header.class_names}))
         header.require_same_architecture(config, str(path))
         model = _new_detector(config)
-        load_weights(model, weights, header.class_names, config.class_names, where=str(path))
+        load_classes(
+            model,
+            weights,
+            head=HEAD,
+            known=header.class_names,
+            wanted=config.class_names,
+            where=str(path),
+            algorithm="FPN",
+        )
+        # Last: a load that fails leaves the model as it was.
         self.config, self._model = config, model
         exported = path.with_suffix(".onnx")
         self._exported = exported if exported.exists() else None
@@ -196,44 +219,25 @@ class BaseModel:
         """Write the ONNX form that ``OnnxDetector`` runs without torch."""
         export_onnx(Path(path), self.model, self.config)
 
-    def _configure(self, values: dict[str, Any]) -> None:
-        """Change hyper-parameters; what the weights depend on cannot change once there are weights."""
-        if self._model is not None:
-            fixed = sorted({*ARCHITECTURE_FIELDS, "class_names"} & set(values))
-            changed = FPNConfig.build(values, base=self.config)
-            fixed = [key for key in fixed if getattr(changed, key) != getattr(self.config, key)]
-            if fixed:
-                raise SpecError(f"{', '.join(fixed)} cannot change after a model was loaded", where="FPN.train")
-        self.config = FPNConfig.build(values, base=self.config)
-        self._given.update(values)
-        if self.config.threads:
-            torch.set_num_threads(self.config.threads)
-
-    def _load_base(self, url: str | Path | None) -> None:
-        if self._model is None:
-            url = url or Context.get_parameters("base_model_url")
-        if url:
-            self.load(url)
-            LOGGER.info("FPN starts from %s", url)
-
     def _labelled(self, data: DataSource) -> list[Labelled]:
         _ = self.model  # classes are known from here on, or an error says how to give them
         return read_labelled(data, self.config.class_names, _folders())
 
     def _detect(self, pictures: Sequence[Picture], threshold: float) -> list[list[Detection]]:
         config = self.config
-        return [
-            select(
-                raw.boxes_N4,
-                raw.scores_NK,
-                score_threshold=threshold,
-                nms_threshold=config.nms_threshold,
-                max_detections=config.max_detections,
-                size=raw.size,
-                scale=raw.scale,
-            )
-            for raw in forward(self.model, pictures, config.input_size, config.predict_batch_size)
-        ]
+        with cpu_threads(config.threads):
+            return [
+                select(
+                    raw.boxes_N4,
+                    raw.scores_NK,
+                    score_threshold=threshold,
+                    nms_threshold=config.nms_threshold,
+                    max_detections=config.max_detections,
+                    size=raw.size,
+                    scale=raw.scale,
+                )
+                for raw in forward(self.model, pictures, config.input_size, config.predict_batch_size)
+            ]
 
     def _measure(self, labelled: Sequence[Labelled]) -> DetectionMetrics:
         pictures = [one.picture for one in labelled]
@@ -247,15 +251,16 @@ class BaseModel:
         if self._exported is None or not self.config.onnx:
             return None
         served = OnnxDetector(self._exported, threads=self.config.threads or 1, score_threshold=_MAP_SCORE)
+        # Only if it answers as this configuration asks: thresholds may have been set anew since it was written.
         described = ("class_names", "input_size", "nms_threshold", "max_detections")
         same = all(getattr(served.spec, field) == getattr(self.config, field) for field in described)
         return served if same else None
 
     def _identity(self, pictures: Sequence[Labelled]) -> str:
         """Hash of configuration, first weights, and names, sizes and boxes of all pictures."""
-        digest = hashlib.sha256(self.config.model_dump_json().encode())
+        digest = hashlib.sha256(self.config.model_dump_json(exclude=_NOT_IN_IDENTITY).encode())
         for key, value in self.model.state_dict().items():
-            digest.update(key.encode() + value.contiguous().numpy().tobytes())
+            digest.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
         for one in pictures:
             size = Path(one.picture).stat().st_size if isinstance(one.picture, str | Path) else 0
             digest.update(f"{one.name} {size} ".encode() + one.boxes_M5.tobytes())
@@ -265,6 +270,7 @@ class BaseModel:
 def _new_detector(config: FPNConfig) -> Detector:
     if not config.class_names:
         raise SpecError("no class names", where="FPN", hint="class_names=..., or load a model first")
+    # On the CPU, and moved later: the generator of a GPU gives other first weights for the same seed.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return Detector(len(config.class_names), **{key: getattr(config, key) for key in ARCHITECTURE_FIELDS}).eval()

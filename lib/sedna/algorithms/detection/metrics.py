@@ -17,7 +17,7 @@ IOU_THRESHOLD = 0.5
 """A prediction hits a true box of its class from this overlap on."""
 
 
-class SampleCounts(BaseModel):
+class PictureCounts(BaseModel):
     """True positives, false positives and false negatives of one picture, per class."""
 
     model_config = ConfigDict(frozen=True)
@@ -47,7 +47,7 @@ class DetectionMetrics(BaseModel):
     f1_micro: float
     map: float
     map50: float
-    per_sample: tuple[SampleCounts, ...]
+    per_sample: tuple[PictureCounts, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, the form upstream's ``evaluate`` answers."""
@@ -63,7 +63,7 @@ class Scored(NamedTuple):
     truth_M5: Boxes
 
 
-def match(detections: Sequence[Detection], truth_M5: Boxes, num_classes: int, name: str) -> SampleCounts:
+def match(detections: Sequence[Detection], truth_M5: Boxes, num_classes: int, name: str) -> PictureCounts:
     """Greedy: predictions by falling score, each takes the free true box of its class with the largest overlap."""
     tp, fp, fn = ([0] * num_classes for _ in range(3))
     rows = np.asarray(detections, dtype=np.float32).reshape(-1, 6)
@@ -80,7 +80,7 @@ def match(detections: Sequence[Detection], truth_M5: Boxes, num_classes: int, na
             else:
                 fp[label] += 1
         fn[label] = len(theirs) - tp[label]
-    return SampleCounts(sample=name, tp=tuple(tp), fp=tuple(fp), fn=tuple(fn))
+    return PictureCounts(sample=name, tp=tuple(tp), fp=tuple(fp), fn=tuple(fn))
 
 
 def measure(scored: Sequence[Scored], num_classes: int, score_threshold: float) -> DetectionMetrics:
@@ -136,6 +136,7 @@ def coco_map(scored: Sequence[Scored], num_classes: int) -> tuple[float, float]:
     )
     if not truth or not len(found):
         return 0.0, 0.0
+    # COCO matches by id and takes 0 for "not matched", so that numbers begin with 1.
     for number, annotation in enumerate(truth, 1):
         annotation["id"] = number
     reference = COCO(

@@ -71,6 +71,7 @@ def _torchvision_backbone(name: str, channels_in: int) -> tuple[nn.Module, tuple
     if channels_in != 3:
         net.conv1 = nn.Conv2d(channels_in, net.conv1.out_channels, 7, 2, 3, bias=False)
     width = cast(int, net.fc.in_features)
+    # These layers have the strides 8, 16 and 32 of STRIDES.
     body = create_feature_extractor(net, {"layer2": "p3", "layer3": "p4", "layer4": "p5"})
     return body, (width // 4, width // 2, width)
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor, nn
 
 from sedna.algorithms.detection.config import FPNConfig
 from sedna.algorithms.detection.network import Detector, decode, locations
 from sedna.algorithms.detection.onnx_spec import METADATA_KEY, OnnxSpec
-from sedna.algorithms.onnx_origins import forget_origins
-from sedna.common.atomic import write_atomic
+from sedna.algorithms.training.onnx_export import write_onnx
 
 
-class Exported(nn.Module):
+class ExportedDetector(nn.Module):
     """The graph of the file: colour, normalisation, network and box decoding; thresholds stay in ``postprocess``."""
 
     points_N2: Tensor
@@ -36,31 +32,12 @@ class Exported(nn.Module):
 def export_onnx(path: Path, model: Detector, config: FPNConfig) -> None:
     """Write the file in one step; batch size is free, the picture side is ``config.input_size``."""
     side = config.input_size
-    wrapped = Exported(model, side).eval()
-    example = (torch.zeros((2, side, side, 3), dtype=torch.uint8),)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
-        # The exporter of some torch releases uses what the same release calls deprecated; nothing a caller can act on.
-        warnings.simplefilter("ignore")
-        raw = Path(folder) / "model.onnx"
-        torch.onnx.export(
-            wrapped,
-            example,
-            raw,
-            input_names=["pixels"],
-            output_names=["boxes", "scores"],
-            dynamic_shapes={"pixels": {0: torch.export.Dim("batch", min=1, max=1024)}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-        graph = onnx.load(raw)
-    forget_origins(graph)
-    graph.metadata_props.add(key=METADATA_KEY, value=_spec(config).model_dump_json())
-    graph.doc_string = "FPN detector"
-    onnx.checker.check_model(graph)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, graph.SerializeToString())
-
-
-def _spec(config: FPNConfig) -> OnnxSpec:
-    return OnnxSpec(**config.model_dump(include=set(OnnxSpec.model_fields) - {"version"}))
+    spec = OnnxSpec(**config.model_dump(include=set(OnnxSpec.model_fields) - {"version"}))
+    write_onnx(
+        path,
+        ExportedDetector(model, side),
+        torch.zeros((2, side, side, 3), dtype=torch.uint8),
+        outputs=("boxes", "scores"),
+        metadata=(METADATA_KEY, spec.model_dump_json()),
+        title="FPN detector",
+    )

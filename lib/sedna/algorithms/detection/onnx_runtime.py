@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from pydantic import ValidationError
 
 from sedna.algorithms.detection.onnx_spec import METADATA_KEY, OnnxSpec
 from sedna.algorithms.detection.postprocess import Detection, select
-from sedna.algorithms.detection.preprocess import Picture, batch_pixels, letterbox, read_picture
+from sedna.algorithms.detection.preprocess import batch_pixels, letterbox, read_picture
+from sedna.algorithms.training.samples import Picture
 from sedna.common.errors import ModelError
+from sedna.common.validation import as_error
 
 _OPEN_ERRORS = (
     ort.Fail,
@@ -43,6 +44,7 @@ class OnnxDetector:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        # Errors only: its warnings are about the graph, and nobody at an edge can change that.
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -86,9 +88,10 @@ class OnnxDetector:
 
 
 def _read_spec(metadata: dict[str, str], where: str) -> OnnxSpec:
+    wrong = {"where": where, "hint": "a file of FPN.export_onnx"}
     try:
-        return OnnxSpec.model_validate(json.loads(metadata[METADATA_KEY]))
-    except (KeyError, json.JSONDecodeError, ValidationError) as error:
-        raise ModelError(
-            f"has no valid {METADATA_KEY} metadata", where=where, hint="a file of FPN.export_onnx"
-        ) from error
+        return OnnxSpec.model_validate_json(metadata[METADATA_KEY])
+    except KeyError:
+        raise ModelError(f"has no {METADATA_KEY} metadata", **wrong) from None
+    except ValidationError as error:
+        raise as_error(ModelError, error, what=f"has no valid {METADATA_KEY} metadata", **wrong) from error

@@ -9,7 +9,8 @@ import torch
 
 from sedna.algorithms.detection.network import Detector, decode, locations
 from sedna.algorithms.detection.postprocess import Floats
-from sedna.algorithms.detection.preprocess import Picture, batch_pixels, letterbox, read_picture
+from sedna.algorithms.detection.preprocess import batch_pixels, letterbox, read_picture
+from sedna.algorithms.training.samples import Picture
 
 
 class RawPrediction(NamedTuple):
@@ -27,14 +28,15 @@ def forward(model: Detector, pictures: Sequence[Picture], side: int, batch_size:
     Raises:
         DataError: a picture cannot be read; the message names it.
     """
-    points_N2, _ = locations(side, side)
+    device = next(model.parameters()).device
+    points_N2 = locations(side, side)[0].to(device)
     model.eval()
     for start in range(0, len(pictures), batch_size):
         boxed = [letterbox(read_picture(picture), side) for picture in pictures[start : start + batch_size]]
-        x_BCHW = torch.from_numpy(batch_pixels(boxed, side)).permute(0, 3, 1, 2)
+        x_BCHW = torch.from_numpy(batch_pixels(boxed, side)).to(device).permute(0, 3, 1, 2)
         with torch.inference_mode():
             logits_BNK, distances_BN4 = model(x_BCHW)
-            boxes_BN4 = decode(points_N2, distances_BN4).numpy()
-            scores_BNK = logits_BNK.sigmoid().numpy()
+            boxes_BN4 = decode(points_N2, distances_BN4).cpu().numpy()
+            scores_BNK = logits_BNK.sigmoid().cpu().numpy()
         for index, one in enumerate(boxed):
             yield RawPrediction(boxes_BN4[index], scores_BNK[index], one.size, one.scale)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sedna.algorithms.training.samples import Picture, Pixels
 from sedna.common.errors import DataError
-
-Pixels = npt.NDArray[np.uint8]
-Picture = str | Path | Image.Image | npt.NDArray[np.uint8]
-"""What can be predicted: a path, a PIL image, or an array (H, W, 3) or (H, W) of uint8 in RGB order."""
 
 
 class Letterboxed(NamedTuple):

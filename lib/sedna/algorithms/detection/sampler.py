@@ -12,7 +12,8 @@ from torch import Tensor
 from sedna.algorithms.detection.annotations import Boxes, Labelled
 from sedna.algorithms.detection.augment import crop_at, dihedral
 from sedna.algorithms.detection.config import FPNConfig
-from sedna.algorithms.detection.preprocess import Pixels, letterbox, pad, read_picture
+from sedna.algorithms.detection.preprocess import letterbox, pad, read_picture
+from sedna.algorithms.training.samples import Pixels
 
 _MIB = 1 << 20
 
@@ -50,6 +51,7 @@ class Pool:
         boxed = letterbox(read_picture(labelled.picture), self._side)
         boxes_M5 = labelled.boxes_M5.copy()
         boxes_M5[:, :4] *= boxed.scale
+        # Nothing is ever thrown out: all pictures are as likely to be drawn, so that a newer one is worth no more.
         if self._room >= boxed.pixels_HWC.nbytes:
             self._room -= boxed.pixels_HWC.nbytes
             self._cache[index] = (boxed.pixels_HWC, boxes_M5)
@@ -83,6 +85,7 @@ class Sampler:
             iteration: the step, from 0.
             retry: how often training went back after diverging, so that the same bad batch is not drawn again.
         """
+        # Nothing is carried from step to step: a resumed run draws step k without the steps before it.
         rng = np.random.default_rng((self._config.seed, retry, iteration))
         samples = [self._sample(rng) for _ in range(self._config.batch_size)]
         x_BHWC = np.stack([pixels for pixels, _ in samples])

@@ -1,7 +1,7 @@
 """The training loop: steps, checkpoints, going back after divergence, early stopping.
 
-Same configuration, data, first weights and thread count give the same bits, however often the process was killed on the
-way: the state is a ``Snapshot``, and a step draws its random numbers from the seed and its own index.
+Same configuration, data, first weights, machine and thread count give the same bits, however often the process was
+killed on the way: the state is a `Checkpoint`, and a step draws its random numbers from the seed and its own index.
 """
 
 from __future__ import annotations
@@ -14,30 +14,32 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sedna.algorithms.detection.checkpoint import Progress, Snapshot
+from sedna.algorithms.detection.checkpoint import Checkpoint, DetectorRunState
 from sedna.algorithms.detection.config import FPNConfig
-from sedna.algorithms.detection.guard import DivergenceGuard
 from sedna.algorithms.detection.loss import detection_loss
 from sedna.algorithms.detection.network import Detector
-from sedna.algorithms.detection.precision import bf16_is_faster
-from sedna.algorithms.detection.progress import ProgressCallback, TrainingProgress, TrainingResult
+from sedna.algorithms.detection.result import TrainingResult
 from sedna.algorithms.detection.sampler import Batch, Sampler
+from sedna.algorithms.training.device import repeatable_kernels
+from sedna.algorithms.training.guard import DivergenceGuard
+from sedna.algorithms.training.precision import Precision, choose_precision
+from sedna.algorithms.training.progress import OnProgress, TrainingProgress
 from sedna.common.errors import TrainingDivergedError
 from sedna.common.log import LOGGER
 
 _REPORT_EVERY = 10
 
 
-class Trainer:
+class DetectorTrainer:
     """One run over a detector's weights.
 
     Args:
-        model: trained in place.
+        model: trained in place, on the device where it is.
         sampler: gives the batch of each step.
         validate: f1_macro of the weights as they are; None switches early stopping off.
         run: identity of the run; a checkpoint of another run is refused.
         checkpoint_dir: where to go on from, and where to leave checkpoints; None keeps them in memory.
-        report: called about every ten steps and at every event.
+        on_progress: called about every ten steps and at every event.
     """
 
     def __init__(
@@ -49,19 +51,20 @@ class Trainer:
         validate: Callable[[], float] | None,
         run: str,
         checkpoint_dir: Path | None,
-        report: ProgressCallback | None,
+        on_progress: OnProgress | None,
     ) -> None:
         self._model = model
+        self._device = next(model.parameters()).device
         self._config = config
         self._sampler = sampler
         self._validate = validate if config.patience else None
         self._run = run
         self._folder = checkpoint_dir
-        self._report_to = report
+        self._on_progress = on_progress
         self._optimizer = _optimizer(model, config)
         self._best: dict[str, Tensor] | None = None
         self._began = time.monotonic()
-        self._before = 0.0
+        self._seconds_before = 0.0
         self._rate = 0.0
 
     def run(self) -> TrainingResult:
@@ -73,19 +76,23 @@ class Trainer:
             ConflictError: the checkpoint belongs to another run.
             DataError: a picture cannot be read.
         """
-        self._start()
-        while self._state.iteration < self._config.max_iteration and not self._state.stopped:
-            self._advance()
+        with repeatable_kernels(self._device):
+            self._start()
+            while self._state.iteration < self._config.max_iteration and not self._state.stopped:
+                self._advance()
+        # Early stopping keeps the weights of the best look, not those of the last step.
         if self._best is not None:
             self._model.load_state_dict(self._best)
         state = self._state
-        self._say("stopped early" if state.stopped else "finished")
+        self._report("stopped early" if state.stopped else "finished")
         return TrainingResult(
             iterations=state.iteration,
             loss=state.smoothed_loss,
             restores=state.restores,
             seconds=self._seconds(),
+            device=self._device.type,
             bf16=state.bf16,
+            channels_last=state.channels_last,
             probe_seconds=state.probe_seconds,
             best_valid=state.best_valid,
             best_iteration=state.best_iteration if self._best is not None else state.iteration,
@@ -93,37 +100,57 @@ class Trainer:
         )
 
     def _start(self) -> None:
-        snapshot = Snapshot.load(self._folder, self._run) if self._folder else None
-        if snapshot is None:
-            bf16, probe = self._choose_precision()
-            self._state = Progress(run=self._run, bf16=bf16, probe_seconds=probe)
+        stored = Checkpoint.load(self._folder, self._run) if self._folder else None
+        if stored is None:
+            self._precision = self._choose_precision()
+            self._state = DetectorRunState(
+                run=self._run,
+                bf16=self._precision.bf16,
+                channels_last=self._precision.channels_last,
+                probe_seconds=dict(self._precision.probe) or None,
+            )
             # Written before the first step: a resumed run must not measure the precision anew and decide differently.
-            self._keep()
+            self._save()
             return
-        self._good = snapshot
-        self._state = snapshot.progress
-        self._before = self._state.seconds
-        self._best = snapshot.restore(self._model, self._optimizer)
-        self._say(f"resumed at step {self._state.iteration}")
+        self._last_good = stored
+        self._state = stored.state
+        self._seconds_before = self._state.seconds
+        self._precision = Precision(self._state.bf16, self._state.channels_last, device=self._device)
+        self._model.to(memory_format=self._precision.memory_format)
+        self._best = stored.restore(self._model, self._optimizer)
+        self._report(f"resumed at step {self._state.iteration}")
 
-    def _choose_precision(self) -> tuple[bool, tuple[float, float] | None]:
-        if self._config.bf16 != "auto" or self._config.max_iteration == 0:
-            return self._config.bf16 == "on", None
-        self._learning_mode()
-        faster, seconds = bf16_is_faster(self._model, self._sampler.batch(0, 0))
-        LOGGER.info("FPN step: %.3f s in float32, %.3f s in bfloat16", *seconds)
-        return faster, seconds
+    def _choose_precision(self) -> Precision:
+        config = self._config
+        # Without a step to do, measuring gains nothing.
+        bf16 = config.allowed_bf16 if config.max_iteration else config.allowed_bf16[:1]
+        layouts = config.allowed_channels_last if config.max_iteration else config.allowed_channels_last[:1]
+        self._set_train_mode()
+        first = self._sampler.batch(0, 0) if len(bf16) * len(layouts) > 1 else None
+
+        def loss_of(precision: Precision) -> Tensor:
+            assert first is not None, "a single combination is not measured"
+            return self._loss(first, precision)
+
+        chosen = choose_precision(self._model, loss_of, bf16=bf16, channels_last=layouts)
+        for name, seconds in chosen.probe:
+            LOGGER.info("FPN step in %s: %.3f s%s", name, seconds, " (chosen)" if name == chosen.name else "")
+        return chosen
 
     def _advance(self) -> None:
         """One step, or one step back."""
         state = self._state
+        # With the restores in its seed, or the batch that training diverged at would come again after every return.
         batch = self._sampler.batch(state.iteration, state.restores)
         loss, norm = self._gradients(batch)
-        guard = DivergenceGuard(self._config.divergence_factor, state.smoothed_loss, state.lowest_loss)
+        guard = DivergenceGuard(
+            growth=self._config.divergence_factor, smoothed=state.smoothed_loss, lowest=state.lowest_loss
+        )
         after = guard.after(loss, norm)
         if after is None:
             self._go_back(loss)
             return
+        # Only after the guard has looked: weights that a step with a NaN has touched are lost.
         self._optimizer.step()
         iteration = state.iteration + 1
         self._state = state.model_copy(
@@ -131,34 +158,38 @@ class Trainer:
         )
         last = iteration == self._config.max_iteration
         if self._validate and (last or iteration % self._config.valid_interval == 0):
-            self._look(self._validate())
+            self._compare_with_best(self._validate())
         if last or self._state.stopped or iteration % self._config.checkpoint_interval == 0:
-            self._keep()
+            self._save()  # before the report, so that whoever stops the run there loses nothing
         if iteration % _REPORT_EVERY == 0:
-            self._say()
+            self._report()
 
     def _gradients(self, batch: Batch) -> tuple[float, float]:
         """Loss and gradient norm of one batch; the gradients are left in the model."""
-        self._learning_mode()
+        self._set_train_mode()
         self._rate = learning_rate(self._config, self._state.iteration) * self._state.rate_scale
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate
         self._optimizer.zero_grad(set_to_none=True)
-        x_BCHW = batch.x_BCHW.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._state.bf16):
-            logits_BNK, distances_BN4 = self._model(x_BCHW)
-        loss = detection_loss(logits_BNK, distances_BN4, batch.boxes, (x_BCHW.shape[2], x_BCHW.shape[3])).total
+        loss = self._loss(batch, self._precision)
         loss.backward()  # type: ignore[no-untyped-call]
         limit = self._config.gradient_clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), limit)
         return float(loss.detach()), float(norm)
 
-    def _learning_mode(self) -> None:
+    def _loss(self, batch: Batch, precision: Precision) -> Tensor:
+        x_BCHW = batch.x_BCHW.to(self._device).contiguous(memory_format=precision.memory_format)
+        with precision.autocast():
+            logits_BNK, distances_BN4 = self._model(x_BCHW)
+        return detection_loss(logits_BNK, distances_BN4, batch.boxes, (x_BCHW.shape[2], x_BCHW.shape[3])).total
+
+    def _set_train_mode(self) -> None:
+        """Anew before every step, because a look at the validation data leaves the model in eval mode."""
         self._model.train()
         if self._config.freeze == "backbone":
-            self._model.body.eval()
+            self._model.body.eval()  # its batch norm statistics would move although its weights do not
 
-    def _look(self, score: float) -> None:
+    def _compare_with_best(self, score: float) -> None:
         state = self._state
         if state.best_valid is None or score > state.best_valid:
             self._best = {key: value.detach().clone() for key, value in self._model.state_dict().items()}
@@ -168,16 +199,17 @@ class Trainer:
             change = {"looks_without_gain": looks, "stopped": looks >= self._config.patience}
         self._state = state.model_copy(update=change)
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
+        """Keep the state as the last good one, in memory and in the folder."""
         self._state = self._state.model_copy(update={"seconds": self._seconds()})
-        self._good = Snapshot.take(self._state, self._model, self._optimizer, self._best)
+        self._last_good = Checkpoint.take(self._state, self._model, self._optimizer, self._best)
         if self._folder:
-            self._good.save(self._folder)
+            self._last_good.save(self._folder)
 
     def _go_back(self, loss: float) -> None:
         """Return to the last good state with a lower rate, or give up there."""
-        bad, good = self._state, self._good.progress
-        self._best = self._good.restore(self._model, self._optimizer)
+        bad, good = self._state, self._last_good.state
+        self._best = self._last_good.restore(self._model, self._optimizer)
         restores = bad.restores + 1
         self._state = good.model_copy(
             update={"restores": restores, "rate_scale": bad.rate_scale * self._config.divergence_rate_cut}
@@ -185,29 +217,30 @@ class Trainer:
         note = f"diverged at step {bad.iteration + 1} (loss {loss:.4g}, rate {self._rate:.3g})"
         note += f", back to step {good.iteration}"
         if restores > self._config.divergence_restores:
-            self._say(note)
+            self._report(note)
             raise TrainingDivergedError(
                 f"{note}; this was time {restores}, {self._config.divergence_restores} are allowed", where="FPN.train",
                 hint="a lower learning_rate, or look for wrong labels",
             )  # fmt: skip
+        # On disk at once: a process killed before the next checkpoint would repeat the step that diverged.
+        self._save()
         LOGGER.warning("FPN %s, rate now %.3g of the planned one", note, self._state.rate_scale)
-        self._keep()
-        self._say(note)
+        self._report(note)
 
     def _seconds(self) -> float:
-        return self._before + time.monotonic() - self._began
+        return self._seconds_before + time.monotonic() - self._began
 
-    def _say(self, note: str = "") -> None:
-        if self._report_to is None:
+    def _report(self, note: str = "") -> None:
+        if self._on_progress is None:
             return
         state = self._state
         seconds = max(self._seconds(), 1e-9)
         left = self._config.max_iteration - state.iteration
-        self._report_to(
+        self._on_progress(
             TrainingProgress(
                 iteration=state.iteration,
                 max_iteration=self._config.max_iteration,
-                loss=math.nan if state.smoothed_loss is None else state.smoothed_loss,
+                loss=state.smoothed_loss,
                 learning_rate=self._rate,
                 samples_per_second=state.iteration * self._config.batch_size / seconds,
                 eta_seconds=seconds / state.iteration * left if state.iteration else math.nan,

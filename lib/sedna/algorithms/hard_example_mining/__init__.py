@@ -7,9 +7,8 @@ why. Called like a function it answers with the bare boolean, as upstream's mine
 
 from sedna.algorithms.hard_example_mining.base import BaseFilter, verdict_of
 from sedna.algorithms.hard_example_mining.boxes import BoxFilter
-from sedna.algorithms.hard_example_mining.cloud_only import CloudOnlyFilter
+from sedna.algorithms.hard_example_mining.constant import CloudOnlyFilter, EdgeOnlyFilter
 from sedna.algorithms.hard_example_mining.cross_entropy import CrossEntropyFilter
-from sedna.algorithms.hard_example_mining.edge_only import EdgeOnlyFilter
 from sedna.algorithms.hard_example_mining.ibt import IBTFilter
 from sedna.algorithms.hard_example_mining.random import RandomFilter
 from sedna.algorithms.hard_example_mining.threshold import ThresholdFilter

@@ -40,6 +40,7 @@ class BaseFilter:
 
     def __call__(self, infer_result: Any = None, *_args: Any, **_kwargs: Any) -> bool:
         """Whether the sample is hard; the short form of `judge`."""
+        # Each of the two is defined by the other, so that a miner may override either; with neither they never end.
         if type(self).judge is BaseFilter.judge:
             raise NotImplementedError(f"{type(self).__name__} overrides neither judge nor __call__")
         return self.judge(infer_result).hard

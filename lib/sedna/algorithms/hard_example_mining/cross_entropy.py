@@ -64,4 +64,5 @@ def _certainty(shares: list[float]) -> float:
     log_sum = 0.0
     for share in shares:
         log_sum += share * math.log(share) if share > 0 else 0.0
+    # In the order of upstream's operations: another one rounds differently, and so might the verdict.
     return 1 + 1.0 * log_sum / math.log(len(shares))

@@ -1,9 +1,8 @@
 """Upstream's import path of the miners."""
 
 from sedna.algorithms.hard_example_mining.base import BaseFilter
-from sedna.algorithms.hard_example_mining.cloud_only import CloudOnlyFilter
+from sedna.algorithms.hard_example_mining.constant import CloudOnlyFilter, EdgeOnlyFilter
 from sedna.algorithms.hard_example_mining.cross_entropy import CrossEntropyFilter
-from sedna.algorithms.hard_example_mining.edge_only import EdgeOnlyFilter
 from sedna.algorithms.hard_example_mining.ibt import IBTFilter
 from sedna.algorithms.hard_example_mining.random import RandomFilter
 from sedna.algorithms.hard_example_mining.threshold import ThresholdFilter

@@ -32,6 +32,7 @@ class RandomFilter(BaseFilter):
         super().__init__(**kwargs)
         self.random_ratio = unit_number("random_ratio", random_ratio)
         try:
+            # Its own generator: other users of the global one must not shift the verdicts.
             self._random = random.Random(random.getrandbits(64) if seed in (None, "") else int(seed))
         except (TypeError, ValueError):
             raise SpecError(

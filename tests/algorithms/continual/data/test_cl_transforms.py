@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from sedna.algorithms.continual.transforms import randaugment
-from sedna.algorithms.continual.transforms.pipeline import CIFAR100, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import CIFAR100, ViewPipeline
 from sedna.algorithms.continual.transforms.randaugment import POLICIES, Policy, RandAugment
 from sedna.algorithms.continual.transforms.strong import StrongAugment
 from sedna.algorithms.continual.transforms.weak import weak_views
@@ -146,6 +146,6 @@ def test_cutout_grows_with_the_picture_and_fires_half_the_time() -> None:
 
 def test_normalisation_by_hand() -> None:
     x = np.full((1, 3, 2, 2), 200, np.uint8)
-    out = Pipeline(CIFAR100).normalise(x)
+    out = ViewPipeline(CIFAR100).normalise(x)
     expected = [(200 - mean) / std for mean, std in zip(CIFAR100.mean, CIFAR100.std, strict=True)]
     assert torch.allclose(out[0, :, 0, 0], torch.tensor(expected))

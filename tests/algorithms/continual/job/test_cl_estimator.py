@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 
@@ -18,10 +19,11 @@ from sedna.algorithms.continual.data.synthetic import CLASS_NAMES, make_shapes
 from sedna.algorithms.continual.job.config import JobConfig
 from sedna.algorithms.continual.job.estimator import EdgeHMLEstimator
 from sedna.algorithms.continual.job.model_file import read_model, short_hash
-from sedna.algorithms.continual.job.round import JobProgress, run_config
+from sedna.algorithms.continual.job.round import run_config
 from sedna.algorithms.continual.job.samples import read_labelled, read_pictures
 from sedna.algorithms.continual.job.scores import classification_report
-from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
+from sedna.algorithms.training.progress import TrainingProgress
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError, ModelError, SpecError
 
@@ -120,7 +122,7 @@ def test_an_interrupted_round_goes_on_to_the_same_weights(pictures: Source, tmp_
     class _StopError(Exception):
         pass
 
-    def stop(progress: JobProgress) -> None:
+    def stop(progress: TrainingProgress) -> None:
         if progress.iteration == 20:
             raise _StopError
 
@@ -160,6 +162,20 @@ def test_classes_may_be_added_but_not_taken_away(pictures: Source, tmp_path: Pat
     assert read_model(tmp_path / "m.safetensors").seen == {short_hash(picture) for picture in learnt.x_NCHW}
 
 
+@pytest.mark.parametrize("key", ["head.weight", "head.bias"])
+def test_a_head_of_another_shape_is_refused_where_classes_are_added(key: str, pictures: Source, tmp_path: Path) -> None:
+    small = EdgeHMLEstimator(**{**FAST, "class_names": NAMES[:3], "iterations": 1})
+    small.train(_part(pictures, 0, 24, range(3)))
+    path = Path(small.save(tmp_path / "m.safetensors"))
+    with safetensors.safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = safetensors.torch.load_file(path)
+    tensors[key] = torch.zeros(3, 7)
+    safetensors.torch.save_file(tensors, path, metadata)
+    with pytest.raises(ModelError, match=rf"m\.safetensors: weights do not fit: .*{key}"):
+        EdgeHMLEstimator(**{**FAST, "class_names": NAMES}).load(path)
+
+
 def test_pictures_are_told_by_their_pixels_and_not_by_their_names(tmp_path: Path) -> None:
     def write(folder: str, names: range, seed: int) -> list[str]:
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -192,18 +208,18 @@ def test_a_round_that_goes_on_is_not_told_as_done(pictures: Source, tmp_path: Pa
     class StopError(Exception):
         pass
 
-    def stop(progress: JobProgress) -> None:
+    def stop(progress: TrainingProgress) -> None:
         if progress.iteration:
             raise StopError
 
     settings = {**FAST, "iterations": 4, "checkpoint_interval": 2}
     with pytest.raises(StopError):
         EdgeHMLEstimator(**settings).train(_part(pictures, 0, 24), checkpoint_dir=tmp_path, progress=stop)
-    told: list[JobProgress] = []
+    told: list[TrainingProgress] = []
     EdgeHMLEstimator(**settings).train(_part(pictures, 0, 24), checkpoint_dir=tmp_path, progress=told.append)
     assert (told[0].iteration, told[0].note) == (2, "resumed")
     assert told[-1].iteration == 4
-    fresh: list[JobProgress] = []
+    fresh: list[TrainingProgress] = []
     (tmp_path / "fresh").mkdir()
     with pytest.raises(StopError):
         EdgeHMLEstimator(**{**settings, "checkpoint_interval": 3}).train(
@@ -215,8 +231,8 @@ def test_a_round_that_goes_on_is_not_told_as_done(pictures: Source, tmp_path: Pa
     assert max(progress.iteration for progress in fresh[:-1]) <= 3
 
 
-def _stop_at_once(told: list[JobProgress], error: type[Exception]) -> Callable[[JobProgress], None]:
-    def stop(progress: JobProgress) -> None:
+def _stop_at_once(told: list[TrainingProgress], error: type[Exception]) -> Callable[[TrainingProgress], None]:
+    def stop(progress: TrainingProgress) -> None:
         told.append(progress)
         raise error
 
@@ -234,7 +250,7 @@ def test_a_model_that_must_not_mirror_does_not(pictures: Source, tmp_path: Path)
     paths = pictures.x[:3]
     assert not np.allclose(upright.predict(paths), both.predict(paths))
     x = upright.network(
-        Pipeline(Normalisation(upright.config.mean, upright.config.std)).normalise(read_pictures(paths, 16))
+        ViewPipeline(Normalisation(upright.config.mean, upright.config.std)).normalise(read_pictures(paths, 16))
     )
     assert np.allclose(upright.predict(paths), x.softmax(1).detach().numpy(), atol=1e-6)
 

@@ -12,8 +12,8 @@ from sedna.algorithms.continual.cli import train_app
 from sedna.algorithms.continual.config import load_config
 from sedna.algorithms.continual.data.sets import build_tasks
 from sedna.algorithms.continual.job.estimator import EdgeHMLEstimator
-from sedna.algorithms.continual.job.model_file import model_path
 from sedna.algorithms.continual.training.trainer import Trainer
+from sedna.algorithms.training.model_file import model_path
 from sedna.common.errors import SpecError
 
 OPTIONS = ["data.num_tasks=2", "train.iterations=3", "train.precision=fp32", "train.memory_format=contiguous"]

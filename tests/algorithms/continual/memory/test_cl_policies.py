@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedna.algorithms.continual.memory.buffer import ReplayBuffer
-from sedna.algorithms.continual.memory.columns import Column, image_columns
+from sedna.algorithms.continual.memory.columns import RecordColumn, image_columns
 from sedna.algorithms.continual.memory.policies import Reservoir, Ring
 from sedna.common.errors import ConflictError
 
-IDS = (Column("id", "int64"), Column("label", "int64"))
+IDS = (RecordColumn("id", "int64"), RecordColumn("label", "int64"))
 
 
 def test_reservoir_appends_until_full_then_keeps_each_record_equally_often() -> None:

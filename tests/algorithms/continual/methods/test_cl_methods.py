@@ -116,7 +116,7 @@ def test_derpp_adds_the_labels_of_a_second_draw(bench: Workbench, smoke_tasks: C
 
 def test_the_pull_of_an_anchor_in_closed_form_equals_autograd() -> None:
     anchor = QuadraticAnchor(0.7)
-    anchor.drop(torch.tensor([1.0, -2.0, 0.5]), torch.tensor([3.0, 0.0, 2.0]))
+    anchor.place(torch.tensor([1.0, -2.0, 0.5]), torch.tensor([3.0, 0.0, 2.0]))
     theta = torch.tensor([2.0, 5.0, 0.0], requires_grad=True)
     anchor.value(theta).backward()
     assert theta.grad is not None
@@ -136,7 +136,7 @@ def test_si_as_released_by_hand(bench: Workbench, smoke_tasks: ContinualLearning
     method.network = Linear([0.0, 0.0])
     theta = flatten(method.network.parameters())
     method.omega_P = torch.zeros(2)
-    method.anchor.drop(theta, torch.tensor([2.0, 0.0]))
+    method.anchor.place(theta, torch.tensor([2.0, 0.0]))
     with torch.no_grad():
         method.network.weight += torch.tensor([0.3, 0.0])  # type: ignore[operator]
     _grad(method, [0.1, 4.0])
@@ -154,7 +154,7 @@ def test_si_path_integral_by_hand(bench: Workbench, smoke_tasks: ContinualLearni
     method = SIPathIntegral(bench)
     method.network = Linear([0.0, 0.0])
     method.omega_P = torch.zeros(2)
-    method.anchor.drop(torch.zeros(2), torch.tensor([5.0, 0.0]))
+    method.anchor.place(torch.zeros(2), torch.tensor([5.0, 0.0]))
     with torch.no_grad():
         method.network.weight += torch.tensor([0.2, 0.0])  # type: ignore[operator]
     _grad(method, [-0.5, 0.25])
@@ -203,7 +203,7 @@ def test_oewc_pulls_back_after_the_first_task(bench: Workbench) -> None:
     _grad(method, [1.0, 2.0])
     method.after_backward(0)
     assert method.network.weight.grad.tolist() == [1.0, 2.0]  # type: ignore[union-attr]
-    method.anchor.drop(torch.tensor([0.4, -0.2]), torch.tensor([3.0, 7.0]))
+    method.anchor.place(torch.tensor([0.4, -0.2]), torch.tensor([3.0, 7.0]))
     method.after_backward(1)
     assert method.network.weight.grad.tolist() == pytest.approx([1 + 2 * 10 * 3 * 0.1, 2.0])  # type: ignore[union-attr]
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks
 from sedna.algorithms.continual.data.task import TrainBatch
+from sedna.algorithms.continual.methods.base import total_loss
 from sedna.algorithms.continual.methods.registry import build_method
 from sedna.algorithms.continual.methods.sft import SFT
 from sedna.algorithms.continual.methods.workbench import Workbench
@@ -21,7 +22,6 @@ from sedna.algorithms.continual.terms.fixmatch import FixMatch
 from sedna.algorithms.continual.terms.flexmatch import FlexMatch
 from sedna.algorithms.continual.terms.mixmatch import MixMatch, frozen_statistics, interleave, mix_ratio, sharpen
 from sedna.algorithms.continual.terms.uda import UDA, uda_loss
-from sedna.algorithms.continual.training.trainer import total_loss
 
 WEAK = torch.tensor([[4.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 6.0]])
 STRONG = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]])

@@ -11,9 +11,8 @@ from sedna.algorithms.continual import metrics
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.rng import generator
 from sedna.algorithms.continual.training.config import TrainConfig
-from sedna.algorithms.continual.training.guard import DivergenceGuard
-from sedna.algorithms.continual.training.precision import choose_precision
-from sedna.algorithms.continual.training.schedule import learning_rate
+from sedna.algorithms.continual.training.optimizer import learning_rate
+from sedna.algorithms.continual.training.probe import probe_precision
 
 MATRIX = [[80.0], [60.0, 70.0], [50.0, 75.0, 90.0]]
 
@@ -43,24 +42,6 @@ def test_cosine_and_warm_up() -> None:
     assert learning_rate(config, 99) == pytest.approx(0.5 * (1 + math.cos(0.99 * math.pi)))
 
 
-def test_the_guard_lets_jumps_pass_and_stops_at_nan_and_at_lasting_growth() -> None:
-    guard: DivergenceGuard | None = DivergenceGuard.for_classes(20, 10)
-    assert guard is not None
-    guard = guard.after(0.1, 1.0)
-    assert guard is not None
-    assert guard.after(float("nan"), 1.0) is None
-    assert guard.after(1.0, float("inf")) is None
-    assert guard.after(100.0, 1.0) is not None
-    for _ in range(5):
-        last = guard
-        guard = guard.after(200.0, 1.0)
-        if guard is None:
-            break
-    assert guard is None
-    assert last.smoothed is not None
-    assert last.smoothed <= 20 * math.log(10)
-
-
 @given(st.integers(0, 2**31), st.integers(0, 1000))
 def test_purposes_and_counters_have_their_own_numbers(seed: int, counter: int) -> None:
     draws = [
@@ -76,11 +57,11 @@ def test_purposes_and_counters_have_their_own_numbers(seed: int, counter: int) -
 def test_the_probe_records_what_it_measured_and_changes_nothing() -> None:
     network = build_network(ModelConfig(name="conv2"), 4, 0)
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    chosen = choose_precision(TrainConfig(), network, (3, 16, 16))
+    chosen = probe_precision(TrainConfig(), network, (3, 16, 16))
     assert {name for name, _ in chosen.probe} == {
         "fp32 contiguous", "fp32 channels_last", "bf16 contiguous", "bf16 channels_last",
     }  # fmt: skip
     assert all(seconds > 0 for _, seconds in chosen.probe)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
-    pinned = choose_precision(TrainConfig(precision="bf16", memory_format="channels_last"), network, (3, 16, 16))
+    pinned = probe_precision(TrainConfig(precision="bf16", memory_format="channels_last"), network, (3, 16, 16))
     assert (pinned.bf16, pinned.channels_last, pinned.probe) == (True, True, ())

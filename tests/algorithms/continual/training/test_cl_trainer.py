@@ -19,8 +19,8 @@ from sedna.algorithms.continual.methods.base import Losses
 from sedna.algorithms.continual.methods.registry import METHODS
 from sedna.algorithms.continual.methods.sft import SFT
 from sedna.algorithms.continual.training.checkpoint import FILE_NAME
-from sedna.algorithms.continual.training.progress import Progress, log_line
 from sedna.algorithms.continual.training.trainer import Trainer
+from sedna.algorithms.training.progress import TrainingProgress, log_line
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import ConflictError, DataError, ModelError, SpecError, StorageFullError, TrainingDivergedError
 
@@ -136,7 +136,7 @@ def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     config = smoke_config(name, data={"num_tasks": 2}, train={"iterations": 16, "epoch_length": 1})
     whole = _run(config, tmp_path / "whole")
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: TrainingProgress) -> None:
         if (progress.task, progress.iteration) == stop_at:
             raise _StoppedError
 
@@ -357,7 +357,7 @@ def test_a_picture_that_rots_while_a_run_is_interrupted_is_named_and_the_run_goe
     config = smoke_config("EdgeHML", data=data, train={"iterations": 6, "epoch_length": 1, "checkpoint_interval": 2})
     whole = _run(config, tmp_path / "whole")
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: TrainingProgress) -> None:
         if (progress.task, progress.iteration) == (1, 3):
             raise _StoppedError
 
@@ -385,13 +385,13 @@ def test_a_second_tier_that_is_gone_is_told(smoke_config: MakeConfig, tmp_path: 
 
 
 def test_progress_has_an_end_in_sight(smoke_config: MakeConfig, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     _run(smoke_config("SFT", data={"num_tasks": 2}), tmp_path, on_progress=seen.append)
     assert [(p.task, p.iteration) for p in seen] == [
         (0, 10), (0, 20), (0, 30), (0, 30), (1, 10), (1, 20), (1, 30), (1, 30),
     ]  # fmt: skip
     assert [p.note for p in seen] == ["", "", "", "task done"] * 2
-    assert all(p.seconds_per_iteration > 0 for p in seen)
+    assert all(p.samples_per_second > 0 for p in seen)
     assert seen[-1].eta_seconds == 0
     assert seen[-1].accuracy is not None
     assert "eta 0 s" in log_line(seen[-1])
@@ -405,3 +405,12 @@ def test_the_data_belongs_to_the_run(smoke_config: MakeConfig, smoke_tasks: Cont
     assert config.fingerprint(smoke_tasks.checksum()) != config.fingerprint(other.checksum())
     moved = config.model_copy(update={"data": config.data.model_copy(update={"root": "/elsewhere"})})
     assert moved.fingerprint("x") == config.fingerprint("x")
+
+
+def test_a_gpu_that_is_not_there_is_refused_at_the_start(smoke_config: MakeConfig, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    config = smoke_config("SFT", train={"device": "cuda"})
+    with pytest.raises(SpecError, match=r"^train\.device: there is no CUDA device"):
+        Trainer(config, build_tasks(config.data, 0), tmp_path)
+    assert not (tmp_path / FILE_NAME).exists()

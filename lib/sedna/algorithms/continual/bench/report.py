@@ -106,6 +106,7 @@ def half_width(values: Sequence[float]) -> float | None:
     """Half width of the 95 % interval of a mean; None for fewer than two values."""
     if len(values) < 2:
         return None
+    # Two seeds have one degree of freedom, the first entry.
     quantile = _T95[min(len(values) - 2, len(_T95) - 1)]
     return quantile * stdev(values) / math.sqrt(len(values))
 

@@ -17,9 +17,9 @@ from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.sets import load_images, split_tasks
 from sedna.algorithms.continual.methods.registry import check_method
-from sedna.algorithms.continual.training.progress import Progress, log_line
 from sedna.algorithms.continual.training.result import RunResult
 from sedna.algorithms.continual.training.trainer import Trainer
+from sedna.algorithms.training.progress import TrainingProgress, log_line
 from sedna.common.errors import SpecError
 from sedna.common.plugin import load_modules
 
@@ -93,7 +93,7 @@ def _in_turn(configs: Sequence[RunConfig], folder: Path, on_line: OnLine) -> lis
 def _one(config: RunConfig, folder: Path, images: tuple[ImageSet, ImageSet], on_line: OnLine) -> RunResult:
     name = f"{config.method.name} seed {config.seed}"
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         if progress.note:
             on_line(f"{name}: {log_line(progress)}")
 

@@ -40,6 +40,7 @@ def load_coco_crops(
     try:
         categories = {int(entry["id"]): str(entry["name"]) for entry in content["categories"]}
         files = {int(entry["id"]): str(entry["file_name"]) for entry in content["images"]}
+        # A crowd box surrounds many things and is a picture of none of them.
         rows = [entry for entry in content["annotations"] if not entry.get("iscrowd", 0)]
         names = tuple(class_names) or tuple(categories[key] for key in sorted(categories))
         items: list[Encoded] = []

@@ -44,7 +44,7 @@ def load_cifar(
     Args:
         root: folder with ``<split>*.parquet``, or with the ``.bin`` files of the binary version.
         classes: labels to load; the others are not even decoded. None: all.
-        on_corrupt: what a picture that cannot be decoded is; the binary version has no such pictures.
+        on_corrupt: see `decode_all`; the binary version has no pictures that cannot be decoded.
 
     Raises:
         NotFoundError: the folder holds neither format.
@@ -82,6 +82,7 @@ def _load_parquet(
             names = names or _hub_names(file.schema_arrow.metadata, label_column)
             row = 0
             for batch in file.iter_batches(columns=["img", label_column]):
+                # Readers, not bytes: only the pictures of wanted classes are copied out of the file.
                 encoded = batch.column(0).field("bytes")
                 for position, label in enumerate(batch.column(1).to_pylist()):
                     if wanted is None or label in wanted:

@@ -44,8 +44,8 @@ class DataConfig(BaseModel):
     validation_per_class: int = Field(
         default=0,
         ge=0,
-        description="so many training pictures of each class are the test pictures, and nobody looks at the real ones: "
-        "for choosing settings",
+        description="test on this many training pictures of each class and leave the test set unseen, to choose "
+        "settings; 0: test on the test set",
     )
     uratio: int = Field(default=7, ge=1, description="unlabelled pictures with each labelled one")
     image_size: int = Field(default=32, ge=8, le=1024, description="pixels; pictures are resized (not for cifar)")

@@ -132,6 +132,7 @@ def decode(
         raise DataError(f"cannot be decoded: {error}", where=where, hint="a whole JPEG, PNG or WebP file") from error
     if box is not None:
         left, top, right, bottom = (round(value) for value in box)
+        # A box narrower than a pixel still shows one; what reaches past the right or lower edge is black.
         rgb = rgb.crop((max(left, 0), max(top, 0), max(right, left + 1), max(bottom, top + 1)))
     if size is not None and rgb.size != (size, size):
         rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)

@@ -22,7 +22,7 @@ from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.split import SplitSettings, hold_out_validation, select_classes, split_task
 from sedna.algorithms.continual.data.synthetic import make_shapes
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, CLType, Indices
-from sedna.algorithms.continual.transforms.pipeline import CIFAR10, CIFAR100, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import CIFAR10, CIFAR100, ViewPipeline
 from sedna.common.errors import SpecError
 
 
@@ -87,7 +87,7 @@ class ContinualLearningTasks(Sequence[BaseSplitSemiTask]):
     def __iter__(self) -> Iterator[BaseSplitSemiTask]:
         return iter(self._tasks)
 
-    def use_pipeline(self, pipeline: Pipeline) -> None:
+    def use_pipeline(self, pipeline: ViewPipeline) -> None:
         """Let every task read its pictures through ``pipeline``."""
         self.pipeline = pipeline
         for task in self._tasks:
@@ -184,7 +184,8 @@ def split_tasks(config: DataConfig, seed: int, train: ImageSet, test: ImageSet) 
         seed,
     )
     kind = KINDS.get(config.kind, SplitSemiImages)
-    pipeline = Pipeline(config.normalisation or kind.NORMALISATION, config.padding, config.flip)
+    # One for all tasks: what a memory keeps of one task is normalised with the next.
+    pipeline = ViewPipeline(config.normalisation or kind.NORMALISATION, config.padding, config.flip)
     num_classes = len(train.class_names)
     count, step = range(config.num_tasks), config.classes_per_task
     if config.cl_type == "domain-il":

@@ -12,7 +12,7 @@ import numpy as np
 from sedna.algorithms.continual.data.images import ImageSet
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, CLType, Indices
 from sedna.algorithms.continual.rng import generator
-from sedna.algorithms.continual.transforms.pipeline import Pipeline
+from sedna.algorithms.continual.transforms.pipeline import ViewPipeline
 from sedna.common.errors import DataError
 
 _VALIDATION = 12345
@@ -49,7 +49,7 @@ def split_task(
     task_id: int,
     class_index: Sequence[int],
     settings: SplitSettings,
-    pipeline: Pipeline | None = None,
+    pipeline: ViewPipeline | None = None,
 ) -> BaseSplitSemiTask:
     """One task: the chosen classes of ``train`` with most labels hidden, and their test pictures.
 
@@ -73,6 +73,7 @@ def split_task(
         rest = np.setdiff1d(members, chosen)
         wanted = len(members) if settings.unlabelled_per_class is None else settings.unlabelled_per_class
         labelled.append(chosen)
+        # The labelled ones come first, so that they are among the unlabelled whatever number is wanted.
         unlabelled.append(np.concatenate([chosen, rest])[:wanted])
         tested.append(np.flatnonzero(test.y_N == label)[: settings.test_per_class].astype(np.int64))
     # File order mixes the classes where the files do; the neighbours of a batch rely on it.
@@ -95,7 +96,7 @@ def hold_out_validation(train: ImageSet, per_class: int, domains: Sequence[str] 
     what was chosen by them was not chosen by the test pictures.
 
     Args:
-        domains: of each picture; so many of each class in each domain then.
+        domains: the domain of each picture; where given, ``per_class`` counts within each domain.
 
     Raises:
         DataError: a class has too few pictures.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sedna.algorithms.continual.data.images import ImageSet, Pixels
 from sedna.algorithms.continual.rng import generator
-from sedna.algorithms.continual.transforms.pipeline import IMAGENET, Normalisation, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import IMAGENET, Normalisation, ViewPipeline
 from sedna.common.errors import DataError, SpecError
 
 CLType = Literal["class-il", "task-il", "domain-il"]
@@ -57,7 +57,7 @@ class TrainBatch:
     index_B: Indices
     u_UCHW: Pixels
     index_U: Indices
-    pipeline: Pipeline
+    pipeline: ViewPipeline
     key: tuple[int, ...]
     view_seconds: float = 0.0
 
@@ -126,7 +126,7 @@ class BaseSplitSemiTask:
         unlabelled: ImageSet,
         test: ImageSet,
         *,
-        pipeline: Pipeline | None = None,
+        pipeline: ViewPipeline | None = None,
         uratio: int = 7,
         cl_type: CLType = "task-il",
         seed: int = 0,
@@ -135,7 +135,7 @@ class BaseSplitSemiTask:
         self.task_id = task_id
         self.class_index = tuple(int(label) for label in class_index)
         self.labelled, self.unlabelled, self.test = labelled, unlabelled, test
-        self.pipeline = pipeline or Pipeline(self.NORMALISATION, self.PADDING)
+        self.pipeline = pipeline or ViewPipeline(self.NORMALISATION, self.PADDING)
         self.uratio = uratio
         self.cl_type: CLType = cl_type
         self.seed = seed
@@ -148,7 +148,7 @@ class BaseSplitSemiTask:
 
     @property
     def where(self) -> str:
-        """How messages call this task."""
+        """Name of this task in messages."""
         return f"task {self.task_id} of {self.labelled.name}"
 
     def _check(self, *, complete: bool) -> None:
@@ -201,6 +201,7 @@ class BaseSplitSemiTask:
             retry: how often training went back after diverging, so that the same batch is not met again.
         """
         per_pass = self.batches_per_pass(batch_size, even=even)
+        # The order belongs to the pass, so that every picture comes once in it wherever a run was resumed.
         order = generator(self.seed, "order", self.task_id, iteration // per_pass, retry).permutation(len(self))
         start = (iteration % per_pass) * batch_size
         key = (self.seed, self.task_id, iteration, retry)

@@ -1,27 +1,23 @@
-"""Hyper-parameters of the job algorithm. Values may arrive as strings, from a CRD or a yaml file."""
+"""Hyper-parameters of the job algorithm."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from sedna.common.errors import SpecError
+from sedna.algorithms.training.config import EstimatorConfig
 
-FIXED_BY_WEIGHTS = ("network", "width", "image_size", "mean", "std")
+FIXED_FIELDS = ("network", "width", "image_size", "mean", "std")
 """Fields that decide which weights fit and how a picture reaches them; they travel inside the model file."""
 
 
-class JobConfig(BaseModel):
-    """Everything that can be set on ``EdgeHML``; frozen, unknown keys refused."""
+class JobConfig(EstimatorConfig):
+    """Everything that can be set on ``EdgeHML``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    ALGORITHM: ClassVar[str] = "EdgeHML"
 
-    class_names: tuple[str, ...] = Field(
-        default=(), description="names in label order; empty: taken from the model that is loaded"
-    )
     method: str = Field(
         default="EdgeHML++",
         description="a method with one network: EdgeHML++, EdgeHML, ER, DER+UDA, ... The buffer of ER and DER counts "
@@ -59,48 +55,7 @@ class JobConfig(BaseModel):
     predict_batch_size: int = Field(default=64, ge=1, description="pictures predicted at once")
     onnx: bool = Field(default=True, description="write the form that edges run without torch beside the model")
 
-    @field_validator("class_names", mode="before")
-    @classmethod
-    def _split_names(cls, value: object) -> object:
-        """A JSON list, or names with commas between them."""
-        if isinstance(value, str):
-            text = value.strip()
-            return tuple(json.loads(text)) if text.startswith("[") else tuple(n.strip() for n in text.split(",") if n)
-        return value
-
-    @field_validator("class_names")
-    @classmethod
-    def _distinct_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) != len(value) or not all(value):
-            raise ValueError("class names must be distinct and not empty")
-        return value
-
     @field_validator("method_options", "mean", "std", "width", "weight_decay", mode="before")
     @classmethod
     def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
-
-    @classmethod
-    def build(cls, values: Mapping[str, Any], *, base: JobConfig | None = None) -> JobConfig:
-        """A config from loose values on top of ``base``.
-
-        Raises:
-            SpecError: unknown key (the message names the allowed ones) or a value out of range.
-        """
-        unknown = sorted(set(values) - set(cls.model_fields))
-        if unknown:
-            raise SpecError(
-                f"unknown hyper-parameter {', '.join(unknown)}",
-                where="EdgeHML",
-                hint=f"allowed: {', '.join(cls.model_fields)}",
-            )
-        try:
-            return cls.model_validate({**(base.model_dump() if base else {}), **values})
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0])
-            raise SpecError(
-                f"{first['msg']}, got {first['input']!r}",
-                where=f"EdgeHML.{name}",
-                hint=str(cls.model_fields[name].description or ""),
-            ) from error

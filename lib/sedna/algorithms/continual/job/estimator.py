@@ -14,39 +14,35 @@ from torch import Tensor
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.images import ImageSet
-from sedna.algorithms.continual.job.config import FIXED_BY_WEIGHTS, JobConfig
+from sedna.algorithms.continual.job.config import FIXED_FIELDS, JobConfig
 from sedna.algorithms.continual.job.model_file import (
-    ModelFile,
-    ModelHeader,
-    find_model,
-    load_weights,
+    HEAD,
+    ClassifierHeader,
+    StoredClassifier,
     read_model,
     short_hash,
     write_model,
 )
-from sedna.algorithms.continual.job.model_file import model_path as written_path
 from sedna.algorithms.continual.job.onnx_export import export_onnx
-from sedna.algorithms.continual.job.round import JobProgress, train_round
-from sedna.algorithms.continual.job.samples import (
-    DataSource,
-    read_labelled,
-    read_pictures,
-    read_unlabelled,
-)
+from sedna.algorithms.continual.job.round import train_round
+from sedna.algorithms.continual.job.samples import read_labelled, read_pictures, read_unlabelled
 from sedna.algorithms.continual.job.scores import classification_report
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
-from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
+from sedna.algorithms.training.estimator import TrainableEstimator
+from sedna.algorithms.training.model_file import find_model, load_classes
+from sedna.algorithms.training.model_file import model_path as written_path
+from sedna.algorithms.training.progress import OnProgress
+from sedna.algorithms.training.samples import DataSource
 from sedna.common.class_factory import ClassFactory, ClassType
-from sedna.common.config import Context
 from sedna.common.errors import DataError, SpecError
-from sedna.common.log import LOGGER
 
 __all__ = ["EdgeHMLEstimator"]
 
 
 @ClassFactory.register(ClassType.GENERAL, alias="EdgeHML")
-class EdgeHMLEstimator:
+class EdgeHMLEstimator(TrainableEstimator[JobConfig]):
     """Image classifier that learns round by round from few labelled and many unlabelled samples.
 
     A round is a task of the method. Labelled samples that the loaded model has not learnt from are the task; those it
@@ -60,12 +56,10 @@ class EdgeHMLEstimator:
         SpecError: unknown key, or a value out of range.
     """
 
-    model_format = "safetensors"
-    """Suffix of a saved model, for the job that names the file."""
+    FIXED_BY_WEIGHTS = FIXED_FIELDS
 
     def __init__(self, **kwargs: Any) -> None:
-        self._given = dict(kwargs)
-        self.config = JobConfig.build(kwargs)
+        super().__init__(JobConfig, kwargs)
         self._network: Classifier | None = None
         self._seen: frozenset[int] = frozenset()
         self._rounds = 0
@@ -82,6 +76,11 @@ class EdgeHMLEstimator:
             self._network = self._new_network()
         return self._network
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether a model was loaded or made."""
+        return self._network is not None
+
     def train(
         self,
         train_data: DataSource,
@@ -89,7 +88,7 @@ class EdgeHMLEstimator:
         *,
         unlabelled_data: DataSource | None = None,
         checkpoint_dir: str | Path | None = None,
-        progress: Callable[[JobProgress], None] | None = None,
+        progress: OnProgress | None = None,
         base_model_url: str | Path | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
@@ -100,6 +99,7 @@ class EdgeHMLEstimator:
             valid_data: gives the figures under "valid".
             unlabelled_data: samples without labels; what cannot be decoded is left out with a warning.
             checkpoint_dir: where an interrupted round leaves its state and goes on from.
+            progress: called with ``TrainingProgress``.
             kwargs: fields of ``JobConfig`` for this and later calls.
 
         Returns:
@@ -117,11 +117,13 @@ class EdgeHMLEstimator:
         new, old = self._divide(labelled)
         valid = None if valid_data is None else read_labelled(valid_data, config.class_names, config.image_size)
         unlabelled = read_unlabelled(unlabelled_data, config.class_names, config.image_size)
+        # The trainer returns to its checkpoint after divergence, so that it needs a folder also where nobody resumes.
         folder: AbstractContextManager[str] = (
             nullcontext(str(checkpoint_dir)) if checkpoint_dir is not None else tempfile.TemporaryDirectory()
         )
         with folder as work_dir:
             done = train_round(config, self.network, new, old, unlabelled, Path(work_dir), progress)
+        # Only now: a round that failed has taught nothing, and its samples must count as new the next time.
         self._network, self._mirror = done.network, done.mirror
         self._seen |= {short_hash(picture) for picture in labelled.x_NCHW}
         self._rounds += 1
@@ -191,39 +193,31 @@ class EdgeHMLEstimator:
             SpecError: another network or input was asked for than the file holds.
         """
         self._given.update(kwargs)
-        path = find_model(model_url)
+        path = find_model(model_url, algorithm="EdgeHML")
         self._take(read_model(path), str(path))
 
-    def _take(self, file: ModelFile, where: str) -> None:
-        described = file.header.model_dump(include={*FIXED_BY_WEIGHTS, "class_names", "flip"})
+    def _take(self, file: StoredClassifier, where: str) -> None:
+        described = file.header.model_dump(include={*FIXED_FIELDS, "class_names", "flip"})
+        # On the defaults, not on the present configuration: an earlier model must leave no trace.
         base = JobConfig.build({**JobConfig.build({}).model_dump(), **described})
         config = JobConfig.build(self._given, base=base)
-        changed = [key for key in FIXED_BY_WEIGHTS if getattr(config, key) != getattr(base, key)]
+        changed = [key for key in FIXED_FIELDS if getattr(config, key) != getattr(base, key)]
         if changed:
             wrong = ", ".join(f"{key}={getattr(base, key)}" for key in changed)
             raise SpecError(f"the model has {wrong}", where=where, hint=f"leave out {', '.join(changed)}")
         self.config = config
         network = self._new_network()
-        load_weights(network, file.weights, file.header.class_names, config.class_names, where=where)
+        load_classes(
+            network,
+            file.weights,
+            head=HEAD,
+            known=file.header.class_names,
+            wanted=config.class_names,
+            where=where,
+            algorithm="EdgeHML",
+        )
         self._network, self._seen = network.eval(), file.seen
         self._rounds, self._mirror = file.header.rounds, file.header.mirror and config.flip
-
-    def _configure(self, values: dict[str, Any]) -> None:
-        """Change hyper-parameters; what the weights depend on cannot change once there are weights."""
-        changed = JobConfig.build(values, base=self.config)
-        if self._network is not None:
-            fixed = [k for k in (*FIXED_BY_WEIGHTS, "class_names") if getattr(changed, k) != getattr(self.config, k)]
-            if fixed:
-                raise SpecError(f"{', '.join(fixed)} cannot change after a model was loaded", where="EdgeHML.train")
-        self.config = changed
-        self._given.update(values)
-
-    def _load_base(self, url: str | Path | None) -> None:
-        if self._network is None:
-            url = url or Context.get_parameters("base_model_url")
-        if url:
-            self.load(url)
-            LOGGER.info("EdgeHML starts from %s", url)
 
     def _divide(self, labelled: ImageSet) -> tuple[ImageSet, ImageSet]:
         """Samples to learn and samples to remember. With fewer than two classes among the new ones all are learnt."""
@@ -240,7 +234,7 @@ class EdgeHMLEstimator:
 
     @torch.no_grad()
     def _probabilities(self, x_NCHW: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        pipeline = Pipeline(Normalisation(self.config.mean, self.config.std))
+        pipeline = ViewPipeline(Normalisation(self.config.mean, self.config.std))
         network, size = self.network.eval(), self.config.predict_batch_size
         rows: list[Tensor] = []
         for start in range(0, len(x_NCHW), size):
@@ -258,7 +252,7 @@ class EdgeHMLEstimator:
             raise SpecError("no class names", where="EdgeHML", hint="class_names=..., or load a model first")
         return build_network(ModelConfig(name=config.network, width=config.width), len(config.class_names), config.seed)
 
-    def _header(self) -> ModelHeader:
+    def _header(self) -> ClassifierHeader:
         config = self.config
         fields = config.model_dump(include={"class_names", "network", "width", "image_size", "mean", "std", "flip"})
-        return ModelHeader(**fields, mirror=self._mirror, method=config.method, rounds=self._rounds)
+        return ClassifierHeader(**fields, mirror=self._mirror, method=config.method, rounds=self._rounds)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sedna.algorithms.continual.job.model_file import ModelHeader, model_path, write_model
+from sedna.algorithms.continual.job.model_file import ClassifierHeader, write_model
 from sedna.algorithms.continual.job.onnx_export import export_onnx
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.training.trainer import Trainer
+from sedna.algorithms.training.model_file import model_path
 
 
 def save_run(trainer: Trainer, path: Path) -> Path:
@@ -20,7 +21,7 @@ def save_run(trainer: Trainer, path: Path) -> Path:
     network = method.final_network()
     assert isinstance(network, Classifier)  # see round.require_one_network
     pipeline = trainer.tasks.pipeline
-    header = ModelHeader(
+    header = ClassifierHeader(
         class_names=trainer.tasks.class_names,
         network=run.model.name,
         width=run.model.width,

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor, nn
 
-from sedna.algorithms.continual.job.model_file import ModelHeader
-from sedna.algorithms.onnx_origins import forget_origins
-from sedna.common.atomic import write_atomic
+from sedna.algorithms.continual.job.model_file import ClassifierHeader
+from sedna.algorithms.training.onnx_export import write_onnx
 
 CLASSIFIER_KEY = "sedna.classifier"
 """Metadata key under which edges look for how a picture becomes the input; uint8 pixels need no description."""
 
 
-class Exported(nn.Module):
+class ExportedClassifier(nn.Module):
     """The graph of the file: normalisation, network (also of the mirror image, if the method predicts so), softmax."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, header: ModelHeader) -> None:
+    def __init__(self, network: nn.Module, header: ClassifierHeader) -> None:
         super().__init__()
         self.network = network
         self.mirror = header.mirror
@@ -40,29 +36,13 @@ class Exported(nn.Module):
         return logits.softmax(1)
 
 
-def export_onnx(path: Path, network: nn.Module, header: ModelHeader) -> None:
+def export_onnx(path: Path, network: nn.Module, header: ClassifierHeader) -> None:
     """Write the file in one step; the batch size is free, the side of the picture is fixed."""
-    wrapped = Exported(network, header).eval()
-    example = (torch.zeros((2, 3, header.image_size, header.image_size), dtype=torch.uint8),)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
-        # The exporter of some torch releases uses what the same release calls deprecated; nothing a caller can act on.
-        warnings.simplefilter("ignore")
-        raw = Path(folder) / "model.onnx"
-        torch.onnx.export(
-            wrapped,
-            example,
-            raw,
-            input_names=["pixels"],
-            output_names=["probabilities"],
-            dynamic_shapes={"pixels": {0: torch.export.Dim("batch", min=1, max=1024)}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-        graph = onnx.load(raw)
-    forget_origins(graph)
-    graph.metadata_props.add(key=CLASSIFIER_KEY, value="{}")
-    graph.doc_string = f"{header.method} classifier"
-    onnx.checker.check_model(graph)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, graph.SerializeToString())
+    write_onnx(
+        path,
+        ExportedClassifier(network, header),
+        torch.zeros((2, 3, header.image_size, header.image_size), dtype=torch.uint8),
+        outputs=("probabilities",),
+        metadata=(CLASSIFIER_KEY, "{}"),
+        title=f"{header.method} classifier",
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,10 @@ from sedna.algorithms.continual.job.samples import empty_set
 from sedna.algorithms.continual.methods.base import BaseLearningMethod
 from sedna.algorithms.continual.methods.registry import MethodConfig, method_class
 from sedna.algorithms.continual.models.classifier import Classifier
-from sedna.algorithms.continual.training.progress import Progress
 from sedna.algorithms.continual.training.trainer import Trainer
-from sedna.algorithms.continual.transforms.pipeline import Normalisation, Pipeline
+from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
+from sedna.algorithms.training.progress import OnProgress
 from sedna.common.errors import SpecError
-
-
-@dataclass(frozen=True)
-class JobProgress:
-    """One report of a running round; the fields are those of every built-in algorithm."""
-
-    iteration: int
-    max_iteration: int
-    loss: float | None
-    learning_rate: float
-    samples_per_second: float
-    eta_seconds: float
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ def train_round(
     old: ImageSet,
     unlabelled: ImageSet,
     work_dir: Path,
-    on_progress: Callable[[JobProgress], None] | None,
+    on_progress: OnProgress | None,
 ) -> RoundResult:
     """Learn ``new``, remember ``old``; goes on where an interrupted call with equal arguments left ``work_dir``.
 
@@ -66,15 +52,11 @@ def train_round(
         method.start_from(network)
         method.remember(old, first_index=len(new))
 
-    def report(progress: Progress) -> None:
-        if on_progress is not None:
-            on_progress(_translate(progress, config.batch_size))
-
     trainer = Trainer(
         run,
         ContinualLearningTasks([task]),
         work_dir,
-        on_progress=report,
+        on_progress=on_progress,
         evaluate=False,
         prepare=prepare,
         identity=_identity(network, old),
@@ -90,6 +72,7 @@ def train_round(
 
 def _task(config: JobConfig, new: ImageSet, old: ImageSet, unlabelled: ImageSet) -> SplitSemiImages:
     """The round as a task whose classes are all that were ever labelled."""
+    # Not only the new ones: a class that is remembered must not be masked out of the losses.
     classes = sorted({*new.y_N.tolist(), *old.y_N.tolist()})
     return SplitSemiImages(
         0,
@@ -97,7 +80,7 @@ def _task(config: JobConfig, new: ImageSet, old: ImageSet, unlabelled: ImageSet)
         new,
         unlabelled if len(unlabelled) else new,  # without others the labelled ones serve
         empty_set(config.class_names, config.image_size),
-        pipeline=Pipeline(Normalisation(config.mean, config.std), config.padding, config.flip),
+        pipeline=ViewPipeline(Normalisation(config.mean, config.std), config.padding, config.flip),
         uratio=config.uratio,
         cl_type="domain-il",
         seed=config.seed,
@@ -149,11 +132,3 @@ def _identity(network: Classifier, old: ImageSet) -> str:
     for key, value in network.state_dict().items():
         digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _translate(progress: Progress, batch_size: int) -> JobProgress:
-    done = progress.iterations if progress.tasks_done == progress.num_tasks else progress.iteration
-    speed = batch_size / progress.seconds_per_iteration if progress.seconds_per_iteration else 0.0
-    return JobProgress(
-        done, progress.iterations, progress.loss, progress.learning_rate, speed, progress.eta_seconds, progress.note
-    )

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from sedna.algorithms.continual.data.images import Encoded, ImageSet, OnCorrupt, Pixels, decode, decode_all, read_bytes
+from sedna.algorithms.continual.data.images import Encoded, ImageSet, OnCorrupt, decode, decode_all, read_bytes
+from sedna.algorithms.training.samples import DataSource, Picture, Pixels, label_index, listed_pictures
 from sedna.common.errors import DataError
-
-Picture = str | Path | Image.Image | Pixels
-
-
-@runtime_checkable
-class DataSource(Protocol):
-    """The part of ``sedna.datasources.BaseDataSource`` that is read here: paths ``x`` and labels ``y``."""
-
-    x: Any
-    y: Any
 
 
 def read_labelled(source: DataSource, class_names: Sequence[str], image_size: int) -> ImageSet:
@@ -34,7 +25,7 @@ def read_labelled(source: DataSource, class_names: Sequence[str], image_size: in
     if len(paths) != len(labels):
         raise DataError(f"{len(paths)} pictures and {len(labels)} labels", where="data", hint="one label each")
     items: list[Encoded] = [
-        (path, read_bytes(Path(path)), read_label(label, class_names, path))
+        (path, read_bytes(Path(path)), label_index(label, class_names, path))
         for path, label in zip(paths, labels, strict=True)
     ]
     return decode_all(items, class_names, size=image_size, name="labelled samples")
@@ -59,37 +50,13 @@ def empty_set(class_names: Sequence[str], size: int) -> ImageSet:
     return ImageSet(np.empty((0, 3, size, size), np.uint8), np.empty(0, np.int64), tuple(class_names), "nothing")
 
 
-def read_label(value: Any, class_names: Sequence[str], where: str) -> int:
-    """Index of a class name or index.
-
-    Raises:
-        DataError: neither.
-    """
-    text = str(value).strip()
-    if text in class_names:
-        return list(class_names).index(text)
-    if text.isdigit() and int(text) < len(class_names):
-        return int(text)
-    raise DataError(
-        f"unknown label {text!r}", where=where, hint=f"0..{len(class_names) - 1} or one of {', '.join(class_names)}"
-    )
-
-
 def read_pictures(data: Any, image_size: int) -> Pixels:
     """Pictures to predict as uint8 ``(N, 3, S, S)``: paths, PIL images, uint8 arrays (H, W, 3), or a data source.
 
     Raises:
         DataError: a picture cannot be read; the message names it.
     """
-    if isinstance(data, DataSource):
-        listed: list[Any] = list(data.x)
-    elif isinstance(data, str | Path | Image.Image):
-        listed = [data]
-    elif isinstance(data, np.ndarray) and data.dtype == np.uint8:
-        listed = [data] if data.ndim < 4 else list(data)
-    else:
-        listed = list(data)
-    views = [_view(picture, image_size, position) for position, picture in enumerate(listed)]
+    views = [_view(picture, image_size, position) for position, picture in enumerate(listed_pictures(data))]
     return np.stack(views) if views else np.empty((0, 3, image_size, image_size), np.uint8)
 
 

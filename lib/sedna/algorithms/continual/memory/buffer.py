@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sedna.algorithms.continual.memory.columns import Array, Column, Rows, Table
-from sedna.algorithms.continual.memory.policies import Policy, PolicyName, make_policy
+from sedna.algorithms.continual.memory.columns import Array, RecordColumn, Rows, Table
+from sedna.algorithms.continual.memory.policies import PolicyName, ReplacementPolicy, make_policy
 
 
 class ReplayBuffer:
@@ -25,7 +25,7 @@ class ReplayBuffer:
     def __init__(
         self,
         capacity: int,
-        columns: Sequence[Column],
+        columns: Sequence[RecordColumn],
         *,
         policy: PolicyName = "reservoir",
         seed: int = 0,
@@ -34,7 +34,7 @@ class ReplayBuffer:
     ) -> None:
         self.capacity = capacity
         self.num_seen = 0
-        self._policy: Policy = make_policy(policy, seed, purpose)
+        self._policy: ReplacementPolicy = make_policy(policy, seed, purpose)
         self._unique = unique
         self._purpose = purpose
         self._table = Table(columns, capacity)
@@ -62,6 +62,7 @@ class ReplayBuffer:
             return False
         if self._unique:
             if slot < len(self._table):
+                # A picture that was replaced may be offered again.
                 self._stored.discard(int(self._table["id"][slot]))
             self._stored.add(identity)
         self._table.put(slot, row)
@@ -74,6 +75,7 @@ class ReplayBuffer:
 
     def draw(self, count: int, rng: np.random.Generator) -> Rows:
         """Copies of ``min(count, len)`` different rows, uniform."""
+        # A buffer that holds nothing yet gives no rows; numpy does not draw none out of none.
         size = min(count, len(self))
         return self._table.rows(rng.choice(len(self), size=size, replace=False) if size else np.empty(0, np.int64))
 
@@ -90,6 +92,7 @@ class ReplayBuffer:
             label = int(labels[slot])
             turns[position] = used.get(label, 0)
             used[label] = turns[position] + 1
+        # Which class begins a turn is random too, or low labels would be replayed more often.
         ties = rng.permutation(int(labels.max()) + 1)[labels[order]] if len(self) else turns
         picked = order[np.lexsort((ties, turns))][:count]
         return self._table.rows(picked)

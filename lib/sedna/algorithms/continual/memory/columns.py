@@ -13,11 +13,11 @@ from sedna.common.errors import ConflictError
 
 Array = npt.NDArray[Any]
 Rows = dict[str, Array]
-"""Column name -> ``(n, *shape)``."""
+"""RecordColumn name -> ``(n, *shape)``."""
 
 
 @dataclass(frozen=True)
-class Column:
+class RecordColumn:
     """Name, numpy dtype and shape of one entry of a record."""
 
     name: str
@@ -30,9 +30,14 @@ class Column:
         return int(np.dtype(self.dtype).itemsize * int(np.prod(self.shape, dtype=np.int64)))
 
 
-def image_columns(shape: tuple[int, int, int]) -> tuple[Column, ...]:
-    """The columns every memory of pictures has: uint8 picture, label, task, and identity (task and index)."""
-    return (Column("image", "uint8", shape), Column("label", "int64"), Column("task", "int64"), Column("id", "int64"))
+def image_columns(shape: tuple[int, int, int]) -> tuple[RecordColumn, ...]:
+    """The columns of every memory of pictures: uint8 picture, label, task, and identity (task and index)."""
+    return (
+        RecordColumn("image", "uint8", shape),
+        RecordColumn("label", "int64"),
+        RecordColumn("task", "int64"),
+        RecordColumn("id", "int64"),
+    )
 
 
 def sample_id(task_id: int, index: int) -> int:
@@ -48,7 +53,7 @@ class Table:
         capacity: rows that fit; 0: grows without bound (by doubling).
     """
 
-    def __init__(self, columns: Sequence[Column], capacity: int) -> None:
+    def __init__(self, columns: Sequence[RecordColumn], capacity: int) -> None:
         self.columns = tuple(columns)
         self.capacity = capacity
         self._length = 0
@@ -125,6 +130,7 @@ class Table:
             return
         assert not self.capacity, "a bounded table was asked to grow"
         for column in self.columns:
+            # Doubled, so that n rows are copied about n times in all.
             bigger = np.zeros((max(16, 2 * room), *column.shape), dtype=column.dtype)
             bigger[:room] = self._data[column.name]
             self._data[column.name] = bigger

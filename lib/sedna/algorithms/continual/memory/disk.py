@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from sedna.algorithms.continual.memory.columns import Column, Rows
+from sedna.algorithms.continual.memory.columns import RecordColumn, Rows
 from sedna.common.atomic import full_disk_as_error
 from sedna.common.errors import ConflictError, DataError, StorageFullError
 
@@ -45,7 +45,7 @@ class DiskTier:
         StorageFullError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, columns: Sequence[Column], capacity: int, *, owner: str = "") -> None:
+    def __init__(self, path: Path, columns: Sequence[RecordColumn], capacity: int, *, owner: str = "") -> None:
         self.path = path
         self.capacity = capacity
         self._dtype = np.dtype([(c.name, c.dtype, c.shape) for c in columns])
@@ -62,6 +62,7 @@ class DiskTier:
         self._room = 2 * capacity + 1
         self._new = False
         self._file = self._open()
+        # The file has its full size from the start, so that it is mapped once.
         self._map = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
         self._records = np.frombuffer(self._map, dtype=self._dtype, count=self._room, offset=_HEADER)
 
@@ -128,6 +129,7 @@ class DiskTier:
         record = np.zeros((), dtype=self._dtype)
         for name in self._dtype.names or ():
             record[name] = row[name]
+        # Never the position of the slot itself: the last checkpoint may still refer to the record there.
         position = self._reusable.pop() if self._reusable else self._next
         try:
             self._write(position, record.tobytes())
@@ -143,6 +145,7 @@ class DiskTier:
         replaced = self._positions[slot]
         self._positions[slot] = position
         self._live.discard(replaced)
+        # Otherwise it is free only once a newer checkpoint is on disk, see `release`.
         if replaced not in self._committed:
             self._reusable.append(replaced)
 
@@ -167,6 +170,7 @@ class DiskTier:
 
         Call `release` once that checkpoint is on disk.
         """
+        # Before the checkpoint that names these positions: it must not outlive the records in a power cut.
         os.fdatasync(self._file)
         self._new = False
         return np.asarray(self._positions, dtype=np.int64)
@@ -194,11 +198,13 @@ class DiskTier:
             )
         self._positions = [int(position) for position in positions]
         self._live = set(self._positions)
+        # What a lost process wrote behind it is overwritten: nothing refers to it.
         self._next = max(self._positions, default=-1) + 1
         self.release(positions)
 
     def close(self) -> None:
         """Unmap and close; the file stays."""
+        # A map cannot be closed while an array looks into it.
         del self._records
         self._map.close()
         os.close(self._file)

@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sedna.algorithms.continual.memory.buffer import ReplayBuffer
-from sedna.algorithms.continual.memory.columns import Array, Column, Rows, Table, image_columns
+from sedna.algorithms.continual.memory.columns import Array, RecordColumn, Rows, Table, image_columns
 from sedna.algorithms.continual.memory.disk import DiskTier
 from sedna.algorithms.continual.memory.policies import PolicyName, make_policy
+from sedna.algorithms.training.checkpoint import entries_below
 
 MemoryMode = Literal["faithful", "budgeted"]
 Weights = npt.NDArray[np.float64]
@@ -138,12 +139,14 @@ class HierarchicalMemory:
         if len(self.disk) == 0:
             return 0
         weights = disk_weights(self.disk.column("label"), class_losses)
+        # Drawing without replacement needs as many records with a chance as it draws.
         count = min(len(self.disk), self.capacity - len(self.labelled), int(np.count_nonzero(weights)))
         if count <= 0:
             return 0
         slots = rng.choice(len(self.disk), size=count, replace=False, p=weights)
         rows = self.disk.rows(slots.astype(np.int64))
         for index, identity in enumerate(rows["id"].tolist()):
+            # A record that is chosen again counts twice in the draws, and is stored once.
             if identity not in self._pool_slot:
                 self._pool_slot[identity] = len(self._pool)
                 self._pool.put(len(self._pool), {name: column[index] for name, column in rows.items()})
@@ -161,7 +164,7 @@ class HierarchicalMemory:
         return arrays
 
     def saved(self, state: Mapping[str, Array]) -> None:
-        """``state`` is safely on disk now."""
+        """``state`` is on disk now: records that only older checkpoints refer to may be overwritten."""
         self.disk.release(state["disk_positions"])
 
     def load_state(self, state: Mapping[str, Array]) -> None:
@@ -170,8 +173,8 @@ class HierarchicalMemory:
         Raises:
             ConflictError: it is the state of another configuration.
         """
-        self.labelled.load_state(_group(state, "labelled."))
-        self._pool.load_state(_group(state, "pool."), "unlabelled tier")
+        self.labelled.load_state(entries_below(state, "labelled."))
+        self._pool.load_state(entries_below(state, "pool."), "unlabelled tier")
         self._pool_slot = {identity: slot for slot, identity in enumerate(self._pool["id"].tolist())}
         self._references = state["references"].tolist()
         self._known = set(state["known"].tolist())
@@ -192,6 +195,7 @@ def disk_weights(labels_N: Array, class_losses: Mapping[int, float]) -> Weights:
     classes, inverse, counts = np.unique(labels_N, return_inverse=True, return_counts=True)
     total = sum(class_losses.values())
     losses = np.asarray([max(class_losses.get(int(label), 0.0), 0.0) for label in classes])
+    # No class is worse than another: all records are equal.
     if total <= 0 or not losses.any():
         return np.full(len(labels_N), 1 / len(labels_N))
     weights = (len(labels_N) / counts) * (losses / total)
@@ -199,10 +203,6 @@ def disk_weights(labels_N: Array, class_losses: Mapping[int, float]) -> Weights:
     return np.asarray(per_record / per_record.sum(), dtype=np.float64)
 
 
-def memory_columns(image_shape: tuple[int, int, int], num_classes: int) -> tuple[Column, ...]:
+def memory_columns(image_shape: tuple[int, int, int], num_classes: int) -> tuple[RecordColumn, ...]:
     """The record of the DER family: a picture with the logits it had when it was stored."""
-    return (*image_columns(image_shape), Column("logits", "float32", (num_classes,)))
-
-
-def _group(state: Mapping[str, Array], prefix: str) -> Rows:
-    return {name[len(prefix) :]: array for name, array in state.items() if name.startswith(prefix)}
+    return (*image_columns(image_shape), RecordColumn("logits", "float32", (num_classes,)))

@@ -9,7 +9,7 @@ from sedna.algorithms.continual.rng import generator
 PolicyName = Literal["reservoir", "ring"]
 
 
-class Policy(Protocol):
+class ReplacementPolicy(Protocol):
     """Answers the slot for the next record, or None to let it pass."""
 
     def slot(self, num_seen: int, capacity: int) -> int | None:
@@ -28,7 +28,7 @@ class Reservoir:
         self._purpose = f"reservoir {purpose}"
 
     def slot(self, num_seen: int, capacity: int) -> int | None:
-        """See `Policy`."""
+        """See `ReplacementPolicy`."""
         if num_seen < capacity:
             return num_seen
         drawn = int(generator(self._seed, self._purpose, num_seen).integers(num_seen + 1))
@@ -39,10 +39,10 @@ class Ring:
     """Keeps the last ``capacity`` records."""
 
     def slot(self, num_seen: int, capacity: int) -> int | None:
-        """See `Policy`."""
+        """See `ReplacementPolicy`."""
         return num_seen % capacity
 
 
-def make_policy(name: PolicyName, seed: int, purpose: str) -> Policy:
+def make_policy(name: PolicyName, seed: int, purpose: str) -> ReplacementPolicy:
     """The policy of a configuration."""
     return Ring() if name == "ring" else Reservoir(seed, purpose)

@@ -28,14 +28,14 @@ def add_to_gradients(parameters: Iterable[nn.Parameter], vector_P: Tensor) -> No
 
 
 class QuadraticAnchor:
-    """``penalty = strength * sum_i importance_i (theta_i - anchor_i)^2``; nothing before the first `drop`."""
+    """``penalty = strength * sum_i importance_i (theta_i - anchor_i)^2``; nothing before the first `place`."""
 
     def __init__(self, strength: float) -> None:
         self.strength = strength
         self.importance_P: Tensor | None = None
         self.anchor_P: Tensor | None = None
 
-    def drop(self, theta_P: Tensor, importance_P: Tensor) -> None:
+    def place(self, theta_P: Tensor, importance_P: Tensor) -> None:
         """Pull towards ``theta`` from now on."""
         self.anchor_P, self.importance_P = theta_P.clone(), importance_P.clone()
 
@@ -66,6 +66,6 @@ class QuadraticAnchor:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
         if "anchor" in state:
-            self.drop(state["anchor"], state["importance"])
+            self.place(state["anchor"], state["importance"])
         else:
             self.anchor_P = self.importance_P = None

@@ -18,12 +18,13 @@ from sedna.algorithms.continual.data.task import BaseSplitSemiTask, CLType, Trai
 from sedna.algorithms.continual.memory.columns import Rows
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.terms.base import SemiTerm
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.errors import SpecError
 
 Losses = dict[str, Tensor]
 """Name -> scalar. Training minimises the plain sum of those whose name contains "loss"; others are for the log.
-``loss_sup`` is the loss of the labelled batch and nothing else: a term may put its own in its place. Where a method has
-none, its labelled pictures are in another loss, and the term's is left out."""
+``loss_sup`` is the loss of the labelled batch and nothing else, and a term may replace it by its own. A method without
+a ``loss_sup`` has its labelled pictures in another loss; the term's is then left out."""
 
 State = dict[str, Tensor]
 
@@ -134,7 +135,7 @@ class BaseLearningMethod(ABC):
         for term in self.terms:
             added = term.losses(self, batch)
             if "loss_sup" not in losses:
-                # The labelled batch is in a loss of another form already, which a plain one cannot take the place of.
+                # The labelled batch is in another loss already: a plain one beside it would count it twice.
                 added.pop("loss_sup", None)
             losses |= added
         return losses
@@ -202,20 +203,21 @@ class BaseLearningMethod(ABC):
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Put back what `state` gave."""
-        self.network.load_state_dict(select(state, "network."))
+        self.network.load_state_dict(entries_below(state, "network."))
         for index, term in enumerate(self.terms):
-            term.load_state(select(state, f"term{index}."))
+            term.load_state(entries_below(state, f"term{index}."))
 
     def state_saved(self) -> None:  # noqa: B027
-        """The state last given by `state` is safely on disk now."""
+        """The last answer of `state` is on disk now."""
 
     def close(self) -> None:  # noqa: B027
         """Release files."""
 
 
-def select(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The entries below a prefix, without it."""
-    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+def total_loss(losses: Losses) -> Tensor:
+    """Plain sum of the entries whose name contains "loss"."""
+    parts = [value for name, value in losses.items() if "loss" in name]
+    return torch.stack(parts).sum()
 
 
 def to_tensors(rows: Rows, prefix: str) -> State:
@@ -225,4 +227,4 @@ def to_tensors(rows: Rows, prefix: str) -> State:
 
 def to_arrays(state: Mapping[str, Tensor], prefix: str) -> Rows:
     """The reverse of `to_tensors`."""
-    return {name: tensor.numpy().copy() for name, tensor in select(state, prefix).items()}
+    return {name: tensor.numpy().copy() for name, tensor in entries_below(state, prefix).items()}

@@ -188,6 +188,7 @@ def knn_scores(query_BD: Tensor, bank_ND: Tensor, labels_N: Tensor, k: int, num_
     distance_BN = torch.cdist(query_BD, bank_ND)
     nearest_BK = distance_BN.topk(min(k, len(labels_N)), largest=False).indices
     votes_BC = functional.one_hot(labels_N[nearest_BK], num_classes).sum(1).float()
+    # Vectors of length 1 are at most 2 apart: a class of which nothing is stored counts as that far away.
     per_class = torch.full((len(query_BD), num_classes), 2.0, device=query_BD.device)
     per_class.scatter_reduce_(1, labels_N.expand(len(query_BD), -1), distance_BN, "amin", include_self=True)
     return votes_BC - _TIE * per_class

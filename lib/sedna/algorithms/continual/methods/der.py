@@ -38,6 +38,7 @@ class DER(ReplayMethod):
         losses: Losses = {"loss_sup": functional.cross_entropy(logits_BC, batch.y_B)}
         if len(self.buffer):
             losses |= self.replay_losses(batch)
+        # After the draw: what is replayed is of the past, never of this batch.
         self.store(batch, logits_BC)
         return losses
 

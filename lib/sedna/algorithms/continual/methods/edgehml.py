@@ -108,6 +108,7 @@ class EdgeHML(BaseLearningMethod):
         if opts.lambda_sup_replay and len(self.memory.labelled):
             rows = self.memory.labelled.draw(self.bench.memory.minibatch, batch.generator("labelled replay"))
             losses["loss_sup_replay"] = opts.lambda_sup_replay * self._replay_loss(rows)
+        # After the draw: what is replayed is of the past, never of this batch.
         self._offer_labelled(batch)
         losses |= self._unlabelled_losses(batch)
         if opts.lambda_unsup_replay:
@@ -126,6 +127,7 @@ class EdgeHML(BaseLearningMethod):
         skipped = opts.progressive == "skip" and self._is_early(batch.iteration)
         if not (opts.lambda_unsup or opts.lambda_unsup_replay) or len(batch.index_U) == 0 or skipped:
             return {}
+        # With weak_graph a graph is built and thrown away, as released: only its time is wanted.
         with torch.set_grad_enabled(opts.weak_graph):
             weak_UC = self.forward(batch.pipeline.normalise(batch.unlabelled_weak)).detach()
         losses: Losses = {}

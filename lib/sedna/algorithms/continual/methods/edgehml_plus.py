@@ -19,8 +19,8 @@ What differs from EdgeHML, each part an option:
 - ``replay``, ``balanced``: more labelled replay, classes in turn, in the same forward pass as the new pictures, so that
   batch statistics are those of all tasks.
 - ``decay``: a moving average of the weights predicts.
-- ``remeasure``: training sees strong views, with black borders and changed colours; whoever asks for a prediction sends
-  plain pictures. After each task the statistics of batch norm are measured anew, on the plain pictures of the memory
+- ``remeasure``: training sees strong views, with black borders and changed colours; predictions are asked for plain
+  pictures. After each task the statistics of batch norm are measured anew, on the plain pictures of the memory
   and with the average weights; the running ones belong to the weights of each step. It costs one forward pass of the
   memory a task. The same effect of augmentation on batch norm is described in arXiv 1906.06423 (there for sizes).
 - weight decay of 0.005 in place of 0.0005: the few labelled pictures are seen some hundred times.
@@ -54,13 +54,13 @@ from sedna.algorithms.continual.methods.base import (
     MemoryUse,
     MethodOptions,
     State,
-    select,
     to_arrays,
     to_tensors,
 )
 from sedna.algorithms.continual.methods.ema import MovingAverage
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.rng import generator
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.class_factory import ClassFactory, ClassType
 
 _MEASURED_AT_ONCE = 100
@@ -127,6 +127,7 @@ class EdgeHMLPlus(BaseLearningMethod):
         y_B, task_B = batch.y_B, torch.full_like(batch.y_B, batch.task_id)
         if len(rows["label"]):
             old = self._views(batch, "replay", rows["image"], stored=True)
+            # One forward pass for both: batch norm then measures new and old tasks together.
             own = torch.cat([own, old])
             y_B = torch.cat([y_B, self.bench.labels(rows)])
             task_B = torch.cat([task_B, torch.from_numpy(rows["task"]).to(task_B.device)])
@@ -191,6 +192,7 @@ class EdgeHMLPlus(BaseLearningMethod):
 
     def _consistency(self, batch: TrainBatch) -> Tensor:
         """Cross-entropy between the sharpened teacher and the strong view, within the classes of the task."""
+        # The unlabelled pictures are of this task: other classes would only take probability away.
         classes_K = self.bench.task_masks[batch.task_id]
         count = min(self.options.consistency_images, len(batch.index_U))
         picked = batch.generator("consistency").choice(len(batch.index_U), size=count, replace=False)
@@ -213,6 +215,7 @@ class EdgeHMLPlus(BaseLearningMethod):
             return
         order = generator(self.bench.seed, "batch statistics", task.task_id).permutation(count)
         parts = np.array_split(order, math.ceil(count / _MEASURED_AT_ONCE))
+        # Made when they are asked for: the whole memory as float32 takes four times its bytes.
         pictures = (self.bench.pipeline.normalise(self.buffer.rows(part)["image"]) for part in parts)
         with self.bench.precision.autocast():
             update_bn(pictures, self.average.network)
@@ -260,6 +263,6 @@ class EdgeHMLPlus(BaseLearningMethod):
         """See `state`."""
         super().load_state(state)
         self.buffer.load_state(to_arrays(state, "buffer."))
-        self.average.network.load_state_dict(select(state, "average."))
+        self.average.network.load_state_dict(entries_below(state, "average."))
         self.average.steps = int(state["average_steps"][0])
         self._offered = set(state["offered"].tolist())

@@ -28,5 +28,6 @@ class MovingAverage:
         decay = min(self._decay, (1 + self.steps) / (10 + self.steps))
         for mine, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
             mine.lerp_(theirs, 1 - decay)
+        # Counters among them are whole numbers, of which there is no average.
         for kept, new in zip(self.network.buffers(), network.buffers(), strict=True):
             kept.copy_(new)

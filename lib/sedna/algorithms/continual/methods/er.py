@@ -28,5 +28,6 @@ class ER(ReplayMethod):
         if len(self.buffer):
             rows = self.draw(batch, "replay")
             losses["loss_replay"] = functional.cross_entropy(self.forward(self.replayed(rows)), self.bench.labels(rows))
+        # After the draw: what is replayed is of the past, never of this batch.
         self.store(batch)
         return losses

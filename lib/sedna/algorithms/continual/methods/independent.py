@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.class_factory import ClassFactory, ClassType
 
 
@@ -35,6 +36,7 @@ class Independent(BaseLearningMethod):
 
     def after_task(self, task: BaseSplitSemiTask) -> None:  # noqa: ARG002
         """Put the network aside."""
+        # Not copied: the next task starts with a network of its own.
         self.finished.append(self.network.requires_grad_(requires_grad=False))
 
     def forward_train(self, batch: TrainBatch) -> Losses:
@@ -67,7 +69,8 @@ class Independent(BaseLearningMethod):
         """See `state`."""
         self.finished = []
         self.network = self.bench.network()
-        while stored := select(state, f"finished{len(self.finished)}."):
+        while stored := entries_below(state, f"finished{len(self.finished)}."):
+            # Only the shape matters: its fresh weights are replaced by the stored ones.
             network = self.bench.network(len(self.finished))
             network.load_state_dict(stored)
             self.finished.append(network.eval().requires_grad_(requires_grad=False))

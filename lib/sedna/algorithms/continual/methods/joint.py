@@ -42,6 +42,7 @@ class Joint(BaseLearningMethod):
     def before_task(self, task: BaseSplitSemiTask) -> None:
         """Add the task's labelled pictures."""
         self._seen[task.task_id] = task
+        # In the order of the tasks: a restart hands them over again, and equal draws must mean equal pictures.
         parts = [self._seen[key].labelled for key in sorted(self._seen)]
         self._images = ImageSet(
             np.concatenate([part.x_NCHW for part in parts]),

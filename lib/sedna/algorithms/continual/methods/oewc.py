@@ -18,8 +18,9 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, add_to_gradients, flatten, gradients
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.class_factory import ClassFactory, ClassType
 
 
@@ -57,16 +58,19 @@ class OnlineEWC(BaseLearningMethod):
         y_N = torch.from_numpy(task.labelled.y_N).to(self.bench.device)
         fisher_P = self.fisher(task.pipeline.normalise(task.labelled.x_NCHW), y_N)
         if self.anchor.importance_P is not None:
+            # Online: one sum for all tasks, in which older ones fade with gamma.
             fisher_P += self.options.gamma * self.anchor.importance_P
-        self.anchor.drop(flatten(self.network.parameters()), fisher_P)
+        self.anchor.place(flatten(self.network.parameters()), fisher_P)
 
     def fisher(self, x_NCHW: Tensor, y_N: Tensor) -> Tensor:
         """``(P,)`` mean over samples of p(y) times the squared gradient of log p(y)."""
         total_P = torch.zeros_like(flatten(self.network.parameters()))
+        # One at a time: the square of a mean gradient is not the mean of the squares.
         for x_CHW, y in zip(x_NCHW, y_N, strict=True):
             self.network.zero_grad(set_to_none=True)
             loss = functional.cross_entropy(self.forward(x_CHW[None]), y[None])
             loss.backward()  # type: ignore[no-untyped-call]
+            # exp(-CE) is the probability of the true class.
             total_P += torch.exp(-loss.detach()) * gradients(self.network.parameters()) ** 2
         self.network.zero_grad(set_to_none=True)
         return total_P / len(y_N)
@@ -82,4 +86,6 @@ class OnlineEWC(BaseLearningMethod):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
         super().load_state(state)
-        self.anchor.load_state({key: value.to(self.bench.device) for key, value in select(state, "anchor.").items()})
+        self.anchor.load_state(
+            {key: value.to(self.bench.device) for key, value in entries_below(state, "anchor.").items()}
+        )

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.models.classifier import StagedBody, init_convolutions
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import SpecError
 
@@ -41,12 +42,13 @@ class Lateral(nn.Module):
         return joined
 
 
-class Column(nn.Module):
+class PNNColumn(nn.Module):
     """One task's network and its laterals."""
 
     def __init__(self, body: StagedBody, head: nn.Linear, old_columns: int) -> None:
         super().__init__()
         self.body, self.head = body, head
+        # The first stage sees the picture itself, where there is nothing to join.
         inputs = body.channels[:-1] if old_columns else []
         self.laterals = nn.ModuleList(Lateral(old_columns, channels) for channels in inputs)
 
@@ -80,8 +82,9 @@ class PNN(BaseLearningMethod):
                 hint="conv4, cifar_resnet18",
             )
         with torch.random.fork_rng(devices=[]):
+            # The laterals are made here: unseeded, they would depend on what torch drew before.
             torch.manual_seed(self.bench.seed + len(self.columns))
-            column = Column(classifier.body, classifier.head, len(self.columns))
+            column = PNNColumn(classifier.body, classifier.head, len(self.columns))
         self.columns.append(column.to(self.bench.device).to(memory_format=self.bench.precision.memory_format))
         self.network = column
 
@@ -108,11 +111,12 @@ class PNN(BaseLearningMethod):
         return self.bench.run(lambda x: self._column(x, column), x_BCHW)
 
     def _column(self, x_BCHW: Tensor, last: int) -> Tensor:
-        columns = [column for column in self.columns if isinstance(column, Column)][: last + 1]
+        columns = [column for column in self.columns if isinstance(column, PNNColumn)][: last + 1]
         active = [x_BCHW] * len(columns)
         for index in range(len(columns[-1].body.stages)):
             outputs: list[Tensor] = []
             for number, column in enumerate(columns):
+                # Older columns are frozen: their graph would cost memory and time for nothing.
                 with torch.set_grad_enabled(torch.is_grad_enabled() and number == last):
                     outputs.append(column.stage(index, active[number], active[:number]))
             active = outputs
@@ -137,7 +141,8 @@ class PNN(BaseLearningMethod):
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
-        stored = select(state, "columns.")
+        stored = entries_below(state, "columns.")
+        # Columns before weights: the laterals of a column are as many as the columns before it.
         wanted = 1 + max(int(key.split(".", 1)[0]) for key in stored)
         self.columns = nn.ModuleList()
         while len(self.columns) < wanted:

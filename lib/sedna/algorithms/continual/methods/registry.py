@@ -37,6 +37,7 @@ from sedna.algorithms.continual.terms.mixmatch import MixMatch
 from sedna.algorithms.continual.terms.uda import UDA
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import SpecError
+from sedna.common.validation import first_fault
 
 METHODS: dict[str, type[BaseLearningMethod]] = {
     kind.ALG_NAME: kind
@@ -200,10 +201,9 @@ def _validated(model: type[T], values: Mapping[str, Any], where: str) -> T:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        fault = first_fault(error)
         raise SpecError(
-            f"{key}: {first['msg']}, got {first['input']!r}",
+            f"{fault}, got {fault.given!r}",
             where=where,
             hint=f"options: {', '.join(model.model_fields)}",
         ) from error

@@ -66,6 +66,7 @@ class ReplayMethod(BaseLearningMethod):
         }
         if self.STORES_LOGITS:
             assert logits_BC is not None
+            # Main memory: thousands of records must not crowd a GPU.
             rows["logits"] = logits_BC.detach().cpu().numpy()
         self.buffer.offer_all(rows)
 
@@ -79,6 +80,7 @@ class ReplayMethod(BaseLearningMethod):
                 rows: Rows = {
                     "image": pictures,
                     "label": images.y_N[start : start + _BATCH],
+                    # The round of a job is its only task, 0: what it remembers is masked with it.
                     "task": np.zeros(count, np.int64),
                     "id": np.arange(count) + first_index + start,
                 }

@@ -19,8 +19,9 @@ from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
 from sedna.algorithms.continual.methods.anchor import QuadraticAnchor, add_to_gradients, flatten, gradients
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State, select
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, MemoryUse, MethodOptions, State
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.training.checkpoint import entries_below
 from sedna.common.class_factory import ClassFactory, ClassType
 
 
@@ -44,7 +45,7 @@ class SI(BaseLearningMethod):
         self.anchor = QuadraticAnchor(self.options.strength)
         theta_P = flatten(self.network.parameters())
         self.omega_P = torch.zeros_like(theta_P)
-        self.anchor.drop(theta_P, torch.zeros_like(theta_P))
+        self.anchor.place(theta_P, torch.zeros_like(theta_P))
 
     def forward_train(self, batch: TrainBatch) -> Losses:
         """``loss_sup``; the gradient of the penalty is added after the backward pass."""
@@ -57,6 +58,7 @@ class SI(BaseLearningMethod):
         assert pull is not None
         add_to_gradients(self.network.parameters(), pull)
         if self.options.gradient_clip:
+            # As released: the penalty is clipped together with the loss.
             nn.utils.clip_grad_value_(self.network.parameters(), self.options.gradient_clip)
         self.omega_P += self.bench.train.learning_rate * gradients(self.network.parameters()) ** 2
 
@@ -66,8 +68,9 @@ class SI(BaseLearningMethod):
         assert self.anchor.anchor_P is not None
         assert self.anchor.importance_P is not None
         change_P = (theta_P - self.anchor.anchor_P) ** 2
+        # Damped: a weight that did not move would be divided by zero.
         gained_P = self.omega_P / (change_P + self.options.damping)
-        self.anchor.drop(theta_P, self.anchor.importance_P + gained_P)
+        self.anchor.place(theta_P, self.anchor.importance_P + gained_P)
         self.omega_P.zero_()
 
     def memory_use(self) -> MemoryUse:
@@ -82,5 +85,7 @@ class SI(BaseLearningMethod):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """See `state`."""
         super().load_state(state)
-        self.anchor.load_state({key: value.to(self.bench.device) for key, value in select(state, "anchor.").items()})
+        self.anchor.load_state(
+            {key: value.to(self.bench.device) for key, value in entries_below(state, "anchor.").items()}
+        )
         self.omega_P = state["omega"].to(self.bench.device).clone()

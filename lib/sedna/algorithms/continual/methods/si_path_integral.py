@@ -36,6 +36,7 @@ class SIPathIntegral(SI):
         """Note gradient and place, then add the penalty."""
         if self.options.gradient_clip:
             nn.utils.clip_grad_value_(self.network.parameters(), self.options.gradient_clip)
+        # Before the penalty is added: the integral counts what the steps gained in cross-entropy alone.
         self._gradient_P = gradients(self.network.parameters())
         self._before_P = flatten(self.network.parameters())
         pull = self.anchor.gradient(self._before_P)

@@ -16,8 +16,8 @@ from sedna.algorithms.continual.memory.columns import Rows
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.training.config import MemoryConfig, TrainConfig
-from sedna.algorithms.continual.training.precision import Precision
-from sedna.algorithms.continual.transforms.pipeline import Pipeline
+from sedna.algorithms.continual.transforms.pipeline import ViewPipeline
+from sedna.algorithms.training.precision import Precision
 from sedna.common.errors import DataError
 
 
@@ -36,7 +36,7 @@ class Workbench:
     task_classes: tuple[tuple[int, ...], ...]
     cl_type: CLType
     image_shape: tuple[int, int, int]
-    pipeline: Pipeline
+    pipeline: ViewPipeline
     work_dir: Path
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -82,6 +82,7 @@ class Workbench:
             try:
                 output: Tensor = network(x_BCHW)
             except ValueError as error:
+                # torch has no error of its own for this; any other ValueError is not ours to explain.
                 if "more than 1 value per channel" not in str(error):
                     raise
                 raise DataError(

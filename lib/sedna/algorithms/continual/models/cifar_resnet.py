@@ -85,5 +85,6 @@ def cifar_resnet_body(depth: int = 18, width: int = 64, attention: Attention | N
     init_convolutions(body)
     for module in body.modules():
         if isinstance(module, BasicBlock):
+            # Every block begins as its shortcut; deep networks start to learn more easily so.
             nn.init.zeros_(module.bn2.weight)
     return body

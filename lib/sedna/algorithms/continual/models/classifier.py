@@ -13,6 +13,7 @@ class Classifier(nn.Module):
         self.body = body
         self.feature_dim = feature_dim
         self.head = nn.Linear(feature_dim, num_classes)
+        # Small: the first loss is that of guessing, whatever the features are.
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 

@@ -61,7 +61,7 @@ _TABLE: dict[str, tuple[int, Callable[[int], Body]]] = {
 _FIXED_WIDTH = frozenset({"resnet18", "vgg11", "vgg16", "inception_v3"})
 
 NETWORKS: tuple[str, ...] = tuple(_TABLE)
-"""Names that `build_network` knows."""
+"""Names for `build_network`."""
 
 
 def build_network(config: ModelConfig, num_classes: int, seed: int, *counters: int) -> Classifier:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
-    from sedna.algorithms.continual.methods.base import BaseLearningMethod
+from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
+from sedna.algorithms.continual.methods.workbench import Workbench
+
+
+class TermCarrier(Protocol):
+    """What a term needs of the method that carries it. Methods know terms, terms know this and no method."""
+
+    network: nn.Module
+    bench: Workbench
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Float32 logits ``(B, C)`` of the current network."""
 
 
 class TermOptions(BaseModel):
@@ -39,7 +48,7 @@ class SemiTerm(ABC):
         """Before the first iteration of a task."""
 
     @abstractmethod
-    def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
+    def losses(self, method: TermCarrier, batch: TrainBatch) -> dict[str, Tensor]:
         """Losses of one iteration; empty when the task has no unlabelled pictures.
 
         A term with a supervised loss of its own calls it ``loss_sup``: it takes the place of the method's, so that

@@ -12,8 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from sedna.algorithms.continual.data.task import TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod
-from sedna.algorithms.continual.terms.base import SemiTerm, TermOptions, pseudo_label_loss
+from sedna.algorithms.continual.terms.base import SemiTerm, TermCarrier, TermOptions, pseudo_label_loss
 
 
 class FixMatch(SemiTerm):
@@ -29,7 +28,7 @@ class FixMatch(SemiTerm):
 
     options: Options
 
-    def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
+    def losses(self, method: TermCarrier, batch: TrainBatch) -> dict[str, Tensor]:
         """``loss_fixmatch``."""
         if len(batch.index_U) == 0 or self.options.weight == 0:
             return {}

@@ -18,8 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask, TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod
-from sedna.algorithms.continual.terms.base import SemiTerm, TermOptions, pseudo_label_loss
+from sedna.algorithms.continual.terms.base import SemiTerm, TermCarrier, TermOptions, pseudo_label_loss
 
 
 class FlexMatch(SemiTerm):
@@ -41,6 +40,7 @@ class FlexMatch(SemiTerm):
 
     def before_task(self, task: BaseSplitSemiTask) -> None:
         """Forget which samples were confident."""
+        # Positions count within the task: those of the last one mean other pictures.
         self.selected_N = torch.full((len(task.unlabelled),), -1, dtype=torch.long)
 
     def betas(self, num_classes: int) -> Tensor:
@@ -51,7 +51,7 @@ class FlexMatch(SemiTerm):
             return torch.zeros(num_classes)
         return learnt_C / counts.max()
 
-    def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
+    def losses(self, method: TermCarrier, batch: TrainBatch) -> dict[str, Tensor]:
         """``loss_flexmatch``."""
         if len(batch.index_U) == 0 or self.options.weight == 0:
             return {}
@@ -61,6 +61,7 @@ class FlexMatch(SemiTerm):
             confidence_U, label_U = functional.softmax(weak_UC, 1).max(1)
             beta_U = self.betas(weak_UC.shape[1]).to(label_U.device)[label_U]
         loss, _ = pseudo_label_loss(weak_UC, strong_UC, self.options.threshold * beta_U / (2 - beta_U))
+        # After the loss: no sample sets the threshold that it is judged by.
         sure_U = (confidence_U >= self.options.threshold).cpu()
         self.selected_N[torch.from_numpy(batch.index_U)[sure_U]] = label_U.cpu()[sure_U]
         return {"loss_flexmatch": self.options.weight * loss}

@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod
-from sedna.algorithms.continual.terms.base import SemiTerm, TermOptions
+from sedna.algorithms.continual.terms.base import SemiTerm, TermCarrier, TermOptions
 
 
 class MixMatch(SemiTerm):
@@ -39,13 +38,14 @@ class MixMatch(SemiTerm):
 
     options: Options
 
-    def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
+    def losses(self, method: TermCarrier, batch: TrainBatch) -> dict[str, Tensor]:
         """``loss_mixmatch``, and the ``loss_sup`` that replaces the method's."""
         if len(batch.index_U) == 0:
             return {}
         size = min(len(batch.y_B), len(batch.index_U))
         u_BCHW = batch.u_UCHW[:size]
         first, second = (batch.view(f"mixmatch {name}", u_BCHW, strong=False) for name in "ab")
+        # To guess is not to learn: the batch statistics stay.
         with torch.no_grad(), frozen_statistics(method.network):
             guessed = sum(functional.softmax(method.forward(view), 1) for view in (first, second)) / 2
         q_BC = sharpen(torch.as_tensor(guessed), self.options.temperature)

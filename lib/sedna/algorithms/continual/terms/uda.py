@@ -17,8 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sedna.algorithms.continual.data.task import TrainBatch
-from sedna.algorithms.continual.methods.base import BaseLearningMethod
-from sedna.algorithms.continual.terms.base import SemiTerm, TermOptions, masked_mean
+from sedna.algorithms.continual.terms.base import SemiTerm, TermCarrier, TermOptions, masked_mean
 
 
 class UDA(SemiTerm):
@@ -38,7 +37,7 @@ class UDA(SemiTerm):
 
     options: Options
 
-    def losses(self, method: BaseLearningMethod, batch: TrainBatch) -> dict[str, Tensor]:
+    def losses(self, method: TermCarrier, batch: TrainBatch) -> dict[str, Tensor]:
         """``loss_uda`` and, with ``second_supervised``, the ``loss_sup`` that replaces the method's."""
         losses: dict[str, Tensor] = {}
         if self.options.second_supervised:

@@ -32,6 +32,7 @@ def evaluate_task(method: BaseLearningMethod, task: BaseSplitSemiTask, *, traini
     """
     method.set_mode(training=False)
     method.before_val(task.task_id)
+    # Both figures from one forward pass: masking costs nothing beside it.
     inside_C = method.bench.task_masks[task.task_id]
     right_task = right_class = 0
     with torch.no_grad():
@@ -42,6 +43,7 @@ def evaluate_task(method: BaseLearningMethod, task: BaseSplitSemiTask, *, traini
             right_class += int((logits_BC.argmax(1) == y_B).sum())
             right_task += int((logits_BC.masked_fill(~inside_C, float("-inf")).argmax(1) == y_B).sum())
     method.after_val(task.task_id)
+    # In the middle of a task training goes on, and must not go on in eval mode.
     method.set_mode(training=training)
     total = len(task.test)
     return TaskAccuracy(100 * right_task / total, 100 * right_class / total)

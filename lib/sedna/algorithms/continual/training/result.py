@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from sedna.algorithms.continual import metrics
+from sedna.algorithms.continual.metrics import average_accuracy, forgetting
 
 Rows = tuple[tuple[float, ...], ...]
 
@@ -40,12 +40,12 @@ class RunResult(BaseModel):
     @property
     def average_accuracy(self) -> list[float]:
         """AA_t after each task."""
-        return metrics.average_accuracy(self.accuracy)
+        return average_accuracy(self.accuracy)
 
     @property
     def forgetting(self) -> float:
         """See `metrics.forgetting`."""
-        return metrics.forgetting(self.accuracy)
+        return forgetting(self.accuracy)
 
     @property
     def total_memory_bytes(self) -> int:

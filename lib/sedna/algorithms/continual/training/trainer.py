@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,18 +12,26 @@ from torch import Tensor
 from sedna.algorithms.continual.config import RunConfig
 from sedna.algorithms.continual.data.sets import ContinualLearningTasks
 from sedna.algorithms.continual.data.task import BaseSplitSemiTask
-from sedna.algorithms.continual.methods.base import BaseLearningMethod, Losses, select
+from sedna.algorithms.continual.methods.base import BaseLearningMethod, total_loss
 from sedna.algorithms.continual.methods.registry import build_method
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.metrics import average_accuracy
 from sedna.algorithms.continual.rng import seed_torch
-from sedna.algorithms.continual.training.checkpoint import Cursor, load_checkpoint, save_checkpoint
+from sedna.algorithms.continual.training.checkpoint import FILE_NAME, KEY, TasksRunState
 from sedna.algorithms.continual.training.evaluate import evaluate_task
-from sedna.algorithms.continual.training.guard import DivergenceGuard
-from sedna.algorithms.continual.training.precision import Precision, choose_device, choose_precision
-from sedna.algorithms.continual.training.progress import RESUMED, TASK_DONE, OnProgress, Progress
+from sedna.algorithms.continual.training.optimizer import learning_rate, make_optimizer
+from sedna.algorithms.continual.training.probe import probe_precision
 from sedna.algorithms.continual.training.result import RunResult
-from sedna.algorithms.continual.training.schedule import learning_rate
+from sedna.algorithms.training.checkpoint import (
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizer,
+    write_checkpoint,
+)
+from sedna.algorithms.training.device import choose_device, cpu_threads, repeatable_kernels
+from sedna.algorithms.training.guard import DivergenceGuard, guessing_ceiling
+from sedna.algorithms.training.precision import Precision
+from sedna.algorithms.training.progress import RESUMED, TASK_DONE, OnProgress, TrainingProgress
 from sedna.common.errors import DataError, TrainingDivergedError
 
 
@@ -70,23 +77,24 @@ class Trainer:
         self.method: BaseLearningMethod = self._build()
         if prepare is not None:
             prepare(self.method)
-        self._optimizer = self._make_optimizer()
+        self._optimizer = make_optimizer(self.train_config, self.method.parameters())
         self._last_loss: float | None = None
 
     def _build(self) -> BaseLearningMethod:
         """Precision (of the checkpoint, if there is one) and method; also sets the position of the run."""
         bench = Workbench.of(self.tasks, self.work_dir, seed=self.config.seed)
         bench = bench.with_settings(self.config.model, self.train_config, self.config.memory, self._run)
-        stored = load_checkpoint(self.work_dir, self._run)
-        device = choose_device(self.train_config.device)
+        stored = self._stored()
+        device = choose_device(self.train_config.device, where="train.device")
         if stored is not None:
-            self._cursor = stored[0]
-            probe = tuple(self._cursor.probe.items())
-            precision = Precision(self._cursor.bf16, self._cursor.channels_last, probe, device)
+            # A resumed run keeps the precision of its first process, whatever a probe would say today.
+            self._state = stored[0]
+            probe = tuple(self._state.probe.items())
+            precision = Precision(self._state.bf16, self._state.channels_last, probe, device)
         else:
-            with self._threads():
-                precision = choose_precision(self.train_config, bench.network().to(device), bench.image_shape)
-            self._cursor = Cursor(
+            with cpu_threads(self.train_config.threads):
+                precision = probe_precision(self.train_config, bench.network().to(device), bench.image_shape)
+            self._state = TasksRunState(
                 run=self._run,
                 bf16=precision.bf16,
                 channels_last=precision.channels_last,
@@ -96,64 +104,51 @@ class Trainer:
         self.tasks.use_pipeline(bench.pipeline)
         return build_method(self.config.method, bench)
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        config = self.train_config
-        parameters = [p for p in self.method.parameters() if p.requires_grad]
-        if config.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-        return torch.optim.SGD(
-            parameters, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
-        )
-
     def run(self) -> RunResult:
         """Train and evaluate every task that is not done yet."""
-        with self._threads(), torch.random.fork_rng(devices=[]):
+        device = self.method.bench.device
+        with cpu_threads(self.train_config.threads), repeatable_kernels(device), torch.random.fork_rng(devices=[]):
             try:
                 resumed = self._resume()
                 if not resumed:
-                    self._save()
+                    self._save()  # divergence in the first steps needs a state to return to
                 self.method.before_run()
                 if resumed:
                     self._report(RESUMED)
-                while self._cursor.task < len(self.tasks):
-                    self._run_task(self.tasks[self._cursor.task])
+                while self._state.task < len(self.tasks):
+                    self._run_task(self.tasks[self._state.task])
                 self.method.after_run()
                 return self.result()
             finally:
                 self.method.close()
 
-    @contextmanager
-    def _threads(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        if self.train_config.threads:
-            torch.set_num_threads(self.train_config.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    def _stored(self) -> tuple[TasksRunState, dict[str, Tensor]] | None:
+        return read_checkpoint(self.work_dir / FILE_NAME, TasksRunState, self._run, key=KEY)
 
     def _run_task(self, task: BaseSplitSemiTask) -> None:
         self._enter(task)
-        while self._cursor.iteration < self.train_config.iterations:
-            if not self._iterate(self.method.training_task(task), self._cursor.iteration):
+        while self._state.iteration < self.train_config.iterations:
+            if not self._iterate(self.method.training_task(task), self._state.iteration):
                 self._go_back()
                 self._enter(task)
                 continue
             self._after_iteration(task)
         self.method.set_mode(training=False)
         self.method.after_task(task)
+        # Before the save: the accuracies are part of the checkpoint, so that no task is tested twice or never.
         if self._evaluate_tasks:
             self._evaluate(task.task_id)
-        self._cursor = self._cursor.model_copy(update={"task": task.task_id + 1, "iteration": 0, "guard": None})
+        self._state = self._state.model_copy(update={"task": task.task_id + 1, "iteration": 0, "guard": None})
         self._save()
         self._report(TASK_DONE)
 
     def _enter(self, task: BaseSplitSemiTask) -> None:
         """Begin a task, or go on with it when it was resumed in its middle."""
-        if self._cursor.iteration == 0:
+        # A task that is resumed in its middle has begun already, and the checkpoint holds what its hooks did.
+        if self._state.iteration == 0:
             self._begin(task)
             if self.method.FRESH_OPTIMIZER:
-                self._optimizer = self._make_optimizer()
+                self._optimizer = make_optimizer(self.train_config, self.method.parameters())
         self.method.set_mode(training=True)
 
     def _begin(self, task: BaseSplitSemiTask) -> None:
@@ -166,32 +161,35 @@ class Trainer:
         """One step; False if training diverged at it (the weights were not moved)."""
         start, cpu_start = time.perf_counter(), time.process_time()
         method, config = self.method, self.train_config
-        seed_torch(self.config.seed, "step", task.task_id, iteration, self._cursor.restores)
-        rate = learning_rate(config, iteration) * self._cursor.rate_scale
+        # Dropout and the like draw from torch itself: seeded by the place in the run, they repeat after a restart.
+        seed_torch(self.config.seed, "step", task.task_id, iteration, self._state.restores)
+        rate = learning_rate(config, iteration) * self._state.rate_scale
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         method.before_iter(iteration)
-        batch = task.batch(iteration, config.batch_size, even=config.even_batches, retry=self._cursor.restores)
+        batch = task.batch(iteration, config.batch_size, even=config.even_batches, retry=self._state.restores)
         loss = total_loss(method.losses(batch))
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        # Clip and guard come after it: a method may add to the gradients, and they must see what the optimizer will.
         method.after_backward(iteration)
         norm = self._gradient_norm()
-        limit = DivergenceGuard.for_classes(config.divergence_factor, method.bench.num_classes).limit
-        guard = DivergenceGuard(limit, self._cursor.guard).after(loss.item(), norm)
+        ceiling = guessing_ceiling(config.divergence_factor, method.bench.num_classes)
+        guard = DivergenceGuard(ceiling=ceiling, smoothed=self._state.guard).after(loss.item(), norm)
         if guard is None:
             return False
+        # Only after the guard has looked: weights that a step with a NaN has touched are lost.
         self._optimizer.step()
         method.after_iter(iteration)
         self._last_loss = guard.smoothed
-        self._cursor = self._cursor.model_copy(
+        self._state = self._state.model_copy(
             update={
                 "iteration": iteration + 1,
                 "guard": guard.smoothed,
-                "steps": self._cursor.steps + 1,
-                "seconds": self._cursor.seconds + time.perf_counter() - start,
-                "cpu_seconds": self._cursor.cpu_seconds + time.process_time() - cpu_start,
-                "view_seconds": self._cursor.view_seconds + batch.view_seconds,
+                "steps": self._state.steps + 1,
+                "seconds": self._state.seconds + time.perf_counter() - start,
+                "cpu_seconds": self._state.cpu_seconds + time.process_time() - cpu_start,
+                "view_seconds": self._state.view_seconds + batch.view_seconds,
             }
         )
         return True
@@ -202,7 +200,7 @@ class Trainer:
         return float(torch.nn.utils.clip_grad_norm_(parameters, limit))
 
     def _after_iteration(self, task: BaseSplitSemiTask) -> None:
-        done = self._cursor.iteration
+        done = self._state.iteration
         if done % self.train_config.checkpoint_interval == 0 and done < self.train_config.iterations:
             self._save()  # before the report, so that whoever stops the run there loses nothing
         if done % self.train_config.epoch_length == 0:
@@ -213,16 +211,16 @@ class Trainer:
 
     def _evaluate(self, last: int) -> None:
         results = [evaluate_task(self.method, task, training=False) for task in self.tasks[: last + 1]]
-        update = {"accuracy": (*self._cursor.accuracy, tuple(r.headline(self.tasks.cl_type) for r in results))}
+        update = {"accuracy": (*self._state.accuracy, tuple(r.headline(self.tasks.cl_type) for r in results))}
         if not self.method.knows_task:
-            update["class_il_accuracy"] = (*self._cursor.class_il_accuracy, tuple(r.class_il for r in results))
-        self._cursor = self._cursor.model_copy(update=update)
+            update["class_il_accuracy"] = (*self._state.class_il_accuracy, tuple(r.class_il for r in results))
+        self._state = self._state.model_copy(update=update)
 
     def _go_back(self) -> None:
         """Return to the last checkpoint with a lower rate and other random numbers."""
-        failed_at = f"iteration {self._cursor.iteration} of task {self._cursor.task}"
-        restores = self._cursor.restores + 1
-        scale = self._cursor.rate_scale * self.train_config.divergence_rate_cut
+        failed_at = f"iteration {self._state.iteration} of task {self._state.task}"
+        restores = self._state.restores + 1
+        scale = self._state.rate_scale * self.train_config.divergence_rate_cut
         if restores > self.train_config.divergence_restores:
             raise TrainingDivergedError(
                 f"the loss left its range at {failed_at}, after {restores - 1} returns to the last checkpoint",
@@ -231,86 +229,75 @@ class Trainer:
             )
         resumed = self._resume()
         assert resumed, "a run has a checkpoint from its start"
-        self._cursor = self._cursor.model_copy(update={"restores": restores, "rate_scale": scale})
-        self._report(f"diverged at {failed_at}; back to iteration {self._cursor.iteration}, rate x {scale:.3g}")
+        self._state = self._state.model_copy(update={"restores": restores, "rate_scale": scale})
+        self._report(f"diverged at {failed_at}; back to iteration {self._state.iteration}, rate x {scale:.3g}")
 
     def _save(self) -> None:
-        state = self.method.state()
-        for index, slots in self._optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{index}.{slot}": v for slot, v in slots.items() if isinstance(v, Tensor)}
-        save_checkpoint(self.work_dir, self._cursor, state)
+        state = self.method.state() | optimizer_tensors(self._optimizer)
+        write_checkpoint(self.work_dir / FILE_NAME, self._state, state, key=KEY)
+        # Only now: until the new checkpoint is there, the old one still needs the records that it refers to.
         self.method.state_saved()
 
     def _resume(self) -> bool:
         """Load the checkpoint, if there is one. Hooks of the tasks so far run again first, so that a method meets
         their data; everything they change is then put back."""
-        stored = load_checkpoint(self.work_dir, self._run)
+        stored = self._stored()
         if stored is None:
             return False
-        self._cursor, state = stored
-        started = self._cursor.task + (1 if self._cursor.iteration else 0)
+        self._state, state = stored
+        started = self._state.task + (1 if self._state.iteration else 0)
         for task in list(self.tasks)[:started]:
             self._begin(task)
         self.method.load_state(state)
-        self._optimizer = self._make_optimizer()
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in select(state, "optimizer.").items():
-            index, slot = key.split(".", 1)
-            slots.setdefault(int(index), {})[slot] = value
-        self._optimizer.load_state_dict({"state": slots, "param_groups": self._optimizer.state_dict()["param_groups"]})
+        self._optimizer = make_optimizer(self.train_config, self.method.parameters())
+        restore_optimizer(self._optimizer, state)
         return True
 
     def _report(self, note: str, accuracy: float | None = None) -> None:
         if self._on_progress is None:
             return
-        cursor, config = self._cursor, self.train_config
-        left = (len(self.tasks) - cursor.task) * config.iterations - cursor.iteration
-        each = cursor.seconds / max(1, cursor.steps)
-        done = note == TASK_DONE  # the cursor stands before the next task already
-        iteration = config.iterations if cursor.task == len(self.tasks) or done else cursor.iteration
-        if done and cursor.accuracy:
-            accuracy = average_accuracy(cursor.accuracy)[-1]
+        state, config = self._state, self.train_config
+        left = (len(self.tasks) - state.task) * config.iterations - state.iteration
+        each = state.seconds / max(1, state.steps)
+        done = note == TASK_DONE  # the state stands before the next task already
+        iteration = config.iterations if state.task == len(self.tasks) or done else state.iteration
+        if done and state.accuracy:
+            accuracy = average_accuracy(state.accuracy)[-1]
         self._on_progress(
-            Progress(
-                task=min(cursor.task - done, len(self.tasks) - 1),
-                tasks_done=cursor.task,
-                num_tasks=len(self.tasks),
+            TrainingProgress(
                 iteration=iteration,
-                iterations=config.iterations,
+                max_iteration=config.iterations,
                 loss=self._last_loss,
-                learning_rate=learning_rate(config, min(iteration, config.iterations - 1)) * cursor.rate_scale,
-                seconds_per_iteration=each,
+                learning_rate=learning_rate(config, min(iteration, config.iterations - 1)) * state.rate_scale,
+                samples_per_second=config.batch_size / each if each else 0.0,
                 eta_seconds=each * left,
-                accuracy=accuracy,
                 note=note,
+                task=min(state.task - done, len(self.tasks) - 1),
+                tasks_done=state.task,
+                num_tasks=len(self.tasks),
+                accuracy=accuracy,
             )
         )
 
     def result(self) -> RunResult:
         """The figures so far."""
-        cursor, use = self._cursor, self.method.memory_use()
-        steps = max(1, cursor.steps)
+        state, use = self._state, self.method.memory_use()
+        steps = max(1, state.steps)
         precision = self.method.bench.precision
         return RunResult(
             method=self.config.method.name,
             seed=self.config.seed,
-            accuracy=cursor.accuracy,
-            class_il_accuracy=cursor.class_il_accuracy,
-            seconds_per_iteration=cursor.seconds / steps,
-            cpu_seconds_per_iteration=cursor.cpu_seconds / steps,
-            view_seconds_per_iteration=cursor.view_seconds / steps,
+            accuracy=state.accuracy,
+            class_il_accuracy=state.class_il_accuracy,
+            seconds_per_iteration=state.seconds / steps,
+            cpu_seconds_per_iteration=state.cpu_seconds / steps,
+            view_seconds_per_iteration=state.view_seconds / steps,
             memory_bytes=use.memory,
             disk_bytes=use.disk,
             parameter_bytes=use.parameters,
-            iterations=cursor.steps,
+            iterations=state.steps,
             precision=f"{'bf16' if precision.bf16 else 'fp32'}{' channels_last' if precision.channels_last else ''}",
             probe=dict(precision.probe),
             threads=self.train_config.threads or torch.get_num_threads(),
-            restores=cursor.restores,
+            restores=state.restores,
         )
-
-
-def total_loss(losses: Losses) -> Tensor:
-    """Plain sum of the entries whose name contains "loss"."""
-    parts = [value for name, value in losses.items() if "loss" in name]
-    return torch.stack(parts).sum()

@@ -12,8 +12,8 @@ from sedna.algorithms.continual.data.images import Pixels
 from sedna.algorithms.continual.transforms.randaugment import RandAugment
 from sedna.algorithms.continual.transforms.strong import StrongAugment
 from sedna.algorithms.continual.transforms.weak import weak_views
+from sedna.algorithms.training.device import CPU
 
-CPU = torch.device("cpu")
 Stats = tuple[float, float, float]
 
 
@@ -31,7 +31,7 @@ IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class ViewPipeline:
     """The views of one data set. Views stay uint8, so that a memory can hold exactly what was seen at a byte a value.
 
     Args:
@@ -49,6 +49,7 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         red, green, blue = (round(value) for value in self.normalisation.mean)
+        # Corners that a rotation uncovers get the mean colour: normalised it is about zero, no signal.
         policy = self.randaugment or RandAugment(fill=(red, green, blue))
         object.__setattr__(self, "_strong", StrongAugment(policy))
 

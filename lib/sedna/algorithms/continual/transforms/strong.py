@@ -42,6 +42,7 @@ class StrongAugment:
 
     def _cut_out(self, views_BCHW: Pixels, rng: np.random.Generator) -> None:
         batch, _, height, width = views_BCHW.shape
+        # The published square is for 32 x 32; the same share of a larger picture hides the same.
         side = max(1, round(self.cutout_size * height / 32))
         fires = rng.random(batch) < self.cutout_probability
         center_B2 = rng.integers((height, width), size=(batch, 2)).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SMOOTHING = 0.9
 """Weight of the past in the running mean: about the last ten steps."""
@@ -14,13 +14,20 @@ _FLOOR = 0.25
 
 @dataclass(frozen=True)
 class DivergenceGuard:
-    """Follows the loss of a run.
+    """Follows the loss of a training.
 
     Rule: training diverges at a step whose loss or gradient norm is not finite, or at which the running mean of the
-    loss (weight 0.9 on the past) exceeds ``factor`` times the lowest running mean so far (at least 0.25).
+    loss (weight 0.9 on the past) exceeds one of two bounds.
+
+    Args:
+        growth: bound as a multiple of the lowest running mean so far (at least 0.25); for a loss that falls all the
+            way.
+        ceiling: bound as it is; for a loss that rightly jumps, when a new task or a new term of the loss begins.
+        smoothed, lowest: running mean now, and its lowest value; what a checkpoint keeps.
     """
 
-    factor: float
+    growth: float = math.inf
+    ceiling: float = math.inf
     smoothed: float | None = None
     lowest: float | None = None
 
@@ -30,6 +37,11 @@ class DivergenceGuard:
             return None
         smoothed = loss if self.smoothed is None else _SMOOTHING * self.smoothed + (1 - _SMOOTHING) * loss
         lowest = smoothed if self.lowest is None else min(self.lowest, smoothed)
-        if smoothed > self.factor * max(lowest, _FLOOR):
+        if smoothed > min(self.ceiling, self.growth * max(lowest, _FLOOR)):
             return None
-        return DivergenceGuard(self.factor, smoothed, lowest)
+        return replace(self, smoothed=smoothed, lowest=lowest)
+
+
+def guessing_ceiling(factor: float, num_classes: int) -> float:
+    """``factor * ln(num_classes)``: a multiple of the loss of a classifier that guesses."""
+    return factor * math.log(max(2, num_classes))
