@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ianvs.checkpoints import CHECKPOINT, Checkpoints, _framed, _payload, is_resumable, owned
-from ianvs.facts import Stopwatch
-from ianvs.runner.measure import CaseMeter, Spent
+from ianvs.cases.checkpoints import CHECKPOINT, Checkpoints, _framed, _payload, is_resumable, owned
+from ianvs.cases.measurements import Stopwatch
+from ianvs.cases.meters import CaseMeter, Spent
 from sedna.common.errors import ConflictError, DataError
 
 KEY, OTHER = "a" * 64, "b" * 64

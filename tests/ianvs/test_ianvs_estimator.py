@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ianvs.estimator import EstimatorJob
-from ianvs.facts import Stopwatch
-from ianvs.judging import Judge
+from ianvs.cases.measurements import Stopwatch
+from ianvs.paradigms.incremental.estimator import EstimatorJob
+from ianvs.paradigms.incremental.judging import Judge
 from ianvs.usercode.parts import MinerChoice
 from sedna.common.errors import DataError, ModelError
 from sedna.datasources import BaseDataSource

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from ianvs.checkpoints import Checkpoints, is_resumable
+from ianvs.cases.checkpoints import Checkpoints, is_resumable
+from ianvs.cases.measurements import RoundRecord, Stopwatch
+from ianvs.cases.meters import CaseMeter
 from ianvs.data import Dataset
-from ianvs.facts import RoundRecord, Stopwatch
 from ianvs.grammar import Algorithm, DatasetConfig, ModuleChoice, TestEnv
 from ianvs.metrics import transfer
 from ianvs.paradigms import Case, lifelong
 from ianvs.paradigms.lifelong import options_of
-from ianvs.runner.measure import CaseMeter
 from ianvs.usercode import UserCode
 from ianvs_bench import Bench
 from sedna.common.errors import DataError, SpecError

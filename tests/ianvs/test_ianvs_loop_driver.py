@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ianvs.grammar import TestEnv
-from ianvs.loop_driver import ExactCondition, LoopDriver, job_spec
+from ianvs.paradigms.incremental.loop_driver import ExactCondition, LoopDriver, job_spec
 from sedna.loop import AuditMetrics, Evaluation, ModelScores, SampleCounts
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ianvs.facts import Facts, RoundRecord
+from ianvs.cases.measurements import Facts, RoundRecord
+from ianvs.cases.meters import EnergyMeter, cpu_seconds, peak_memory_bytes
+from ianvs.cases.seeding import seed_everything
 from ianvs.metrics.builtin import detection_f1, label_accuracy
 from ianvs.metrics.system import SYSTEM_METRICS
-from ianvs.runner.measure import EnergyMeter, cpu_seconds, peak_memory_bytes
 from ianvs.runner.reporter import LineReporter, remaining
-from ianvs.runner.seeding import seed_everything
 from sedna.common.errors import DataError
 
 

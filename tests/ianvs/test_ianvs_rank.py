@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ianvs.cases.records import CaseRecord, CaseResult, Failure, Finished, ModuleRecord
 from ianvs.grammar import RankConfig
 from ianvs.rank import RankFiles, update_rank
 from ianvs.rank.rows import Columns, sort_rows, summary, without_repeats
 from ianvs.rank.show import print_table
-from ianvs.runner.records import CaseRecord, CaseResult, Failure, Finished, ModuleRecord
 from sedna.common.errors import DataError
 
 METRICS = ["f1", "ratio"]

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ianvs.checkpoints import CHECKPOINT, Checkpoints, is_resumable
+from ianvs.cases.checkpoints import CHECKPOINT, Checkpoints, is_resumable
+from ianvs.cases.measurements import RoundRecord, Stopwatch
+from ianvs.cases.meters import CaseMeter
+from ianvs.cases.seeding import seed_everything
 from ianvs.data import Dataset
-from ianvs.facts import RoundRecord, Stopwatch
 from ianvs.grammar import Algorithm, DatasetConfig, TestEnv
 from ianvs.paradigms import Case, paradigm_of
-from ianvs.runner.measure import CaseMeter
-from ianvs.runner.seeding import seed_everything
 from ianvs.usercode import UserCode
 from sedna.common.class_factory import ClassFactory, ClassType
 

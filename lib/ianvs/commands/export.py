@@ -12,14 +12,14 @@ from typing import Any
 
 import yaml
 
+from ianvs.cases.records import CASE, CaseRecord, ModuleRecord
 from ianvs.data import Dataset
 from ianvs.data.index import read_lines
 from ianvs.data.labels import Labels
 from ianvs.grammar import Algorithm, Benchmark, load_benchmark
+from ianvs.paradigms.incremental.versions import job_name
 from ianvs.rank import RankFiles
 from ianvs.rank.rows import URL
-from ianvs.runner.records import CASE, CaseRecord, ModuleRecord
-from ianvs.versions import job_name
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import NotFoundError, SpecError, UserError
 from sedna.labels.txt import format_line

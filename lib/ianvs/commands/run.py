@@ -32,7 +32,7 @@ def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) 
     if ranked and benchmark.job.rank.visualization.mode == "selected_only":
         print_table(files.selected)
     if benchmark.job.rank.save_mode == "selected_and_all_and_picture":
-        from ianvs.rank.heatmap import draw_heatmaps
+        from ianvs.rank.show import draw_heatmaps
 
         draw_heatmaps(outcome.finished)
     if report and ranked:

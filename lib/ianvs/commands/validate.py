@@ -13,7 +13,7 @@ from ianvs.cases import plan
 from ianvs.data import Dataset
 from ianvs.data.index import check_index
 from ianvs.grammar import Benchmark, load_benchmark
-from ianvs.metrics.check import check_metrics
+from ianvs.metrics.system import check_metrics
 from sedna.common.errors import DataError, SednaError, SpecError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ianvs.facts import Facts
+from ianvs.cases.measurements import Facts
 from ianvs.grammar.testenv import MetricConfig
 from ianvs.metrics.system import SYSTEM_METRICS, UPSTREAM_TRANSFER
 from ianvs.paradigms import Case, Outcome

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ianvs.facts import Facts
+from ianvs.cases.measurements import Facts
 from ianvs.grammar.algorithm import SUPPORTED_PARADIGMS
+from ianvs.grammar.testenv import TestEnv
 from ianvs.metrics import transfer
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, SpecError
 
 UPSTREAM_TRANSFER = "samples_transfer_ratio"
 
@@ -71,3 +72,24 @@ SYSTEM_METRICS: dict[str, SystemMetric] = {
     "energy_joules": SystemMetric(energy_joules),
 }
 """Bytes are those of samples (uplink) and models (downlink, once for each edge); seconds are wall-clock."""
+
+
+def check_metrics(testenv: TestEnv, paradigm: str) -> None:
+    """Every metric must be computable.
+
+    Raises:
+        SpecError: no function and no such system metric, or the paradigm does not provide it.
+    """
+    for number, metric in enumerate(testenv.metrics):
+        where = f"testenv.metrics[{number}]"
+        if metric.url and paradigm == "lifelonglearning":
+            names = ", ".join(name for name, known in SYSTEM_METRICS.items() if paradigm in known.paradigms)
+            raise SpecError(f"{metric.name!r} has a url", where=where, hint=f"{paradigm} knows: {names}")
+        if metric.url:
+            continue
+        known = SYSTEM_METRICS.get(metric.name)
+        if known is None:
+            names = ", ".join(SYSTEM_METRICS)
+            raise SpecError(f"{metric.name!r} has no url and is no system metric", where=where, hint=f"one of: {names}")
+        if paradigm not in known.paradigms:
+            raise SpecError(f"{metric.name!r} is not known to {paradigm}", where=where)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ianvs.checkpoints import Checkpoints
+from ianvs.cases.checkpoints import Checkpoints
+from ianvs.cases.measurements import Facts, RoundRecord, Stopwatch
 from ianvs.data import Dataset
-from ianvs.facts import Facts, RoundRecord, Stopwatch
 from ianvs.grammar import Algorithm, Combination, ModuleChoice, TestEnv
 from ianvs.usercode import UserCode
 from sedna.common.errors import SpecError

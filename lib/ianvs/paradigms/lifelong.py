@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ianvs.facts import Facts, RoundRecord
+from ianvs.cases.measurements import Facts, RoundRecord
 from ianvs.grammar import ModuleChoice
 from ianvs.grammar.testenv import TaskSet
 from ianvs.paradigms.base import Case, Outcome

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ianvs.facts import Facts
+from ianvs.cases.measurements import Facts
 from ianvs.grammar import Algorithm
 from ianvs.paradigms.base import Case, Outcome
 from ianvs.usercode.parts import load_estimator

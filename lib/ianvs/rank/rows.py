@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ianvs.runner.records import Finished
+from ianvs.cases.records import Finished
 
 Row = dict[str, str]
 

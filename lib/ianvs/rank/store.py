@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ianvs.cases.records import Finished
 from ianvs.grammar.rank import ALL, RankConfig
 from ianvs.rank.rows import BEFORE_MODULES, FIRST, TIME, URL, Columns, Row, rows_of, sort_rows, without_repeats
-from ianvs.runner.records import Finished
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import DataError
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from ianvs.cases.records import Finished
 from ianvs.grammar import Benchmark, TestEnv
 from ianvs.metrics.system import SYSTEM_METRICS, UPSTREAM_TRANSFER
 from ianvs.rank import RankFiles
 from ianvs.rank.rows import number as number_of
 from ianvs.report.svg import Series, chart, parallel
-from ianvs.runner.records import Finished
 from sedna.common.atomic import write_atomic
 
 _STYLE = """

@@ -19,15 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from ianvs.cases import CaseId, PlannedCase, plan
-from ianvs.checkpoints import CHECKPOINT, Checkpoints, owned
-from ianvs.data import Dataset
-from ianvs.facts import Facts, RoundRecord, Stopwatch
-from ianvs.grammar import Benchmark, Combination, load_benchmark
-from ianvs.metrics.check import check_metrics
-from ianvs.metrics.compute import compute_metrics
-from ianvs.paradigms import Case, paradigm_of
-from ianvs.runner.measure import CaseMeter, Spent, cpu_seconds, peak_memory_bytes
-from ianvs.runner.records import (
+from ianvs.cases.checkpoints import CHECKPOINT, Checkpoints, owned
+from ianvs.cases.measurements import Facts, RoundRecord, Stopwatch
+from ianvs.cases.meters import CaseMeter, Spent, cpu_seconds, peak_memory_bytes
+from ianvs.cases.records import (
     CASE,
     PROGRESS,
     RESULT,
@@ -38,7 +33,12 @@ from ianvs.runner.records import (
     Failure,
     write_record,
 )
-from ianvs.runner.seeding import seed_everything
+from ianvs.cases.seeding import seed_everything
+from ianvs.data import Dataset
+from ianvs.grammar import Benchmark, Combination, load_benchmark
+from ianvs.metrics.compute import compute_metrics
+from ianvs.metrics.system import check_metrics
+from ianvs.paradigms import Case, paradigm_of
 from ianvs.usercode import UserCode, core_alias
 from sedna.common.atomic import append_line, write_atomic
 from sedna.common.errors import ConflictError, SednaError

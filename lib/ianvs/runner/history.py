@@ -14,9 +14,8 @@ from typing import Self
 from pydantic import ValidationError
 
 from ianvs.cases import PlannedCase
-from ianvs.checkpoints import CHECKPOINT, is_resumable
-from ianvs.grammar import Benchmark
-from ianvs.runner.records import (
+from ianvs.cases.checkpoints import CHECKPOINT, is_resumable
+from ianvs.cases.records import (
     CASE,
     RESULT,
     CaseRecord,
@@ -26,6 +25,7 @@ from ianvs.runner.records import (
     machine,
     read_finished,
 )
+from ianvs.grammar import Benchmark
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ianvs.cases import plan
-from ianvs.grammar import Benchmark
-from ianvs.metrics.check import check_metrics
-from ianvs.rank import update_rank
-from ianvs.runner.history import Earlier, case_records
-from ianvs.runner.records import (
+from ianvs.cases.records import (
     CASE,
     LOG,
     PROGRESS,
@@ -32,6 +28,10 @@ from ianvs.runner.records import (
     read_finished,
     write_record,
 )
+from ianvs.grammar import Benchmark
+from ianvs.metrics.system import check_metrics
+from ianvs.rank import update_rank
+from ianvs.runner.history import Earlier, case_records
 from ianvs.runner.reporter import Reporter, reporter
 from sedna.common.errors import SpecError
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ianvs.facts import Stopwatch
+from ianvs.cases.measurements import Stopwatch
 from ianvs.grammar.reading import shown
 from ianvs.usercode.parts import MinerChoice
 from sedna.backend import BackendBase

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ianvs.runner.measure import CaseMeter, Spent
-from ianvs.runner.seeding import random_states, set_random_states
+from ianvs.cases.meters import CaseMeter, Spent
+from ianvs.cases.seeding import random_states, set_random_states
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import ConflictError, DataError
 

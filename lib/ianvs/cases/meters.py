@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ianvs.facts import Stopwatch
+from ianvs.cases.measurements import Stopwatch
 
 POWERCAP = Path("/sys/class/powercap")
 

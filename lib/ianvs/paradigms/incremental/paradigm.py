@@ -19,17 +19,17 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
+from ianvs.cases.measurements import Facts, RoundRecord
 from ianvs.data import Pieces
 from ianvs.data.index import check_index
-from ianvs.estimator import NEEDED, EstimatorJob
-from ianvs.facts import Facts, RoundRecord
-from ianvs.inference import InferencePass, infer
-from ianvs.judging import Audited, Judge
-from ianvs.loop_driver import INITIAL_MODEL, Course, LoopDriver, Turn, job_spec
 from ianvs.paradigms.base import Case, Outcome
-from ianvs.sampling import SamplePool
+from ianvs.paradigms.incremental.estimator import NEEDED, EstimatorJob
+from ianvs.paradigms.incremental.inference import InferencePass, infer
+from ianvs.paradigms.incremental.judging import Audited, Judge
+from ianvs.paradigms.incremental.loop_driver import INITIAL_MODEL, Course, LoopDriver, Turn, job_spec
+from ianvs.paradigms.incremental.sampling import SamplePool
+from ianvs.paradigms.incremental.versions import Versions, Written
 from ianvs.usercode.parts import MinerChoice, load_estimator, load_metric, load_miner
-from ianvs.versions import Versions, Written
 from sedna.common.errors import DataError, SpecError
 from sedna.common.types import Picked
 from sedna.loop import AuditMetrics, Evaluation, SampleCounts

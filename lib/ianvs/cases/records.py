@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from ianvs.facts import RoundRecord
+from ianvs.cases.measurements import RoundRecord
 from sedna.common.atomic import write_atomic
 from sedna.common.types import Value
 

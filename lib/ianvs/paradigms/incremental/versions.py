@@ -7,11 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ianvs.data.index import read_lines
 from ianvs.data.labels import Labels
-from ianvs.sampling import HardExample
+from ianvs.paradigms.base import Case
+from ianvs.paradigms.incremental.sampling import HardExample
 from sedna.common.atomic import sha256_file
 from sedna.common.errors import UserError
 from sedna.common.types import JobKey, Picked
@@ -19,9 +20,6 @@ from sedna.store import FolderStore
 from sedna.store.datasets import DatasetEntry, DatasetPart, write_dataset
 from sedna.store.layout import datasets_prefix, models_prefix, sample_key
 from sedna.store.models import publish_model
-
-if TYPE_CHECKING:
-    from ianvs.paradigms.base import Case
 
 NAMESPACE = "ianvs"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")

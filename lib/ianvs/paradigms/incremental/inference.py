@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ianvs.estimator import EstimatorJob
-from ianvs.sampling import HardExample
+from ianvs.paradigms.incremental.estimator import EstimatorJob
+from ianvs.paradigms.incremental.sampling import HardExample
 from sedna.common.atomic import sha256_file
 from sedna.common.audit import is_audited
 from sedna.common.types import Picked, SampleId
