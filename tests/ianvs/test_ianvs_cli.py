@@ -13,7 +13,7 @@ import yaml
 from ianvs.cli import main
 from ianvs.commands.replay import _parser, _read, write_benchmark
 from ianvs.commands.validate import check
-from ianvs.grammar import load_benchmark
+from ianvs.grammar import load_benchmark, read_benchmark
 from ianvs_bench import Bench, make_boards
 from sedna.loop.spec import KINDS
 
@@ -67,7 +67,7 @@ def test_validate_tells_every_problem(bench: Bench) -> None:
     problems = [line for line in done.stdout.splitlines() if line.startswith("problem: ")]
     assert len(problems) == 3
     assert "'charm' has no url" in problems[0]
-    assert "miner.py: is not Python" in problems[1]
+    assert "miner.py:1: is not Python: invalid syntax" in problems[1]
     assert "have nothing to infer on or nothing to judge with" in problems[2]
 
 
@@ -108,7 +108,7 @@ def test_the_data_of_the_winner_is_listed_in_productions_form_and_can_be_replaye
     monkeypatch.chdir(boards.folder)
     folder = write_benchmark(_read("out.yaml"), _parser().parse_args(["-f", "out.yaml"]))
     replayed = load_benchmark(str(folder / "benchmarkingjob.yaml"))
-    assert list(check(replayed)) == []
+    assert list(check(read_benchmark(replayed.file))) == []
     assert replayed.algorithms[0].initial_model_url == str(boards.folder / "initial_model" / "model.zip")
 
 

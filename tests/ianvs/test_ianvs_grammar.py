@@ -153,7 +153,6 @@ def test_a_key_given_twice_is_told(inside: Bench) -> None:
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
-    (JOB, {"rank": ...}, r"benchmarkingjob.rank is missing"),
     (JOB, {"testenv": "./nowhere.yaml"}, r"benchmarkingjob.testenv = './nowhere.yaml': no such file"),
     (JOB, {"test_object__type": "models"}, r"benchmarkingjob.test_object.type = 'models'.*algorithms"),
     (JOB, {"test_object__algorithms": []}, r"test_object.algorithms = \[\]"),
@@ -164,7 +163,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (JOB, {"seeds": [0, 0]}, r"seeds = \[0, 0\]: distinct integers"),
     (JOB, {"simulation": {"cloud_number": 1}}, r"clusters are not simulated"),
     (TESTENV, {"metrics": []}, r"testenv.metrics = \[\]"),
-    (TESTENV, {"metrics": [{"name": "a"}, {"name": "a"}]}, r"a: listed twice"),
+    (TESTENV, {"metrics": [{"name": "a"}, {"name": "a", "mode": "x"}]}, r"a: listed twice, with different urls"),
     (TESTENV, {"incremental_rounds": 1}, r"testenv.incremental_rounds = 1.*greater than or equal to 2"),
     (TESTENV, {"model_eval__operator": "!="}, r"testenv.model_eval.operator = '!='"),
     (TESTENV, {"dataset__train_index": "./nowhere.txt"}, r"testenv.dataset.train_index = './nowhere.txt'"),

@@ -15,7 +15,7 @@ from ianvs.cases.checkpoints import Checkpoints, is_resumable
 from ianvs.cases.measurements import RoundRecord, Stopwatch
 from ianvs.cases.meters import CaseMeter
 from ianvs.data import Dataset
-from ianvs.grammar import Algorithm, DatasetConfig, ModuleChoice, TestEnv
+from ianvs.grammar import AlgorithmConfig, DatasetConfig, ModuleChoice, TestEnv
 from ianvs.metrics import transfer
 from ianvs.paradigms import Case, lifelong
 from ianvs.paradigms.lifelong import options_of
@@ -153,7 +153,7 @@ def lifelong_case(folder: Path, last: int | None = None) -> tuple[Case, Interrup
     tasks.write_text(yaml.safe_dump({**TASKS, "train": {**TASKS["train"], "epoch_length": 4}}))
     environment = {"tasks": {"config": str(tasks), "options": ["train.batch_size=4"]}, "metrics": [{"name": "BWT"}]}
     module = {"type": "basemodel", "name": "ER"}
-    algorithm = Algorithm.model_validate({"name": "er", "paradigm_type": "lifelonglearning", "modules": [module]})
+    algorithm = AlgorithmConfig.model_validate({"name": "er", "paradigm_type": "lifelonglearning", "modules": [module]})
     watch, progress = Stopwatch(), Interrupted(last)
     case = Case(
         output_dir=str(folder),

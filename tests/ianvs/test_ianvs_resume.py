@@ -18,7 +18,7 @@ from ianvs.cases.measurements import RoundRecord, Stopwatch
 from ianvs.cases.meters import CaseMeter
 from ianvs.cases.seeding import seed_everything
 from ianvs.data import Dataset
-from ianvs.grammar import Algorithm, DatasetConfig, TestEnv
+from ianvs.grammar import AlgorithmConfig, DatasetConfig, TestEnv
 from ianvs.paradigms import Case, paradigm_of
 from ianvs.usercode import UserCode
 from sedna.common.class_factory import ClassFactory, ClassType
@@ -144,7 +144,7 @@ def case(folder: Path, data: DatasetConfig, model: str = "Drifting", **testenv: 
     initial = folder.parent / "initial.txt"
     initial.write_text("0.9")
     miner = {"type": "hard_example_mining", "name": "Random", "hyperparameters": [{"random_ratio": {"values": [0.6]}}]}
-    algorithm = Algorithm.model_validate(
+    algorithm = AlgorithmConfig.model_validate(
         {
             "name": "drift",
             "paradigm_type": "incrementallearning",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ianvs.grammar import Algorithm, Benchmark, Combination
+from ianvs.grammar import AlgorithmConfig, Benchmark, Combination
 
 VERSION_OF_RECORDS = 2
 """Goes into every key: raised when results of older records are no longer comparable."""
@@ -34,7 +34,7 @@ class PlannedCase:
     """
 
     id: CaseId
-    algorithm: Algorithm
+    algorithm: AlgorithmConfig
     combination: Combination
     key: str
     course: str
@@ -74,7 +74,7 @@ def plan(benchmark: Benchmark) -> list[PlannedCase]:
 
 
 def _content(
-    environment: dict[str, Any], benchmark: Benchmark, algorithm: Algorithm, combination: Combination, seed: int
+    environment: dict[str, Any], benchmark: Benchmark, algorithm: AlgorithmConfig, combination: Combination, seed: int
 ) -> dict[str, Any]:
     return {
         "records": VERSION_OF_RECORDS,
@@ -103,7 +103,7 @@ def _environment(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def _code(algorithm: Algorithm) -> Iterator[str]:
+def _code(algorithm: AlgorithmConfig) -> Iterator[str]:
     """The files of an algorithm and their neighbours, which they may import."""
     urls = [module.url for module in algorithm.modules] + [package.url for package in algorithm.third_party_packages]
     for url in filter(None, urls):

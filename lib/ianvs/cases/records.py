@@ -56,7 +56,13 @@ class Failure(Value):
 
     kind: str
     message: str
+    place: str = Field(default="", description="file:line of the user's code in which it was raised, if it was")
     traceback: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What happened, and where in the user's code."""
+        return f"{self.place}: {self.message}" if self.place else self.message
 
 
 class Cost(Value):

@@ -13,10 +13,11 @@ from typing import Any
 import yaml
 
 from ianvs.cases.records import CASE, CaseRecord, ModuleRecord
+from ianvs.commands.arguments import add_job_file, job_file
 from ianvs.data import Dataset
 from ianvs.data.index import read_lines
 from ianvs.data.labels import Labels
-from ianvs.grammar import Algorithm, Benchmark, load_benchmark
+from ianvs.grammar import AlgorithmConfig, Benchmark, load_benchmark
 from ianvs.paradigms.incremental.versions import job_name
 from ianvs.rank import RankFiles
 from ianvs.rank.rows import URL
@@ -32,12 +33,12 @@ _KINDS = (spec.Dataset, spec.Model, spec.Model, spec.IncrementalLearningJob)
 def main(words: Sequence[str]) -> int:
     """Write the yaml to a file or to standard output; 0."""
     parser = argparse.ArgumentParser(prog="ianvs export", description="Write the winner of a rank as a production job.")
-    parser.add_argument("-f", "--benchmarking_config_file", metavar="FILE", required=True)
+    add_job_file(parser)
     parser.add_argument("--rank", type=int, default=1, help="which line of selected_rank.csv (default: 1)")
     parser.add_argument("--name", default="", help="name of the job (default: the algorithm's)")
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="default: standard output")
     options = parser.parse_args(words)
-    benchmark = load_benchmark(options.benchmarking_config_file)
+    benchmark = load_benchmark(job_file(parser, options))
     target = None if options.output == "-" else Path(options.output)
     documents = exported(benchmark, ranked_case(benchmark, options.rank), options.name, target)
     text = yaml.safe_dump_all(documents, sort_keys=False)
@@ -111,7 +112,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).resolve()) if path else ""
 
 
-def _format(algorithm: Algorithm) -> str:
+def _format(algorithm: AlgorithmConfig) -> str:
     return Path(algorithm.initial_model_url).suffix.lstrip(".") or "safetensors"
 
 
@@ -147,7 +148,7 @@ def _data(benchmark: Benchmark, target: Path | None) -> tuple[dict[str, str], tu
 
 def _spec(
     benchmark: Benchmark,
-    algorithm: Algorithm,
+    algorithm: AlgorithmConfig,
     modules: dict[str, ModuleRecord],
     name: str,
     class_names: tuple[str, ...],

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ianvs.commands.arguments import add_job_file, job_file
 from ianvs.commands.run import run
 from sedna.common.errors import NotFoundError, SpecError
 from sedna.common.yaml12 import load_yaml_file
@@ -44,15 +45,16 @@ class Described:
 
 def main(words: Sequence[str]) -> int:
     """Write the benchmark and run it; the exit code of the run."""
-    options = _parser().parse_args(words)
-    folder = write_benchmark(_read(options.job), options)
+    parser = _parser()
+    options = parser.parse_args(words)
+    folder = write_benchmark(_read(job_file(parser, options)), options)
     sys.stderr.write(f"ianvs: the benchmark is in {folder}\n")
     return run(str(folder / "benchmarkingjob.yaml"), jobs=options.jobs, resume=options.resume)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ianvs replay", description="Run a production job over a recorded stream.")
-    parser.add_argument("-f", "--job", required=True, metavar="FILE", help="yaml with an IncrementalLearningJob")
+    add_job_file(parser, "--job", "an IncrementalLearningJob, with its Dataset and Model")
     parser.add_argument(
         "--stream",
         default="",

@@ -50,7 +50,7 @@ def _tell_end(outcome: JobOutcome) -> int:
     for entry in outcome.failed:
         failure = entry.result.failure
         assert failure is not None
-        sys.stderr.write(f"\n{entry.case.algorithm} ({entry.case.output_dir}): {failure.kind}: {failure.message}\n")
+        sys.stderr.write(f"\n{entry.case.algorithm} ({entry.case.output_dir}): {failure.kind}: {failure.summary}\n")
         sys.stderr.write(f"  log: {entry.case.output_dir}/case.log\n")
     sys.stderr.write(f"benchmarkingjob runs failed: {len(outcome.failed)} of {len(outcome.finished)} test cases\n")
     return 1

@@ -34,9 +34,7 @@ class Dataset:
         self.holdout_url = self._ready(config.holdout_index, "holdout")
 
     def _ready(self, url: str, part: str) -> str:
-        if Path(url).suffix != ".txt":
-            return url
-        ready, notes = absolute_index(url, self._folder / f"{part}_index.txt", rest_is_label=self._rest_is_label)
+        ready, notes = with_absolute_paths(url, self._folder / f"{part}_index.txt", self._rest_is_label)
         self.notes += notes
         return ready
 
@@ -80,6 +78,17 @@ class Dataset:
     def split(self, ratio: float, method: str, types: tuple[str, str], output_dir: str, times: int) -> list[Pieces]:
         """The train data cut into rounds; see `ianvs.data.split`."""
         return split_dataset(self.train_url, ratio, method, types, output_dir, times)
+
+
+def with_absolute_paths(url: str, target: Path, rest_is_label: bool) -> tuple[str, list[str]]:
+    """A data file whose paths are absolute, written to ``target`` if they are not, and notes; see `absolute_index`.
+
+    Raises:
+        DataError: it is an index that cannot be read.
+    """
+    if Path(url).suffix != ".txt":
+        return url, []
+    return absolute_index(url, target, rest_is_label=rest_is_label)
 
 
 def _first_and_rest(line: str) -> tuple[str, str]:

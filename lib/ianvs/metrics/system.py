@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ianvs.cases.measurements import Facts
-from ianvs.grammar.algorithm import SUPPORTED_PARADIGMS
+from ianvs.grammar.algorithm import INCREMENTAL, LIFELONG, SINGLE_TASK, SUPPORTED_PARADIGMS
 from ianvs.grammar.testenv import TestEnv
 from ianvs.metrics import transfer
 from sedna.common.errors import DataError, SpecError
@@ -52,9 +52,9 @@ def inference_latency_p95(facts: Facts) -> float:
     return _known(facts.latency_p95, "latency", "at least one inference")
 
 
-_IL = ("incrementallearning",)
-_LL = ("lifelonglearning",)
-_ANSWERING = ("singletasklearning", "incrementallearning")
+_IL = (INCREMENTAL,)
+_LL = (LIFELONG,)
+_ANSWERING = (SINGLE_TASK, INCREMENTAL)
 
 SYSTEM_METRICS: dict[str, SystemMetric] = {
     UPSTREAM_TRANSFER: SystemMetric(samples_transfer_ratio, _IL),
@@ -74,22 +74,20 @@ SYSTEM_METRICS: dict[str, SystemMetric] = {
 """Bytes are those of samples (uplink) and models (downlink, once for each edge); seconds are wall-clock."""
 
 
-def check_metrics(testenv: TestEnv, paradigm: str) -> None:
-    """Every metric must be computable.
+def metric_problems(testenv: TestEnv, paradigm: str) -> Iterator[SpecError]:
+    """Every metric that cannot be computed: no function and no such system metric, or the paradigm lacks what it reads.
 
-    Raises:
-        SpecError: no function and no such system metric, or the paradigm does not provide it.
+    Asked before anything heavy is imported, and before hours are spent.
     """
-    for number, metric in enumerate(testenv.metrics):
-        where = f"testenv.metrics[{number}]"
-        if metric.url and paradigm == "lifelonglearning":
-            names = ", ".join(name for name, known in SYSTEM_METRICS.items() if paradigm in known.paradigms)
-            raise SpecError(f"{metric.name!r} has a url", where=where, hint=f"{paradigm} knows: {names}")
-        if metric.url:
-            continue
+    provided = ", ".join(name for name, known in SYSTEM_METRICS.items() if paradigm in known.paradigms)
+    for position, metric in enumerate(testenv.metrics):
+        where = f"testenv.metrics[{position}]"
         known = SYSTEM_METRICS.get(metric.name)
-        if known is None:
-            names = ", ".join(SYSTEM_METRICS)
-            raise SpecError(f"{metric.name!r} has no url and is no system metric", where=where, hint=f"one of: {names}")
-        if paradigm not in known.paradigms:
-            raise SpecError(f"{metric.name!r} is not known to {paradigm}", where=where)
+        if metric.url and paradigm == LIFELONG:  # its answers are an accuracy matrix, no list a function could take
+            yield SpecError(f"{metric.name!r} has a url", where=where, hint=f"{paradigm} knows: {provided}")
+        elif not metric.url and known is None:
+            yield SpecError(
+                f"{metric.name!r} has no url and is no system metric", where=where, hint=f"one of: {provided}"
+            )
+        elif not metric.url and known is not None and paradigm not in known.paradigms:
+            yield SpecError(f"{metric.name!r} is not known to {paradigm}", where=where, hint=f"one of: {provided}")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ianvs.cases.checkpoints import Checkpoints
 from ianvs.cases.measurements import Facts, RoundRecord, Stopwatch
 from ianvs.data import Dataset
-from ianvs.grammar import Algorithm, Combination, ModuleChoice, TestEnv
+from ianvs.grammar import AlgorithmConfig, Combination, ModuleChoice, TestEnv
 from ianvs.usercode import UserCode
 from sedna.common.errors import SpecError
 
@@ -36,7 +36,7 @@ class Case:
 
     output_dir: str
     testenv: TestEnv
-    algorithm: Algorithm
+    algorithm: AlgorithmConfig
     combination: Combination
     dataset: Dataset
     code: UserCode

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ianvs.cases.measurements import Facts
-from ianvs.grammar import Algorithm
+from ianvs.grammar import AlgorithmConfig
 from ianvs.paradigms.base import Case, Outcome
 from ianvs.usercode.parts import load_estimator
 from sedna.common.errors import WorkerError
@@ -71,7 +71,7 @@ def _train(case: Case, model: Any, facts: Facts) -> str:
     return _compressed(trained, case.algorithm) if case.algorithm.mode == "with_compression" else trained
 
 
-def _compressed(model: str, algorithm: Algorithm) -> str:
+def _compressed(model: str, algorithm: AlgorithmConfig) -> str:
     """The model quantised by llama.cpp's tool; the model as it is when a part of that is not given.
 
     Raises:

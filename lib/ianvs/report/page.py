@@ -233,5 +233,5 @@ def _failures(finished: Sequence[Finished], labels: Labels) -> Iterable[str]:
             failure = entry.result.failure
             assert failure is not None
             label = labels[entry.case.output_dir]
-            yield f"<li>{escape(label)}: {escape(failure.kind)}: {escape(failure.message)}</li>"
+            yield f"<li>{escape(label)}: {escape(failure.kind)}: {escape(failure.summary)}</li>"
         yield "</ul>"

@@ -37,9 +37,9 @@ from ianvs.cases.seeding import seed_everything
 from ianvs.data import Dataset
 from ianvs.grammar import Benchmark, Combination, load_benchmark
 from ianvs.metrics.compute import compute_metrics
-from ianvs.metrics.system import check_metrics
 from ianvs.paradigms import Case, paradigm_of
 from ianvs.usercode import UserCode, core_alias
+from ianvs.usercode.trace import user_place
 from sedna.common.atomic import append_line, write_atomic
 from sedna.common.errors import ConflictError, SednaError
 
@@ -74,7 +74,6 @@ def run_case(record: CaseRecord, benchmark: Benchmark, planned: PlannedCase) -> 
     watch = Stopwatch()
     meter = CaseMeter(benchmark.testenv.energy.core_watts, watch)
     case = _case(record, benchmark, planned, meter, watch)
-    check_metrics(benchmark.testenv, planned.algorithm.paradigm_type)
     for package in planned.algorithm.third_party_packages:
         case.code.load(package.url)
     seed_everything(record.seed)  # user files are followed by this too; an algorithm by name has none
@@ -167,21 +166,26 @@ def _guarded(folder: Path, record: CaseRecord) -> CaseResult:
         benchmark = load_benchmark(record.job_file)
         return run_case(record, benchmark, find_case(record, benchmark))
     except SednaError as error:
-        return _failed(record, type(error).__name__, str(error), traceback.format_exc())
+        return _failed(record, error, str(error))
     except SystemExit as error:
-        return _failed(record, "SystemExit", f"user code ended the process: {error}", traceback.format_exc())
+        return _failed(record, error, f"user code ended the process: {error}")
     except Exception as error:
         logging.getLogger("ianvs").exception("test case in %s failed", folder)
-        return _failed(record, type(error).__name__, str(error) or type(error).__name__, traceback.format_exc())
+        return _failed(record, error, str(error) or type(error).__name__)
 
 
-def _failed(record: CaseRecord, kind: str, message: str, trace: str) -> CaseResult:
+def _failed(record: CaseRecord, error: BaseException, message: str) -> CaseResult:
     return CaseResult(
         key=record.key,
         status="failed",
         time=time.strftime("%Y-%m-%d %H:%M:%S"),
         cost=Cost(cpu_seconds=cpu_seconds(), peak_memory_bytes=peak_memory_bytes()),
-        failure=Failure(kind=kind, message=message, traceback=trace),
+        failure=Failure(
+            kind=type(error).__name__,
+            message=message,
+            place=user_place(error),
+            traceback="".join(traceback.format_exception(error)),
+        ),
     )
 
 

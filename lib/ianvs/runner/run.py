@@ -28,8 +28,9 @@ from ianvs.cases.records import (
     read_finished,
     write_record,
 )
-from ianvs.grammar import Benchmark
-from ianvs.metrics.system import check_metrics
+from ianvs.cases.workspace import make_workspace
+from ianvs.grammar import Benchmark, Findings
+from ianvs.metrics.system import metric_problems
 from ianvs.rank import update_rank
 from ianvs.runner.history import Earlier, case_records
 from ianvs.runner.reporter import Reporter, reporter
@@ -93,12 +94,17 @@ def run_benchmark(benchmark: Benchmark, settings: Settings) -> JobOutcome:
     """Run every test case of a benchmark, and keep the ranks of its workspace up to date.
 
     Raises:
-        SpecError: a metric that cannot be computed, or unusable settings; before anything runs.
+        SpecError: metrics that cannot be computed, unusable settings, or a workspace that cannot be made; before
+            anything runs.
     """
     if settings.jobs < 1:
         raise SpecError(f"{settings.jobs} test cases at a time", where="--jobs", hint="1 or more")
+    findings = Findings()
     for algorithm in benchmark.algorithms:
-        check_metrics(benchmark.testenv, algorithm.paradigm_type)
+        for problem in metric_problems(benchmark.testenv, algorithm.paradigm_type):
+            findings.problem(problem)
+    findings.raise_problems(benchmark.file)
+    make_workspace(benchmark)
     planned = plan(benchmark)
     earlier = Earlier.of(benchmark, planned) if settings.resume else Earlier()
     records = case_records(benchmark, planned, earlier, settings.prog, settings.threads)
@@ -147,7 +153,7 @@ def _run_all(
 def _tell_end(finished: Finished, title: str, tell: Reporter) -> None:
     result = finished.result
     if result.failure is not None:
-        tell.tell(f"FAILED {title}: {result.failure.message}")
+        tell.tell(f"FAILED {title}: {result.failure.summary}")
     else:
         values = ", ".join(f"{name} {value}" for name, value in result.metrics.items())
         tell.tell(f"done   {title}: {values} ({result.cost.seconds:.1f} s)")

@@ -16,7 +16,7 @@ _Error = TypeVar("_Error", bound=SednaError)
 class Fault(NamedTuple):
     """One finding: the key path ("spec.epochs", "" for the whole), what is wrong, and what was given.
 
-    ``kind`` is pydantic's name of the rule ("missing", "int_type"), ``keys`` the path in parts: keys, and list positions.
+    ``kind`` is pydantic's name of the rule ("missing", "int_type"), ``keys`` the path in parts: keys and positions.
     """
 
     path: str

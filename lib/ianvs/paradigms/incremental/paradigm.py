@@ -106,8 +106,14 @@ class _Incremental:
 
     def _split(self) -> list[Pieces]:
         setting = self.case.algorithm.incremental_learning_data_setting
-        for url in (self.case.dataset.train_url, self.case.dataset.test_url):
-            check_index(url)
+        data, config = self.case.dataset, self.case.testenv.dataset
+        for file, given in (
+            (data.train_url, config.train),
+            (data.test_url, config.test),
+            (data.holdout_url, config.holdout_index),
+        ):
+            if file:
+                check_index(file, written_from=given)
         return self.case.dataset.split(
             setting.train_ratio,
             setting.splitting_method,
