@@ -18,7 +18,7 @@ BASEMODEL = "algorithm/basemodel.py"
 def place_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> str:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.py").write_text(text)
-    with pytest.raises(BaseException) as caught:  # noqa: B017 - of any kind
+    with pytest.raises(BaseException) as caught:
         UserCode().load("model.py").act()
     return user_place(caught.value)
 

@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from ianvs.cases.records import CASE, CaseRecord, ModuleRecord
 from ianvs.commands.arguments import add_job_file, job_file
 from ianvs.data import Dataset
 from ianvs.data.index import read_lines
 from ianvs.data.labels import Labels
-from ianvs.grammar import AlgorithmConfig, Benchmark, load_benchmark
+from ianvs.grammar import AlgorithmConfig, Benchmark, Findings, load_benchmark
 from ianvs.paradigms.incremental.versions import job_name
 from ianvs.rank import RankFiles
 from ianvs.rank.rows import URL
 from sedna.common.atomic import write_atomic
-from sedna.common.errors import NotFoundError, SpecError, UserError
+from sedna.common.errors import DataError, NotFoundError, SpecError, UserError
+from sedna.common.validation import as_error, every_fault
 from sedna.labels.txt import format_line
 from sedna.loop import spec
 
@@ -39,7 +41,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="default: standard output")
     options = parser.parse_args(words)
     benchmark = load_benchmark(job_file(parser, options))
-    target = None if options.output == "-" else Path(options.output)
+    target = None if options.output == "-" else _writable(Path(options.output))
     documents = exported(benchmark, ranked_case(benchmark, options.rank), options.name, target)
     text = yaml.safe_dump_all(documents, sort_keys=False)
     if target is None:
@@ -49,11 +51,23 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
+def _writable(target: Path) -> Path:
+    """A file to write; looked at first, since beside it the data's indexes are written too.
+
+    Raises:
+        SpecError: its folder is not there, or the file is a folder.
+    """
+    if not target.parent.is_dir() or target.is_dir():
+        raise SpecError(f"-o {target}: cannot be written", hint="a file in a folder that is there")
+    return target
+
+
 def ranked_case(benchmark: Benchmark, place: int) -> CaseRecord:
     """The record of the test case at a place of ``selected_rank.csv``.
 
     Raises:
         NotFoundError: no rank, no such place, or its folder is gone.
+        DataError: the file is no rank, or the record no record.
     """
     path = RankFiles.of(benchmark.workspace).selected
     if not path.exists():
@@ -61,11 +75,16 @@ def ranked_case(benchmark: Benchmark, place: int) -> CaseRecord:
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     if not 1 <= place <= len(rows):
         raise NotFoundError(f"there is no rank {place}", where=str(path), hint=f"1 to {len(rows)}")
+    if not rows[place - 1].get(URL):
+        raise DataError(f"is no rank: there is no {URL}", where=f"{path}:{place + 1}")
     folder = Path(rows[place - 1][URL])
     found = [folder / CASE, *sorted(folder.glob(f"seed-*/{CASE}"))]
     for file in found:
         if file.exists():
-            return CaseRecord.model_validate_json(file.read_bytes())
+            try:
+                return CaseRecord.model_validate_json(file.read_bytes())
+            except ValidationError as error:
+                raise as_error(DataError, error, str(file), what="is no record of a test case") from error
     raise NotFoundError("the test case's record is gone", where=str(folder))
 
 
@@ -96,11 +115,15 @@ def exported(
         _object("Model", f"{name}-serving", {"url": f"/models/{name}", "format": _format(algorithm)}),
         _object("IncrementalLearningJob", name, _spec(benchmark, algorithm, modules, name, class_names)),
     ]
+    findings = Findings()
     for kind, document in zip(_KINDS, documents, strict=True):
         try:
             kind.model_validate(document)
-        except ValueError as error:
-            raise SpecError(f"cannot be said in a production job: {error}", where=case.algorithm) from error
+        except ValidationError as error:
+            for fault in every_fault(error):
+                problem = f"cannot be said in a production job: {kind.__name__}: {fault}"
+                findings.problem(SpecError(problem, where=case.algorithm))
+    findings.raise_problems(benchmark.file)
     return documents
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sedna.common.errors import SednaError, SpecError
+
+T = TypeVar("T")
 
 
 class BenchmarkError(SpecError):
@@ -38,6 +41,14 @@ class Findings:
         """
         if str(error) not in map(str, self.problems):  # two entries may name the same file
             (self._decisive if decisive else self._others).append(error)
+
+    def attempt(self, call: Callable[[], T]) -> T | None:
+        """What ``call`` returns; None if it raises one of our errors, which is kept as a problem."""
+        try:
+            return call()
+        except SednaError as error:
+            self.problem(error)
+            return None
 
     @property
     def problems(self) -> tuple[SednaError, ...]:

@@ -32,6 +32,7 @@ from ianvs.paradigms.incremental.versions import Versions, Written
 from ianvs.usercode.parts import MinerChoice, load_estimator, load_metric, load_miner
 from sedna.common.errors import DataError, SpecError
 from sedna.common.types import Picked
+from sedna.common.validation import as_error
 from sedna.loop import AuditMetrics, Evaluation, SampleCounts
 from sedna.loop.spec import JobSpec
 
@@ -101,8 +102,7 @@ class _Incremental:
         try:
             return job_spec(self.case.testenv, self.case.module("basemodel").name, miner)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise SpecError(f"the loop cannot be described: {first['msg']}", where="testenv.model_eval") from error
+            raise as_error(SpecError, error, "testenv", what="the loop cannot be described") from error
 
     def _split(self) -> list[Pieces]:
         setting = self.case.algorithm.incremental_learning_data_setting
