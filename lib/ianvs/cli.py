@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SednaError as error:
         sys.stderr.write(f"ianvs: {error}\n")
         return 1
-    except OSError as error:  # of the workspace; those of data and user code end in their test case
+    # A disk that fills up, above all: errors of data and of user code end in the result of their test case.
+    except OSError as error:
         logging.getLogger("ianvs").debug("failed", exc_info=True)
         sys.stderr.write(f"ianvs: {error}\n")
         return 1

@@ -253,14 +253,14 @@ def test_the_key_of_a_case_changes_with_what_decides_its_result(inside: Bench) -
     first, other = (case.key for case in plan(load()))
     assert first != other
     assert plan(load())[0].key == first
-    course = plan(load())[0].course
+    training_key = plan(load())[0].training_key
     with (inside.folder / "testenv" / "accuracy.py").open("a") as file:
         file.write("# changed\n")
     assert plan(load())[0].key != first
-    assert plan(load())[0].course != course, "model_eval uses this metric"
+    assert plan(load())[0].training_key != training_key, "model_eval uses this metric"
     with (inside.folder / "algorithm" / "reading.py").open("a") as file:
         file.write("# changed\n")
-    assert len({first, plan(load())[0].key, course, plan(load())[0].course}) == 4
+    assert len({first, plan(load())[0].key, training_key, plan(load())[0].training_key}) == 4
 
 
 def test_the_course_of_a_case_stays_when_a_metric_changes(inside: Bench) -> None:
@@ -268,4 +268,4 @@ def test_the_course_of_a_case_stays_when_a_metric_changes(inside: Bench) -> None
     inside.edit(TESTENV, metrics=[{"name": "samples_transfer_ratio"}])
     after = plan(load())[0]
     assert after.key != before.key
-    assert after.course == before.course
+    assert after.training_key == before.training_key

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ianvs.usercode import UserCode
-from ianvs.usercode.trace import user_place
+from ianvs.usercode.trace import defined_at, user_place
 from ianvs_bench import Bench
 from sedna.common.errors import DataError
 
@@ -58,6 +58,18 @@ def test_an_error_of_ours_has_no_place() -> None:
     assert user_place(caught.value.with_traceback(caught.value.__traceback__.tb_next)) == ""  # less this test's frame
 
 
+def test_code_is_named_by_where_it_is_defined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.py").write_text(
+        "import functools\n\n\nclass Model:\n    def __init__(self):\n        pass\n\n"
+        "    @functools.lru_cache\n    def predict(self):\n        pass\n\n\nclass Plain:\n    pass\n"
+    )
+    module = UserCode().load("model.py")
+    assert defined_at(module.Model) == "model.py:5"
+    assert defined_at(module.Model().predict).startswith("model.py:8")
+    assert defined_at(module.Plain) == "Plain"
+
+
 def failing(bench: Bench, name: str, old: str, new: str) -> dict[str, str]:
     """An algorithm of its own whose basemodel fails in the line ``new``."""
     folder = bench.folder / name
@@ -78,6 +90,11 @@ def test_the_summary_the_lines_and_the_page_name_file_and_line(bench: Bench) -> 
         "training": ("        values = np", "        raise RuntimeError('no')\n        values = np"),
         "loading": ("import json\n", "import json, gone_for_good\n"),
         "making": ('        os.environ["MODEL_NAME"]', "        None.rate = 3\n        os.environ['MODEL_NAME']"),
+        "answering": (
+            "    def predict(self, data",
+            "    def predict(self, data, *_):\n        return 7\n    def old(self, data",
+        ),
+        "refusing": ("    def __init__(self, **kwargs):", "    def __init__(self, needed, **kwargs):"),
         "quitting": ("        values = np", "        raise SystemExit(3)\n        values = np"),
     }
     entries = [failing(bench, name, old, new) for name, (old, new) in mistakes.items()]
@@ -87,7 +104,8 @@ def test_the_summary_the_lines_and_the_page_name_file_and_line(bench: Bench) -> 
     assert done.returncode == 1
     page = (bench.workspace / "rank" / "report.html").read_text()
     for name, (_, new) in mistakes.items():
-        wrong = next(line for line in new.splitlines() if "raise" in line or "gone" in line or "None" in line)
+        marks = ("raise", "gone", "None", "*_", "needed")
+        wrong = next(line for line in new.splitlines() if any(mark in line for mark in marks))
         lines = (bench.folder / name / "basemodel.py").read_text().splitlines()
         place = f"{name}/basemodel.py:{lines.index(wrong) + 1}: "
         progress, summary = (line for line in done.stderr.splitlines() if place in line)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ianvs.cli import main
-from ianvs.grammar import BenchmarkError, load_benchmark
-from ianvs_bench import Bench
+from ianvs.commands.validate import check, warnings
+from ianvs.grammar import BenchmarkError, load_benchmark, read_benchmark
+from ianvs_bench import STYLE, Bench
 
 JOB, TESTENV, ALGORITHM = "benchmarkingjob.yaml", "testenv/testenv.yaml", "algorithm/incremental.yaml"
 MODEL = {"type": "basemodel", "name": "Stump", "url": "./algorithm/basemodel.py"}
@@ -477,3 +481,32 @@ def test_a_file_of_hyperparameters_that_is_wrong_is_told_with_the_rest(
     first, second = validated(capsys, 1)
     assert "modules[0].url" in first
     assert message in second
+
+
+DOCUMENTS = {name: yaml.safe_load((STYLE / name).read_text()) for name in (JOB, TESTENV, ALGORITHM)}
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([JOB, "."])
+KEYS = st.text(max_size=5) | st.integers() | st.sampled_from(["name", "url", "type"])
+STRANGE = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=6
+)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every container of a document, with each of its keys or positions."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, inner in entries for place in [(value, key), *places(inner)]]
+
+
+@given(data=st.data())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_stands_in_the_files_reading_them_ends_in_findings(inside: Bench, data: st.DataObject) -> None:
+    for name, document in DOCUMENTS.items():
+        changed = copy.deepcopy(document)
+        for _ in range(data.draw(st.integers(0, 3))):
+            container, key = data.draw(st.sampled_from(places(changed)))
+            container[key] = data.draw(STRANGE)
+        (inside.folder / name).write_text(yaml.safe_dump(changed, allow_unicode=True))
+    draft = read_benchmark(JOB)
+    if not draft.findings.problems:
+        assert draft.benchmark().algorithms
+    assert all(str(problem) for problem in [*check(draft), *warnings(draft)] if problem)

@@ -29,15 +29,15 @@ class CaseId:
 class PlannedCase:
     """A test case that is to run.
 
-    ``key`` names everything that decides its result, ``course`` all of that but the metrics: what was trained stays
-    valid when a metric is mended.
+    ``key`` names everything that decides its result, ``training_key`` all of that but the metrics: what was trained
+    stays valid when a metric is mended.
     """
 
     id: CaseId
     algorithm: AlgorithmConfig
     combination: Combination
     key: str
-    course: str
+    training_key: str
     seeded: bool = False
 
     @property
@@ -68,8 +68,8 @@ def plan(benchmark: Benchmark) -> list[PlannedCase]:
         for c, combination in enumerate(algorithm.combinations()):
             for seed in benchmark.job.seeds or (0,):
                 content = _content(environment, benchmark, algorithm, combination, seed)
-                key, course = _named({**content, "metrics": metrics}), _named(content)
-                cases.append(PlannedCase(CaseId(a, c, seed), algorithm, combination, key, course, seeded))
+                key, training_key = _named({**content, "metrics": metrics}), _named(content)
+                cases.append(PlannedCase(CaseId(a, c, seed), algorithm, combination, key, training_key, seeded))
     return cases
 
 
@@ -108,17 +108,19 @@ def _code(algorithm: AlgorithmConfig) -> Iterator[str]:
     urls = [module.url for module in algorithm.modules] + [package.url for package in algorithm.third_party_packages]
     for url in filter(None, urls):
         path = Path(url)
+        # Which neighbours it imports is known only when it runs, so all of them count.
         yield from map(str, sorted(path.parent.glob("*.py"))) if path.is_file() else [url]
 
 
 def _stamp(url: str) -> str:
-    """What a file holds: its hash if small, size and time if large, of a folder the same for what is in it."""
+    """A fingerprint: the hash of a small file, size and time of a large one, those of its files for a folder."""
     path = Path(url)
     if not url or not path.exists():
         return "absent"
     if path.is_dir():
         return "; ".join(f"{entry.name}: {_stamp(str(entry))}" for entry in sorted(path.iterdir()) if entry.is_file())
     state = path.stat()
+    # Hashing gigabytes of models would take longer than the start of a job may.
     if state.st_size <= 1 << 20:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     return f"{state.st_size} bytes of {state.st_mtime_ns}"

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from ianvs.cases.records import CASE, CaseRecord, ModuleRecord
 from ianvs.commands.arguments import add_job_file, job_file
-from ianvs.data import Dataset
+from ianvs.data import CaseDataset
 from ianvs.data.index import read_lines
-from ianvs.data.labels import Labels
+from ianvs.data.labels import LabelReader
 from ianvs.grammar import AlgorithmConfig, Benchmark, Findings, load_benchmark
 from ianvs.paradigms.incremental.versions import job_name
 from ianvs.rank import RankFiles
@@ -78,6 +78,7 @@ def ranked_case(benchmark: Benchmark, place: int) -> CaseRecord:
     if not rows[place - 1].get(URL):
         raise DataError(f"is no rank: there is no {URL}", where=f"{path}:{place + 1}")
     folder = Path(rows[place - 1][URL])
+    # With several seeds the url is the folder that they share; any of their records names the algorithm.
     found = [folder / CASE, *sorted(folder.glob(f"seed-*/{CASE}"))]
     for file in found:
         if file.exists():
@@ -149,10 +150,10 @@ def _data(benchmark: Benchmark, target: Path | None) -> tuple[dict[str, str], tu
     urls: dict[str, str] = {"url": ""}
     names = tuple(benchmark.testenv.class_names)
     with tempfile.TemporaryDirectory(prefix="ianvs-export-") as folder:
-        dataset = Dataset(config, folder)
+        dataset = CaseDataset(config, folder)
         try:
             for key, index, part in (("url", dataset.train_url, "stream"), ("holdoutUrl", dataset.test_url, "holdout")):
-                reader = Labels.of(index, names)
+                reader = LabelReader.of(index, names)
                 names = reader.class_names
                 lines = [line.partition(" ") for line in read_lines(index)]
                 if target is not None:
@@ -160,9 +161,10 @@ def _data(benchmark: Benchmark, target: Path | None) -> tuple[dict[str, str], tu
                     text = (f"{format_line(sample, reader.read(label.strip()))}\n" for sample, _, label in lines)
                     write_atomic(file, "".join(text).encode())
                     urls[key] = file.name
+                # An index that was made absolute lies in the temporary folder, and annotations need converting.
                 elif index in (config.train, config.test) and not any(label.endswith(".xml") for *_, label in lines):
                     urls[key] = _absolute(index)
-        except UserError as error:
+        except UserError as error:  # labels of another kind, say texts: the job is of use without its data
             sys.stderr.write(f"ianvs: the Dataset has no url, samples have to come from edges: {error}\n")
     if target is None and not urls["url"]:
         sys.stderr.write("ianvs: the Dataset has no url; with -o FILE its samples are listed beside the file\n")

@@ -139,6 +139,7 @@ def write_benchmark(documents: JobDocuments, options: argparse.Namespace) -> Pat
         "testenv.yaml": {"testenv": _testenv(documents, options, stream, test, metric)},
         "benchmarkingjob.yaml": {"benchmarkingjob": _benchmarkingjob(name, documents.name, folder, options)},
     }
+    # Only now: a job with faults leaves no folder behind.
     make_folder(folder, f"--workspace {options.workspace}")
     for file, content in files.items():
         (folder / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -182,6 +183,7 @@ def _algorithm(spec: JobSpec, initial: str, job_file: Path) -> dict[str, Any]:
             "trainSpec has a pod template", where=str(job_file), hint="trainSpec.algorithm: a registered class"
         )
     parameters: dict[str, Any] = dict(algorithm.parameters)
+    # Built-in algorithms take the class names of the job; a class of the user's need not know the keyword.
     if spec.class_names and algorithm.module is None:
         parameters.setdefault("class_names", list(spec.class_names))
     miner = spec.deploy_spec.hard_example_mining

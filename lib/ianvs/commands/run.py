@@ -25,6 +25,7 @@ def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) 
     benchmark = load_benchmark(file)
     for note in benchmark.notes:
         LOG.warning("%s", note)
+    # Ended like an interrupt, so that the test cases end with it; by default they would run on without a runner.
     signal.signal(signal.SIGTERM, _terminated)
     outcome = run_benchmark(benchmark, Settings(jobs=jobs, resume=resume))
     files = RankFiles.of(benchmark.workspace)
@@ -40,10 +41,10 @@ def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) 
 
         write_report(files.report, benchmark, outcome.finished)
         LOG.info("report: %s", files.report)
-    return _tell_end(outcome)
+    return _show_end(outcome)
 
 
-def _tell_end(outcome: JobOutcome) -> int:
+def _show_end(outcome: JobOutcome) -> int:
     if not outcome.failed:
         LOG.info("benchmarkingjob runs successfully.")
         return 0

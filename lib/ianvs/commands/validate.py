@@ -43,14 +43,15 @@ def main(words: Sequence[str]) -> int:
 def check(draft: BenchmarkDraft) -> Iterator[SednaError]:
     """What would go wrong, as far as that can be seen without running user code."""
     yield from draft.findings.problems
+    # Looked at, not made: validating leaves nothing behind.
     if draft.job is not None and draft.job.sound("workspace", "name"):
         problem = workspace_problem(draft.job.section, draft.file)
         if problem is not None:
             yield problem
-    told = set()
+    seen = set()
     for error in (*_metric_problems(draft), *Inspection.of(_python_files(draft)).errors):
-        if str(error) not in told:  # several algorithms share the test environment and its files
-            told.add(str(error))
+        if str(error) not in seen:  # several algorithms share the test environment and its files
+            seen.add(str(error))
             yield error
     yield from _task_problems(draft)
     if draft.testenv is not None and draft.testenv.sound("dataset"):

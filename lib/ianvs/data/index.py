@@ -77,19 +77,27 @@ def check_index(path: str, *, written_from: str = "") -> None:
     if not lines:
         raise DataError("has no line", where=where, hint="one sample a line")
     problems = [
-        f"line {number}: no file {words[0]}" for number, words in enumerate(lines, 1) if not Path(words[0]).is_file()
+        f"line {line_number}: no file {words[0]}"
+        for line_number, words in enumerate(lines, 1)
+        if not Path(words[0]).is_file()
     ]
-    labelled = [(number, words) for number, words in enumerate(lines, 1) if len(words) > 1]
+    labelled = [(line_number, words) for line_number, words in enumerate(lines, 1) if len(words) > 1]
     if labelled and len(labelled) < len(lines):
-        with_label = {number for number, _ in labelled}
-        problems += [f"line {number}: no label" for number in range(1, len(lines) + 1) if number not in with_label]
+        with_label = {line_number for line_number, _ in labelled}
+        problems += [
+            f"line {line_number}: no label" for line_number in range(1, len(lines) + 1) if line_number not in with_label
+        ]
+    # Whether labels are files or values is not said anywhere; if one is a file, all were meant to be.
     if any(_is_file(words) for _, words in labelled):
-        problems += [f"line {number}: no label file {words[1]}" for number, words in labelled if not _is_file(words)]
+        problems += [
+            f"line {line_number}: no label file {words[1]}" for line_number, words in labelled if not _is_file(words)
+        ]
     if problems:
         raise DataError(_some(problems), where=where, hint="image and label file of every line")
 
 
 def _is_file(words: Sequence[str]) -> bool:
+    # PATH_MAX: a row of boxes may be longer, and asking the system about it is an error.
     return len(words[1]) < 4096 and Path(words[1]).is_file()
 
 

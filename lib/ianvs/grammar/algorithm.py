@@ -51,7 +51,7 @@ OTHER_HYPERPARAMETERS = "other_hyperparameters"
 
 
 class DataSetting(Section):
-    """How the stream is cut: ``train_ratio`` of a piece is inferred on, the rest of it judges candidates."""
+    """How the stream is cut: ``train_ratio`` of a piece is for inference, the rest evaluates candidates."""
 
     train_ratio: float = Field(default=0.8, ge=0, le=1)
     splitting_method: Literal["default", "fwt_splitting", "city_splitting", "hard-example_splitting"] = "default"
@@ -82,6 +82,7 @@ class Module(Section):
     def _from_list(cls, value: Any) -> Any:
         if value is None:
             return {}
+        # A mapping would read as well, but upstream takes only the list, and a file must mean the same there.
         if not isinstance(value, list | tuple):
             raise ValueError("a list with one entry a hyper-parameter: [{learning_rate: {values: [0.1]}}]")
         values: dict[str, tuple[Any, ...]] = {}
@@ -109,6 +110,7 @@ class Module(Section):
 
     def combinations(self) -> list[dict[str, Any]]:
         """The product of the values, in file order, the last one fastest; explicit values win over files."""
+        # Upstream's order: it decides which test case is which, and so the rows of the rank.
         names = [name for name in self.hyperparameters if name != OTHER_HYPERPARAMETERS]
         products = itertools.product(*(self.hyperparameters[name] for name in names))
         (base,) = self.hyperparameters.get(OTHER_HYPERPARAMETERS, ({},))

@@ -74,6 +74,7 @@ def read_benchmark(path: str) -> BenchmarkDraft:
         compared = job.get("test_object")
         for entry in (getattr(compared, "algorithms", None) or ()) if compared else ():
             files.append(entry.url)
+            # The name in the algorithm's own file wins, as upstream's does: it is read over this one.
             draft = read_section(AlgorithmConfig, entry.url, "algorithm", findings, {"name": entry.name})
             if draft is not None:
                 _check_name(draft, path, findings)
@@ -134,6 +135,7 @@ def _check_modules(algorithm: Draft[AlgorithmConfig], testenv: Draft[TestEnv] | 
                     hint="modules: [{type: basemodel, name: MyModel, url: ./basemodel.py}]",
                 )
             )
+        # Upstream's examples carry modules of other paradigms; ignoring them silently would look like using them.
         used = _USED_MODULES.get(paradigm, ("basemodel",))
         for module in algorithm.section.modules:
             if module.type not in used:

@@ -34,7 +34,7 @@ def located(url: str, info: ValidationInfo) -> str:
 
 
 def located_code(url: str, info: ValidationInfo) -> str:
-    """The path of a python file; the dotted name of a module stays as it is, and so does nothing at all."""
+    """The path of a python file; the dotted name of a module, and an empty url, stay as they are."""
     dotted = not _exists(Path(url)) and _DOTTED.match(url) and not url.endswith(".py")
     return url if not url or dotted else located(url, info)
 
@@ -59,6 +59,7 @@ def find(url: str, key: str, context: ReadContext) -> str | None:
     if _exists(beside):
         return str(beside)
     for fits in _suffix_matches(url, folder):
+        # Guessing among several would run the benchmark on data that nobody chose.
         if len(fits) > 1:
             raise ValueError(f"does not exist, and several files could be meant: {', '.join(map(str, fits))}")
         context.findings.note(f"{context.file}: {key} = {url!r} does not exist; taking {fits[0]}")

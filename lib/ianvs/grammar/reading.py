@@ -30,7 +30,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             text = str(key.value)
-            if text in seen:
+            if text in seen:  # PyYAML says nothing, and the first value is lost
                 self.twice.append(f"line {key.start_mark.line + 1}: {text!r}")
             seen.add(text)
         return super().construct_mapping(node, deep)
@@ -47,7 +47,7 @@ def read_yaml(path: str, findings: Findings) -> Any:
         raise SpecError("is not a yaml file", where=path, hint="a name that ends in .yaml or .yml")
     try:
         with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(MAX_BYTES + 1)  # one more than is allowed tells, and a model given by mistake is not read
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise NotFoundError("no such file", where=path) from error
     except OSError as error:

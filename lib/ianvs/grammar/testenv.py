@@ -1,4 +1,4 @@
-"""``testenv:`` data, metrics and the way of judging, with our optional keys for the loop."""
+"""``testenv:`` with data, metrics and the comparison of models, and our optional keys for the loop."""
 
 from __future__ import annotations
 
@@ -104,6 +104,7 @@ class Stream(Section):
     @field_validator("start")
     @classmethod
     def _aware(cls, start: datetime) -> datetime:
+        # Triggers compare it with times that have a zone, which Python refuses for times without one.
         return start if start.tzinfo else start.replace(tzinfo=UTC)
 
 

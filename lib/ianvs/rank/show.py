@@ -1,4 +1,4 @@
-"""What people look at: the rank as a table, and accuracy matrices as pictures (``selected_and_all_and_picture``)."""
+"""Showing results: the rank as a table, and accuracy matrices as pictures (``selected_and_all_and_picture``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ianvs.cases.records import Finished
+from ianvs.cases.records import FinishedCase
 from sedna.common.class_factory import MissingPackageError
 from sedna.common.extras import install_command
 
@@ -28,7 +28,7 @@ def print_table(path: Path, out: TextIO | None = None) -> None:
         stream.write(f"{line}\n")
 
 
-def draw_heatmaps(finished: Sequence[Finished]) -> list[Path]:
+def draw_heatmaps(finished: Sequence[FinishedCase]) -> list[Path]:
     """``<test case>/output/<title>-heatmap.png`` for every matrix that a test case has; nothing is opened.
 
     Raises:
@@ -54,11 +54,12 @@ def _draw(path: Path, title: str, matrix: Sequence[Sequence[float]]) -> None:
             where="rank.save_mode",
             hint=f"{install_command('control')}, or save_mode: selected_and_all",
         ) from error
+    # Without pyplot, which keeps every figure and looks for a display.
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.add_subplot()
     shown = axes.imshow(matrix, cmap="bwr", vmin=0.0, vmax=1.0)
     axes.set(title=title, xlabel="task", ylabel="tasks learnt", xticks=range(len(matrix[0])), yticks=range(len(matrix)))
     figure.colorbar(shown)
     path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure)  # becomes the figure's canvas: no window, no display
+    FigureCanvasAgg(figure)  # becomes the figure's canvas
     figure.savefig(path, format="png")

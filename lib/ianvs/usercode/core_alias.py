@@ -137,7 +137,7 @@ def install() -> None:
     for name, members in MODULES.items():
         module = ModuleType(name, "Served by ianvs for modules written for upstream.")
         module.__dict__.update(members)
-        module.__dict__["__path__"] = []
+        module.__dict__["__path__"] = []  # makes it a package: without one, `import core.common` is refused
         sys.modules[name] = module
         parent, _, leaf = name.rpartition(".")
         if parent:

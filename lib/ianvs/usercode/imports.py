@@ -87,7 +87,7 @@ def _among(folder: Path, entry: Import) -> Resolved | None:
 
 
 def _missing(entry: Import, root: Path) -> str:
-    """What of an import from outside the user's files cannot be found, if anything."""
+    """What is missing of an import from outside the user's files; "" if nothing is."""
     top = entry.module.partition(".")[0]
     if top == "core":
         return _missing_in_core(entry)
@@ -155,4 +155,5 @@ def _spec(top: str, folder: Path | None) -> ModuleSpec | None:
         installed = importlib.util.find_spec(top)
     except ValueError:  # a module that is loaded and has no spec, such as __main__
         installed = None
+    # `python -m` puts the working folder on the path of a test case's process; a console script does not.
     return installed or PathFinder.find_spec(top, [*([str(folder)] if folder else []), str(Path.cwd())])

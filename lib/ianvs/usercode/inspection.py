@@ -49,7 +49,7 @@ class Inspection:
         return self.unseen or (kind, alias) in self.registered
 
     def _look_into(self, path: Path, shown: str, root: Path) -> None:
-        if path.resolve() in self._seen:
+        if path.resolve() in self._seen:  # neighbours import each other
             return
         self._seen.add(path.resolve())
         try:
@@ -66,7 +66,7 @@ class Inspection:
             for file in found.files:
                 self._look_into(file, str(file), root)
             if found.missing and guessing:
-                self.unseen = True
+                self.unseen = True  # what it registers, too
             elif found.missing:
                 self.warnings.append(f"{shown}:{entry.line}: {found.missing}")
         for call, arguments, default in _registrations(tree):

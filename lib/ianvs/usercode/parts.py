@@ -9,6 +9,7 @@ from typing import Any
 from ianvs.grammar.algorithm import ModuleChoice
 from ianvs.grammar.testenv import MetricConfig
 from ianvs.usercode.loader import UserCode
+from ianvs.usercode.trace import defined_at
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError, SednaError, SpecError
 
@@ -71,9 +72,11 @@ def _instance(cls: Callable[..., Any], name: str, parameters: dict[str, Any]) ->
         return cls(**parameters)
     except SednaError:
         raise
-    except TypeError as error:
+    except TypeError as error:  # as a rule a hyper-parameter that the constructor does not know
         given = ", ".join(parameters) or "none"
-        raise SpecError(f"{name!r} cannot be made from its hyper-parameters ({given}): {error}") from error
+        raise SpecError(
+            f"{name!r} cannot be made from its hyper-parameters ({given}): {error}", where=defined_at(cls)
+        ) from error
 
 
 def load_metric(code: UserCode, metric: MetricConfig) -> MetricFunction:

@@ -1,13 +1,15 @@
-"""Where in the user's code an error was raised."""
+"""Where in the user's code an error was raised, or the code that is at fault is defined."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import sysconfig
 import traceback
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import ianvs
 import sedna
@@ -26,6 +28,15 @@ def user_place(error: BaseException) -> str:
             if _is_users(frame.filename):
                 return f"{_short(frame.filename)}:{frame.lineno}"
     return ""
+
+
+def defined_at(thing: Any) -> str:
+    """``file:line`` of a function, a method or the constructor of a class; its name if it has no Python source."""
+    function = thing.__init__ if inspect.isclass(thing) else inspect.unwrap(thing)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return str(getattr(thing, "__qualname__", thing))
+    return f"{_short(code.co_filename)}:{code.co_firstlineno}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
