@@ -34,7 +34,7 @@ def absolute_index(path: str, target: Path, *, rest_is_label: bool = False) -> t
         rest_is_label: only the first word of a line is a path.
 
     Returns:
-        The path to use, and what should be told about it.
+        The path to use, and notes about it.
     """
     lines = [line.split() for line in read_lines(path)]
     if all(os.path.isabs(words[0]) for words in lines):  # noqa: PTH117

@@ -219,10 +219,10 @@ def _costs(done: Sequence[FinishedCase], labels: CaseLabels) -> list[list[str]]:
 
 
 def _notes(done: Sequence[FinishedCase], labels: CaseLabels) -> Iterable[str]:
-    told = [(labels[entry.case.output_dir], note) for entry in done for note in entry.result.notes]
-    if told:
+    notes = [(labels[entry.case.output_dir], note) for entry in done for note in entry.result.notes]
+    if notes:
         yield "<h2>Notes</h2><ul>"
-        yield from (f"<li>{escape(label)}: {escape(note)}</li>" for label, note in told)
+        yield from (f"<li>{escape(label)}: {escape(note)}</li>" for label, note in notes)
         yield "</ul>"
 
 
