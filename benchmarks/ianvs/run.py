@@ -26,7 +26,7 @@ from typing import Any, Self
 
 import yaml
 
-from ianvs.runner.records import installed_versions, machine
+from ianvs.cases.records import installed_versions, machine
 
 JOB = Path(__file__).parent / "job"
 ROUNDS, PIECE, TEST = 3, 250, 250

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from ianvs.commands.arguments import add_job_file, job_file
+
 COMMANDS = ("validate", "replay", "export")
 INTERRUPTED = 130
 
@@ -27,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         description="AI Benchmarking Tool",
         epilog=f"further commands: {', '.join(f'ianvs {name} -h' for name in COMMANDS)}",
     )
-    parser.add_argument("-f", "--benchmarking_config_file", metavar="FILE", nargs="?", help="run this benchmarking job")
+    add_job_file(parser)
     parser.add_argument("-v", "--version", action="version", version=_version() if _asks_version() else "")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="test cases at a time (default: 1)")
     parser.add_argument(
@@ -53,11 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words[0] in COMMANDS:
             return _command(words[0], words[1:])
-        return _run(_parser().parse_args(words))
+        parser = _parser()
+        return _run(parser, parser.parse_args(words))
     except SednaError as error:
         sys.stderr.write(f"ianvs: {error}\n")
         return 1
-    except OSError as error:  # of the workspace; those of data and user code end in their test case
+    # A disk that fills up, above all: errors of data and of user code end in the result of their test case.
+    except OSError as error:
         logging.getLogger("ianvs").debug("failed", exc_info=True)
         sys.stderr.write(f"ianvs: {error}\n")
         return 1
@@ -71,11 +75,14 @@ def _command(name: str, words: Sequence[str]) -> int:
     return code
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     from ianvs.commands.run import run
 
-    file = options.benchmarking_config_file
-    if file is None or not Path(file).is_file():
+    if not (options.file or options.file_option):
+        sys.stderr.write("not found benchmarking config(None) file in local\n")
+        return 1
+    file = job_file(parser, options)
+    if not Path(file).is_file():
         sys.stderr.write(f"not found benchmarking config({file}) file in local\n")
         return 1
     return run(file, jobs=options.jobs, resume=options.resume, report=not options.no_report)

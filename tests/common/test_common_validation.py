@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from sedna.common.errors import DataError
-from sedna.common.validation import as_error, first_fault
+from sedna.common.validation import as_error, every_fault, first_fault
 
 
 class _Inner(BaseModel):
@@ -46,3 +46,11 @@ def test_the_error_says_where_what_and_what_would_be_right():
 
 def test_of_several_faults_the_first_is_told():
     assert str(as_error(DataError, _error({"parts": [{"epochs": 0}, {}]}), "f")).startswith("f: parts.0.epochs: ")
+
+
+def test_every_fault_has_its_rule_and_its_path_in_parts():
+    faults = every_fault(_error({"parts": [{"epochs": 0}, {}]}))
+    assert [(fault.kind, fault.keys) for fault in faults] == [
+        ("greater_than_equal", ("parts", 0, "epochs")),
+        ("missing", ("parts", 1, "epochs")),
+    ]

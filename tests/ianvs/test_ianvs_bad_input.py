@@ -37,9 +37,11 @@ BEFORE_ANYTHING_RUNS: dict[str, tuple[Callable[[Bench], Any], str]] = {
         lambda bench: ((bench.folder / JOB).unlink(), (bench.folder / JOB).mkdir()),
         "not found benchmarking config",
     ),
-    "missing rank": (edited(JOB, rank=...), "benchmarkingjob.rank is missing"),
     "unknown paradigm": (edited(ALGORITHM, paradigm_type="wishful"), "no such paradigm; supported: singletasklearning"),
-    "unsupported paradigm": (edited(ALGORITHM, paradigm_type="federatedlearning"), "is not supported here; supported:"),
+    "unsupported paradigm": (
+        edited(ALGORITHM, paradigm_type="federatedlearning"),
+        "a paradigm of Ianvs that is not supported here",
+    ),
     "no list": (
         edited(ALGORITHM, modules=[{**MODULE, "hyperparameters": [{"learning_rate": {"values": 0.1}}]}]),
         "algorithm.modules[0].hyperparameters",

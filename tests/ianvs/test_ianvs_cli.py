@@ -6,14 +6,15 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from ianvs.cli import main
-from ianvs.commands.replay import _parser, _read, write_benchmark
+from ianvs.commands.replay import make_parser, read_job, write_benchmark
 from ianvs.commands.validate import check
-from ianvs.grammar import load_benchmark
+from ianvs.grammar import load_benchmark, read_benchmark
 from ianvs_bench import Bench, make_boards
 from sedna.loop.spec import KINDS
 
@@ -67,7 +68,7 @@ def test_validate_tells_every_problem(bench: Bench) -> None:
     problems = [line for line in done.stdout.splitlines() if line.startswith("problem: ")]
     assert len(problems) == 3
     assert "'charm' has no url" in problems[0]
-    assert "miner.py: is not Python" in problems[1]
+    assert "miner.py:1: is not Python: invalid syntax" in problems[1]
     assert "have nothing to infer on or nothing to judge with" in problems[2]
 
 
@@ -106,9 +107,9 @@ def test_the_data_of_the_winner_is_listed_in_productions_form_and_can_be_replaye
     assert second == f"{folder}/1.jpeg 0,9,60,70,1 99,9,160,70,0"  # VOC counts pixels from 1
     assert len((boards.folder / "out-holdout.txt").read_text().splitlines()) == 12
     monkeypatch.chdir(boards.folder)
-    folder = write_benchmark(_read("out.yaml"), _parser().parse_args(["-f", "out.yaml"]))
+    folder = write_benchmark(read_job("out.yaml"), make_parser().parse_args(["-f", "out.yaml"]))
     replayed = load_benchmark(str(folder / "benchmarkingjob.yaml"))
-    assert list(check(replayed)) == []
+    assert list(check(read_benchmark(replayed.file))) == []
     assert replayed.algorithms[0].initial_model_url == str(boards.folder / "initial_model" / "model.zip")
 
 
@@ -186,10 +187,86 @@ def test_replay_runs_a_production_job(bench: Bench, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [("kind: Other", "holds 0 jobs"), ("kind: IncrementalLearningJob", "is no valid job")],
+    [
+        ("kind: Other", "holds 0 jobs"),
+        ("kind: IncrementalLearningJob", "IncrementalLearningJob: metadata: Field required"),
+    ],
 )
 def test_replay_of_what_is_no_job(bench: Bench, change: str, message: str) -> None:
     (bench.folder / "job.yaml").write_text(f"{change}\n")
     done = bench.run("replay", "-f", "job.yaml", "--stream", "x.txt", "--test", "y.txt")
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def production_job(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "sedna.io/v1alpha1",
+        "kind": "IncrementalLearningJob",
+        "metadata": {"name": "stump"},
+        "spec": {
+            "dataset": {"name": "d", "trainProb": 0.8},
+            "initialModel": {"name": "initial"},
+            "trainSpec": {"algorithm": {"name": "FPN"}},
+            "deploySpec": {"model": {"name": "m"}, "hardExampleMining": {"name": "IBT"}},
+            **spec,
+        },
+    }
+
+
+def test_replay_tells_every_fault_of_all_documents(bench: Bench) -> None:
+    job = production_job(dataset={"name": "d", "trainProb": 7}, classNames=3)
+    model = {"apiVersion": "sedna.io/v1alpha1", "kind": "Model", "metadata": {"name": "initial"}, "spec": {}}
+    (bench.folder / "job.yaml").write_text(yaml.safe_dump_all([model, job]))
+    done = bench.run("replay", "job.yaml")
+    assert done.returncode == 1
+    assert "4 mistakes" in done.stderr
+    for message in (
+        "Model: spec.url",
+        "Model: spec.format",
+        "IncrementalLearningJob: spec.dataset.trainProb",
+        "spec.classNames",
+    ):
+        assert message in done.stderr
+
+
+def test_replay_tells_everything_that_is_missing(bench: Bench) -> None:
+    (bench.folder / "job.yaml").write_text(yaml.safe_dump(production_job()))
+    done = bench.run("replay", "job.yaml", "--test", "gone.txt", "--metric", "acc=gone.py")
+    assert done.returncode == 1
+    for message in (
+        "4 mistakes",
+        "no Model 'initial'",
+        "--stream is missing",
+        "gone.txt",
+        "gone.py: no such metric file",
+    ):
+        assert message in done.stderr
+    assert not (bench.folder / "workspace").exists()
+
+
+def test_replay_names_a_workspace_that_cannot_be_made(bench: Bench) -> None:
+    (bench.folder / "job.yaml").write_text(yaml.safe_dump(production_job()))
+    index = str(bench.folder / "dataset/train_data/index.txt")
+    words = ["--stream", index, "--test", index, "--initial-model", "initial_model/model.json"]
+    done = bench.run("replay", "job.yaml", *words, "--workspace", "job.yaml")
+    assert done.returncode == 1
+    assert "--workspace job.yaml: cannot be made" in done.stderr
+
+
+def test_export_of_what_was_spoilt(bench: Bench) -> None:
+    job = "benchmarkingjob.yaml"
+    assert bench.run("-f", job, "--no-report").returncode == 0
+    for target in ("gone/job.yaml", "dataset"):
+        done = bench.run("export", job, "-o", target)
+        assert (done.returncode, f"-o {target}: cannot be written" in done.stderr) == (1, True)
+    for record in bench.workspace.glob("*/*/case.json"):
+        record.write_text('{"key": 3}')
+    done = bench.run("export", job)
+    assert done.returncode == 1
+    assert "case.json: is no record of a test case: key: " in done.stderr
+    path = bench.workspace / "rank" / "selected_rank.csv"
+    path.write_text("rank,algorithm\n1,stump\n")
+    done = bench.run("export", job)
+    assert done.returncode == 1
+    assert "selected_rank.csv:2: is no rank: there is no url" in done.stderr

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ianvs.data import Dataset
+from ianvs.data import CaseDataset
 from ianvs.data.metadata import JSONMetaDataParse
 from ianvs.grammar import DatasetConfig
 from sedna.common.errors import DataError, NotFoundError
 
 
-def dataset(folder: Path, train: Path, **more: str) -> Dataset:
-    return Dataset(DatasetConfig(train_url=str(train), test_url=str(train), **more), str(folder / "out"))
+def dataset(folder: Path, train: Path, **more: str) -> CaseDataset:
+    return CaseDataset(DatasetConfig(train_url=str(train), test_url=str(train), **more), str(folder / "out"))
 
 
 def test_txt(tmp_path: Path) -> None:

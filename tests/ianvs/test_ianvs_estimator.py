@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ianvs.estimator import EstimatorJob
-from ianvs.facts import Stopwatch
-from ianvs.judging import Judge
+from ianvs.cases.measurements import Stopwatch
+from ianvs.paradigms.incremental.estimator import EstimatorJob
+from ianvs.paradigms.incremental.judging import Judge
 from ianvs.usercode.parts import MinerChoice
 from sedna.common.errors import DataError, ModelError
 from sedna.datasources import BaseDataSource
@@ -61,7 +61,7 @@ def test_answers_by_sample(answer: Any) -> None:
 
 @pytest.mark.parametrize("answer", [None, 7, "text", [], [1, 2], np.float64(3.0)])
 def test_other_answers_are_refused(answer: Any) -> None:
-    with pytest.raises(DataError, match=r"Model: predict answered .* for 1 sample"):
+    with pytest.raises(DataError, match=r"test_ianvs_estimator.py:\d+: predict answered .* for 1 sample"):
         job(Model(answer)).inference(["a.png"])
 
 

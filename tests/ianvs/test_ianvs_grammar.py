@@ -153,7 +153,6 @@ def test_a_key_given_twice_is_told(inside: Bench) -> None:
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
-    (JOB, {"rank": ...}, r"benchmarkingjob.rank is missing"),
     (JOB, {"testenv": "./nowhere.yaml"}, r"benchmarkingjob.testenv = './nowhere.yaml': no such file"),
     (JOB, {"test_object__type": "models"}, r"benchmarkingjob.test_object.type = 'models'.*algorithms"),
     (JOB, {"test_object__algorithms": []}, r"test_object.algorithms = \[\]"),
@@ -164,7 +163,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (JOB, {"seeds": [0, 0]}, r"seeds = \[0, 0\]: distinct integers"),
     (JOB, {"simulation": {"cloud_number": 1}}, r"clusters are not simulated"),
     (TESTENV, {"metrics": []}, r"testenv.metrics = \[\]"),
-    (TESTENV, {"metrics": [{"name": "a"}, {"name": "a"}]}, r"a: listed twice"),
+    (TESTENV, {"metrics": [{"name": "a"}, {"name": "a", "mode": "x"}]}, r"a: listed twice, with different urls"),
     (TESTENV, {"incremental_rounds": 1}, r"testenv.incremental_rounds = 1.*greater than or equal to 2"),
     (TESTENV, {"model_eval__operator": "!="}, r"testenv.model_eval.operator = '!='"),
     (TESTENV, {"dataset__train_index": "./nowhere.txt"}, r"testenv.dataset.train_index = './nowhere.txt'"),
@@ -254,14 +253,14 @@ def test_the_key_of_a_case_changes_with_what_decides_its_result(inside: Bench) -
     first, other = (case.key for case in plan(load()))
     assert first != other
     assert plan(load())[0].key == first
-    course = plan(load())[0].course
+    training_key = plan(load())[0].training_key
     with (inside.folder / "testenv" / "accuracy.py").open("a") as file:
         file.write("# changed\n")
     assert plan(load())[0].key != first
-    assert plan(load())[0].course != course, "model_eval uses this metric"
+    assert plan(load())[0].training_key != training_key, "model_eval uses this metric"
     with (inside.folder / "algorithm" / "reading.py").open("a") as file:
         file.write("# changed\n")
-    assert len({first, plan(load())[0].key, course, plan(load())[0].course}) == 4
+    assert len({first, plan(load())[0].key, training_key, plan(load())[0].training_key}) == 4
 
 
 def test_the_course_of_a_case_stays_when_a_metric_changes(inside: Bench) -> None:
@@ -269,4 +268,4 @@ def test_the_course_of_a_case_stays_when_a_metric_changes(inside: Bench) -> None
     inside.edit(TESTENV, metrics=[{"name": "samples_transfer_ratio"}])
     after = plan(load())[0]
     assert after.key != before.key
-    assert after.course == before.course
+    assert after.training_key == before.training_key

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from ianvs.checkpoints import CHECKPOINT
+from ianvs.cases.checkpoints import CHECKPOINT
 from ianvs_bench import Bench, alive, pid_in, wait_for
 
 SLOW_SECOND_ROUND = """

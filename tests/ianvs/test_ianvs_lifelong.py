@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from ianvs.checkpoints import Checkpoints, is_resumable
-from ianvs.data import Dataset
-from ianvs.facts import RoundRecord, Stopwatch
-from ianvs.grammar import Algorithm, DatasetConfig, ModuleChoice, TestEnv
+from ianvs.cases.checkpoints import Checkpoints, is_resumable
+from ianvs.cases.measurements import RoundRecord, Stopwatch
+from ianvs.cases.meters import CaseMeter
+from ianvs.data import CaseDataset
+from ianvs.grammar import AlgorithmConfig, DatasetConfig, ModuleChoice, TestEnv
 from ianvs.metrics import transfer
 from ianvs.paradigms import Case, lifelong
 from ianvs.paradigms.lifelong import options_of
-from ianvs.runner.measure import CaseMeter
 from ianvs.usercode import UserCode
 from ianvs_bench import Bench
 from sedna.common.errors import DataError, SpecError
@@ -139,7 +139,7 @@ class Interrupted:
     def round_done(self, record: RoundRecord) -> None:
         self.count()
 
-    def go_on(self, records: Sequence[RoundRecord]) -> None: ...
+    def resume(self, records: Sequence[RoundRecord]) -> None: ...
 
     def count(self) -> None:
         self.calls += 1
@@ -153,14 +153,14 @@ def lifelong_case(folder: Path, last: int | None = None) -> tuple[Case, Interrup
     tasks.write_text(yaml.safe_dump({**TASKS, "train": {**TASKS["train"], "epoch_length": 4}}))
     environment = {"tasks": {"config": str(tasks), "options": ["train.batch_size=4"]}, "metrics": [{"name": "BWT"}]}
     module = {"type": "basemodel", "name": "ER"}
-    algorithm = Algorithm.model_validate({"name": "er", "paradigm_type": "lifelonglearning", "modules": [module]})
+    algorithm = AlgorithmConfig.model_validate({"name": "er", "paradigm_type": "lifelonglearning", "modules": [module]})
     watch, progress = Stopwatch(), Interrupted(last)
     case = Case(
         output_dir=str(folder),
         testenv=TestEnv.model_validate(environment),
         algorithm=algorithm,
         combination=algorithm.combinations()[0],
-        dataset=Dataset(DatasetConfig(), str(folder)),
+        dataset=CaseDataset(DatasetConfig(), str(folder)),
         code=UserCode(),
         progress=progress,
         checkpoints=Checkpoints(folder, "k" * 64, CaseMeter(None, watch)),
@@ -172,7 +172,7 @@ def lifelong_case(folder: Path, last: int | None = None) -> tuple[Case, Interrup
 def test_killed_anywhere_it_ends_with_the_same_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_TEST", "")
     whole, progress = lifelong_case(tmp_path / "whole")
-    expected = lifelong.run(whole).facts
+    expected = lifelong.run(whole).measurements
     assert progress.calls > 8
     assert len(expected.matrix) == 3
     resumed = 0
@@ -181,7 +181,7 @@ def test_killed_anywhere_it_ends_with_the_same_matrix(tmp_path: Path, monkeypatc
         with pytest.raises(Killed):
             lifelong.run(lifelong_case(folder, last)[0])
         resumed += is_resumable(folder, "k" * 64)
-        found = lifelong.run(lifelong_case(folder)[0]).facts
+        found = lifelong.run(lifelong_case(folder)[0]).measurements
         assert found.matrix == expected.matrix, f"killed at call {last}"
         assert found.rounds == expected.rounds, f"killed at call {last}"
     assert resumed >= progress.calls // 2 - 2

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ianvs.grammar import TestEnv
-from ianvs.loop_driver import ExactCondition, LoopDriver, job_spec
+from ianvs.paradigms.incremental.loop_driver import ExactCondition, LoopDriver, job_spec
 from sedna.loop import AuditMetrics, Evaluation, ModelScores, SampleCounts
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,10 +38,10 @@ class World:
     trained: list[tuple[int, int]] = field(default_factory=list)
     served: list[int] = field(default_factory=list)
 
-    def counts(self) -> SampleCounts:
+    def sample_counts(self) -> SampleCounts:
         return SampleCounts(train_new=self.new, train_total=self.new + self.used)
 
-    def audited(self) -> AuditMetrics | None:
+    def audit_metrics(self) -> AuditMetrics | None:
         return None
 
     def train(self, number: int, champion: int, parameters: Any) -> int:
@@ -67,7 +67,7 @@ def driver(operator: str = ">", threshold: float = 0.0) -> LoopDriver:
 )
 def test_the_update_is_upstreams_arithmetic(new: float, old: float, threshold: float, operator: str) -> None:
     loop, world = driver(operator, threshold), World(new=1, scores=[(new, old)])
-    loop.turn(world)
+    loop.step(world)
     assert (loop.champion == 2) is OPERATORS[operator](new - old, threshold)
 
 
@@ -75,27 +75,27 @@ def test_the_update_is_upstreams_arithmetic(new: float, old: float, threshold: f
 def test_a_difference_in_the_last_place_counts(new: float, old: float, threshold: float) -> None:
     assert new - old > threshold
     loop = driver(">", threshold)
-    loop.turn(World(new=1, scores=[(new, old)]))
+    loop.step(World(new=1, scores=[(new, old)]))
     assert loop.champion == 2
     assert isinstance(loop.spec.deploy_spec.trigger.condition, ExactCondition)
 
 
 def test_no_new_sample_means_no_round() -> None:
     loop, world = driver(), World()
-    turn = loop.turn(world)
-    assert (turn.closed, world.trained) == (None, [])
-    assert "0 new for training" in turn.reason
+    step = loop.step(world)
+    assert (step.closed, world.trained) == (None, [])
+    assert "0 new for training" in step.reason
 
 
 def test_a_rejected_candidate_is_not_served_and_its_successor_starts_from_the_champion() -> None:
     loop, world = driver(), World(new=3, scores=[(0.5, 0.6), (0.7, 0.6)])
-    assert loop.turn(world).reason == "f1_delta = -0.1000, not > 0"
+    assert loop.step(world).reason == "f1_delta = -0.1000, not > 0"
     world.new = 2
-    turn = loop.turn(world)
+    step = loop.step(world)
     assert world.trained == [(1, 1), (2, 1)]
     assert (loop.champion, world.served) == (3, [3])
-    assert turn.reason == "f1_delta = 0.1000, > 0; model 3 serves on 2 of 2 edges"
-    assert [summary.outcome.value for summary in loop.course.state.history] == ["Rejected", "Deployed"]
+    assert step.reason == "f1_delta = 0.1000, > 0; model 3 serves on 2 of 2 edges"
+    assert [summary.outcome.value for summary in loop.state.job.history] == ["Rejected", "Deployed"]
 
 
 def test_a_metric_that_is_no_number_keeps_the_model() -> None:
@@ -105,8 +105,8 @@ def test_a_metric_that_is_no_number_keeps_the_model() -> None:
         def evaluate(self, candidate: int, champion: int) -> Evaluation:
             return Evaluation(candidate=ModelScores(), champion=ModelScores())
 
-    turn = loop.turn(Silent(new=1))
+    step = loop.step(Silent(new=1))
     assert loop.champion == 1
-    assert turn.closed is not None
-    assert turn.closed.outcome.value == "Inconclusive"
+    assert step.closed is not None
+    assert step.closed.outcome.value == "Inconclusive"
     assert world.trained == []

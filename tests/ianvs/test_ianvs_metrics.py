@@ -9,33 +9,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ianvs.facts import Facts, RoundRecord
+from ianvs.cases.measurements import Measurements, RoundRecord
+from ianvs.cases.meters import EnergyMeter, cpu_seconds, peak_memory_bytes
+from ianvs.cases.seeding import seed_everything
 from ianvs.metrics.builtin import detection_f1, label_accuracy
 from ianvs.metrics.system import SYSTEM_METRICS
-from ianvs.runner.measure import EnergyMeter, cpu_seconds, peak_memory_bytes
 from ianvs.runner.reporter import LineReporter, remaining
-from ianvs.runner.seeding import seed_everything
 from sedna.common.errors import DataError
 
 
 def test_transfer_ratio_is_upstreams_with_its_one_more() -> None:
-    facts = Facts(transfers=[({"a": 1, "b": 2}, [("a", "x")]), ({"c": 1}, [])])
-    assert SYSTEM_METRICS["samples_transfer_ratio"].value(facts) == 0.25
+    measurements = Measurements(transfers=[({"a": 1, "b": 2}, [("a", "x")]), ({"c": 1}, [])])
+    assert SYSTEM_METRICS["samples_transfer_ratio"].value(measurements) == 0.25
 
 
 def test_bytes_and_latency() -> None:
-    facts = Facts(latencies=[float(n) for n in range(1, 101)])
-    facts.rounds = [RoundRecord(piece="1", inferences=1, hard=1, uplink_bytes=5, downlink_bytes=7)] * 2
-    assert SYSTEM_METRICS["uplink_bytes"].value(facts) == 10
-    assert SYSTEM_METRICS["downlink_bytes"].value(facts) == 14
-    assert SYSTEM_METRICS["inference_latency_seconds"].value(facts) == 50.5
-    assert SYSTEM_METRICS["inference_latency_p95_seconds"].value(facts) == 96
+    measurements = Measurements(latencies=[float(n) for n in range(1, 101)])
+    measurements.rounds = [RoundRecord(piece="1", inferences=1, hard=1, uplink_bytes=5, downlink_bytes=7)] * 2
+    assert SYSTEM_METRICS["uplink_bytes"].value(measurements) == 10
+    assert SYSTEM_METRICS["downlink_bytes"].value(measurements) == 14
+    assert SYSTEM_METRICS["inference_latency_seconds"].value(measurements) == 50.5
+    assert SYSTEM_METRICS["inference_latency_p95_seconds"].value(measurements) == 96
 
 
 @pytest.mark.parametrize("name", ["energy_joules", "inference_latency_seconds", "inference_latency_p95_seconds"])
 def test_what_was_not_measured_is_no_zero(name: str) -> None:
     with pytest.raises(DataError, match="is not known"):
-        SYSTEM_METRICS[name].value(Facts())
+        SYSTEM_METRICS[name].value(Measurements())
 
 
 def test_detection_f1_by_hand() -> None:

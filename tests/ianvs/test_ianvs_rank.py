@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ianvs.cases.records import CaseRecord, CaseResult, Failure, FinishedCase, ModuleRecord
 from ianvs.grammar import RankConfig
 from ianvs.rank import RankFiles, update_rank
 from ianvs.rank.rows import Columns, sort_rows, summary, without_repeats
 from ianvs.rank.show import print_table
-from ianvs.runner.records import CaseRecord, CaseResult, Failure, Finished, ModuleRecord
 from sedna.common.errors import DataError
 
 METRICS = ["f1", "ratio"]
@@ -25,7 +25,7 @@ METRICS = ["f1", "ratio"]
 
 def finished(
     url: str, metrics: dict[str, Any] | None, *, rate: str = "0.1", seed: int | None = None, algorithm: str = "fpn"
-) -> Finished:
+) -> FinishedCase:
     case = CaseRecord(
         key=url,
         job_file="job.yaml",
@@ -53,7 +53,7 @@ def finished(
         metrics=metrics or {},
         failure=failure,
     )
-    return Finished(case=case, result=result)
+    return FinishedCase(case=case, result=result)
 
 
 def lines(path: Path) -> list[list[str]]:

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ianvs.checkpoints import CHECKPOINT, Checkpoints, is_resumable
-from ianvs.data import Dataset
-from ianvs.facts import RoundRecord, Stopwatch
-from ianvs.grammar import Algorithm, DatasetConfig, TestEnv
+from ianvs.cases.checkpoints import CHECKPOINT, Checkpoints, is_resumable
+from ianvs.cases.measurements import RoundRecord, Stopwatch
+from ianvs.cases.meters import CaseMeter
+from ianvs.cases.seeding import seed_everything
+from ianvs.data import CaseDataset
+from ianvs.grammar import AlgorithmConfig, DatasetConfig, TestEnv
 from ianvs.paradigms import Case, paradigm_of
-from ianvs.runner.measure import CaseMeter
-from ianvs.runner.seeding import seed_everything
 from ianvs.usercode import UserCode
 from sedna.common.class_factory import ClassFactory, ClassType
 
@@ -115,7 +115,7 @@ class Silent:
         with self._file.open("a") as file:
             file.write(f"{record.piece}\n")
 
-    def go_on(self, records: Any) -> None:
+    def resume(self, records: Any) -> None:
         self._file.write_text("".join(f"{record.piece}\n" for record in records))
 
 
@@ -144,7 +144,7 @@ def case(folder: Path, data: DatasetConfig, model: str = "Drifting", **testenv: 
     initial = folder.parent / "initial.txt"
     initial.write_text("0.9")
     miner = {"type": "hard_example_mining", "name": "Random", "hyperparameters": [{"random_ratio": {"values": [0.6]}}]}
-    algorithm = Algorithm.model_validate(
+    algorithm = AlgorithmConfig.model_validate(
         {
             "name": "drift",
             "paradigm_type": "incrementallearning",
@@ -161,7 +161,7 @@ def case(folder: Path, data: DatasetConfig, model: str = "Drifting", **testenv: 
         testenv=TestEnv.model_validate({**environment, **testenv}),
         algorithm=algorithm,
         combination=algorithm.combinations()[0],
-        dataset=Dataset(data, str(folder / "dataset")),
+        dataset=CaseDataset(data, str(folder / "dataset")),
         code=UserCode(),
         progress=Silent(folder),
         checkpoints=Checkpoints(folder, KEY, CaseMeter(None, watch)),
@@ -183,9 +183,9 @@ def left(folder: Path) -> dict[str, bytes]:
 
 
 def seen(outcome: Any) -> tuple[Any, ...]:
-    rounds = [record.model_dump(exclude=TIMED) for record in outcome.facts.rounds]
-    transfers = [(answers, [Path(copy).name for _, copy in hard]) for answers, hard in outcome.facts.transfers]
-    return outcome.answers, rounds, transfers, len(outcome.facts.latencies)
+    rounds = [record.model_dump(exclude=TIMED) for record in outcome.measurements.rounds]
+    transfers = [(answers, [Path(copy).name for _, copy in hard]) for answers, hard in outcome.measurements.transfers]
+    return outcome.answers, rounds, transfers, len(outcome.measurements.latencies)
 
 
 def run(made: Case) -> Any:

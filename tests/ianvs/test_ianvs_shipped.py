@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ianvs.commands.replay import _parser, _read, write_benchmark
+from ianvs.commands.replay import make_parser, read_job, write_benchmark
 from ianvs.commands.validate import check
-from ianvs.grammar import load_benchmark
+from ianvs.grammar import load_benchmark, read_benchmark
 from ianvs_bench import Bench
 from sedna.common.errors import NotFoundError
 
@@ -72,11 +72,11 @@ def test_the_example_job_can_be_replayed(shipped: Bench) -> None:
     with pytest.raises(NotFoundError, match="--stream is missing, and no Dataset beside the job names one"):
         main(words)
     assert not (shipped.folder / "workspace").exists()
-    described = _read(str(EXAMPLE / "job.yaml"))
-    folder = write_benchmark(described, _parser().parse_args([*words, "--stream", str(EXAMPLE / "stream.txt")]))
+    described = read_job(str(EXAMPLE / "job.yaml"))
+    folder = write_benchmark(described, make_parser().parse_args([*words, "--stream", str(EXAMPLE / "stream.txt")]))
     benchmark = load_benchmark(str(folder / "benchmarkingjob.yaml"))
     assert benchmark.notes == ()
-    assert list(check(benchmark)) == []
+    assert list(check(read_benchmark(benchmark.file))) == []
     assert benchmark.testenv.dataset.test == benchmark.testenv.dataset.holdout_index == str(EXAMPLE / "holdout.txt")
     assert benchmark.algorithms[0].initial_model_url == str(EXAMPLE / "initial_model")
     assert benchmark.algorithms[0].incremental_learning_data_setting.train_ratio == 0.7

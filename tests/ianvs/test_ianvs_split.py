@@ -60,9 +60,9 @@ def test_files_are_named_by_use_and_piece(tmp_path: Path) -> None:
     pieces = split_dataset(
         str(tmp_path / "data.csv"), 0.5, "default", ("model_inference", "model_evaluation"), str(tmp_path / "out"), 1
     )
-    assert pieces[0].first == f"{tmp_path}/out/model_inference-1.csv"
-    assert Path(pieces[0].first).read_text() == 'name,label\n"a, b",1\n'
-    assert Path(pieces[0].second).read_text() == "name,label\nc,0\n"
+    assert pieces[0].inference == f"{tmp_path}/out/model_inference-1.csv"
+    assert Path(pieces[0].inference).read_text() == 'name,label\n"a, b",1\n'
+    assert Path(pieces[0].evaluation).read_text() == "name,label\nc,0\n"
     assert pieces[0].sizes == (1, 1)
 
 

@@ -11,20 +11,26 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import ValidationError
 
+from ianvs.cases.workspace import make_folder
+from ianvs.commands.arguments import add_job_file, job_file
 from ianvs.commands.run import run
+from ianvs.grammar import Findings
 from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.validation import every_fault
 from sedna.common.yaml12 import load_yaml_file
 from sedna.loop.spec import Dataset, IncrementalLearningJob, JobSpec, Model
 
 BUILT_IN_METRICS = "ianvs.metrics.builtin"
+_D = TypeVar("_D", Model, Dataset, IncrementalLearningJob)
 
 
 @dataclass(frozen=True)
-class Described:
+class JobDocuments:
     """A job with what its file says about the objects that it names."""
 
     file: str
@@ -44,15 +50,17 @@ class Described:
 
 def main(words: Sequence[str]) -> int:
     """Write the benchmark and run it; the exit code of the run."""
-    options = _parser().parse_args(words)
-    folder = write_benchmark(_read(options.job), options)
+    parser = make_parser()
+    options = parser.parse_args(words)
+    folder = write_benchmark(read_job(job_file(parser, options)), options)
     sys.stderr.write(f"ianvs: the benchmark is in {folder}\n")
     return run(str(folder / "benchmarkingjob.yaml"), jobs=options.jobs, resume=options.resume)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options."""
     parser = argparse.ArgumentParser(prog="ianvs replay", description="Run a production job over a recorded stream.")
-    parser.add_argument("-f", "--job", required=True, metavar="FILE", help="yaml with an IncrementalLearningJob")
+    add_job_file(parser, "--job", "an IncrementalLearningJob, with its Dataset and Model")
     parser.add_argument(
         "--stream",
         default="",
@@ -73,41 +81,66 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(file: str) -> Described:
+def read_job(file: str) -> JobDocuments:
+    """The job of a file, with the datasets and models beside it.
+
+    Raises:
+        SpecError, BenchmarkError: it holds no job or several, or its documents have faults; all of them are told.
+    """
     documents = [entry for entry in load_yaml_file(file) if isinstance(entry, dict)]
     jobs = [entry for entry in documents if entry.get("kind") == "IncrementalLearningJob"]
     if len(jobs) != 1:
         raise SpecError(f"holds {len(jobs)} jobs", where=file, hint="one document of kind IncrementalLearningJob")
-    try:
-        models = [Model.model_validate(entry) for entry in documents if entry.get("kind") == "Model"]
-        datasets = [Dataset.model_validate(entry) for entry in documents if entry.get("kind") == "Dataset"]
-        job = IncrementalLearningJob.model_validate(jobs[0])
-    except ValueError as error:
-        raise SpecError(f"is no valid job: {error}", where=file) from error
-    return Described(
+    findings = Findings()
+    models = [_valid(Model, entry, file, findings) for entry in documents if entry.get("kind") == "Model"]
+    datasets = [_valid(Dataset, entry, file, findings) for entry in documents if entry.get("kind") == "Dataset"]
+    job = _valid(IncrementalLearningJob, jobs[0], file, findings)
+    findings.raise_problems(file)
+    assert job is not None, "else it is among the problems"
+    return JobDocuments(
         file,
         job,
-        {model.metadata.name: model for model in models},
-        {dataset.metadata.name: dataset for dataset in datasets},
+        {model.metadata.name: model for model in models if model is not None},
+        {dataset.metadata.name: dataset for dataset in datasets if dataset is not None},
     )
 
 
-def write_benchmark(described: Described, options: argparse.Namespace) -> Path:
+def _valid(kind: type[_D], document: dict[str, Any], file: str, findings: Findings) -> _D | None:
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        for fault in every_fault(error):
+            findings.problem(SpecError(f"{kind.__name__}: {fault}", where=file))
+        return None
+
+
+def write_benchmark(documents: JobDocuments, options: argparse.Namespace) -> Path:
     """The folder with the benchmark's three files.
 
     Raises:
         SpecError: the job trains with a pod template, whose program cannot be called here.
-        NotFoundError: the stream, the test data or the initial model is missing.
+        NotFoundError: the stream, the test data, the initial model or the metric's file is missing.
+        BenchmarkError: several of these.
     """
-    name = f"replay-{described.name}"
+    name = f"replay-{documents.name}"
     folder = Path(options.workspace) / name
-    spec = described.job.spec
+    findings = Findings()
+    initial = findings.attempt(lambda: _initial(documents, options))
+    algorithm = findings.attempt(lambda: _algorithm(documents.job.spec, initial or "", Path(documents.file)))
+    stream = findings.attempt(lambda: _index(documents, options.stream, "stream", "url"))
+    test = findings.attempt(lambda: _index(documents, options.test, "test", "holdout_url"))
+    metric = findings.attempt(lambda: _metric(options.metric))
+    findings.raise_problems(documents.file)
+    assert stream is not None
+    assert test is not None
+    assert metric is not None
     files = {
-        "algorithm.yaml": {"algorithm": _algorithm(spec, _initial(described, options), Path(described.file))},
-        "testenv.yaml": {"testenv": _testenv(described, options)},
-        "benchmarkingjob.yaml": {"benchmarkingjob": _benchmarkingjob(name, described.name, folder, options)},
+        "algorithm.yaml": {"algorithm": algorithm},
+        "testenv.yaml": {"testenv": _testenv(documents, options, stream, test, metric)},
+        "benchmarkingjob.yaml": {"benchmarkingjob": _benchmarkingjob(name, documents.name, folder, options)},
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    # Only now: a job with faults leaves no folder behind.
+    make_folder(folder, f"--workspace {options.workspace}")
     for file, content in files.items():
         (folder / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return folder
@@ -119,29 +152,28 @@ def _existing(path: str, what: str) -> str:
     return str(Path(path).resolve())
 
 
-def _initial(described: Described, options: argparse.Namespace) -> str:
+def _initial(documents: JobDocuments, options: argparse.Namespace) -> str:
     if options.initial_model:
         return _existing(options.initial_model, "initial model")
-    name = described.job.spec.initial_model.name
-    model = described.models.get(name)
+    name = documents.job.spec.initial_model.name
+    model = documents.models.get(name)
     if model is None:
-        raise NotFoundError(f"no Model {name!r} beside the job", where=described.file, hint="--initial-model PATH")
-    return _existing(described.beside(model.spec.url), "initial model")
+        raise NotFoundError(f"no Model {name!r} beside the job", where=documents.file, hint="--initial-model PATH")
+    return _existing(documents.beside(model.spec.url), "initial model")
 
 
-def _indexes(described: Described, options: argparse.Namespace) -> tuple[str, str]:
-    """The stream and the test data: as given, or as the job's Dataset names them."""
-    dataset = described.datasets.get(described.job.spec.dataset.name)
-    named = ("", "") if dataset is None else (dataset.spec.url, dataset.spec.holdout_url or "")
-    stream, test = options.stream or named[0], options.test or named[1]
-    if not options.stream and stream:
-        stream = described.beside(stream)
-    if not options.test and test:
-        test = described.beside(test)
-    for given, option in ((stream, "--stream"), (test, "--test")):
-        if not given:
-            raise NotFoundError(f"{option} is missing, and no Dataset beside the job names one", where=described.file)
-    return _existing(stream, "stream"), _existing(test, "test data")
+def _index(documents: JobDocuments, given: str, option: str, key: str) -> str:
+    """The stream or the test data: as given, or as the job's Dataset names it."""
+    dataset = documents.datasets.get(documents.job.spec.dataset.name)
+    named = "" if dataset is None else getattr(dataset.spec, key) or ""
+    if not given and not named:
+        raise NotFoundError(f"--{option} is missing, and no Dataset beside the job names one", where=documents.file)
+    return _existing(given or documents.beside(named), option)
+
+
+def _metric(option: str) -> dict[str, str]:
+    name, _, file = option.partition("=")
+    return {"name": name, "url": _existing(file, "metric file") if file else BUILT_IN_METRICS}
 
 
 def _algorithm(spec: JobSpec, initial: str, job_file: Path) -> dict[str, Any]:
@@ -151,6 +183,7 @@ def _algorithm(spec: JobSpec, initial: str, job_file: Path) -> dict[str, Any]:
             "trainSpec has a pod template", where=str(job_file), hint="trainSpec.algorithm: a registered class"
         )
     parameters: dict[str, Any] = dict(algorithm.parameters)
+    # Built-in algorithms take the class names of the job; a class of the user's need not know the keyword.
     if spec.class_names and algorithm.module is None:
         parameters.setdefault("class_names", list(spec.class_names))
     miner = spec.deploy_spec.hard_example_mining
@@ -179,14 +212,14 @@ def _single_values(parameters: dict[str, Any]) -> list[dict[str, Any]]:
     return [{name: {"values": [value]}} for name, value in parameters.items()]
 
 
-def _testenv(described: Described, options: argparse.Namespace) -> dict[str, Any]:
+def _testenv(
+    documents: JobDocuments, options: argparse.Namespace, stream: str, test: str, metric: dict[str, str]
+) -> dict[str, Any]:
     def dumped(value: Any) -> Any:
         return value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
-    spec = described.job.spec
-    stream, test = _indexes(described, options)
+    spec = documents.job.spec
     judged_on_holdout = spec.deploy_spec.gate.max_regression is not None
-    name, _, file = options.metric.partition("=")
     return {
         "dataset": {
             "train_index": stream,
@@ -195,7 +228,7 @@ def _testenv(described: Described, options: argparse.Namespace) -> dict[str, Any
             **({"holdout_index": test} if judged_on_holdout else {}),
         },
         "metrics": [
-            {"name": name, "url": _existing(file, "metric file") if file else BUILT_IN_METRICS},
+            metric,
             {"name": "samples_transfer_ratio"},
         ],
         "incremental_rounds": options.rounds,

@@ -25,6 +25,7 @@ def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) 
     benchmark = load_benchmark(file)
     for note in benchmark.notes:
         LOG.warning("%s", note)
+    # Ended like an interrupt, so that the test cases end with it; by default they would run on without a runner.
     signal.signal(signal.SIGTERM, _terminated)
     outcome = run_benchmark(benchmark, Settings(jobs=jobs, resume=resume))
     files = RankFiles.of(benchmark.workspace)
@@ -32,7 +33,7 @@ def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) 
     if ranked and benchmark.job.rank.visualization.mode == "selected_only":
         print_table(files.selected)
     if benchmark.job.rank.save_mode == "selected_and_all_and_picture":
-        from ianvs.rank.heatmap import draw_heatmaps
+        from ianvs.rank.show import draw_heatmaps
 
         draw_heatmaps(outcome.finished)
     if report and ranked:
@@ -40,17 +41,17 @@ def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) 
 
         write_report(files.report, benchmark, outcome.finished)
         LOG.info("report: %s", files.report)
-    return _tell_end(outcome)
+    return _show_end(outcome)
 
 
-def _tell_end(outcome: JobOutcome) -> int:
+def _show_end(outcome: JobOutcome) -> int:
     if not outcome.failed:
         LOG.info("benchmarkingjob runs successfully.")
         return 0
     for entry in outcome.failed:
         failure = entry.result.failure
         assert failure is not None
-        sys.stderr.write(f"\n{entry.case.algorithm} ({entry.case.output_dir}): {failure.kind}: {failure.message}\n")
+        sys.stderr.write(f"\n{entry.case.algorithm} ({entry.case.output_dir}): {failure.kind}: {failure.summary}\n")
         sys.stderr.write(f"  log: {entry.case.output_dir}/case.log\n")
     sys.stderr.write(f"benchmarkingjob runs failed: {len(outcome.failed)} of {len(outcome.finished)} test cases\n")
     return 1

@@ -3,96 +3,163 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ianvs.cases import plan
-from ianvs.data import Dataset
+from ianvs.cases.workspace import workspace_problem
+from ianvs.commands.arguments import add_job_file, job_file
+from ianvs.data.dataset import with_absolute_paths
 from ianvs.data.index import check_index
-from ianvs.grammar import Benchmark, load_benchmark
-from ianvs.metrics.check import check_metrics
-from sedna.common.errors import DataError, SednaError, SpecError
+from ianvs.data.split import split_dataset
+from ianvs.grammar import AlgorithmConfig, BenchmarkDraft, MetricConfig, TestEnv, read_benchmark
+from ianvs.grammar.algorithm import INCREMENTAL, LIFELONG
+from ianvs.grammar.section import Draft
+from ianvs.metrics.system import metric_problems
+from ianvs.usercode.inspection import Inspection
+from ianvs.usercode.parts import FACTORY_TYPES
+from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.errors import DataError, SednaError
 
 
 def main(words: Sequence[str]) -> int:
-    """0 if the benchmark can run, 1 if not; every problem is printed."""
+    """0 if the benchmark can run, 1 if not; every note, warning and problem is printed."""
     parser = argparse.ArgumentParser(prog="ianvs validate", description="Check a benchmarking job without running it.")
-    parser.add_argument("-f", "--benchmarking_config_file", metavar="FILE", required=True)
-    file = parser.parse_args(words).benchmarking_config_file
-    benchmark = load_benchmark(file)
-    for note in benchmark.notes:
-        sys.stdout.write(f"note: {note}\n")
-    problems = list(check(benchmark))
-    for problem in problems:
-        sys.stdout.write(f"problem: {problem}\n")
+    add_job_file(parser)
+    file = job_file(parser, parser.parse_args(words))
+    draft = read_benchmark(file)
+    problems = list(check(draft))
+    for kind, lines in (("note", draft.findings.notes), ("warning", warnings(draft)), ("problem", problems)):
+        for line in lines:
+            sys.stdout.write(f"{kind}: {line}\n")
     if problems:
         return 1
-    sys.stdout.write(f"{file}: valid, {len(plan(benchmark))} test cases\n")
+    sys.stdout.write(f"{file}: valid, {len(plan(draft.benchmark()))} test cases\n")
     return 0
 
 
-def check(benchmark: Benchmark) -> Iterator[SednaError]:
+def check(draft: BenchmarkDraft) -> Iterator[SednaError]:
     """What would go wrong, as far as that can be seen without running user code."""
-    for algorithm in benchmark.algorithms:
-        try:
-            check_metrics(benchmark.testenv, algorithm.paradigm_type)
-        except SpecError as error:
+    yield from draft.findings.problems
+    # Looked at, not made: validating leaves nothing behind.
+    if draft.job is not None and draft.job.sound("workspace", "name"):
+        problem = workspace_problem(draft.job.section, draft.file)
+        if problem is not None:
+            yield problem
+    seen = set()
+    for error in (*_metric_problems(draft), *Inspection.of(_python_files(draft)).errors):
+        if str(error) not in seen:  # several algorithms share the test environment and its files
+            seen.add(str(error))
             yield error
-    urls = [module.url for algorithm in benchmark.algorithms for module in algorithm.modules]
-    urls += [package.url for algorithm in benchmark.algorithms for package in algorithm.third_party_packages]
-    urls += [metric.url for metric in (*benchmark.testenv.metrics, benchmark.testenv.model_eval.model_metric)]
-    for url in dict.fromkeys(url for url in urls if Path(url).suffix == ".py"):
-        try:
-            ast.parse(Path(url).read_bytes(), url)
-        except (SyntaxError, ValueError) as error:
-            yield DataError(f"is not Python: {error}", where=url)
-    yield from _check_tasks(benchmark)
-    yield from _check_data(benchmark)
+    yield from _task_problems(draft)
+    if draft.testenv is not None and draft.testenv.sound("dataset"):
+        yield from _data_problems(draft.testenv, draft.algorithms)
 
 
-def _check_tasks(benchmark: Benchmark) -> Iterator[SednaError]:
+def warnings(draft: BenchmarkDraft) -> Iterator[str]:
+    """What may go wrong when user code runs: imports that lead nowhere here, names that nothing registers."""
+    yield from Inspection.of(_python_files(draft)).warnings
+    metrics = [metric for metric in _metrics(draft) if metric.url]
+    for algorithm in draft.algorithms:
+        if algorithm.section.paradigm_type == LIFELONG:
+            continue  # its method is checked with the task set's configuration
+        files = _algorithm_files(algorithm)
+        wanted = [
+            (module.type, FACTORY_TYPES[module.type], module.name, module.url)
+            for module in algorithm.get("modules") or ()
+            if module.type in FACTORY_TYPES
+        ]
+        wanted += [("metric", ClassType.GENERAL, metric.name, metric.url) for metric in metrics]
+        for what, kind, alias, url in wanted:
+            registered = Inspection.of([*files, url])  # all of them are loaded before the name is looked up
+            if not registered.errors and not registered.registers(kind, alias) and not _is_built_in(kind, alias):
+                found = ", ".join(sorted(f"{name!r} ({kind})" for kind, name in registered.registered)) or "nothing"
+                yield f"{algorithm.file}: no file registers the {what} {alias!r} ({kind}); registered is: {found}"
+
+
+def _is_built_in(kind: str, alias: str) -> bool:
+    import sedna.algorithms  # noqa: F401 - registers the names of what is built in
+
+    return ClassFactory.is_exists(kind, alias)
+
+
+def _metrics(draft: BenchmarkDraft) -> list[MetricConfig]:
+    if draft.testenv is None:
+        return []
+    judge = getattr(draft.testenv.get("model_eval"), "model_metric", None)
+    listed = draft.testenv.get("metrics") or ()
+    return list(dict.fromkeys([*listed, *([] if judge is None else [judge])]))
+
+
+def _algorithm_files(algorithm: Draft[AlgorithmConfig]) -> list[str]:
+    parts = (*(algorithm.get("third_party_packages") or ()), *(algorithm.get("modules") or ()))
+    return [part.url for part in parts if part.url]
+
+
+def _python_files(draft: BenchmarkDraft) -> list[str]:
+    files = [url for algorithm in draft.algorithms for url in _algorithm_files(algorithm)]
+    return files + [metric.url for metric in _metrics(draft) if metric.url]
+
+
+def _metric_problems(draft: BenchmarkDraft) -> Iterator[SednaError]:
+    if draft.testenv is not None and draft.testenv.sound("metrics"):
+        for algorithm in draft.algorithms:
+            yield from metric_problems(draft.testenv.section, algorithm.section.paradigm_type)
+
+
+def _task_problems(draft: BenchmarkDraft) -> Iterator[SednaError]:
     """Lifelong learning: the methods and their hyper-parameters must fit the task set's configuration."""
-    tasks = benchmark.testenv.tasks
+    tasks = None if draft.testenv is None else draft.testenv.get("tasks")
     if tasks is None:
         return
     from ianvs.paradigms.lifelong import run_config
 
-    for algorithm in benchmark.algorithms:
-        if algorithm.paradigm_type == "lifelonglearning":
-            for combination in algorithm.combinations():
+    for algorithm in draft.algorithms:
+        if algorithm.section.paradigm_type == LIFELONG and algorithm.sound("modules"):
+            for combination in algorithm.section.combinations():
                 module = combination.get("basemodel")
                 try:
-                    if module is None:
-                        raise SpecError(f"algorithm {algorithm.name!r} has no module of type basemodel")
-                    run_config(tasks, module)
+                    if module is not None:  # that one is missing was found when the files were read
+                        run_config(tasks, module)
                 except SednaError as error:
                     yield error
 
 
-def _check_data(benchmark: Benchmark) -> Iterator[SednaError]:
-    incremental = [one for one in benchmark.algorithms if one.paradigm_type == "incrementallearning"]
-    if not benchmark.testenv.dataset.train:
-        return
+def _data_problems(testenv: Draft[TestEnv], algorithms: Sequence[Draft[AlgorithmConfig]]) -> Iterator[SednaError]:
+    data = testenv.section.dataset
+    incremental = [one for one in algorithms if one.section.paradigm_type == INCREMENTAL]
     with tempfile.TemporaryDirectory(prefix="ianvs-validate-") as folder:
-        try:
-            dataset = Dataset(benchmark.testenv.dataset, folder)
-            for url in (dataset.train_url, dataset.test_url):
-                if incremental:
-                    check_index(url)
+        ready: dict[str, str] = {}
+        for part, url in (("train", data.train), ("test", data.test), ("holdout", data.holdout_index)):
+            try:
+                file, _ = with_absolute_paths(url, Path(folder) / f"{part}.txt", data.label_tokens == "rest")
+                if url and incremental:
+                    check_index(file, written_from=url)
+                ready[part] = file
+            except SednaError as error:
+                yield error
+        if ready.get("train") and testenv.sound("incremental_rounds"):
             for algorithm in incremental:
-                setting = algorithm.incremental_learning_data_setting
-                types = ("model_inference", "model_evaluation")
-                rounds = benchmark.testenv.incremental_rounds
-                pieces = dataset.split(setting.train_ratio, setting.splitting_method, types, folder, rounds)
-                empty = [piece.id for piece in pieces if not all(piece.sizes)]
-                if empty:
-                    raise DataError(
-                        f"rounds {', '.join(map(str, empty))} have nothing to infer on or nothing to judge with",
-                        where=f"algorithm {algorithm.name}",
-                        hint="fewer incremental_rounds, another train_ratio, or more data",
+                if algorithm.sound("incremental_learning_data_setting"):
+                    yield from _round_problems(
+                        algorithm.section, ready["train"], testenv.section.incremental_rounds, folder
                     )
-        except SednaError as error:
-            yield error
+
+
+def _round_problems(algorithm: AlgorithmConfig, train: str, rounds: int, folder: str) -> Iterator[SednaError]:
+    setting = algorithm.incremental_learning_data_setting
+    types = ("model_inference", "model_evaluation")
+    try:
+        pieces = split_dataset(train, setting.train_ratio, setting.splitting_method, types, folder, rounds)
+    except SednaError as error:
+        yield error
+        return
+    empty = [piece.id for piece in pieces if not all(piece.sizes)]
+    if empty:
+        yield DataError(
+            f"rounds {', '.join(map(str, empty))} have nothing to infer on or nothing to judge with",
+            where=f"algorithm {algorithm.name}",
+            hint="fewer incremental_rounds, another train_ratio, or more data",
+        )

@@ -1,6 +1,6 @@
 """Data of a benchmark: reading, cutting into rounds, checking."""
 
-from ianvs.data.dataset import Dataset
-from ianvs.data.split import Pieces
+from ianvs.data.dataset import CaseDataset
+from ianvs.data.split import StreamPiece
 
-__all__ = ["Dataset", "Pieces"]
+__all__ = ["CaseDataset", "StreamPiece"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ianvs.data.index import absolute_index
 from ianvs.data.metadata import JSONMetaDataParse
-from ianvs.data.split import Pieces, split_dataset
+from ianvs.data.split import StreamPiece, split_dataset
 from ianvs.grammar.testenv import METADATA, DatasetConfig
 from sedna.common.errors import DataError, NotFoundError
 from sedna.datasources import BaseDataSource, CSVDataParse, JSONDataParse, JsonlDataParse, TxtDataParse
@@ -17,7 +17,7 @@ LineReader = Callable[[Any], Any]
 """Turns a line of text (txt), an object (jsonl), a table (csv) or a record (json) into what its parser documents."""
 
 
-class Dataset:
+class CaseDataset:
     """Train and test data as files that paradigms can load and cut.
 
     Args:
@@ -34,9 +34,7 @@ class Dataset:
         self.holdout_url = self._ready(config.holdout_index, "holdout")
 
     def _ready(self, url: str, part: str) -> str:
-        if Path(url).suffix != ".txt":
-            return url
-        ready, notes = absolute_index(url, self._folder / f"{part}_index.txt", rest_is_label=self._rest_is_label)
+        ready, notes = with_absolute_paths(url, self._folder / f"{part}_index.txt", self._rest_is_label)
         self.notes += notes
         return ready
 
@@ -56,6 +54,7 @@ class Dataset:
         path = Path(file)
         if not path.is_file():
             raise NotFoundError("no such data file", where=file)
+        # By name before suffix: it is a json file that does not hold COCO annotations.
         if path.name == METADATA:
             source: BaseDataSource = JSONMetaDataParse(data_type=data_type)
             source.parse(file)
@@ -77,9 +76,22 @@ class Dataset:
             raise DataError("unknown data format", where=file, hint="txt, csv, json, jsonl or metadata.json")
         return source
 
-    def split(self, ratio: float, method: str, types: tuple[str, str], output_dir: str, times: int) -> list[Pieces]:
+    def split(
+        self, ratio: float, method: str, types: tuple[str, str], output_dir: str, times: int
+    ) -> list[StreamPiece]:
         """The train data cut into rounds; see `ianvs.data.split`."""
         return split_dataset(self.train_url, ratio, method, types, output_dir, times)
+
+
+def with_absolute_paths(url: str, target: Path, rest_is_label: bool) -> tuple[str, list[str]]:
+    """A data file whose paths are absolute, written to ``target`` if they are not, and notes; see `absolute_index`.
+
+    Raises:
+        DataError: it is an index that cannot be read.
+    """
+    if Path(url).suffix != ".txt":
+        return url, []
+    return absolute_index(url, target, rest_is_label=rest_is_label)
 
 
 def _first_and_rest(line: str) -> tuple[str, str]:

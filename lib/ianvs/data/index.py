@@ -34,7 +34,7 @@ def absolute_index(path: str, target: Path, *, rest_is_label: bool = False) -> t
         rest_is_label: only the first word of a line is a path.
 
     Returns:
-        The path to use, and what should be told about it.
+        The path to use, and notes about it.
     """
     lines = [line.split() for line in read_lines(path)]
     if all(os.path.isabs(words[0]) for words in lines):  # noqa: PTH117
@@ -56,37 +56,48 @@ def absolute_index(path: str, target: Path, *, rest_is_label: bool = False) -> t
     return str(target), notes
 
 
-def check_index(path: str) -> None:
+def check_index(path: str, *, written_from: str = "") -> None:
     """Every sample of an absolute index must be a file, and every label that should be one too.
 
     Labels are files if any of them is. A line without a label is wrong if others have one. A jsonl file has no files
     to look for.
 
+    Args:
+        written_from: the user's file that ``path`` was made from, for the message.
+
     Raises:
         DataError: the first few offending lines, or the format has no samples that could be handed out one by one.
     """
-    suffix = Path(path).suffix
+    suffix, where = Path(path).suffix, written_from or path
     if suffix == ".jsonl":
         return
     if suffix != ".txt":
-        raise DataError("has no samples to infer on one by one", where=path, hint="incremental learning: txt or jsonl")
+        raise DataError("has no samples to infer on one by one", where=where, hint="incremental learning: txt or jsonl")
     lines = [line.split() for line in read_lines(path)]
     if not lines:
-        raise DataError("has no line", where=path, hint="one sample a line")
+        raise DataError("has no line", where=where, hint="one sample a line")
     problems = [
-        f"line {number}: no file {words[0]}" for number, words in enumerate(lines, 1) if not Path(words[0]).is_file()
+        f"line {line_number}: no file {words[0]}"
+        for line_number, words in enumerate(lines, 1)
+        if not Path(words[0]).is_file()
     ]
-    labelled = [(number, words) for number, words in enumerate(lines, 1) if len(words) > 1]
+    labelled = [(line_number, words) for line_number, words in enumerate(lines, 1) if len(words) > 1]
     if labelled and len(labelled) < len(lines):
-        with_label = {number for number, _ in labelled}
-        problems += [f"line {number}: no label" for number in range(1, len(lines) + 1) if number not in with_label]
+        with_label = {line_number for line_number, _ in labelled}
+        problems += [
+            f"line {line_number}: no label" for line_number in range(1, len(lines) + 1) if line_number not in with_label
+        ]
+    # Whether labels are files or values is not said anywhere; if one is a file, all were meant to be.
     if any(_is_file(words) for _, words in labelled):
-        problems += [f"line {number}: no label file {words[1]}" for number, words in labelled if not _is_file(words)]
+        problems += [
+            f"line {line_number}: no label file {words[1]}" for line_number, words in labelled if not _is_file(words)
+        ]
     if problems:
-        raise DataError(_some(problems), where=path, hint="image and label file of every line")
+        raise DataError(_some(problems), where=where, hint="image and label file of every line")
 
 
 def _is_file(words: Sequence[str]) -> bool:
+    # PATH_MAX: a row of boxes may be longer, and asking the system about it is an error.
     return len(words[1]) < 4096 and Path(words[1]).is_file()
 
 

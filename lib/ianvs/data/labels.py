@@ -13,14 +13,14 @@ from sedna.labels.txt import parse_line
 from sedna.labels.voc import read_voc
 
 
-class Labels:
+class LabelReader:
     """Reads the labels of one index as annotations."""
 
     def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = tuple(class_names)
 
     @classmethod
-    def of(cls, index: str, class_names: Sequence[str]) -> Labels:
+    def of(cls, index: str, class_names: Sequence[str]) -> LabelReader:
         """A reader for every label of an index. Class names not given are found.
 
         Raises:
@@ -38,7 +38,7 @@ class Labels:
         return reader
 
     @classmethod
-    def over(cls, labels: Sequence[str], class_names: Sequence[str] = ()) -> Labels:
+    def over(cls, labels: Sequence[str], class_names: Sequence[str] = ()) -> LabelReader:
         """A reader for these labels.
 
         Raises:
@@ -54,10 +54,11 @@ class Labels:
         """
         if label.endswith(".xml"):
             return read_voc([Path(label)], class_names=self.class_names, mode="clip").labels.items[0].annotation
+        # Production's parser reads whole lines; "x" stands for the path of the sample.
         line = parse_line(f"x {_number_of(label)}".strip(), label)
         annotation = Annotation(label=line.label) if line.label is not None else _boxes(line.boxes)
         numbers = [box.label for box in annotation.boxes] + ([] if annotation.label is None else [annotation.label])
-        if any(number >= len(self.class_names) for number in numbers):
+        if any(one >= len(self.class_names) for one in numbers):
             raise ValueError(f"label {max(numbers)} of {len(self.class_names)} classes")
         return annotation
 
@@ -75,7 +76,7 @@ def _found_names(labels: Sequence[str]) -> tuple[str, ...]:
     for label in labels:
         line = parse_line(f"x {_number_of(label)}".strip(), label)
         highest = max([highest, *(box.label for box in line.boxes), -1 if line.label is None else line.label])
-    return tuple(str(number) for number in range(highest + 1))
+    return tuple(str(label) for label in range(highest + 1))
 
 
 def _boxes(raw: Sequence[Any]) -> Annotation:

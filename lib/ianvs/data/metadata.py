@@ -30,7 +30,9 @@ class JSONMetaDataParse(BaseDataSource):
         for url in args:
             self._describe(url)
             rows_file = str(Path(url).with_name("data.jsonl"))
-            rows = [_row(line, f"{rows_file}:{number}") for number, line in enumerate(read_lines(rows_file), 1)]
+            rows = [
+                _row(line, f"{rows_file}:{line_number}") for line_number, line in enumerate(read_lines(rows_file), 1)
+            ]
             self.x = np.array([row.get("prompt", "") + row["query"] for row in rows])
             self.y = np.array([row["response"] for row in rows])
             self.explanation = [row.get("explanation", "") for row in rows]

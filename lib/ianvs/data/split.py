@@ -13,12 +13,12 @@ from sedna.common.errors import DataError, SpecError
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """Files of one round: what is inferred on, and what judges the round's candidate."""
+class StreamPiece:
+    """Files of one round: what is inferred on, and what judges the round's candidate; how many samples each has."""
 
     id: int
-    first: str
-    second: str
+    inference: str
+    evaluation: str
     sizes: tuple[int, int]
 
 
@@ -27,7 +27,7 @@ Numbered = list[tuple[int, list[str], list[str]]]
 
 def split_dataset(
     url: str, ratio: float, method: str, types: tuple[str, str], output_dir: str, times: int
-) -> list[Pieces]:
+) -> list[StreamPiece]:
     """Write ``<type>-<id>.<format>`` files into ``output_dir``.
 
     Raises:
@@ -42,11 +42,11 @@ def split_dataset(
         raise DataError("has no sample to split", where=url)
     Path(output_dir).mkdir(parents=True, exist_ok=True)
     result = []
-    for number, first, second in METHODS[method](rows, ratio, times):
-        names = [f"{output_dir}/{kind}-{number}{suffix}" for kind in types]
+    for piece_id, first, second in METHODS[method](rows, ratio, times):
+        names = [f"{output_dir}/{kind}-{piece_id}{suffix}" for kind in types]
         for name, part in zip(names, (first, second), strict=True):
             Path(name).write_text("".join(f"{line}\n" for line in [*header, *part]), encoding="utf-8")
-        result.append(Pieces(number, names[0], names[1], (len(first), len(second))))
+        result.append(StreamPiece(piece_id, names[0], names[1], (len(first), len(second))))
     return result
 
 
@@ -56,6 +56,7 @@ def _read(url: str) -> tuple[list[str], list[str]]:
     if kind in (".txt", ".jsonl"):
         return [], read_lines(url)
     if kind == ".csv":
+        # Parsed and written again, since a quoted field may hold line breaks.
         text = Path(url).read_text(encoding="utf-8-sig")
         records = list(csv.reader(io.StringIO(text)))
         lines = []
@@ -76,8 +77,9 @@ def _pieces(lines: list[str], ratio: float, times: int, start: int = 1) -> Numbe
     """``times`` equal pieces; the last one takes what is left over."""
     if times < 1:
         return []
+    # Upstream rounds down and lets the last piece have the rest; figures compare only if pieces are the same.
     step = len(lines) // times
-    ends = [step * (number + 1) for number in range(times - 1)] + [len(lines)]
+    ends = [step * (index + 1) for index in range(times - 1)] + [len(lines)]
     return [(start + n, *_cut(lines[step * n : end], ratio)) for n, end in enumerate(ends)]
 
 

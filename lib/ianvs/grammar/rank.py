@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ianvs.grammar.reading import Reading, Section
+from ianvs.grammar.section import Section, context_of
 
 ALL = ("all",)
 
@@ -14,10 +14,15 @@ ALL = ("all",)
 class SelectedItems(Section):
     """Which columns ``selected_rank.csv`` shows, and which paradigms; ``["all"]`` stands for all of them."""
 
-    paradigms: tuple[str, ...] = Field(default=ALL, min_length=1)
-    modules: tuple[str, ...] = Field(default=ALL, min_length=1)
-    hyperparameters: tuple[str, ...] = ALL
-    metrics: tuple[str, ...] = Field(default=ALL, min_length=1)
+    paradigms: tuple[str, ...] = Field(default=ALL, min_length=1, examples=['["all"]'])
+    modules: tuple[str, ...] = Field(default=ALL, min_length=1, examples=['["all"]'])
+    hyperparameters: tuple[str, ...] = Field(default=ALL, examples=["[basemodel-learning_rate]"])
+    metrics: tuple[str, ...] = Field(default=ALL, min_length=1, examples=["[f1_score]"])
+
+    @field_validator("paradigms", "modules", "hyperparameters", "metrics")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(names))
 
 
 class Visualization(Section):
@@ -30,9 +35,9 @@ class Visualization(Section):
 class RankConfig(Section):
     """How results are ordered, shown and stored."""
 
-    sort_by: tuple[dict[str, str], ...] = ()
-    visualization: Visualization = Visualization()
-    selected_dataitem: SelectedItems = SelectedItems()
+    sort_by: tuple[dict[str, str], ...] = Field(default=(), examples=["[{f1_score: descend}]"])
+    visualization: Visualization = Field(default=Visualization(), examples=["{mode: selected_only}"])
+    selected_dataitem: SelectedItems = Field(default=SelectedItems(), examples=["{metrics: [f1_score]}"])
     save_mode: Literal["selected_and_all", "selected_only", "selected_and_all_and_picture"] = "selected_and_all"
 
     @field_validator("sort_by")
@@ -42,9 +47,10 @@ class RankConfig(Section):
             if len(entry) != 1:
                 raise ValueError(f"{entry!r}: one metric an entry, such as {{f1_score: descend}}")
             metric, order = next(iter(entry.items()))
-            if order not in ("ascend", "descend") and isinstance(info.context, Reading):
-                info.context.notes.add(
-                    f"{info.context.file}: rank.sort_by: {metric}: {order!r} counts as descend (ascend | descend)"
+            context = context_of(info)
+            if order not in ("ascend", "descend") and context is not None:
+                context.findings.note(
+                    f"{context.file}: rank.sort_by: {metric}: {order!r} counts as descend (ascend | descend)"
                 )
         return entries
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ianvs.data.labels import Labels
+from ianvs.data.labels import LabelReader
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError
 from sedna.common.types import Box
@@ -25,12 +25,13 @@ def detection_f1(truth: Sequence[Any], answers: Any) -> float:
     Raises:
         DataError: truth and answers differ in length, or a row is none.
     """
-    reader = Labels.over([str(entry) for entry in truth if isinstance(entry, str)])
+    reader = LabelReader.over([str(entry) for entry in truth if isinstance(entry, str)])
     tp = fp = fn = 0
     for entry, rows in zip(truth, _in_order(truth, answers), strict=True):
         true = reader.read(entry).boxes if isinstance(entry, str) else tuple(_box(row, None) for row in entry)
         hits, false, missed = match_boxes([_box(row, 4) for row in rows], true)
         tp, fp, fn = tp + hits, fp + false, fn + missed
+    # Nothing to find and nothing found is right, so that boards without defects do not divide by zero.
     return round(2 * tp / (2 * tp + fp + fn), 4) if tp + fp + fn else 1.0
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ianvs.grammar.algorithm import SUPPORTED_PARADIGMS
-from ianvs.paradigms.base import Case, Outcome, Paradigm, Progress
+from ianvs.paradigms.base import Case, CaseProgress, Paradigm, ParadigmResult
 from sedna.common.errors import SpecError
 
-__all__ = ["Case", "Outcome", "Paradigm", "Progress", "paradigm_of"]
+__all__ = ["Case", "CaseProgress", "Paradigm", "ParadigmResult", "paradigm_of"]
 
 
 def paradigm_of(name: str) -> Paradigm:

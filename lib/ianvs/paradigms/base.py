@@ -1,4 +1,4 @@
-"""What every paradigm gets and gives."""
+"""The input and the result of every paradigm."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ianvs.checkpoints import Checkpoints
-from ianvs.data import Dataset
-from ianvs.facts import Facts, RoundRecord, Stopwatch
-from ianvs.grammar import Algorithm, Combination, ModuleChoice, TestEnv
+from ianvs.cases.checkpoints import Checkpoints
+from ianvs.cases.measurements import Measurements, RoundRecord, Stopwatch
+from ianvs.data import CaseDataset
+from ianvs.grammar import AlgorithmConfig, Combination, ModuleChoice, TestEnv
 from ianvs.usercode import UserCode
 from sedna.common.errors import SpecError
 
 
-class Progress(Protocol):
-    """Where a paradigm tells how far it is."""
+class CaseProgress(Protocol):
+    """Receives the progress of a test case."""
 
     def step(self, fraction: float, text: str) -> None:
         """``fraction`` of the test case is done (0 to 1)."""
@@ -25,8 +25,8 @@ class Progress(Protocol):
         """A round's record is final."""
         ...
 
-    def go_on(self, records: Sequence[RoundRecord]) -> None:
-        """An earlier process had come this far; forget what it told beyond."""
+    def resume(self, records: Sequence[RoundRecord]) -> None:
+        """Start again from these rounds of a killed process; what it reported after them is discarded."""
         ...
 
 
@@ -36,11 +36,11 @@ class Case:
 
     output_dir: str
     testenv: TestEnv
-    algorithm: Algorithm
+    algorithm: AlgorithmConfig
     combination: Combination
-    dataset: Dataset
+    dataset: CaseDataset
     code: UserCode
-    progress: Progress
+    progress: CaseProgress
     checkpoints: Checkpoints
     watch: Stopwatch = field(default_factory=Stopwatch)
 
@@ -61,11 +61,11 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A paradigm's answers on the test data, of any type the metrics understand, and what was observed."""
+class ParadigmResult:
+    """A paradigm's answers on the test data, of any type that the metrics understand, and what was measured."""
 
     answers: Any
-    facts: Facts
+    measurements: Measurements
 
 
-Paradigm = Callable[[Case], Outcome]
+Paradigm = Callable[[Case], ParadigmResult]

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ianvs.facts import Facts, RoundRecord
+from ianvs.cases.measurements import Measurements, RoundRecord
 from ianvs.grammar import ModuleChoice
 from ianvs.grammar.testenv import TaskSet
-from ianvs.paradigms.base import Case, Outcome
+from ianvs.paradigms.base import Case, ParadigmResult
 from sedna.common.errors import SpecError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sedna.algorithms.training.progress import TrainingProgress
 
 
-def run(case: Case) -> Outcome:
+def run(case: Case) -> ParadigmResult:
     """Learn the tasks one after the other.
 
     Raises:
@@ -48,8 +48,8 @@ def run(case: Case) -> Outcome:
         observer.trainer = Trainer(config, tasks, work, on_progress=observer, evaluate=False)
         observer.start()
         observer.trainer.run()
-    observer.facts.matrix = tuple(observer.rows)
-    return Outcome(None, observer.facts)
+    observer.measurements.matrix = tuple(observer.rows)
+    return ParadigmResult(None, observer.measurements)
 
 
 def run_config(tasks: TaskSet, module: ModuleChoice) -> RunConfig:
@@ -88,18 +88,18 @@ class _Observer:
     def __init__(self, case: Case, tasks: list[BaseSplitSemiTask]) -> None:
         self._case = case
         self._tasks = tasks
-        self.facts = Facts()
+        self.measurements = Measurements()
         self.rows: list[tuple[float, ...]] = []
         self._training_since = 0.0
 
     def start(self) -> None:
         """Test before the first task, or take over from an earlier process."""
-        kept = self._case.checkpoints.find()
+        kept = self._case.checkpoints.restore()
         if kept is None:
             self._add_row()
         else:
-            self.rows, self.facts = kept.parts
-            self._case.progress.go_on(self.facts.rounds)
+            self.rows, self.measurements = kept.parts
+            self._case.progress.resume(self.measurements.rounds)
         self._training_since = time.perf_counter()
 
     def __call__(self, progress: TrainingProgress) -> None:
@@ -107,8 +107,9 @@ class _Observer:
 
         share = (len(self.rows) - 1 + progress.iteration / progress.max_iteration) / len(self._tasks)
         self._case.progress.step(min(share, 0.97), f"task {progress.task + 1}/{progress.num_tasks}")
+        # A task that was done but not tested when the process was killed is tested when the trainer reports its return.
         if progress.note in (TASK_DONE, RESUMED) and progress.tasks_done == len(self.rows):
-            self.facts.train_seconds += time.perf_counter() - self._training_since
+            self.measurements.train_seconds += time.perf_counter() - self._training_since
             self._add_row()
             self._training_since = time.perf_counter()
 
@@ -128,8 +129,9 @@ class _Observer:
             hard=0,
             serving_metrics=metrics,
         )
-        self.facts.rounds.append(record)
-        self._case.checkpoints.keep(len(self.rows) - 1, (self.rows, self.facts))
+        self.measurements.rounds.append(record)
+        # Saved before it is reported: the report of a row that is lost would be repeated with other figures.
+        self._case.checkpoints.save(len(self.rows) - 1, (self.rows, self.measurements))
         self._case.progress.round_done(record)
 
     def _accuracy(self, task: BaseSplitSemiTask) -> float:

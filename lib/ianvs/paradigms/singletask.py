@@ -13,22 +13,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ianvs.facts import Facts
-from ianvs.grammar import Algorithm
-from ianvs.paradigms.base import Case, Outcome
+from ianvs.cases.measurements import Measurements
+from ianvs.grammar import AlgorithmConfig
+from ianvs.paradigms.base import Case, ParadigmResult
 from ianvs.usercode.parts import load_estimator
 from sedna.common.errors import WorkerError
 
 NEEDED = ("train", "save", "load", "predict")
 
 
-def run(case: Case) -> Outcome:
+def run(case: Case) -> ParadigmResult:
     """Train, save, load, predict.
 
     Raises:
         SpecError: the basemodel lacks a method.
     """
-    facts = Facts()
+    measurements = Measurements()
     os.environ["LOCAL_TEST"] = "TRUE"
     if case.testenv.use_gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "0"
@@ -37,9 +37,9 @@ def run(case: Case) -> Outcome:
         model = load_estimator(case.code, case.module("basemodel"), NEEDED)
         _preprocess(model)
     case.progress.step(0.05, "training")
-    trained = _train(case, model, facts)
+    trained = _train(case, model, measurements)
     case.progress.step(0.7, "inference")
-    return Outcome(_predict(case, model, trained, facts), facts)
+    return ParadigmResult(_predict(case, model, trained, measurements), measurements)
 
 
 def _preprocess(model: Any) -> None:
@@ -56,7 +56,7 @@ def _preprocess(model: Any) -> None:
         method()
 
 
-def _train(case: Case, model: Any, facts: Facts) -> str:
+def _train(case: Case, model: Any, measurements: Measurements) -> str:
     initial = case.algorithm.initial_model_url
     os.environ["BASE_MODEL_URL"] = initial
     folder = f"{case.output_dir}/output/train/"
@@ -64,20 +64,22 @@ def _train(case: Case, model: Any, facts: Facts) -> str:
     started = time.perf_counter()
     with case.watch.algorithm():
         model.train(data)
-    facts.train_seconds = time.perf_counter() - started
-    with case.watch.algorithm():  # the folder is not made here: users' save() makes it, and some insist
+    measurements.train_seconds = time.perf_counter() - started
+    # The folder is not made here: save() of users makes it, and fails if it is there.
+    with case.watch.algorithm():
         saved = model.save(folder)
     trained = initial if saved is None else str(saved)
     return _compressed(trained, case.algorithm) if case.algorithm.mode == "with_compression" else trained
 
 
-def _compressed(model: str, algorithm: Algorithm) -> str:
+def _compressed(model: str, algorithm: AlgorithmConfig) -> str:
     """The model quantised by llama.cpp's tool; the model as it is when a part of that is not given.
 
     Raises:
         WorkerError: the tool failed.
     """
     tool, kind = algorithm.llama_quantize_path, algorithm.quantization_type
+    # Upstream answers None here, and then fails in load(); the model that was trained is of more use.
     if not (Path(model).is_file() and tool and Path(tool).exists() and kind):
         return model
     target = model.replace(".gguf", f"_{kind}.gguf")
@@ -87,7 +89,7 @@ def _compressed(model: str, algorithm: Algorithm) -> str:
     return target
 
 
-def _predict(case: Case, model: Any, trained: str, facts: Facts) -> Any:
+def _predict(case: Case, model: Any, trained: str, measurements: Measurements) -> Any:
     folder = f"{case.output_dir}/output/inference/"
     Path(folder).mkdir(parents=True, exist_ok=True)
     os.environ["RESULT_SAVED_URL"] = folder
@@ -98,5 +100,5 @@ def _predict(case: Case, model: Any, trained: str, facts: Facts) -> Any:
     with case.watch.algorithm():
         answers = model.predict(data if getattr(data, "need_other_info", False) else data.x)
     seconds = time.perf_counter() - started
-    facts.latencies = [seconds / len(data)] * len(data) if len(data) else []
+    measurements.latencies = [seconds / len(data)] * len(data) if len(data) else []
     return answers

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ianvs.runner.records import Finished
+from ianvs.cases.records import FinishedCase
 
 Row = dict[str, str]
 
@@ -60,7 +60,7 @@ def cell(value: object) -> str:
     return str(value)
 
 
-def number(text: str) -> float | None:
+def as_number(text: str) -> float | None:
     """The number that a cell shows, if it shows one."""
     try:
         return float(text)
@@ -68,7 +68,7 @@ def number(text: str) -> float | None:
         return None
 
 
-def rows_of(finished: Sequence[Finished], metrics: Sequence[str]) -> tuple[Columns, list[Row]]:
+def rows_of(finished: Sequence[FinishedCase], metrics: Sequence[str]) -> tuple[Columns, list[Row]]:
     """One row a test case; its seeds, if it has several, are summed up.
 
     Args:
@@ -88,7 +88,7 @@ def rows_of(finished: Sequence[Finished], metrics: Sequence[str]) -> tuple[Colum
     return columns, [_row(group, metrics, seeded) for group in groups]
 
 
-def _row(group: Sequence[Finished], metrics: Sequence[str], seeded: bool) -> Row:
+def _row(group: Sequence[FinishedCase], metrics: Sequence[str], seeded: bool) -> Row:
     first = group[0].case
     row: Row = {FIRST: first.algorithm, BEFORE_MODULES: first.paradigm}
     for metric in metrics:
@@ -126,11 +126,13 @@ def sort_rows(rows: Sequence[Row], order: Sequence[tuple[str, bool]], known: Seq
         order: (metric, ascending), the weightiest first.
     """
     result = list(rows)
+    # From the lightest metric to the weightiest: each sort is stable, so that earlier ones decide ties.
     for metric, ascending in reversed([entry for entry in order if entry[0] in known]):
+        # Apart, as a missing value is worse than any, in both directions.
         present = [row for row in result if row.get(metric, "") != ""]
         absent = [row for row in result if row.get(metric, "") == ""]
-        if all(number(row[metric]) is not None for row in present):
-            present.sort(key=lambda row: number(row[metric]) or 0.0, reverse=not ascending)
+        if all(as_number(row[metric]) is not None for row in present):
+            present.sort(key=lambda row: as_number(row[metric]) or 0.0, reverse=not ascending)
         else:
             present.sort(key=lambda row: row[metric], reverse=not ascending)
         result = present + absent
@@ -143,7 +145,7 @@ def without_repeats(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
     kept = []
     for row in rows:
         texts = [row.get(name, "") for name in columns]
-        key = tuple(text if (value := number(text)) is None else value for text in texts)
+        key = tuple(text if (value := as_number(text)) is None else value for text in texts)
         if key not in seen:
             seen.add(key)
             kept.append(row)

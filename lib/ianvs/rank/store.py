@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ianvs.cases.records import FinishedCase
 from ianvs.grammar.rank import ALL, RankConfig
 from ianvs.rank.rows import BEFORE_MODULES, FIRST, TIME, URL, Columns, Row, rows_of, sort_rows, without_repeats
-from ianvs.runner.records import Finished
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import DataError
 
@@ -46,7 +46,9 @@ class RankFiles:
         return self.folder / "report.html"
 
 
-def update_rank(workspace: str, config: RankConfig, metrics: Sequence[str], finished: Sequence[Finished]) -> list[Row]:
+def update_rank(
+    workspace: str, config: RankConfig, metrics: Sequence[str], finished: Sequence[FinishedCase]
+) -> list[Row]:
     """Add results to the ranks of a workspace; a result that is there already (by its folder) is replaced.
 
     Returns:
@@ -59,7 +61,9 @@ def update_rank(workspace: str, config: RankConfig, metrics: Sequence[str], fini
     files.folder.mkdir(parents=True, exist_ok=True)
     with _locked(files.folder):
         columns, rows = rows_of(finished, metrics)
+        # Read within the lock: the rows of a job that shares the workspace would be lost otherwise.
         header, older = _read(files.all)
+        # A resumed test case has the folder of its first attempt; its row replaces that one.
         new = {row[URL] for row in rows}
         ordered = sort_rows([*rows, *(row for row in older if row.get(URL) not in new)], config.order, columns.metrics)
         if config.save_mode != "selected_only":
@@ -82,6 +86,7 @@ def _selected(config: RankConfig, columns: Columns, rows: Sequence[Row]) -> tupl
         TIME,
         URL,
     )
+    # Over the columns that are shown, time and folder apart: a run that was repeated takes one line.
     kept = without_repeats(rows, names[:-2])
     if chosen.paradigms != ALL:
         kept = [row for row in kept if row.get(BEFORE_MODULES) in chosen.paradigms]

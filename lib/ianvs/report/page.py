@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from ianvs.cases.records import FinishedCase
 from ianvs.grammar import Benchmark, TestEnv
 from ianvs.metrics.system import SYSTEM_METRICS, UPSTREAM_TRANSFER
 from ianvs.rank import RankFiles
-from ianvs.rank.rows import number as number_of
+from ianvs.rank.rows import as_number
 from ianvs.report.svg import Series, chart, parallel
-from ianvs.runner.records import Finished
 from sedna.common.atomic import write_atomic
 
 _STYLE = """
@@ -31,7 +31,7 @@ _LONG, _LONG_FROM = ' class="why"', 60
 """Cells with more characters are folded."""
 
 
-def write_report(path: Path, benchmark: Benchmark, finished: Sequence[Finished]) -> None:
+def write_report(path: Path, benchmark: Benchmark, finished: Sequence[FinishedCase]) -> None:
     """Write the page of a benchmark; it needs no other file."""
     done = [entry for entry in finished if entry.result.status == "done"]
     files = RankFiles.of(benchmark.workspace)
@@ -57,17 +57,17 @@ def write_report(path: Path, benchmark: Benchmark, finished: Sequence[Finished])
     write_atomic(path, page.encode())
 
 
-def _about(benchmark: Benchmark, finished: Sequence[Finished]) -> str:
+def _about(benchmark: Benchmark, finished: Sequence[FinishedCase]) -> str:
     if not finished:
         return ""
     case = finished[0].case
     versions = ", ".join(f"{name} {version}" for name, version in case.versions.items())
     seeds = ", ".join(map(str, benchmark.job.seeds or (0,)))
-    facts = (
+    lines = (
         f"{escape(benchmark.file)} &middot; {case.started_at:%Y-%m-%d %H:%M} UTC &middot; {escape(case.machine)}",
         f"{escape(versions)} &middot; seeds {seeds}",
     )
-    return f"<p>{'<br>'.join(facts)}</p>"
+    return f"<p>{'<br>'.join(lines)}</p>"
 
 
 def _table(rows: Sequence[Sequence[str]], kind: str = "") -> str:
@@ -81,11 +81,11 @@ def _table(rows: Sequence[Sequence[str]], kind: str = "") -> str:
     return f'<table class="{kind}">{"".join(lines)}</table>'
 
 
-Labels = Mapping[str, str]
+CaseLabels = Mapping[str, str]
 """Short names of test cases by their folder."""
 
 
-def _labels(finished: Sequence[Finished]) -> Labels:
+def _labels(finished: Sequence[FinishedCase]) -> CaseLabels:
     """Algorithm and seed, with the hyper-parameters in which test cases differ; the leaderboard has the others."""
     varied = {name for name, texts in _values(finished).items() if len(set(texts)) > 1}
     labels = {}
@@ -101,7 +101,7 @@ def _labels(finished: Sequence[Finished]) -> Labels:
     return labels
 
 
-def _values(entries: Sequence[Finished]) -> dict[str, list[str]]:
+def _values(entries: Sequence[FinishedCase]) -> dict[str, list[str]]:
     """``<module type>-<hyper-parameter>`` -> its text in every test case, empty where it has none."""
     found = [
         {f"{module.type}-{key}": text for module in entry.case.modules for key, text in module.hyperparameters.items()}
@@ -116,11 +116,11 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _charts(benchmark: Benchmark, done: Sequence[Finished], labels: Labels) -> Iterable[str]:
+def _charts(benchmark: Benchmark, done: Sequence[FinishedCase], labels: CaseLabels) -> Iterable[str]:
     judged = _judged(benchmark.testenv)
     yield _figure(f"{judged} over rounds", chart(_over_rounds(done, judged, labels), "round", judged, lines=True))
     metrics = [metric.name for metric in benchmark.testenv.metrics if metric.name not in SYSTEM_METRICS]
-    for metric in metrics[:4]:
+    for metric in metrics[:4]:  # more charts than that nobody compares
         clouds = [_against_transfer(entry, metric, labels) for entry in done]
         yield _figure(f"{metric} against transfer ratio", chart(clouds, "transfer ratio", metric, lines=False))
     yield _figure("Hyper-parameters", _hyperparameters(done, metrics, labels))
@@ -147,12 +147,13 @@ def in_one_number(metrics: Mapping[str, float | tuple[float, ...]], name: str) -
     return _number(value)
 
 
-def _over_rounds(done: Sequence[Finished], metric: str, labels: Labels) -> list[Series]:
+def _over_rounds(done: Sequence[FinishedCase], metric: str, labels: CaseLabels) -> list[Series]:
     """The model in service after each round: the candidate's figure where it was deployed."""
     series = []
     for entry in done:
         points = []
         for record in entry.result.rounds:
+            # The figures of a round are of its own evaluation samples: the deployed candidate's if there is one.
             metrics = record.candidate_metrics if record.outcome == "Deployed" else record.serving_metrics
             value = in_one_number(metrics, metric)
             if value is not None and record.piece.isdigit():
@@ -161,7 +162,7 @@ def _over_rounds(done: Sequence[Finished], metric: str, labels: Labels) -> list[
     return series
 
 
-def _against_transfer(entry: Finished, metric: str, labels: Labels) -> Series:
+def _against_transfer(entry: FinishedCase, metric: str, labels: CaseLabels) -> Series:
     ratio = _number(entry.result.metrics.get(UPSTREAM_TRANSFER))
     if ratio is None:
         inferences = sum(record.inferences for record in entry.result.rounds)
@@ -171,12 +172,12 @@ def _against_transfer(entry: Finished, metric: str, labels: Labels) -> Series:
     return Series(labels[entry.case.output_dir], points)
 
 
-def _hyperparameters(done: Sequence[Finished], metrics: Sequence[str], labels: Labels) -> str:
+def _hyperparameters(done: Sequence[FinishedCase], metrics: Sequence[str], labels: CaseLabels) -> str:
     """An axis for each hyper-parameter that has several values, and one for the first metric."""
     axes: list[tuple[str, list[object]]] = []
     for name, texts in _values(done).items():
         if len(set(texts)) > 1:
-            numbers = [number_of(text) for text in texts]
+            numbers = [as_number(text) for text in texts]
             axes.append((name.partition("-")[2], list(texts) if None in numbers else list(numbers)))
     for metric in metrics[:1]:
         values = [_number(entry.result.metrics.get(metric)) for entry in done]
@@ -185,7 +186,7 @@ def _hyperparameters(done: Sequence[Finished], metrics: Sequence[str], labels: L
     return parallel(axes, [labels[entry.case.output_dir] for entry in done])
 
 
-def _rounds(done: Sequence[Finished], labels: Labels) -> list[list[str]]:
+def _rounds(done: Sequence[FinishedCase], labels: CaseLabels) -> list[list[str]]:
     header = ["test case", "piece", "inferences", "hard", "trained on", "replayed", "outcome", "why"]
     rows = [header]
     for entry in done:
@@ -197,7 +198,7 @@ def _rounds(done: Sequence[Finished], labels: Labels) -> list[list[str]]:
     return rows
 
 
-def _costs(done: Sequence[Finished], labels: Labels) -> list[list[str]]:
+def _costs(done: Sequence[FinishedCase], labels: CaseLabels) -> list[list[str]]:
     header = ["test case", "seconds", "in the algorithm", "busy", "memory MiB", "up MB", "down MB", "joules", "energy"]
     rows = [header]
     for entry in done:
@@ -217,15 +218,15 @@ def _costs(done: Sequence[Finished], labels: Labels) -> list[list[str]]:
     return rows
 
 
-def _notes(done: Sequence[Finished], labels: Labels) -> Iterable[str]:
-    told = [(labels[entry.case.output_dir], note) for entry in done for note in entry.result.notes]
-    if told:
+def _notes(done: Sequence[FinishedCase], labels: CaseLabels) -> Iterable[str]:
+    notes = [(labels[entry.case.output_dir], note) for entry in done for note in entry.result.notes]
+    if notes:
         yield "<h2>Notes</h2><ul>"
-        yield from (f"<li>{escape(label)}: {escape(note)}</li>" for label, note in told)
+        yield from (f"<li>{escape(label)}: {escape(note)}</li>" for label, note in notes)
         yield "</ul>"
 
 
-def _failures(finished: Sequence[Finished], labels: Labels) -> Iterable[str]:
+def _failures(finished: Sequence[FinishedCase], labels: CaseLabels) -> Iterable[str]:
     failed = [entry for entry in finished if entry.result.failure is not None]
     if failed:
         yield '<h2 class="failed">Failed</h2><ul>'
@@ -233,5 +234,5 @@ def _failures(finished: Sequence[Finished], labels: Labels) -> Iterable[str]:
             failure = entry.result.failure
             assert failure is not None
             label = labels[entry.case.output_dir]
-            yield f"<li>{escape(label)}: {escape(failure.kind)}: {escape(failure.message)}</li>"
+            yield f"<li>{escape(label)}: {escape(failure.kind)}: {escape(failure.summary)}</li>"
         yield "</ul>"

@@ -50,7 +50,7 @@ class Scale:
         return [tick * step for tick in range(start, math.floor(self.high / step) + 1)]
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A value for an axis."""
     return f"{value:.4g}"
 
@@ -82,11 +82,11 @@ def _axes(x: Scale, y: Scale, x_name: str, y_name: str, *, whole: bool) -> str:
     for tick in x.ticks(whole=whole):
         at = x.at(tick)
         parts.append(f'<path class="grid" d="M{at:.1f} {_TOP}V{HEIGHT - _BOTTOM}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - _BOTTOM + 16}" class="mid">{number(tick)}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - _BOTTOM + 16}" class="mid">{format_number(tick)}</text>')
     for tick in y.ticks():
         at = y.at(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {at:.1f}H{WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" class="end">{number(tick)}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" class="end">{format_number(tick)}</text>')
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 8}" class="mid">{escape(x_name)}</text>')
     parts.append(f'<text x="{_LEFT}" y="{_TOP - 6}">{escape(y_name)}</text>')
@@ -100,7 +100,7 @@ def _series(entry: Series, x: Scale, y: Scale, tone: str, lines: bool) -> str:
         path = "L".join(f"{px:.1f} {py:.1f}" for px, py in pixels)
         parts.append(f'<path d="M{path}" fill="none" stroke="{tone}" stroke-width="2"/>')
     for (px, py), (value_x, value_y) in zip(pixels, entry.points, strict=True):
-        title = f"<title>{escape(entry.name)}: {number(value_x)}, {number(value_y)}</title>"
+        title = f"<title>{escape(entry.name)}: {format_number(value_x)}, {format_number(value_y)}</title>"
         parts.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4" fill="{tone}">{title}</circle>')
     return "".join(parts)
 
@@ -140,8 +140,10 @@ def _places(values: Sequence[object]) -> tuple[list[float], list[tuple[str, floa
     if len(numbers) == len(values):
         scale = Scale(min(numbers), max(numbers), first, last)
         if scale.low == scale.high:
-            return [(first + last) / 2] * len(values), [(number(scale.low), (first + last) / 2)]
-        return [scale.at(value) for value in numbers], [(number(v), scale.at(v)) for v in (scale.low, scale.high)]
+            return [(first + last) / 2] * len(values), [(format_number(scale.low), (first + last) / 2)]
+        return [scale.at(value) for value in numbers], [
+            (format_number(v), scale.at(v)) for v in (scale.low, scale.high)
+        ]
     texts = sorted({str(value) for value in values})
     step = (first - last) / max(len(texts) - 1, 1)
     place = {text: first - step * n for n, text in enumerate(texts)}

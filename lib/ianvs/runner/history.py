@@ -1,4 +1,4 @@
-"""What is about to run, and what earlier runs of the same workspace left of it."""
+"""The records of the test cases that are about to run, and what earlier runs of the workspace left of them."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from typing import Self
 from pydantic import ValidationError
 
 from ianvs.cases import PlannedCase
-from ianvs.checkpoints import CHECKPOINT, is_resumable
-from ianvs.grammar import Benchmark
-from ianvs.runner.records import (
+from ianvs.cases.checkpoints import CHECKPOINT, is_resumable
+from ianvs.cases.records import (
     CASE,
     RESULT,
     CaseRecord,
-    Finished,
+    FinishedCase,
     ModuleRecord,
     installed_versions,
     machine,
     read_finished,
 )
+from ianvs.grammar import Benchmark
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """Results by key of the test case; by its course, those that can go on where they were. Of several the newest."""
+class EarlierRuns:
+    """What earlier runs left: results by key, and test cases that can go on by training key. The newest of each."""
 
-    done: dict[str, Finished] = field(default_factory=dict)
-    begun: dict[str, CaseRecord] = field(default_factory=dict)
+    done: dict[str, FinishedCase] = field(default_factory=dict)
+    resumable: dict[str, CaseRecord] = field(default_factory=dict)
 
     @classmethod
     def of(cls, benchmark: Benchmark, planned: Sequence[PlannedCase]) -> Self:
         """What the workspace has for these test cases."""
         keys = {case.key for case in planned}
-        done: dict[str, Finished] = {}
+        done: dict[str, FinishedCase] = {}
         for folder in _folders(benchmark, RESULT):
             finished = read_finished(folder)
             if finished is None or finished.result.status != "done" or finished.case.key not in keys:
@@ -47,22 +47,24 @@ class Earlier:
             older = done.get(finished.case.key)
             if older is None or older.case.started_at < finished.case.started_at:
                 done[finished.case.key] = finished
-        courses = {case.course for case in planned if case.key not in done}
-        begun: dict[str, CaseRecord] = {}
+        training_keys = {case.training_key for case in planned if case.key not in done}
+        resumable: dict[str, CaseRecord] = {}
         for folder in _folders(benchmark, CHECKPOINT):
             record = _read_case(folder)
-            if record is None or record.course not in courses or not is_resumable(folder, record.course):
+            if record is None or record.training_key not in training_keys:
                 continue
-            known = begun.get(record.course)
+            if not is_resumable(folder, record.training_key):
+                continue
+            known = resumable.get(record.training_key)
             if known is None or known.started_at < record.started_at:
-                begun[record.course] = record
-        return cls(done, begun)
+                resumable[record.training_key] = record
+        return cls(done, resumable)
 
     def group(self, case: PlannedCase) -> str | None:
         """The folder that all seeds of a test case share, if one of them ran."""
         if case.key in self.done:
             return self.done[case.key].case.group
-        return self.begun[case.course].group if case.course in self.begun else None
+        return self.resumable[case.training_key].group if case.training_key in self.resumable else None
 
 
 def _folders(benchmark: Benchmark, file: str) -> Iterator[Path]:
@@ -76,11 +78,12 @@ def _read_case(folder: Path) -> CaseRecord | None:
         record = CaseRecord.model_validate_json((folder / CASE).read_bytes())
     except (OSError, ValidationError):
         return None
-    return record if Path(record.output_dir).resolve() == folder.resolve() else None  # a workspace that was moved
+    # In a workspace that was moved or copied the record names another folder, where the run would go on.
+    return record if Path(record.output_dir).resolve() == folder.resolve() else None
 
 
 def case_records(
-    benchmark: Benchmark, planned: Sequence[PlannedCase], earlier: Earlier, prog: str, threads: int | None
+    benchmark: Benchmark, planned: Sequence[PlannedCase], earlier: EarlierRuns, prog: str, threads: int | None
 ) -> list[CaseRecord]:
     """A record of every test case, in the folder where it ran before or in a new one."""
     files = {name: Path(name).read_text(encoding="utf-8") for name in benchmark.files}
@@ -89,7 +92,8 @@ def case_records(
     groups: dict[tuple[int, int], str] = {}
     for case in planned:
         place, known = (case.id.algorithm, case.id.combination), earlier.group(case)
-        if known is not None and known not in groups.values():  # values that are listed twice make equal test cases
+        # Values that are listed twice make equal test cases, which must not share one folder.
+        if known is not None and known not in groups.values():
             groups.setdefault(place, known)
     records = []
     for case in planned:
@@ -98,7 +102,7 @@ def case_records(
         records.append(
             CaseRecord(
                 key=case.key,
-                course=case.course,
+                training_key=case.training_key,
                 job_file=benchmark.file,
                 algorithm_index=case.id.algorithm,
                 combination_index=case.id.combination,

@@ -10,20 +10,21 @@ from typing import Any, Protocol, Self, TextIO
 
 
 class Reporter(AbstractContextManager[Any], Protocol):
-    """What the runner tells."""
+    """Shows the progress of a job."""
 
     def update(self, ended: int, running: Mapping[str, tuple[float, str]]) -> None:
         """How many test cases ended; for each running one by title: its fraction, and what it does."""
         ...
 
-    def tell(self, line: str) -> None:
-        """Something worth a line."""
+    def line(self, text: str) -> None:
+        """Write a line of its own."""
         ...
 
 
 def remaining(seconds: float, fraction: float, before: float = 0.0) -> float | None:
     """Seconds to go, from the seconds in which the done fraction grew from ``before``; None while that says nothing."""
     grown = fraction - before
+    # Below two percent the start of the process outweighs the work, and the guess would be hours off.
     return None if grown <= 0.02 else seconds * (1 - fraction) / grown
 
 
@@ -43,8 +44,9 @@ class LineReporter:
         self._total = total
         self._out = out if out is not None else sys.stderr
         self._started = time.monotonic()
-        self._said: dict[str, str] = {}
-        self._before: float | None = None  # what a resumed run found done
+        self._shown: dict[str, str] = {}
+        # What a resumed run found done took no time of this run, so that it must not count in the time to go.
+        self._before: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -58,12 +60,12 @@ class LineReporter:
             self._before = share
         left = duration(remaining(time.monotonic() - self._started, share, self._before))
         for title, (_, text) in running.items():
-            if text and self._said.get(title) != text:
-                self._said[title] = text
-                self.tell(f"[{ended}/{self._total} done, {left} left] {title}: {text}")
+            if text and self._shown.get(title) != text:
+                self._shown[title] = text
+                self.line(f"[{ended}/{self._total} done, {left} left] {title}: {text}")
 
-    def tell(self, line: str) -> None:
-        self._out.write(f"{line}\n")
+    def line(self, text: str) -> None:
+        self._out.write(f"{text}\n")
         self._out.flush()
 
 
@@ -97,10 +99,10 @@ class BarReporter:
         text = "; ".join(f"{title}: {stage}" for title, (_, stage) in running.items())
         self._bar.update(self._task, completed=done, description=text)
 
-    def tell(self, line: str) -> None:
-        self._bar.console.print(line, markup=False, highlight=False)
+    def line(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False)
 
 
-def reporter(total: int) -> Reporter:
+def make_reporter(total: int) -> Reporter:
     """The reporter that fits standard error."""
     return BarReporter(total) if sys.stderr.isatty() else LineReporter(total)

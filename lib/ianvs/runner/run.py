@@ -15,11 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ianvs.cases import plan
-from ianvs.grammar import Benchmark
-from ianvs.metrics.check import check_metrics
-from ianvs.rank import update_rank
-from ianvs.runner.history import Earlier, case_records
-from ianvs.runner.records import (
+from ianvs.cases.records import (
     CASE,
     LOG,
     PROGRESS,
@@ -28,14 +24,20 @@ from ianvs.runner.records import (
     CaseResult,
     Cost,
     Failure,
-    Finished,
+    FinishedCase,
     read_finished,
     write_record,
 )
-from ianvs.runner.reporter import Reporter, reporter
+from ianvs.cases.workspace import make_workspace
+from ianvs.grammar import Benchmark, Findings
+from ianvs.metrics.system import metric_problems
+from ianvs.rank import update_rank
+from ianvs.runner.history import EarlierRuns, case_records
+from ianvs.runner.reporter import Reporter, make_reporter
 from sedna.common.errors import SpecError
 
 _LOOK_SECONDS = 0.5
+"""How often the bar moves while no test case ends; a reading is one small file for each running test case."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -55,20 +57,20 @@ class Settings:
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """What came of a benchmark: every test case in plan order, and how many were taken from an earlier run."""
+    """The end of a benchmark: every test case in plan order, and how many results are from an earlier run."""
 
-    finished: tuple[Finished, ...]
+    finished: tuple[FinishedCase, ...]
     resumed: int = 0
 
     @property
-    def failed(self) -> tuple[Finished, ...]:
+    def failed(self) -> tuple[FinishedCase, ...]:
         """Test cases without a result."""
         return tuple(entry for entry in self.finished if entry.result.status == "failed")
 
 
 @dataclass
 class _Running:
-    """Processes of the moment, so that they can be ended and looked at."""
+    """The processes that are running, so that they can be ended and their progress be read."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     processes: dict[str, tuple[subprocess.Popen[bytes], Path, str]] = field(default_factory=dict)
@@ -77,9 +79,11 @@ class _Running:
     def stop(self) -> None:
         """End every test case; no further one starts."""
         with self.lock:
+            # The lock that starting takes, too: a test case either sees `stopped`, or is in the list and is killed.
             self.stopped = True
             for process, _, _ in self.processes.values():
                 if process.poll() is None:
+                    # The whole group, as data loaders and compilers of user code outlive their parent.
                     os.killpg(process.pid, signal.SIGKILL)
 
     def stages(self) -> Mapping[str, tuple[float, str]]:
@@ -93,25 +97,30 @@ def run_benchmark(benchmark: Benchmark, settings: Settings) -> JobOutcome:
     """Run every test case of a benchmark, and keep the ranks of its workspace up to date.
 
     Raises:
-        SpecError: a metric that cannot be computed, or unusable settings; before anything runs.
+        SpecError: metrics that cannot be computed, unusable settings, or a workspace that cannot be made; before
+            anything runs.
     """
     if settings.jobs < 1:
         raise SpecError(f"{settings.jobs} test cases at a time", where="--jobs", hint="1 or more")
+    findings = Findings()
     for algorithm in benchmark.algorithms:
-        check_metrics(benchmark.testenv, algorithm.paradigm_type)
+        for problem in metric_problems(benchmark.testenv, algorithm.paradigm_type):
+            findings.problem(problem)
+    findings.raise_problems(benchmark.file)
+    make_workspace(benchmark)
     planned = plan(benchmark)
-    earlier = Earlier.of(benchmark, planned) if settings.resume else Earlier()
+    earlier = EarlierRuns.of(benchmark, planned) if settings.resume else EarlierRuns()
     records = case_records(benchmark, planned, earlier, settings.prog, settings.threads)
     results = {n: earlier.done[case.key] for n, case in enumerate(planned) if case.key in earlier.done}
     resumed = len(results)
     todo = [n for n in range(len(planned)) if n not in results]
-    with reporter(len(planned)) as tell:
+    with make_reporter(len(planned)) as reporter:
         if resumed:
-            tell.tell(f"{resumed} of {len(planned)} test cases have a result already")
+            reporter.line(f"{resumed} of {len(planned)} test cases have a result already")
         for n in todo:
-            if planned[n].course in earlier.begun:
-                tell.tell(f"{planned[n].title}: goes on where it was, in {records[n].output_dir}")
-        _run_all(benchmark, [(n, planned[n].title, records[n]) for n in todo], results, settings.jobs, tell)
+            if planned[n].training_key in earlier.resumable:
+                reporter.line(f"{planned[n].title}: goes on where it was, in {records[n].output_dir}")
+        _run_all(benchmark, [(n, planned[n].title, records[n]) for n in todo], results, settings.jobs, reporter)
     finished = tuple(results[n] for n in sorted(results))
     _save(benchmark, finished)
     return JobOutcome(finished, resumed)
@@ -120,50 +129,53 @@ def run_benchmark(benchmark: Benchmark, settings: Settings) -> JobOutcome:
 def _run_all(
     benchmark: Benchmark,
     todo: Sequence[tuple[int, str, CaseRecord]],
-    results: dict[int, Finished],
+    results: dict[int, FinishedCase],
     jobs: int,
-    tell: Reporter,
+    reporter: Reporter,
 ) -> None:
     running = _Running()
     with ThreadPoolExecutor(jobs, thread_name_prefix="ianvs-case") as pool:
         try:
-            waiting: dict[Future[Finished], tuple[int, str]] = {
+            waiting: dict[Future[FinishedCase], tuple[int, str]] = {
                 pool.submit(_run_one, record, title, running): (n, title) for n, title, record in todo
             }
             while waiting:
                 ended, _ = wait(waiting, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in ended:
-                    number, title = waiting.pop(future)
-                    results[number] = future.result()
-                    _tell_end(results[number], title, tell)
+                    index, title = waiting.pop(future)
+                    results[index] = future.result()
+                    _show_end(results[index], title, reporter)
+                    # After each one, not at the end: hours of results must not hang on the last test case.
                     _save(benchmark, [results[n] for n in sorted(results)])
-                tell.update(len(results), running.stages())
-        except BaseException:
+                reporter.update(len(results), running.stages())
+        except BaseException:  # an interrupt above all: leaving the pool would wait for test cases of hours
             running.stop()
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _tell_end(finished: Finished, title: str, tell: Reporter) -> None:
+def _show_end(finished: FinishedCase, title: str, reporter: Reporter) -> None:
     result = finished.result
     if result.failure is not None:
-        tell.tell(f"FAILED {title}: {result.failure.message}")
+        reporter.line(f"FAILED {title}: {result.failure.summary}")
     else:
         values = ", ".join(f"{name} {value}" for name, value in result.metrics.items())
-        tell.tell(f"done   {title}: {values} ({result.cost.seconds:.1f} s)")
+        reporter.line(f"done   {title}: {values} ({result.cost.seconds:.1f} s)")
 
 
-def _save(benchmark: Benchmark, finished: Sequence[Finished]) -> None:
+def _save(benchmark: Benchmark, finished: Sequence[FinishedCase]) -> None:
     metrics = [metric.name for metric in benchmark.testenv.metrics]
     if any(entry.result.status == "done" for entry in finished):
         update_rank(benchmark.workspace, benchmark.job.rank, metrics, finished)
 
 
-def _run_one(record: CaseRecord, title: str, running: _Running) -> Finished:
+def _run_one(record: CaseRecord, title: str, running: _Running) -> FinishedCase:
     """Run one test case in a process of its own; a process that dies without a word leaves a failure."""
     folder = Path(record.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULT).unlink(missing_ok=True)  # of an attempt that failed
+    # The result of a failed attempt goes first: if this process is killed in between, a resumed run must not find the
+    # record of this attempt beside the result of that one.
+    (folder / RESULT).unlink(missing_ok=True)
     write_record(folder, CASE, record)
     started = time.monotonic()
     command = [sys.executable, "-m", "ianvs.runner.case_process", record.output_dir, str(os.getpid())]
@@ -173,20 +185,23 @@ def _run_one(record: CaseRecord, title: str, running: _Running) -> Finished:
         with running.lock:
             if running.stopped:
                 raise KeyboardInterrupt
+            # A session of its own: Ctrl-C in the terminal reaches this process alone, which then ends them in order.
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
             )
             running.processes[record.output_dir] = (process, folder, title)
         code = process.wait()
     with running.lock:
+        # Out of the list before its id can be given to another process, which `stop` would kill.
         del running.processes[record.output_dir]
     finished = read_finished(folder)
     return finished or _died(record, folder, code, time.monotonic() - started)
 
 
-def _died(record: CaseRecord, folder: Path, code: int, seconds: float) -> Finished:
+def _died(record: CaseRecord, folder: Path, code: int, seconds: float) -> FinishedCase:
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
     hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+    # A killed process writes no traceback; the end of its log is all there is, and often names the memory.
     tail = (folder / LOG).read_text(encoding="utf-8", errors="replace")[-2000:]
     result = CaseResult(
         key=record.key,
@@ -196,12 +211,12 @@ def _died(record: CaseRecord, folder: Path, code: int, seconds: float) -> Finish
         failure=Failure(kind="Died", message=f"its process ended with {how}{hint}", traceback=tail),
     )
     write_record(folder, RESULT, result)
-    return Finished(case=record, result=result)
+    return FinishedCase(case=record, result=result)
 
 
 def _progress(folder: Path) -> tuple[float, str]:
     try:
-        told = json.loads((folder / PROGRESS).read_text())
+        progress = json.loads((folder / PROGRESS).read_text())
     except (OSError, ValueError):
         return 0.0, "starting"
-    return float(told["fraction"]), str(told["text"])
+    return float(progress["fraction"]), str(progress["text"])

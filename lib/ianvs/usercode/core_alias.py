@@ -118,23 +118,26 @@ def supports_bf16() -> bool:
     return bool(device_profile()["bf16_native"])
 
 
+MODULES: dict[str, dict[str, object]] = {
+    "core": {},
+    "core.common": {},
+    "core.common.log": {"LOGGER": LOGGER},
+    "core.common.device": {function.__name__: function for function in (device_profile, supports_bf16)},
+    "core.common.constant": {kind.__name__: kind for kind in (DatasetFormat, ParadigmType, SystemMetricType)},
+    "core.common.utils": {
+        function.__name__: function
+        for function in (is_local_file, is_local_dir, get_file_format, get_local_time, parse_kwargs, yaml2dict)
+    },
+}
+"""Modules that are served, with what each holds."""
+
+
 def install() -> None:
     """Make ``import core.common.log`` and its neighbours work in this process."""
-    modules: dict[str, dict[str, object]] = {
-        "core": {},
-        "core.common": {},
-        "core.common.log": {"LOGGER": LOGGER},
-        "core.common.device": {function.__name__: function for function in (device_profile, supports_bf16)},
-        "core.common.constant": {kind.__name__: kind for kind in (DatasetFormat, ParadigmType, SystemMetricType)},
-        "core.common.utils": {
-            function.__name__: function
-            for function in (is_local_file, is_local_dir, get_file_format, get_local_time, parse_kwargs, yaml2dict)
-        },
-    }
-    for name, members in modules.items():
+    for name, members in MODULES.items():
         module = ModuleType(name, "Served by ianvs for modules written for upstream.")
         module.__dict__.update(members)
-        module.__dict__["__path__"] = []
+        module.__dict__["__path__"] = []  # makes it a package: without one, `import core.common` is refused
         sys.modules[name] = module
         parent, _, leaf = name.rpartition(".")
         if parent:

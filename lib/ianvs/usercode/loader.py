@@ -51,10 +51,11 @@ class UserCode:
                     module = self._import_from(path.parent, path.name.split(".")[0])
                 else:
                     module = importlib.import_module(url)
-            except SednaError:
+            except SednaError:  # of ClassFactory, with file and line of both registrations
                 raise
             except (Exception, SystemExit) as error:
                 raise DataError(f"cannot be loaded: {type(error).__name__}: {error}", where=url) from error
+        # Also for a file that was loaded before: its caller counts on the state of a fresh start.
         if self._after_load is not None:
             self._after_load()
         return module
@@ -64,6 +65,7 @@ class UserCode:
         """The folder importable by ``importlib`` too, upstream's ``sys.argv``; both as before afterwards."""
         path, argv = list(sys.path), list(sys.argv)
         if Path(url).is_file():
+            # For `importlib.import_module("neighbour")`, which does not pass through the __import__ of the module.
             sys.path.insert(0, str(Path(url).resolve().parent))
         sys.argv[:] = self._argv
         try:
@@ -81,6 +83,7 @@ class UserCode:
         name = _PREFIX + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
         if name not in self._folders:
             if not self._folders:
+                # First in the list, where editable installs put theirs too: none of them knows a made-up name.
                 sys.meta_path.insert(0, _Finder(self))
             self._folders[name] = folder
             package = sys.modules.setdefault(name, ModuleType(name, f"Python files of {folder}."))
@@ -99,7 +102,7 @@ class UserCode:
         if folder is None or not ((folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()):
             return None
         module = importlib.import_module(f"{package}.{name}")
-        for entry in fromlist:  # `from package import submodule`
+        for entry in fromlist:  # `from package import submodule`, of which importing the package alone loads nothing
             if entry != "*" and not hasattr(module, entry) and hasattr(module, "__path__"):
                 with contextlib.suppress(ModuleNotFoundError):
                     importlib.import_module(f"{module.__name__}.{entry}")
@@ -118,6 +121,7 @@ class _Finder(MetaPathFinder):
         if not self._code.knows(fullname.partition(".")[0]):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
+        # Extension modules and bytecode without source are left as they are: they have no import statements to serve.
         if spec is not None and type(spec.loader) is SourceFileLoader:
             spec.loader = _Loader(spec.loader.name, spec.loader.path, self._code)
         return spec
@@ -131,6 +135,7 @@ class _Loader(SourceFileLoader):
         self._code = code
 
     def exec_module(self, module: ModuleType) -> None:
+        # Functions find `__import__` in the builtins of their module, whenever they run.
         module.__dict__["__builtins__"] = {**vars(builtins), "__import__": self._import}
         super().exec_module(module)
 

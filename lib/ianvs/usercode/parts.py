@@ -9,12 +9,14 @@ from typing import Any
 from ianvs.grammar.algorithm import ModuleChoice
 from ianvs.grammar.testenv import MetricConfig
 from ianvs.usercode.loader import UserCode
+from ianvs.usercode.trace import defined_at
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError, SednaError, SpecError
 
 MetricFunction = Callable[..., Any]
 
-_FACTORY_TYPES = {"hard_example_mining": ClassType.HEM}
+FACTORY_TYPES = {"basemodel": ClassType.GENERAL, "hard_example_mining": ClassType.HEM}
+"""Type under which a module of an algorithm is registered."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,9 @@ class MinerChoice:
         """A fresh miner.
 
         Raises:
-            SpecError: no miner has this name, or it refuses the parameters.
+            SpecError, NotFoundError: no miner has this name, or it refuses the parameters.
         """
-        cls = ClassFactory.get_cls(ClassType.HEM, self.name)
+        cls = ClassFactory.get_cls(FACTORY_TYPES["hard_example_mining"], self.name)
         miner: Callable[[Any], Any] = _instance(cls, self.name, self.parameters)
         return miner
 
@@ -53,7 +55,7 @@ def load_estimator(code: UserCode, module: ModuleChoice, needed: tuple[str, ...]
     """
     if module.url:
         code.load(module.url)
-    cls = ClassFactory.get_cls(_FACTORY_TYPES.get(module.type, ClassType.GENERAL), module.name)
+    cls = ClassFactory.get_cls(FACTORY_TYPES[module.type], module.name)
     estimator = _instance(cls, module.name, module.hyperparameters)
     for entry in needed:
         if not any(callable(getattr(estimator, name, None)) for name in entry.split("|")):
@@ -70,9 +72,11 @@ def _instance(cls: Callable[..., Any], name: str, parameters: dict[str, Any]) ->
         return cls(**parameters)
     except SednaError:
         raise
-    except TypeError as error:
+    except TypeError as error:  # as a rule a hyper-parameter that the constructor does not know
         given = ", ".join(parameters) or "none"
-        raise SpecError(f"{name!r} cannot be made from its hyper-parameters ({given}): {error}") from error
+        raise SpecError(
+            f"{name!r} cannot be made from its hyper-parameters ({given}): {error}", where=defined_at(cls)
+        ) from error
 
 
 def load_metric(code: UserCode, metric: MetricConfig) -> MetricFunction:

@@ -44,7 +44,8 @@ from sedna.loop.spec import (
 )
 
 INITIAL_MODEL = 1
-_MAX_TURNS = 16
+_MAX_DECISIONS = 16
+"""Far more than a round takes: at this bound ``decide`` and the driver are waiting for each other."""
 
 _EXACT = {
     ">": lambda delta, threshold: delta > threshold,
@@ -62,18 +63,18 @@ class ExactCondition(Condition):
         return bool(_EXACT[self.operator](value, self.threshold))
 
 
-class Work(Protocol):
-    """What the loop asks of a paradigm."""
+class RoundExecutor(Protocol):
+    """Carries out what the loop decides: counts samples, trains, evaluates and deploys."""
 
-    def counts(self) -> SampleCounts:
+    def sample_counts(self) -> SampleCounts:
         """Labelled samples, used and unused."""
         ...
 
-    def audited(self) -> AuditMetrics | None:
+    def audit_metrics(self) -> AuditMetrics | None:
         """The model in service on randomly picked samples."""
         ...
 
-    def train(self, number: int, champion: int, parameters: dict[str, JsonValue]) -> int:
+    def train(self, round_number: int, champion: int, parameters: dict[str, JsonValue]) -> int:
         """Train a candidate on every unused sample; its model version."""
         ...
 
@@ -87,8 +88,8 @@ class Work(Protocol):
 
 
 @dataclass
-class Turn:
-    """What one look at the trigger led to. ``closed`` is None when no round was opened."""
+class LoopStep:
+    """The result of one look at the trigger. ``closed`` is None when no round was opened."""
 
     decisions: list[Decision] = field(default_factory=list)
     verdict: GateVerdict | None = None
@@ -97,7 +98,7 @@ class Turn:
 
     @property
     def reason(self) -> str:
-        """Why it ended as it did, in one line."""
+        """The reason of the result, in one line."""
         if self.closed is not None:
             found = f"{self.verdict.reason}; " if self.verdict is not None else ""
             return self.closed.reason if self.closed.reason in found else f"{found}{self.closed.reason}"
@@ -105,89 +106,94 @@ class Turn:
 
 
 @dataclass
-class Course:
+class LoopState:
     """How far the loop has come: the job's state, the stream's time, what each edge serves, which models there are."""
 
-    state: JobState
+    job: JobState
     now: datetime
     serving: dict[str, int | None]
     versions: set[int]
 
 
 class LoopDriver:
-    """Holds the job's description, and lets ``decide`` say what to do. All that changes is in ``course``."""
+    """Asks ``decide`` what to do, and has it done. Everything that changes is in ``state``."""
 
     def __init__(self, spec: JobSpec, start: datetime, edges: int) -> None:
         self.spec = spec
-        self.course = Course(
-            state=initial_state(start),
+        self.state = LoopState(
+            job=initial_state(start),
             now=start,
-            serving={f"edge-{number}": INITIAL_MODEL for number in range(1, edges + 1)},
+            serving={f"edge-{index}": INITIAL_MODEL for index in range(1, edges + 1)},
             versions={INITIAL_MODEL},
         )
 
     @property
     def edges(self) -> tuple[str, ...]:
         """Names of the edges."""
-        return tuple(self.course.serving)
+        return tuple(self.state.serving)
 
     @property
     def champion(self) -> int:
         """Version of the model in service."""
-        return self.course.state.champion or INITIAL_MODEL
+        return self.state.job.champion or INITIAL_MODEL
 
     @property
     def now(self) -> datetime:
         """The stream's time."""
-        return self.course.now
+        return self.state.now
 
     def wait(self, seconds: float) -> None:
         """Let the stream's time pass."""
-        self.course.now += timedelta(seconds=seconds)
+        self.state.now += timedelta(seconds=seconds)
 
-    def turn(self, work: Work) -> Turn:
+    def step(self, executor: RoundExecutor) -> LoopStep:
         """Look at the trigger once, and see a round that it opens through to its end."""
-        turn = Turn()
+        step = LoopStep()
         worker: WorkerObservation | None = None
         evaluation: Evaluation | None = None
-        for number in range(_MAX_TURNS):
-            seen = self._observe(work, worker, evaluation)
-            self.course.state, actions = decide(self.spec, self.course.state, seen, self.now, automatic=number == 0)
-            worker = None
+        for decisions in range(_MAX_DECISIONS):
+            # Only the first look may open a round: a second one in the same step would train on nothing new.
+            seen = self._observe(executor, worker, evaluation)
+            self.state.job, actions = decide(self.spec, self.state.job, seen, self.now, automatic=decisions == 0)
+            worker = None  # a report is given once; the same one again would be of a stage that is over
             for action in actions:
                 if isinstance(action, do.EnsureWorker):
-                    worker, found = self._work(action, work, turn)
+                    worker, found = self._execute(action, executor, step)
                     evaluation = found or evaluation
                 else:
-                    self._note(action, turn)
-            self._deploy(work)
-            if self.course.state.current is None:
-                return turn
-        raise AssertionError(f"round {self.course.state.current} does not end")
+                    self._record(action, step)
+            self._deploy(executor)
+            if self.state.job.current is None:
+                return step
+        raise AssertionError(f"round {self.state.job.current} does not end")
 
-    def _observe(self, work: Work, worker: WorkerObservation | None, evaluation: Evaluation | None) -> Observation:
+    def _observe(
+        self, executor: RoundExecutor, worker: WorkerObservation | None, evaluation: Evaluation | None
+    ) -> Observation:
         return Observation(
-            samples=work.counts(),
-            audit=work.audited(),
+            samples=executor.sample_counts(),
+            audit=executor.audit_metrics(),
             worker=worker,
             evaluation=evaluation,
             edges=tuple(
-                EdgeObservation(name=name, live=True, version=version) for name, version in self.course.serving.items()
+                EdgeObservation(name=name, live=True, version=version) for name, version in self.state.serving.items()
             ),
             initial_model=INITIAL_MODEL,
-            known_models=frozenset(self.course.versions),
+            known_models=frozenset(self.state.versions),
         )
 
-    def _work(self, action: do.EnsureWorker, work: Work, turn: Turn) -> tuple[WorkerObservation, Evaluation | None]:
+    def _execute(
+        self, action: do.EnsureWorker, executor: RoundExecutor, step: LoopStep
+    ) -> tuple[WorkerObservation, Evaluation | None]:
         """Do a worker's work here and now. What it raises ends the test case: a benchmark does not hide failures."""
         candidate, evaluation = action.candidate, None
         if action.stage is Stage.TRAINING:
-            candidate = work.train(action.round, action.champion, action.parameters)
-            self.course.versions.add(candidate)
-            turn.candidate = candidate
+            candidate = executor.train(action.round, action.champion, action.parameters)
+            self.state.versions.add(candidate)
+            step.candidate = candidate
         else:
             assert candidate is not None
-            evaluation = work.evaluate(candidate, action.champion)
+            evaluation = executor.evaluate(candidate, action.champion)
         done = WorkerObservation(
             round=action.round,
             stage=action.stage,
@@ -198,24 +204,24 @@ class LoopDriver:
         return done, evaluation
 
     @staticmethod
-    def _note(action: do.Action, turn: Turn) -> None:
+    def _record(action: do.Action, step: LoopStep) -> None:
         if isinstance(action, do.RecordDecision):
-            turn.decisions.append(action.decision)
+            step.decisions.append(action.decision)
         elif isinstance(action, do.RecordVerdict):
-            turn.verdict = action.verdict
+            step.verdict = action.verdict
         elif isinstance(action, do.CloseRound):
-            turn.closed = action
+            step.closed = action
 
-    def _deploy(self, work: Work) -> None:
+    def _deploy(self, executor: RoundExecutor) -> None:
         """Every edge takes the desired model at once."""
-        desired = self.course.state.desired_model
-        if desired is not None and any(version != desired for version in self.course.serving.values()):
-            self.course.serving = dict.fromkeys(self.course.serving, desired)
-            work.deployed(desired)
+        desired = self.state.job.desired_model
+        if desired is not None and any(version != desired for version in self.state.serving.values()):
+            self.state.serving = dict.fromkeys(self.state.serving, desired)
+            executor.deployed(desired)
 
 
 def job_spec(testenv: TestEnv, basemodel: str, miner: str) -> JobSpec:
-    """The production description of what a test environment says."""
+    """The production job that a test environment describes."""
     gate, deploy = testenv.loop_gate(), testenv.loop_deploy_trigger()
     if deploy is None:
         condition = _condition(testenv.model_eval) if testenv.model_eval.model_metric.name else None

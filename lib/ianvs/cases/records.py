@@ -1,4 +1,4 @@
-"""What is kept of a test case, in its folder: ``case.json`` when it starts, ``result.json`` when it ends."""
+"""The records that a test case leaves in its folder: ``case.json`` when it starts, ``result.json`` when it ends."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 
-from ianvs.facts import RoundRecord
+from ianvs.cases.measurements import RoundRecord
 from sedna.common.atomic import write_atomic
 from sedna.common.types import Value
 
@@ -30,10 +30,15 @@ class ModuleRecord(Value):
 
 
 class CaseRecord(Value):
-    """What is going to run, and on what."""
+    """A test case before it runs: its algorithm, values and seed, and the versions and machine that it runs on."""
 
     key: str
-    course: str = Field(default="", description="the key without the metrics, of a checkpoint")
+    training_key: str = Field(
+        default="",
+        validation_alias=AliasChoices("training_key", "course"),
+        serialization_alias="course",  # so that the workspaces of earlier versions can be resumed
+        description="the key without the metrics, of a checkpoint",
+    )
     job_file: str
     algorithm_index: int
     combination_index: int
@@ -56,11 +61,17 @@ class Failure(Value):
 
     kind: str
     message: str
+    place: str = Field(default="", description="file:line of the user's code in which it was raised, if it was")
     traceback: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What happened, and where in the user's code."""
+        return f"{self.place}: {self.message}" if self.place else self.message
 
 
 class Cost(Value):
-    """What a test case took. Seconds of wall clock and processor, bytes of memory and network, joules."""
+    """The resources that a test case used: seconds of wall clock and processor, bytes of memory and network, joules."""
 
     seconds: float = 0.0
     algorithm_seconds: float = Field(default=0.0, description="inside the user's code")
@@ -73,7 +84,7 @@ class Cost(Value):
 
 
 class CaseResult(Value):
-    """What came of it."""
+    """The end of a test case: its metrics, rounds and cost, or why it failed."""
 
     key: str
     status: Literal["done", "failed"]
@@ -85,7 +96,7 @@ class CaseResult(Value):
     failure: Failure | None = None
 
 
-class Finished(Value):
+class FinishedCase(Value):
     """A test case with its result."""
 
     case: CaseRecord
@@ -116,15 +127,15 @@ def machine() -> str:
 
 def write_record(folder: Path, name: str, record: Value) -> None:
     """Put a record into a test case's folder; whole or not at all."""
-    write_atomic(folder / name, record.model_dump_json(indent=1).encode())
+    write_atomic(folder / name, record.model_dump_json(indent=1, by_alias=True).encode())
 
 
-def read_finished(folder: Path) -> Finished | None:
-    """The record of a folder, or None if the test case did not come to an end there, or is not ours."""
+def read_finished(folder: Path) -> FinishedCase | None:
+    """The records of a folder; None if its test case has not ended, or the folder is not one of ours."""
     try:
-        return Finished(
+        return FinishedCase(
             case=CaseRecord.model_validate_json((folder / CASE).read_bytes()),
             result=CaseResult.model_validate_json((folder / RESULT).read_bytes()),
         )
-    except (OSError, ValidationError):
+    except (OSError, ValidationError):  # killed before its end, or a folder of another program
         return None

@@ -12,6 +12,7 @@ import os
 import shutil
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +20,20 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from ianvs.data import Pieces
+from ianvs.cases.measurements import Measurements, RoundRecord
+from ianvs.data import StreamPiece
 from ianvs.data.index import check_index
-from ianvs.estimator import NEEDED, EstimatorJob
-from ianvs.facts import Facts, RoundRecord
-from ianvs.inference import InferencePass, infer
-from ianvs.judging import Audited, Judge
-from ianvs.loop_driver import INITIAL_MODEL, Course, LoopDriver, Turn, job_spec
-from ianvs.paradigms.base import Case, Outcome
-from ianvs.sampling import SamplePool
+from ianvs.paradigms.base import Case, ParadigmResult
+from ianvs.paradigms.incremental.estimator import NEEDED, EstimatorJob
+from ianvs.paradigms.incremental.inference import InferencePass, infer
+from ianvs.paradigms.incremental.judging import AuditedSamples, Judge
+from ianvs.paradigms.incremental.loop_driver import INITIAL_MODEL, LoopDriver, LoopState, LoopStep, job_spec
+from ianvs.paradigms.incremental.sampling import SamplePool
+from ianvs.paradigms.incremental.versions import VersionStore, WrittenDatasets
 from ianvs.usercode.parts import MinerChoice, load_estimator, load_metric, load_miner
-from ianvs.versions import Versions, Written
 from sedna.common.errors import DataError, SpecError
 from sedna.common.types import Picked
+from sedna.common.validation import as_error
 from sedna.loop import AuditMetrics, Evaluation, SampleCounts
 from sedna.loop.spec import JobSpec
 
@@ -40,11 +42,11 @@ _INFERENCE_SHARE, _TRAINED_SHARE = 0.3, 0.9
 """Shares of a round that are over when its training begins and ends: a guess, for the time to go."""
 
 
-def run(case: Case) -> Outcome:
+def run(case: Case) -> ParadigmResult:
     """Play the stream, then answer the test data with the model in service.
 
     Raises:
-        SpecError: a module or a way of judging is missing.
+        SpecError: a module is missing, or the loop cannot be described.
         DataError: the index or what user code answered is wrong.
     """
     return _Incremental(case).run()
@@ -52,22 +54,22 @@ def run(case: Case) -> Outcome:
 
 @dataclass
 class _State:
-    """All that a piece of the stream leaves to the next one, but for the basemodel."""
+    """The state between two pieces of the stream, without the basemodel."""
 
-    course: Course
+    loop: LoopState
     pool: SamplePool
     models: dict[int, str]
-    audited: Audited
-    written: Written
-    facts: Facts
+    audited: AuditedSamples
+    written: WrittenDatasets
+    measurements: Measurements
 
 
 class _Incremental:
-    """The outside of the loop: inference, training and evaluation with the user's basemodel."""
+    """Infers, trains and evaluates with the user's basemodel, as the loop decides."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.facts = Facts()
+        self.measurements = Measurements()
         testenv = case.testenv
         os.environ["LOCAL_TEST"] = "TRUE"
         with case.watch.algorithm():
@@ -78,8 +80,8 @@ class _Incremental:
         self.pool = SamplePool(testenv.replay)
         self.models: dict[int, str] = {INITIAL_MODEL: case.algorithm.initial_model_url}
         self.pieces = self._split()
-        self.versions = Versions(case, self.models[INITIAL_MODEL], testenv.stream.start)
-        self.number, self.piece = 1, self.pieces[0]
+        self.versions = VersionStore(case, self.models[INITIAL_MODEL], testenv.stream.start)
+        self.piece_number, self.piece = 1, self.pieces[0]
         self.record: dict[str, Any] = {}
 
     def _load_miner(self) -> MinerChoice | None:
@@ -89,11 +91,6 @@ class _Incremental:
     def _load_judge(self) -> Judge:
         metric = self.case.testenv.model_eval.model_metric
         function: Callable[..., Any] | None = load_metric(self.case.code, metric) if metric.name else None
-        if function is None and not self.case.testenv.judged_by_gate:
-            raise SpecError(
-                "testenv.model_eval.model_metric is missing",
-                hint="{name, url} of the metric that compares two models, or a gate",
-            )
         return Judge(metric.name, function, self.case.testenv.judged_by_gate)
 
     def _spec(self) -> JobSpec:
@@ -101,13 +98,18 @@ class _Incremental:
         try:
             return job_spec(self.case.testenv, self.case.module("basemodel").name, miner)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise SpecError(f"the loop cannot be described: {first['msg']}", where="testenv.model_eval") from error
+            raise as_error(SpecError, error, "testenv", what="the loop cannot be described") from error
 
-    def _split(self) -> list[Pieces]:
+    def _split(self) -> list[StreamPiece]:
         setting = self.case.algorithm.incremental_learning_data_setting
-        for url in (self.case.dataset.train_url, self.case.dataset.test_url):
-            check_index(url)
+        data, config = self.case.dataset, self.case.testenv.dataset
+        for file, given in (
+            (data.train_url, config.train),
+            (data.test_url, config.test),
+            (data.holdout_url, config.holdout_index),
+        ):
+            if file:
+                check_index(file, written_from=given)
         return self.case.dataset.split(
             setting.train_ratio,
             setting.splitting_method,
@@ -116,62 +118,68 @@ class _Incremental:
             self.case.testenv.incremental_rounds,
         )
 
-    def run(self) -> Outcome:
+    def run(self) -> ParadigmResult:
         rounds = self.case.testenv.incremental_rounds
-        played = self._go_on()
-        for number, piece in list(enumerate(self.pieces[:rounds], start=1))[played:]:
-            self._play(number, piece)
-            self.case.checkpoints.keep(number, self._state(), self.estimator)
-        self.number = rounds + 1
+        played = self._resume()
+        # Some ways of splitting make an extra piece, which upstream leaves out in the same way.
+        for piece_number, piece in list(enumerate(self.pieces[:rounds], start=1))[played:]:
+            self._play(piece_number, piece)
+            self.case.checkpoints.save(piece_number, self._state(), self.estimator)
+        self.piece_number = rounds + 1
         test = self._infer(self.case.dataset.test_url, TEST)
         self._close_record(None)
-        return Outcome(test.answers, self.facts)
+        return ParadigmResult(test.answers, self.measurements)
 
     def _state(self) -> _State:
-        return _State(self.driver.course, self.pool, self.models, self.judge.audited, self.versions.written, self.facts)
+        return _State(
+            self.driver.state, self.pool, self.models, self.judge.audited, self.versions.written, self.measurements
+        )
 
-    def _go_on(self) -> int:
+    def _resume(self) -> int:
         """Take over from an earlier process that was killed; the number of pieces that it had played."""
-        kept = self.case.checkpoints.find()
+        kept = self.case.checkpoints.restore()
         if kept is None:
             return 0
         state: _State = kept.parts
-        self.driver.course, self.pool, self.models = state.course, state.pool, state.models
-        self.judge.audited, self.facts = state.audited, state.facts
+        self.driver.state, self.pool, self.models = state.loop, state.pool, state.models
+        self.judge.audited, self.measurements = state.audited, state.measurements
         if kept.estimator is not None:
             self.estimator = kept.estimator
-        self.versions.go_on(state.written, self.models)
-        self.case.progress.go_on(self.facts.rounds)
-        played = [str(number) for number in range(1, kept.pieces + 1)]
+        self.versions.resume(state.written, self.models)
+        self.case.progress.resume(self.measurements.rounds)
+        # What the killed process wrote of the piece after the checkpoint would mix with what is written now.
+        played = [str(piece_number) for piece_number in range(1, kept.pieces + 1)]
         for kind in ("inference/results", "inference/hard_examples", "train"):
             for folder in Path(self.case.output_dir, "output", kind).glob("*"):
                 if folder.name not in played:
                     shutil.rmtree(folder)
         return kept.pieces
 
-    def _play(self, number: int, piece: Pieces) -> None:
-        self.number, self.piece = number, piece
-        done = self._infer(piece.first, str(number))
+    def _play(self, piece_number: int, piece: StreamPiece) -> None:
+        self.piece_number, self.piece = piece_number, piece
+        done = self._infer(piece.inference, str(piece_number))
+        # The clock moves before the trigger is asked: timers see the piece as over, and its samples as new.
         self.driver.wait(self.case.testenv.stream.seconds_per_round)
         self.pool.add(done.picked, self.driver.now)
         self._remember_audit(done)
-        turn = self.driver.turn(self)
-        self._close_record(turn)
+        step = self.driver.step(self)
+        self._close_record(step)
 
     # inference
 
     def _infer(self, index: str, tag: str) -> InferencePass:
-        """One pass over an index, one sample a call, dealt to the edges in turn."""
+        """One pass over an index, one sample a call, dealt to the edges by turns."""
         results = f"{self.case.output_dir}/output/inference/results/{tag}"
         copies = f"{self.case.output_dir}/output/inference/hard_examples/{tag}"
         for folder in (results, copies):
             Path(folder).mkdir(parents=True, exist_ok=True)
         os.environ["RESULT_SAVED_URL"] = results
         os.environ["MODEL_URL"] = self.models[self.driver.champion]
+        # Made after the environment is set, which each of them reads as it is made.
         jobs = {edge: EstimatorJob(self.estimator, self.miner, self.case.watch) for edge in self.driver.edges}
         data = self.case.dataset.load_data(index, "inference")
         audit = self.driver.spec.deploy_spec.audit
-        done = infer(data, jobs, audit, Path(copies), lambda share: self._tell("inference", _INFERENCE_SHARE * share))
+        done = infer(data, jobs, audit, Path(copies), lambda share: self._report("inference", _INFERENCE_SHARE * share))
         self._open_record(tag, done)
         return done
 
@@ -179,28 +187,29 @@ class _Incremental:
         if done.truth:
             self.judge.audit(done.truth, done.audited_answers, self.driver.champion)
 
-    def _tell(self, stage: str, share: float) -> None:
+    def _report(self, stage: str, share: float) -> None:
         """``share`` of the round is done (0 to 1)."""
         rounds = self.case.testenv.incremental_rounds
-        text = f"round {self.number}/{rounds}: {stage}" if self.number <= rounds else TEST
-        self.case.progress.step((self.number - 1 + share) / (rounds + 1), text)
+        text = f"round {self.piece_number}/{rounds}: {stage}" if self.piece_number <= rounds else TEST
+        self.case.progress.step((self.piece_number - 1 + share) / (rounds + 1), text)
 
     # what the loop asks for
 
-    def counts(self) -> SampleCounts:
+    def sample_counts(self) -> SampleCounts:
         return self.pool.counts(self.piece.sizes[1])
 
-    def audited(self) -> AuditMetrics | None:
+    def audit_metrics(self) -> AuditMetrics | None:
         return self.judge.audit_metrics(self.driver.champion)
 
-    def train(self, number: int, champion: int, parameters: dict[str, JsonValue]) -> int:  # noqa: ARG002
-        self._tell("training", _INFERENCE_SHARE)
-        folder = f"{self.case.output_dir}/output/train/{self.number}"
+    def train(self, round_number: int, champion: int, parameters: dict[str, JsonValue]) -> int:  # noqa: ARG002
+        self._report("training", _INFERENCE_SHARE)
+        folder = f"{self.case.output_dir}/output/train/{self.piece_number}"
         Path(folder).mkdir(parents=True, exist_ok=True)
+        # Taken for good: a candidate that is rejected has used its samples up, as upstream's has.
         used, replayed = self.pool.take()
-        index = f"{self.case.output_dir}/dataset/model_train-{self.number}.txt"
+        index = f"{self.case.output_dir}/dataset/model_train-{self.piece_number}.txt"
         Path(index).write_text("".join(f"{sample.line}\n" for sample in (*used, *replayed)), encoding="utf-8")
-        self.versions.dataset(number, used, self.piece.second)
+        self.versions.dataset(round_number, used, self.piece.evaluation)
         os.environ["MODEL_URL"] = folder
         os.environ["BASE_MODEL_URL"] = self.models[champion]
         job = EstimatorJob(self.estimator, self.miner, self.case.watch)
@@ -208,23 +217,24 @@ class _Incremental:
         started = time.perf_counter()
         model = job.train(data)
         seconds = time.perf_counter() - started
-        self.facts.train_seconds += seconds
+        self.measurements.train_seconds += seconds
+        # Of all models, not of the champion: a rejected candidate keeps its number, as in production.
         version = max(self.models) + 1
         self.models[version] = model
-        self.versions.model(version, champion, number, model)
+        self.versions.model(version, champion, round_number, model)
         self.record.update(
-            round=number, trained_on=len(used), replayed=len(replayed), train_seconds=seconds, candidate=version
+            round=round_number, trained_on=len(used), replayed=len(replayed), train_seconds=seconds, candidate=version
         )
         return version
 
     def evaluate(self, candidate: int, champion: int) -> Evaluation:
         if not self.piece.sizes[1]:
             raise DataError(
-                f"round {self.number} has no sample to judge its candidate with",
-                where=self.piece.second,
+                f"round {self.piece_number} has no sample to judge its candidate with",
+                where=self.piece.evaluation,
                 hint="fewer rounds, a smaller train_ratio, or more data",
             )
-        self._tell("judging", _TRAINED_SHARE)
+        self._report("judging", _TRAINED_SHARE)
         os.environ["MODEL_URLS"] = f"{self.models[candidate]};{self.models[champion]}"
         job = EstimatorJob(self.estimator, self.miner, self.case.watch)
         index, holdout = self._judged_index()
@@ -239,9 +249,9 @@ class _Incremental:
         """The round's evaluation samples, and the frozen ones behind them if the gate looks at those."""
         holdout = self.case.dataset.holdout_url
         if not holdout:
-            return self.piece.second, frozenset()
-        both = f"{self.case.output_dir}/dataset/model_judgement-{self.number}.txt"
-        lines = [Path(name).read_text(encoding="utf-8") for name in (self.piece.second, holdout)]
+            return self.piece.evaluation, frozenset()
+        both = f"{self.case.output_dir}/dataset/model_judgement-{self.piece_number}.txt"
+        lines = [Path(name).read_text(encoding="utf-8") for name in (self.piece.evaluation, holdout)]
         Path(both).write_text("".join(f"{text.rstrip()}\n" for text in lines), encoding="utf-8")
         frozen = self.case.dataset.load_data(holdout, "eval").x
         return both, frozenset(Path(str(name)).stem for name in frozen)
@@ -254,33 +264,26 @@ class _Incremental:
 
     def _open_record(self, tag: str, done: InferencePass) -> None:
         hard = [sample for sample in done.picked if sample.picked is Picked.HARD]
-        self.facts.transfers.append((done.answers, [(sample.original, sample.copy) for sample in done.picked]))
-        self.facts.latencies += done.latencies
+        self.measurements.transfers.append((done.answers, [(sample.original, sample.copy) for sample in done.picked]))
+        self.measurements.latencies += done.latencies
         self.record = {
             "piece": tag,
             "inferences": len(done.latencies),
             "hard": len(hard),
             "audited": len(done.truth),
-            "hard_by_edge": _count(sample.edge for sample in hard) if len(self.driver.edges) > 1 else {},
+            "hard_by_edge": dict(Counter(sample.edge for sample in hard)) if len(self.driver.edges) > 1 else {},
             "latency_mean": statistics.fmean(done.latencies) if done.latencies else 0.0,
             "uplink_bytes": sum(sample.size for sample in done.picked),
             "serving": self.driver.champion,
         }
 
-    def _close_record(self, turn: Turn | None) -> None:
-        if turn is not None:
-            outcome = turn.closed.outcome.value if turn.closed is not None else None
-            self.record.update(outcome=outcome, reason=turn.reason)
+    def _close_record(self, step: LoopStep | None) -> None:
+        if step is not None:
+            outcome = step.closed.outcome.value if step.closed is not None else None
+            self.record.update(outcome=outcome, reason=step.reason)
         record = RoundRecord(**self.record)
-        self.facts.rounds.append(record)
+        self.measurements.rounds.append(record)
         self.case.progress.round_done(record)
-
-
-def _count(names: Any) -> dict[str, int]:
-    counted: dict[str, int] = {}
-    for name in names:
-        counted[name] = counted.get(name, 0) + 1
-    return counted
 
 
 def _size(path: str) -> int:

@@ -7,11 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ianvs.data.index import read_lines
-from ianvs.data.labels import Labels
-from ianvs.sampling import HardExample
+from ianvs.data.labels import LabelReader
+from ianvs.paradigms.base import Case
+from ianvs.paradigms.incremental.sampling import HardExample
 from sedna.common.atomic import sha256_file
 from sedna.common.errors import UserError
 from sedna.common.types import JobKey, Picked
@@ -20,22 +21,19 @@ from sedna.store.datasets import DatasetEntry, DatasetPart, write_dataset
 from sedna.store.layout import datasets_prefix, models_prefix, sample_key
 from sedna.store.models import describe_model, publish_model
 
-if TYPE_CHECKING:
-    from ianvs.paradigms.base import Case
-
 NAMESPACE = "ianvs"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass
-class Written:
+class WrittenDatasets:
     """The samples of the last dataset version by id, and its number."""
 
     entries: dict[str, DatasetEntry] = field(default_factory=dict)
     last: int | None = None
 
 
-class Versions:
+class VersionStore:
     """Writes versions as the loop makes them, with the bytes of every sample and model, so that production's tools
     (``sedna.store.datasets.materialise``, ``fetch_model``) read them.
 
@@ -48,9 +46,10 @@ class Versions:
     """
 
     def __init__(self, case: Case, initial: str, created: datetime) -> None:
+        # Not durable: flushing thousands of samples costs minutes, and a power cut is made good by running again.
         self.store = FolderStore(Path(case.output_dir) / "store", durable=False)
         self.job = JobKey(namespace=NAMESPACE, name=job_name(case.algorithm.name))
-        self.written = Written()
+        self.written = WrittenDatasets()
         self._algorithm = case.module("basemodel").name
         self._created = created
         self._labels = self._read_labels(case)
@@ -59,14 +58,14 @@ class Versions:
             self._publish(1, None, None, Path(initial))
 
     @staticmethod
-    def _read_labels(case: Case) -> Labels | None:
+    def _read_labels(case: Case) -> LabelReader | None:
         try:
-            return Labels.of(case.dataset.train_url, case.testenv.class_names)
+            return LabelReader.of(case.dataset.train_url, case.testenv.class_names)
         except UserError as error:
             case.dataset.notes.append(f"the store gets no dataset versions, the labels are no annotations: {error}")
             return None
 
-    def go_on(self, written: Written, models: Collection[int]) -> None:
+    def resume(self, written: WrittenDatasets, models: Collection[int]) -> None:
         """Take over what an earlier process wrote, less the versions of the round in whose middle it ended."""
         self.written = written
         for prefix, known in (
@@ -77,25 +76,29 @@ class Versions:
                 if int(info.key.removeprefix(prefix).partition("/")[0]) not in known:
                     self.store.delete(info.key)
 
-    def dataset(self, number: int, used: Sequence[HardExample], judging: str) -> None:
-        """The version that round ``number`` trains and judges with; it holds all earlier ones."""
+    def dataset(self, round_number: int, used: Sequence[HardExample], judging: str) -> None:
+        """The version that round ``round_number`` trains and judges with; it holds all earlier ones."""
         if self._labels is None:
             return
-        entries = [self._entry(sample.copy, sample.label, DatasetPart.TRAIN, sample.picked, number) for sample in used]
+        entries = [
+            self._entry(sample.copy, sample.label, DatasetPart.TRAIN, sample.picked, round_number) for sample in used
+        ]
         for line in read_lines(judging):
             name, _, label = line.partition(" ")
-            entries.append(self._entry(name, label.strip(), DatasetPart.EVAL, Picked.IMPORT, number))
+            entries.append(self._entry(name, label.strip(), DatasetPart.EVAL, Picked.IMPORT, round_number))
         earlier = {key: entry.model_copy(update={"new": False}) for key, entry in self.written.entries.items()}
+        # An earlier entry wins: a sample that judged once must not be trained on later.
         merged = {entry.sample_id: entry for entry in entries} | earlier
         write_dataset(
-            self.store, self.job, number, self.written.last, merged.values(), class_names=self._labels.class_names
+            self.store, self.job, round_number, self.written.last, merged.values(), class_names=self._labels.class_names
         )
-        self.written = Written(merged, number)
+        self.written = WrittenDatasets(merged, round_number)
 
-    def _entry(self, path: str, label: Any, part: DatasetPart, picked: Picked, number: int) -> DatasetEntry:
+    def _entry(self, path: str, label: Any, part: DatasetPart, picked: Picked, round_number: int) -> DatasetEntry:
         assert self._labels is not None
         sample = sha256_file(path)
         extension = _NOT_IN_NAMES.sub("", Path(path).suffix.lower())[:8] or "bin"
+        # The same bytes are the same sample: a hard example that was also audited is stored once.
         self.store.put_if_absent(sample_key(self.job, sample, extension), Path(path))
         return DatasetEntry(
             sample_id=sample,
@@ -104,14 +107,14 @@ class Versions:
             annotation=self._labels.read(str(label)),
             picked=picked,
             new=True,
-            round=number,
+            round=round_number,
         )
 
-    def model(self, version: int, parent: int, number: int, path: str) -> None:
-        """A candidate, made in round ``number`` from version ``parent``."""
-        self._publish(version, parent if parent > 1 or self._has_initial else None, number, Path(path))
+    def model(self, version: int, parent: int, round_number: int, path: str) -> None:
+        """A candidate, made in round ``round_number`` from version ``parent``."""
+        self._publish(version, parent if parent > 1 or self._has_initial else None, round_number, Path(path))
 
-    def _publish(self, version: int, parent: int | None, number: int | None, path: Path) -> None:
+    def _publish(self, version: int, parent: int | None, round_number: int | None, path: Path) -> None:
         description = describe_model(
             self.job,
             version,
@@ -120,8 +123,8 @@ class Versions:
             format=path.suffix.lstrip(".") or "folder",
             created_at=self._created,
             parent=parent,
-            round=number,
-            dataset_version=self.written.last if number is not None else None,
+            round=round_number,
+            dataset_version=self.written.last if round_number is not None else None,
             class_names=self._labels.class_names if self._labels is not None else (),
         )
         publish_model(self.store, path, description)

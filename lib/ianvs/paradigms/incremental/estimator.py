@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ianvs.facts import Stopwatch
+from ianvs.cases.measurements import Stopwatch
 from ianvs.grammar.reading import shown
 from ianvs.usercode.parts import MinerChoice
+from ianvs.usercode.trace import defined_at
 from sedna.backend import BackendBase
 from sedna.backend.calls import accepts, call_with
 from sedna.common.errors import DataError, ModelError
@@ -91,7 +92,7 @@ class EstimatorJob:
             return dict(zip(map(str, samples), answer, strict=True))
         raise DataError(
             f"predict answered {shown(answer)} for {len(samples)} sample",
-            where=type(self.estimator).__name__,
+            where=defined_at(self.estimator.predict),
             hint="a mapping {sample: answer}, or a list with one answer a sample",
         )
 
@@ -115,6 +116,7 @@ class EstimatorJob:
         with self.watch.algorithm():
             backend.train(train_data=data, valid_data=None)
         target = _join(os.environ["MODEL_URL"], self.model_name)
+        # Saved elsewhere and moved: `save` may fail half-way, and MODEL_URL must never hold half a model.
         with tempfile.TemporaryDirectory(prefix="ianvs-model-") as folder:
             path = Path(folder) / self.model_name
             with self.watch.algorithm():
@@ -124,7 +126,11 @@ class EstimatorJob:
                 return target
         if isinstance(answer, str | Path) and Path(answer).exists():
             return str(answer)
-        raise ModelError("save wrote nothing", where=target, hint="save(model_path) writes the model to that path")
+        raise ModelError(
+            f"save wrote nothing for {target}",
+            where=defined_at(self.estimator.save),
+            hint="save(model_path) writes the model to that path",
+        )
 
     def evaluate(self, data: BaseDataSource, metric: tuple[str, Callable[..., Any]] | None) -> list[dict[str, Any]]:
         """What the basemodel measures for each model of ``MODEL_URLS``, in order.
@@ -147,7 +153,7 @@ class EstimatorJob:
             if not isinstance(answer, dict):
                 raise DataError(
                     f"evaluate answered {shown(answer)}",
-                    where=type(self.estimator).__name__,
+                    where=defined_at(self.estimator.evaluate),
                     hint="a mapping such as {'f1_score': 0.9}",
                 )
             results.append(answer)

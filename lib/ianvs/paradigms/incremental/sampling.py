@@ -45,10 +45,10 @@ class HardExample:
                 "a hard example is no file", where=sample, hint="incremental learning needs one file a sample"
             )
         target = folder / source.name
-        number = 1
+        copies = 1
         while target.exists():
-            number += 1
-            target = folder / f"{source.stem}-{number}{source.suffix}"
+            copies += 1
+            target = folder / f"{source.stem}-{copies}{source.suffix}"
         shutil.copy(source, target)
         return cls(sample, str(target), label, edge, picked, target.stat().st_size)
 
@@ -61,6 +61,7 @@ class SamplePool:
         self._unused: list[HardExample] = []
         self._used: list[HardExample] = []
         self._oldest: datetime | None = None
+        # Its own generator: what user code draws must not decide what is replayed. It is pickled with the pool.
         self._draw = random.Random(replay.seed if replay is not None else 0)
 
     def add(self, samples: Sequence[HardExample], now: datetime) -> None:

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ianvs.estimator import EstimatorJob
-from ianvs.sampling import HardExample
+from ianvs.paradigms.incremental.estimator import EstimatorJob
+from ianvs.paradigms.incremental.sampling import HardExample
 from sedna.common.atomic import sha256_file
 from sedna.common.audit import is_audited
 from sedna.common.types import Picked, SampleId
 from sedna.datasources import BaseDataSource
 from sedna.loop.spec import Audit
 
-_TELL_SECONDS = 0.5
+_PROGRESS_SECONDS = 0.5
 
 
 @dataclass
@@ -32,25 +32,29 @@ class InferencePass:
 
 
 def infer(
-    data: BaseDataSource, jobs: Mapping[str, EstimatorJob], audit: Audit, copies: Path, tell: Callable[[float], None]
+    data: BaseDataSource,
+    jobs: Mapping[str, EstimatorJob],
+    audit: Audit,
+    copies: Path,
+    on_progress: Callable[[float], None],
 ) -> InferencePass:
     """Answer every sample, one a call, dealt to the edges in turn.
 
     Args:
         jobs: the use of the basemodel by each edge.
         copies: folder that gets the picked samples.
-        tell: called now and then with the share that is done.
+        on_progress: called now and then with the share that is done.
 
     Raises:
         DataError: ``predict`` answered nonsense, or a picked sample is no file.
     """
     done = InferencePass()
     edges = list(jobs)
-    told = float("-inf")
+    reported = float("-inf")
     for position, (sample, label) in enumerate(zip(data.x, data.y, strict=True)):
-        if time.monotonic() > told + _TELL_SECONDS:
-            told = time.monotonic()
-            tell(position / len(data.x))
+        if time.monotonic() > reported + _PROGRESS_SECONDS:
+            reported = time.monotonic()
+            on_progress(position / len(data.x))
         edge = edges[position % len(edges)]
         _infer_one(jobs[edge], edge, str(sample), label, audit, copies, done)
     return done
@@ -62,6 +66,7 @@ def _infer_one(
     answers, verdict, seconds = job.inference([sample])
     done.answers.update(answers)
     done.latencies.append(seconds)
+    # By the sample's hash, as on an edge: the same samples are audited whichever model or miner runs.
     audited = bool(audit.ratio) and is_audited(SampleId(sha256_file(sample)), audit.ratio, audit.seed)
     if audited:
         done.truth.append(label)

@@ -13,6 +13,7 @@ def seed_everything(seed: int) -> None:
 
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - user code draws from the global generator
+    # Only what user code imported: importing a framework for its seed would cost seconds, and pick its backend.
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(seed)
@@ -40,6 +41,7 @@ def set_random_states(states: dict[str, Any]) -> None:
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])  # noqa: NPY002
     if "torch" in states:
+        # User code may not have imported it yet in this process; it will, and must find its generator there.
         import torch
 
         torch.set_rng_state(states["torch"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ianvs.grammar import Algorithm, Benchmark, Combination
+from ianvs.grammar import AlgorithmConfig, Benchmark, Combination
 
 VERSION_OF_RECORDS = 2
 """Goes into every key: raised when results of older records are no longer comparable."""
@@ -29,15 +29,15 @@ class CaseId:
 class PlannedCase:
     """A test case that is to run.
 
-    ``key`` names everything that decides its result, ``course`` all of that but the metrics: what was trained stays
-    valid when a metric is mended.
+    ``key`` names everything that decides its result, ``training_key`` all of that but the metrics: what was trained
+    stays valid when a metric is mended.
     """
 
     id: CaseId
-    algorithm: Algorithm
+    algorithm: AlgorithmConfig
     combination: Combination
     key: str
-    course: str
+    training_key: str
     seeded: bool = False
 
     @property
@@ -68,13 +68,13 @@ def plan(benchmark: Benchmark) -> list[PlannedCase]:
         for c, combination in enumerate(algorithm.combinations()):
             for seed in benchmark.job.seeds or (0,):
                 content = _content(environment, benchmark, algorithm, combination, seed)
-                key, course = _named({**content, "metrics": metrics}), _named(content)
-                cases.append(PlannedCase(CaseId(a, c, seed), algorithm, combination, key, course, seeded))
+                key, training_key = _named({**content, "metrics": metrics}), _named(content)
+                cases.append(PlannedCase(CaseId(a, c, seed), algorithm, combination, key, training_key, seeded))
     return cases
 
 
 def _content(
-    environment: dict[str, Any], benchmark: Benchmark, algorithm: Algorithm, combination: Combination, seed: int
+    environment: dict[str, Any], benchmark: Benchmark, algorithm: AlgorithmConfig, combination: Combination, seed: int
 ) -> dict[str, Any]:
     return {
         "records": VERSION_OF_RECORDS,
@@ -103,22 +103,24 @@ def _environment(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def _code(algorithm: Algorithm) -> Iterator[str]:
+def _code(algorithm: AlgorithmConfig) -> Iterator[str]:
     """The files of an algorithm and their neighbours, which they may import."""
     urls = [module.url for module in algorithm.modules] + [package.url for package in algorithm.third_party_packages]
     for url in filter(None, urls):
         path = Path(url)
+        # Which neighbours it imports is known only when it runs, so all of them count.
         yield from map(str, sorted(path.parent.glob("*.py"))) if path.is_file() else [url]
 
 
 def _stamp(url: str) -> str:
-    """What a file holds: its hash if small, size and time if large, of a folder the same for what is in it."""
+    """A fingerprint: the hash of a small file, size and time of a large one, those of its files for a folder."""
     path = Path(url)
     if not url or not path.exists():
         return "absent"
     if path.is_dir():
         return "; ".join(f"{entry.name}: {_stamp(str(entry))}" for entry in sorted(path.iterdir()) if entry.is_file())
     state = path.stat()
+    # Hashing gigabytes of models would take longer than the start of a job may.
     if state.st_size <= 1 << 20:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     return f"{state.st_size} bytes of {state.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""What a test case observed beside its answers: rounds, times, bytes, energy. The source of system metrics."""
+"""What is measured while a test case runs: rounds, times, bytes, energy. System metrics are computed from it."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Stopwatch:
 
 
 @dataclass
-class Facts:
-    """Everything system metrics may look at.
+class Measurements:
+    """Everything that system metrics may read.
 
     ``transfers`` is what upstream hands to them: for each inference pass its answers and its hard examples.
     """

@@ -8,13 +8,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ianvs.facts import Stopwatch
+from ianvs.cases.measurements import Stopwatch
 
 POWERCAP = Path("/sys/class/powercap")
 
 
 def peak_memory_bytes() -> int:
     """Largest resident set of this process or of one of its ended children."""
+    # ru_maxrss is in bytes on macOS and in KiB elsewhere.
     unit = 1 if sys.platform == "darwin" else 1024
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return max(usage.ru_maxrss for usage in usages) * unit
@@ -28,7 +29,7 @@ def cpu_seconds() -> float:
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules, if they are known, and how."""
+    """Energy in joules, None where it is not known, and how it was measured."""
 
     joules: float | None
     source: str
@@ -46,6 +47,7 @@ class EnergyMeter:
 
     def __init__(self, core_watts: float | None, root: Path = POWERCAP) -> None:
         self._core_watts = core_watts
+        # One colon is a package; two are its cores or its memory, which the package counts already.
         self._zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1]
         self._started = _counters(self._zones)
         self._cpu = cpu_seconds()
@@ -56,6 +58,7 @@ class EnergyMeter:
         if self._started and len(ended) == len(self._started):
             joules = 0.0
             for zone, before, after in zip(self._zones, self._started, ended, strict=True):
+                # The counter starts again at 0 from its range on, every hour or so of a busy server.
                 joules += (after - before if after >= before else after - before + _wraps_at(zone)) / 1e6
             return Energy(joules, "package counters of the whole machine")
         if self._core_watts is None:
@@ -77,8 +80,8 @@ def _wraps_at(zone: Path) -> int:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What a test case took: seconds of wall clock, inside the algorithm, and of processors; bytes; joules."""
+class ResourceUsage:
+    """What a test case used: seconds of wall clock, in the algorithm, and of processors; bytes; joules."""
 
     seconds: float = 0.0
     algorithm_seconds: float = 0.0
@@ -88,7 +91,7 @@ class Spent:
 
 
 class CaseMeter:
-    """What a test case takes, over all processes that worked on it.
+    """Measures the resources of a test case over all processes that worked on it.
 
     Args:
         watch: counts the seconds inside the algorithm.
@@ -98,10 +101,10 @@ class CaseMeter:
         self._watch = watch
         self._energy = EnergyMeter(core_watts)
         self._started, self._cpu = time.perf_counter(), cpu_seconds()
-        self._earlier = Spent()
+        self._earlier = ResourceUsage()
 
-    def carry(self, earlier: Spent) -> None:
-        """Go on from what an earlier process had spent."""
+    def carry(self, earlier: ResourceUsage) -> None:
+        """Go on from what an earlier process used."""
         self._earlier = earlier
 
     def energy(self) -> Energy:
@@ -110,9 +113,9 @@ class CaseMeter:
         joules = None if now.joules is None or before is None else now.joules + before
         return Energy(joules, now.source)
 
-    def spent(self) -> Spent:
+    def usage(self) -> ResourceUsage:
         """Everything until now."""
-        return Spent(
+        return ResourceUsage(
             seconds=self._earlier.seconds + time.perf_counter() - self._started,
             algorithm_seconds=self._earlier.algorithm_seconds + self._watch.inside,
             cpu_seconds=self._earlier.cpu_seconds + cpu_seconds() - self._cpu,

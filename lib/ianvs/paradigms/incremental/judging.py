@@ -15,7 +15,7 @@ from sedna.loop import AuditMetrics, Evaluation, ModelScores
 
 
 @dataclass
-class Audited:
+class AuditedSamples:
     """What the model in service answered to randomly picked samples."""
 
     model: int | None = None
@@ -36,7 +36,7 @@ class Judge:
         self.name = name
         self._function = function
         self._statistics = statistics
-        self.audited = Audited()
+        self.audited = AuditedSamples()
 
     @property
     def metric(self) -> tuple[str, Callable[..., Any]] | None:
@@ -62,14 +62,16 @@ class Judge:
                 f"evaluate answered {shown(dict(result))} without a number for {self.name!r}",
                 hint="the metric of testenv.model_eval, by name",
             )
+        # Without a gate upstream's comparison decides alone; with per-sample rows production's statistics would.
         if self._statistics and result.get("per_sample"):
             plain["per_sample"] = [_plain(row) for row in result["per_sample"]]
         return ModelScores.from_report(plain)
 
     def audit(self, truth: Sequence[Any], answers: Mapping[Any, Any], model: int) -> None:
         """Answers of the model in service to randomly picked samples; those of an earlier model count no more."""
+        # Answers of a model that is no longer in service say nothing about the one that is.
         if model != self.audited.model:
-            self.audited = Audited(model)
+            self.audited = AuditedSamples(model)
         self.audited.truth += truth
         self.audited.answers.update(answers)
 
@@ -79,8 +81,8 @@ class Judge:
         if self._function is None or model != seen.model or not seen.truth:
             return None
         value = _plain(call_metric(self._function, self.name, np.array(seen.truth), seen.answers))
-        number = float(value) if isinstance(value, int | float) else None
-        return AuditMetrics(samples=len(seen.truth), precision=number, recall=number, f1=number)
+        figure = float(value) if isinstance(value, int | float) else None
+        return AuditMetrics(samples=len(seen.truth), precision=figure, recall=figure, f1=figure)
 
 
 def _plain(value: Any) -> Any:
