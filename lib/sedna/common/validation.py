@@ -14,7 +14,7 @@ _Error = TypeVar("_Error", bound=SednaError)
 
 
 class Fault(NamedTuple):
-    """One thing that validation found: the key path ("spec.epochs", "" for the whole), what is wrong, what was given."""
+    """One thing that validation found: the key path ("spec.epochs"; "" = the whole), what is wrong, what was given."""
 
     path: str
     message: str
