@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-__all__ = ["Document", "Location", "Mistake", "as_mistake", "closest", "shown", "with_nodes"]
+__all__ = ["Document", "Location", "Mistake", "as_mistake", "closest", "closest_name", "shown", "with_nodes"]
 
 Location = tuple[int | str, ...]
 
@@ -112,11 +112,17 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
-def closest(word: str, known: Iterable[str]) -> str:
-    """``did you mean X?`` or nothing."""
+def closest_name(word: str, known: Iterable[str]) -> str | None:
+    """The known name that a word probably is, whatever its case and underscores."""
     by_lower = {name.lower(): name for name in known}
     found = difflib.get_close_matches(word.lower().replace("_", ""), list(by_lower), n=1, cutoff=0.6)
-    return f"did you mean {by_lower[found[0]]}?" if found else ""
+    return by_lower[found[0]] if found else None
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """``did you mean X?`` or nothing."""
+    name = closest_name(word, known)
+    return f"did you mean {name}?" if name else ""
 
 
 def as_mistake(model: type[BaseModel], problem: ErrorDetails) -> Mistake:

@@ -25,6 +25,17 @@ __all__ = ["MAX_BYTES", "Finding", "ManifestError", "parse_manifests", "read_man
 
 _AS_THE_SERVICE = ModuleCheck()
 
+_SEDNAS_OTHER_KINDS = (
+    "FeatureExtractionService",
+    "FederatedLearningJob",
+    "JointInferenceService",
+    "LifelongLearningJob",
+    "ObjectSearchService",
+    "ObjectTrackingService",
+    "ReidJob",
+    "VideoAnalyticsJob",
+)
+
 MAX_BYTES = 4 << 20
 """Longest text of descriptions; a job has some kilobytes."""
 
@@ -151,17 +162,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _resource(content: Any, modules: ModuleCheck) -> tuple[Resource | None, list[key_paths.Mistake]]:
     """One document as a resource, or what is wrong with it."""
-    kinds = ", ".join(KINDS)
     if not isinstance(content, dict):
-        return None, [
-            key_paths.Mistake((), f"expected an object with kind and spec, got {key_paths.shown(content)}", kinds)
-        ]
+        got = key_paths.shown(content)
+        return None, [key_paths.Mistake((), f"expected an object with kind and spec, got {got}", ", ".join(KINDS))]
     kind = content.get("kind")
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        got = "is missing" if kind is None else f"{key_paths.shown(kind)} is not known here"
-        guess = key_paths.closest(str(kind), KINDS)
-        return None, [key_paths.Mistake(("kind",), f"kind {got}", guess or f"one of: {kinds}")]
+        return None, [_no_kind_of_ours(kind)]
     if "apiVersion" not in content:
         return None, [key_paths.Mistake((), "apiVersion is missing", f"apiVersion: {API_VERSION}")]
     try:
@@ -171,6 +178,22 @@ def _resource(content: Any, modules: ModuleCheck) -> tuple[Resource | None, list
     if isinstance(resource, IncrementalLearningJob):
         return resource, list(check_classes(resource.spec, modules))
     return resource, []
+
+
+def _no_kind_of_ours(kind: Any) -> key_paths.Mistake:
+    """What is wrong with a ``kind`` that is none of `KINDS`."""
+    loc = ("kind",)
+    if kind is None:
+        return key_paths.Mistake(loc, "kind is missing", f"one of: {', '.join(KINDS)}")
+    meant = key_paths.closest_name(str(kind), (*KINDS, *_SEDNAS_OTHER_KINDS))
+    if meant in _SEDNAS_OTHER_KINDS:
+        # Its nearest kind of ours would be a wrong lead: no correction of the word makes the description run.
+        what = key_paths.shown(kind) if kind == meant else f"{key_paths.shown(kind)} (probably {meant})"
+        return key_paths.Mistake(
+            loc, f"{what} is a kind of Sedna that this service does not run", f"it runs {', '.join(KINDS)}"
+        )
+    hint = f"did you mean {meant}?" if meant else f"one of: {', '.join(KINDS)}"
+    return key_paths.Mistake(loc, f"kind {key_paths.shown(kind)} is not known here", hint)
 
 
 def _repeated(resources: list[Resource], source: str) -> list[Finding]:

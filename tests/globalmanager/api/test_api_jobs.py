@@ -45,6 +45,19 @@ def test_apply_is_all_or_none_and_lists_every_mistake(api: Api) -> None:
     assert api.get("datasets") == []
 
 
+def test_a_kind_of_sedna_that_is_not_run_here_is_refused_by_name(api: Api) -> None:
+    text = "apiVersion: sedna.io/v1alpha1\nkind: LifelongLearningJob\nmetadata: {name: pcb}\nspec: {}\n"
+    headers = {**api.admin, "Content-Type": "application/yaml"}
+    response = api.http.post("/api/v1/resources", headers=headers, content=text)
+    assert response.status_code == 422
+    problem = response.json()
+    assert (problem["where"], problem["hint"]) == (
+        "body:2: kind",
+        "it runs IncrementalLearningJob, Dataset, Model",
+    )
+    assert problem["detail"] == "'LifelongLearningJob' is a kind of Sedna that this service does not run"
+
+
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
 )

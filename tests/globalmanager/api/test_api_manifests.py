@@ -64,6 +64,36 @@ def test_every_mistake_is_found_at_once() -> None:
     assert "HH:MM" in found[1].message
 
 
+OTHER_KINDS = [
+    "FeatureExtractionService", "FederatedLearningJob", "JointInferenceService", "LifelongLearningJob",
+    "ObjectSearchService", "ObjectTrackingService", "ReidJob", "VideoAnalyticsJob",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_sednas_other_kinds_are_known_by_name(kind: str) -> None:
+    (found,) = findings(f"apiVersion: sedna.io/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n")
+    assert str(found) == (
+        f"job.yaml:2: kind: '{kind}' is a kind of Sedna that this service does not run"
+        " (it runs IncrementalLearningJob, Dataset, Model)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("FederatedLearningJobs", "probably FederatedLearningJob) is a kind of Sedna that this service does not run"),
+        ("lifelonglearningjob", "probably LifelongLearningJob) is a kind of Sedna"),
+        ("incremental_learning_job", "did you mean IncrementalLearningJob?"),
+        ("Deployment", "kind 'Deployment' is not known here (one of: IncrementalLearningJob, Dataset, Model)"),
+        ("7", "kind 7 is not known here"),
+    ],
+)
+def test_a_kind_that_is_spelt_otherwise(kind: str, said: str) -> None:
+    (found,) = findings(f"apiVersion: sedna.io/v1alpha1\nkind: {kind}\n")
+    assert said in str(found)
+
+
 def test_a_missing_key_points_at_its_parent() -> None:
     (found,) = findings(JOB.replace("  initialModel: {name: base}\n", ""))
     assert (found.line, found.key, found.message) == (5, "spec.initialModel", "is required")

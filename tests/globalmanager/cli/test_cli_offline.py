@@ -103,6 +103,15 @@ def test_validate_lists_every_mistake_and_exits_2(nowhere: Cli) -> None:
     assert "no such file" in missing.stderr
 
 
+@pytest.mark.parametrize("command", [["validate"], ["job", "apply", "--url", "http://x", "--token", "x", "-f"]])
+def test_a_kind_of_sedna_that_is_not_run_here_is_refused_by_name(nowhere: Cli, command: list[str]) -> None:
+    path = nowhere.folder / "other.yaml"
+    path.write_text("apiVersion: sedna.io/v1alpha1\nkind: JointInferenceService\nmetadata: {name: x}\nspec: {}\n")
+    result = nowhere.run(*command, str(path), code=2)
+    assert "'JointInferenceService' is a kind of Sedna that this service does not run" in result.stderr
+    assert "it runs IncrementalLearningJob" in result.stderr
+
+
 def test_without_a_service_the_way_to_one_is_told(nowhere: Cli) -> None:
     result = nowhere.run("job", "list", code=2)
     assert "sedna up" in result.stderr
