@@ -25,7 +25,7 @@ def test_apply_takes_json_and_dry_runs(api: Api) -> None:
         "spec": {"url": "/b.txt", "format": "txt"},
     }  # fmt: skip
     dry = api.http.post("/api/v1/resources?dryRun=true", headers=api.admin, json=[dataset])
-    assert dry.json() == [{"kind": "Dataset", "namespace": "default", "name": "b", "action": "created"}]
+    assert dry.json() == [{"kind": "Dataset", "namespace": "default", "name": "b", "action": "created", "notes": []}]
     assert api.get("datasets") == []
     assert api.engine.wakes == 0
     api.http.post("/api/v1/resources", headers=api.admin, json=dataset)

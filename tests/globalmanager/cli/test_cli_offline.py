@@ -14,7 +14,7 @@ import typer.main
 import yaml
 
 import sedna
-from fixtures_api import png, sample_record
+from fixtures_api import JOB_YAML, png, sample_record
 from fixtures_service import Boards
 from globalmanager.cli.app import app
 from globalmanager.cli.client import Client, connect, save_context
@@ -110,6 +110,19 @@ def test_a_kind_of_sedna_that_is_not_run_here_is_refused_by_name(nowhere: Cli, c
     result = nowhere.run(*command, str(path), code=2)
     assert "'JointInferenceService' is a kind of Sedna that this service does not run" in result.stderr
     assert "it runs IncrementalLearningJob" in result.stderr
+
+
+def test_validate_notes_what_a_process_does_not_have(nowhere: Cli) -> None:
+    path = nowhere.folder / "job.yaml"
+    pod = "template: {spec: {containers: [{image: x, args: [train.py]}]}}"
+    text = JOB_YAML.replace("algorithm: {name: FPN}", pod)
+    path.write_text(text.replace("  deploySpec:", "  evalSpec: {algorithm: {name: FPN}}\n  deploySpec:"))
+    result = nowhere.run("validate", str(path))
+    assert result.stdout.splitlines()[-1] == f"{path}: IncrementalLearningJob default/pcb is valid"
+    (note,) = result.stderr.splitlines()
+    assert note.startswith(
+        f"note: {path}: IncrementalLearningJob default/pcb: spec.trainSpec.template.spec.containers[0].workingDir: "
+    )
 
 
 def test_without_a_service_the_way_to_one_is_told(nowhere: Cli) -> None:
