@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import stat
 import subprocess
@@ -37,6 +38,23 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("path", commands(typer.main.get_command(app)), ids=lambda path: " ".join(path) or "sedna")
 def test_every_command_explains_itself(nowhere: Cli, path: tuple[str, ...]) -> None:
     assert "Usage:" in nowhere.out(*path, "--help")
+
+
+def groups() -> dict[str, set[str]]:
+    """The commands of each group that talks to the service; ``bench`` is the algorithms' own."""
+    command: Any = typer.main.get_command(app)
+    found = {name: set(entry.commands) for name, entry in command.commands.items() if hasattr(entry, "commands")}
+    del found["bench"]
+    return found
+
+
+@pytest.mark.parametrize("group", sorted(groups()))
+def test_the_help_of_a_group_says_the_verbs_that_it_has(nowhere: Cli, group: str) -> None:
+    command: Any = typer.main.get_command(app)
+    words = set(re.findall(r"[a-z]+", command.commands[group].help.lower()))
+    verbs = groups()
+    assert verbs[group] <= words
+    assert not (words & set().union(*verbs.values())) - verbs[group], "a verb of another group"
 
 
 def test_the_commands_that_the_documentation_names(nowhere: Cli) -> None:

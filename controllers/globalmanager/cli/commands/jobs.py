@@ -10,7 +10,7 @@ import typer
 from globalmanager.cli.options import Format, JobName, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_note, time_of
 
-app = typer.Typer(help="Apply, list, show and delete jobs.", no_args_is_help=True)
+app = typer.Typer(help="Apply, list, get and delete jobs.", no_args_is_help=True)
 
 _LIST = (
     Column("NAMESPACE", field("namespace")),

@@ -39,7 +39,7 @@ class TriggerGroup(TyperGroup):
 
 app = typer.Typer(
     cls=TriggerGroup,
-    help="Ask for a round:  sedna trigger JOB train|eval|deploy --reason TEXT",
+    help="Request a round (sedna trigger JOB train|eval|deploy --reason TEXT), or explain why none starts.",
     no_args_is_help=True,
 )
 
