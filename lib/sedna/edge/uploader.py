@@ -7,7 +7,6 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from sedna.common.atomic import sha256_file
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import AuthError, SednaError, StoreUnavailableError, TemporaryError, UserError
-from sedna.common.types import JobKey
 from sedna.edge.backoff import Backoff
 from sedna.edge.link import EdgeLink
 from sedna.edge.spool import Spool, SpoolEntry
@@ -83,7 +81,6 @@ class Uploader:
         self._clock = clock or SystemClock()
         self._backoff = Backoff(self._settings.initial_seconds, self._settings.max_seconds, random_source)
         self._not_before = self._clock.monotonic()
-        self._paused: Collection[JobKey] = ()
         self._stats = UploadStats()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -94,11 +91,6 @@ class Uploader:
     def stats(self) -> UploadStats:
         """What happened so far."""
         return self._stats
-
-    def pause(self, jobs: Collection[JobKey]) -> None:
-        """Leave the samples of exactly these jobs on the disk for now."""
-        self._paused = frozenset(jobs)
-        self.wake()
 
     def wake(self) -> None:
         """There is something new: do not wait out the idle time. A wait after a failure is not cut short."""
@@ -133,7 +125,7 @@ class Uploader:
         early = self._not_before - self._clock.monotonic()
         if early > 0:
             return early
-        entry = self._spool.claim(self._paused)
+        entry = self._spool.claim()
         if entry is None:
             return self._settings.idle_seconds
         try:

@@ -150,7 +150,6 @@ class EdgeWorker:
         mine = tuple(job for job in desired if not self.settings.jobs or job.job in self.settings.jobs)
         if mine != self._desired:
             self._write_desired(mine)
-            self.uploader.pause([job.job for job in mine if not job.upload])
         self._desired = mine
         for gone in self._drivers.keys() - {job.job for job in mine}:
             LOG.info("%s is no longer wanted here", gone)

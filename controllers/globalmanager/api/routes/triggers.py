@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
-from sqlalchemy.orm import Session
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, Services, accepts, problems
 from globalmanager.api.lookup import get_job
@@ -13,6 +12,7 @@ from globalmanager.api.schemas import ReasonBody, TriggerBody, job_path
 from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
 from globalmanager.db import models, requests, rounds
+from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, RequestRow
 from globalmanager.engine.explain import explain_trigger
 from sedna.common.errors import ConflictError, NotFoundError, SpecError

@@ -247,10 +247,10 @@ class SpoolIndex:
         )
         return _row(rows[0]) if rows else None
 
-    def first(self, held: Collection[int], paused: Collection[JobKey]) -> Row | None:
+    def first(self, held: Collection[int]) -> Row | None:
         """The next sample to upload: hard before audit, old before new, often failed ones last."""
-        for row in self.in_order(SpoolState.PENDING, page=len(held) + 1 if not paused else _PAGE):
-            if row.seq not in held and row.job not in paused:
+        for row in self.in_order(SpoolState.PENDING, page=len(held) + 1):
+            if row.seq not in held:
                 return row
         return None
 

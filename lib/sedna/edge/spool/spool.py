@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -117,14 +117,13 @@ class Spool:
             row = self._index.find(job, sample)
             return row is not None and row.state is not SpoolState.DAMAGED
 
-    def claim(self, paused: Collection[JobKey] = ()) -> SpoolEntry | None:
+    def claim(self) -> SpoolEntry | None:
         """The next sample to upload, held until `done`, `retry`, `reject` or `quarantine`; None when none waits.
 
         Hard samples come before audit samples, old before new; those that failed five times come after all others.
-        Samples of ``paused`` jobs are passed over.
         """
         with self._lock:
-            row = self._index.first(self._held, paused)
+            row = self._index.first(self._held)
             if row is None:
                 return None
             self._held.add(row.seq)
