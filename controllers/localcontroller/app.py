@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from localcontroller.reports import WorkerReport
 from sedna.common.errors import TemporaryError
+from sedna.common.validation import first_fault
 
 __all__ = ["MAX_REPORT_BYTES", "create_app"]
 
@@ -70,8 +71,7 @@ def _refuse_constant(name: str) -> object:
 
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        entry = error.errors(include_url=False)[0]
-        return f"{'.'.join(str(part) for part in entry['loc'])}: {entry['msg']}"
+        return str(first_fault(error))
     return str(error).splitlines()[0]
 
 

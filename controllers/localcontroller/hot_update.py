@@ -23,6 +23,7 @@ from localcontroller.settings import HotUpdate
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import DataError, IntegrityError, ModelError
 from sedna.common.types import Sha256, Value
+from sedna.common.validation import as_error
 from sedna.edge.protocol import DesiredJob, EdgeJobStatus, ServingState
 from sedna.store.models import ModelFile, ModelManifest, fetch_model_over
 
@@ -236,6 +237,4 @@ class HotUpdateFolder:
         except FileNotFoundError:
             return _State()
         except ValidationError as error:
-            raise DataError(
-                f"damaged state: {error.errors(include_url=False)[0]['msg']}", where=str(path), hint="delete the file"
-            ) from error
+            raise as_error(DataError, error, str(path), what="damaged state", hint="delete the file") from error

@@ -12,6 +12,7 @@ from globalmanager.engine.reports import receive_report
 from localcontroller import WorkerReport
 from sedna.common.clock import Clock
 from sedna.common.errors import DataError
+from sedna.common.validation import as_error
 
 __all__ = ["InProcessReportSink"]
 
@@ -34,8 +35,6 @@ class InProcessReportSink:
         try:
             parsed = EngineReport.model_validate(report.body())
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise DataError(first["msg"], where=f"report of {report.name}: {place}") from error
+            raise as_error(DataError, error, f"report of {report.name}") from error
         receive_report(self._db, report.name, parsed, self._clock.now())
         self._wake()

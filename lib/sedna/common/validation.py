@@ -27,7 +27,8 @@ class Fault(NamedTuple):
 def first_fault(error: ValidationError) -> Fault:
     """The first fault of a validation: a person mends one at a time, and the later ones often follow from it."""
     entry = error.errors(include_url=False, include_context=False)[0]
-    return Fault(".".join(str(part) for part in entry["loc"]), entry["msg"], entry["input"])
+    message = entry["msg"].removeprefix("Value error, ")  # pydantic's word before the text of our own validators
+    return Fault(".".join(str(part) for part in entry["loc"]), message, entry["input"])
 
 
 def as_error(kind: type[_Error], error: ValidationError, where: str, *, what: str = "", hint: str = "") -> _Error:

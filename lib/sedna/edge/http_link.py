@@ -25,6 +25,7 @@ from sedna.common.errors import (
     UserError,
 )
 from sedna.common.types import JobKey, SampleRecord
+from sedna.common.validation import first_fault
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
 from sedna.store.models import ModelManifest
 
@@ -218,7 +219,7 @@ def _parse(kind: type[T], response: httpx.Response) -> T:
         return kind.model_validate_json(response.content)
     except ValidationError as error:
         raise LinkUnavailableError(
-            f"the answer is not a {kind.__name__}: {error.errors(include_url=False)[0]['msg']}",
+            f"the answer is not a {kind.__name__}: {first_fault(error)}",
             where=_address(response),
             hint="edge and cloud may be of incompatible versions",
             retry_after=60.0,

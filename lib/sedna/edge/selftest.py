@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from sedna.common.errors import DataError, ModelError
 from sedna.common.types import Box, Prediction, Value
+from sedna.common.validation import as_error
 from sedna.edge.image import Pixels, decode_image
 from sedna.edge.runtime import ModelRuntime
 from sedna.store.models import ModelManifest
@@ -54,7 +55,7 @@ def run_self_test(runtime: ModelRuntime, folder: Path, manifest: ModelManifest) 
     try:
         golden = SelfTest.model_validate_json((folder / SELF_TEST_FILE).read_bytes())
     except ValidationError as error:
-        raise ModelError(f"{SELF_TEST_FILE} cannot be read: {error}", where=where) from error
+        raise as_error(ModelError, error, where, what=f"{SELF_TEST_FILE} cannot be read") from error
     known = {file.name for file in manifest.files}
     for sample in golden.samples:
         if sample.image not in known:

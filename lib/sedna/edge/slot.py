@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import AuthError, IntegrityError, ModelError, SednaError, TemporaryError
 from sedna.common.types import JobKey, Value
+from sedna.common.validation import as_error, first_fault
 from sedna.edge.lease import ModelHolder, ModelId, ServingModel
 from sedna.edge.link import EdgeLink
 from sedna.edge.protocol import ServingState
@@ -229,7 +230,9 @@ class ModelSlot:
         folder = self._model_folder(known)
         try:
             manifest = ModelManifest.model_validate_json((folder / _MANIFEST_FILE).read_bytes())
-        except (OSError, ValidationError) as error:
+        except ValidationError as error:
+            raise as_error(ModelError, error, str(folder), what="the manifest on the disk is damaged") from error
+        except OSError as error:
             raise ModelError(f"no manifest on the disk: {error}", where=str(folder)) from error
         verify_model(folder / "files", manifest)
         runtime = self._open_runtime(folder / "files", manifest)
@@ -285,7 +288,8 @@ class ModelSlot:
         except FileNotFoundError:
             return _SlotState()
         except ValidationError as error:
-            LOG.error("%s: the slot's state cannot be read, waiting for the cloud: %s", self.job, error)
+            fault = first_fault(error)
+            LOG.error("%s: the slot's state cannot be read, waiting for the cloud: %s", self.job, fault)
             return _SlotState()
 
     def _store(self, state: _SlotState) -> None:

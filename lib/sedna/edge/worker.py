@@ -16,6 +16,7 @@ from sedna.common.errors import SednaError, SpecError, TemporaryError
 from sedna.common.plugin import load_modules
 from sedna.common.token_file import check_token, read_token_file
 from sedna.common.types import JobKey
+from sedna.common.validation import first_fault
 from sedna.edge.backoff import Backoff
 from sedna.edge.driver import SlotDriver
 from sedna.edge.http_link import HttpEdgeLink
@@ -223,7 +224,7 @@ class EdgeWorker:
         except FileNotFoundError:
             return ()
         except ValidationError as error:
-            LOG.error("%s cannot be read, waiting for the cloud: %s", self._desired_path, error)
+            LOG.error("%s cannot be read, waiting for the cloud: %s", self._desired_path, first_fault(error))
             return ()
 
     def _write_desired(self, jobs: tuple[DesiredJob, ...]) -> None:

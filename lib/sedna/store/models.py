@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 from sedna.common.atomic import is_temporary, sha256_file
 from sedna.common.errors import ConflictError, DataError, IntegrityError, NotFoundError
 from sedna.common.types import JobKey
+from sedna.common.validation import as_error
 from sedna.store.base import ObjectStore
 from sedna.store.download import sha256_stream
 from sedna.store.layout import model_file_key, model_manifest_key
@@ -95,8 +96,7 @@ def publish_model(
             note=note,
         )
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise DataError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", where=where) from error
+        raise as_error(DataError, error, where) from error
     for local in files:
         _upload(store, manifest, local)
     if store.put_if_absent(model_manifest_key(job, version), manifest.to_bytes()):
@@ -119,7 +119,7 @@ def load_manifest(store: ObjectStore, job: JobKey, version: int) -> ModelManifes
         manifest = ModelManifest.model_validate_json(store.get(key))
     except ValidationError as error:
         hint = "damaged, or written by a newer program"
-        raise IntegrityError(f"no model manifest: {error.errors()[0]['msg']}", where=key, hint=hint) from error
+        raise as_error(IntegrityError, error, key, what="no model manifest", hint=hint) from error
     if (manifest.job, manifest.version) != (job, version):
         raise IntegrityError(f"the manifest is of version {manifest.version} of {manifest.job}", where=key)
     return manifest
@@ -148,7 +148,7 @@ def _described(name: str, path: Path) -> _Local:
     try:
         return _Local(path, ModelFile(name=name, sha256=digest, size=stamp[1]), stamp)
     except ValidationError as error:
-        raise DataError(error.errors()[0]["msg"], where=str(path)) from error
+        raise as_error(DataError, error, str(path)) from error
 
 
 def _stamp(path: Path) -> tuple[int, int]:
