@@ -21,7 +21,7 @@ from sedna.common.errors import NotFoundError, SpecError, TooLargeError
 from sedna.common.yaml12 import load_yaml_all
 from sedna.loop.spec import API_VERSION, KINDS, IncrementalLearningJob, Resource
 
-__all__ = ["MAX_BYTES", "Finding", "ManifestError", "parse_manifests", "read_manifests"]
+__all__ = ["MAX_BYTES", "Diagnostic", "ManifestError", "parse_manifests", "read_manifests"]
 
 _AS_THE_SERVICE = ModuleCheck()
 
@@ -41,7 +41,7 @@ MAX_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnostic:
     """One mistake in a description."""
 
     source: str
@@ -61,12 +61,12 @@ class Finding:
 
 
 class ManifestError(SpecError):
-    """A text of descriptions is wrong; ``findings`` has every mistake, the message the first of them."""
+    """A text of descriptions is wrong; ``diagnostics`` has every mistake, the message the first of them."""
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        self.findings = findings
-        first = findings[0]
-        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        self.diagnostics = diagnostics
+        first = diagnostics[0]
+        more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
         super().__init__(first.message + more, where=first.where, hint=first.hint)
 
 
@@ -93,7 +93,7 @@ def parse_manifests(text: bytes, source: str, modules: ModuleCheck = _AS_THE_SER
     """The resources described in YAML (several documents) or JSON (an object, a list, or kind List).
 
     Args:
-        source: what findings call the text: its path, or "body".
+        source: what diagnostics call the text: its path, or "body".
         modules: how the files of users' algorithms are looked at.
 
     Raises:
@@ -103,20 +103,22 @@ def parse_manifests(text: bytes, source: str, modules: ModuleCheck = _AS_THE_SER
     if len(text) > MAX_BYTES:
         raise TooLargeError(f"{len(text)} bytes of descriptions", where=source, hint=f"at most {MAX_BYTES}")
     resources: list[Resource] = []
-    findings: list[Finding] = []
+    diagnostics: list[Diagnostic] = []
     for document in _documents(text, source):
         resource, mistakes = _resource(document.content, modules)
-        findings += [
-            Finding(source, document.line_of(mistake.loc), document.key_of(mistake.loc), mistake.message, mistake.hint)
+        diagnostics += [
+            Diagnostic(
+                source, document.line_of(mistake.loc), document.key_of(mistake.loc), mistake.message, mistake.hint
+            )
             for mistake in mistakes
         ]
         if resource is not None:
             resources.append(resource)
-    findings += _repeated(resources, source)
-    if findings:
-        raise ManifestError(tuple(findings))
+    diagnostics += _repeated(resources, source)
+    if diagnostics:
+        raise ManifestError(tuple(diagnostics))
     if not resources:
-        raise ManifestError((Finding(source, None, "", "nothing is described", f"kind: {', '.join(KINDS)}"),))
+        raise ManifestError((Diagnostic(source, None, "", "nothing is described", f"kind: {', '.join(KINDS)}"),))
     return tuple(resources)
 
 
@@ -124,7 +126,9 @@ def _documents(text: bytes, source: str) -> Iterator[key_paths.Document]:
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ManifestError((Finding(source, None, "", f"not UTF-8: {error.reason}", "save it as UTF-8"),)) from error
+        raise ManifestError(
+            (Diagnostic(source, None, "", f"not UTF-8: {error.reason}", "save it as UTF-8"),)
+        ) from error
     if decoded.lstrip()[:1] in ("{", "["):
         found = [key_paths.Document(content, None) for content in _json(decoded, source)]
     else:
@@ -137,7 +141,7 @@ def _yaml(text: str, source: str) -> Iterator[key_paths.Document]:
     try:
         contents = load_yaml_all(text, source)
     except SpecError as error:
-        raise ManifestError((Finding(error.where, None, "", error.message, error.hint),)) from error
+        raise ManifestError((Diagnostic(error.where, None, "", error.message, error.hint),)) from error
     yield from key_paths.with_nodes(contents, text)
 
 
@@ -147,7 +151,7 @@ def _json(text: str, source: str) -> list[Any]:
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else None
         message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise ManifestError((Finding(source, line, "", f"not JSON: {message}"),)) from error
+        raise ManifestError((Diagnostic(source, line, "", f"not JSON: {message}"),)) from error
     return content if isinstance(content, list) else [content]
 
 
@@ -196,14 +200,14 @@ def _no_kind_of_ours(kind: Any) -> key_paths.Mistake:
     return key_paths.Mistake(loc, f"kind {key_paths.shown(kind)} is not known here", hint)
 
 
-def _repeated(resources: list[Resource], source: str) -> list[Finding]:
+def _repeated(resources: list[Resource], source: str) -> list[Diagnostic]:
     seen: set[tuple[str, str]] = set()
-    findings: list[Finding] = []
+    diagnostics: list[Diagnostic] = []
     for resource in resources:
         identity = (resource.kind, str(resource.key))
         if identity in seen:
-            findings.append(
-                Finding(source, None, "metadata.name", f"{resource.kind} {resource.key} is described twice", "once")
+            diagnostics.append(
+                Diagnostic(source, None, "metadata.name", f"{resource.kind} {resource.key} is described twice", "once")
             )
         seen.add(identity)
-    return findings
+    return diagnostics

@@ -18,6 +18,7 @@ from globalmanager.api.manifests import ManifestError
 from sedna.common.errors import (
     AuthError,
     ConflictError,
+    MediaTypeError,
     NotFoundError,
     SednaError,
     TemporaryError,
@@ -27,7 +28,6 @@ from sedna.common.errors import (
 
 __all__ = [
     "PROBLEM_TYPE",
-    "MediaTypeError",
     "Problem",
     "ProblemPart",
     "from_error",
@@ -40,10 +40,6 @@ __all__ = [
 
 LOGGER = logging.getLogger("sedna.globalmanager.api")
 PROBLEM_TYPE = "application/problem+json"
-
-
-class MediaTypeError(UserError):
-    """The request's Content-Type is not one that the route reads (415)."""
 
 
 _STATUS: tuple[tuple[type[SednaError], int], ...] = (
@@ -125,7 +121,7 @@ def from_error(error: SednaError, request_id: str) -> JSONResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="sedna", error="invalid_token"'
     parts: list[ProblemPart] = []
     if isinstance(error, ManifestError):
-        parts = [ProblemPart(where=found.where, detail=found.message, hint=found.hint) for found in error.findings]
+        parts = [ProblemPart(where=found.where, detail=found.message, hint=found.hint) for found in error.diagnostics]
     name = type(error).__name__.removesuffix("Error")
     kind = _dashed(re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name))
     return problem_response(

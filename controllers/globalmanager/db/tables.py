@@ -236,7 +236,7 @@ class Round(Base):
     ended_at: Mapped[datetime | None]
 
 
-class Decision(Base):
+class DecisionRecord(Base):
     """A decision. Identical ones in a row share a row: ``count`` of them between ``at`` and ``last_at``."""
 
     __tablename__ = "decisions"

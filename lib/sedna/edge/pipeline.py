@@ -22,7 +22,7 @@ from sedna.edge.selftest import check_prediction
 from sedna.edge.slot import ModelSlot
 from sedna.edge.spool import Spool
 
-__all__ = ["FrameResult", "Pipeline", "miner_input"]
+__all__ = ["FrameResult", "MinerPipeline", "miner_input"]
 
 LOG = logging.getLogger("sedna.edge.pipeline")
 
@@ -54,7 +54,7 @@ class _Rules:
     audit_seed: int = 0
 
 
-class Pipeline:
+class MinerPipeline:
     """Predicts with the model of a slot, and keeps what is hard or drawn for audit.
 
     A sample drawn for audit counts as audit also if it is hard: only then are the audited ones a fair draw from the

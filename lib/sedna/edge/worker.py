@@ -22,7 +22,7 @@ from sedna.edge.driver import SlotDriver
 from sedna.edge.http_link import HttpEdgeLink
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.link import EdgeLink
-from sedna.edge.pipeline import Pipeline
+from sedna.edge.pipeline import MinerPipeline
 from sedna.edge.protocol import LONGEST_BACKOFF_SECONDS, DesiredJob, EdgeCounters, EdgeHeartbeat, EdgeJobStatus
 from sedna.edge.runtime import ModelRuntime, open_runtime
 from sedna.edge.settings import EdgeSettings
@@ -110,9 +110,9 @@ class EdgeWorker:
         try:
             desired = self._link.heartbeat(self.report())
         except SednaError as error:
-            self._note(str(error))
+            self._log_change(str(error))
             return self._backoff.next(error.retry_after if isinstance(error, TemporaryError) else 0.0)
-        self._note("")
+        self._log_change("")
         self._backoff.reset()
         self._apply(desired.jobs)
         return self.settings.heartbeat_seconds or desired.heartbeat_seconds
@@ -173,7 +173,7 @@ class EdgeWorker:
     def _begin(self, key: JobKey) -> ServedJob:
         slot = ModelSlot(key, self._jobs_folder / key.namespace / key.name, self._link, self._open)
         limits = self.settings.keep
-        pipeline = Pipeline(
+        pipeline = MinerPipeline(
             slot, self.spool, self.settings.name, limits=limits, clock=self._clock, kept=self.uploader.wake
         )
         served = ServedJob(key, slot, pipeline)
@@ -202,7 +202,7 @@ class EdgeWorker:
             if not self._stopping.is_set():
                 self._wake.wait(wait)
 
-    def _note(self, error: str) -> None:
+    def _log_change(self, error: str) -> None:
         """Days without a cloud are one line in the log, not one a minute."""
         if error and error != self._last_error:
             LOG.warning("the cloud cannot be reached, going on with what is here: %s", error)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from globalmanager.cli.exit_codes import ExitCode
+from globalmanager.cli.errors import ExitCode
 from globalmanager.cli.options import Format, JobName, Output, Token, Url, parse_pairs
 from globalmanager.cli.render import Column, field, print_data
 

@@ -26,7 +26,7 @@ def validate(files: Files, modules: Modules = None) -> None:
         try:
             resources = read_manifests(path, try_modules=True)
         except ManifestError as error:
-            mistakes += [str(finding) for finding in error.findings]
+            mistakes += [str(diagnostic) for diagnostic in error.diagnostics]
             continue
         for resource in resources:
             typer.echo(f"{path}: {resource.kind} {resource.key} is valid")

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import JsonValue
 
-from sedna.common.errors import NotFoundError, SednaError
+from sedna.common.errors import MediaTypeError, NotFoundError, SednaError
 from sedna.edge.image import decode_image
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.lease import NoModelError
@@ -18,7 +18,7 @@ from sedna.edge.metrics import EdgeMetrics
 from sedna.edge.server.answers import model_metadata, output_tensors, response_parameters
 from sedna.edge.server.body import read_body
 from sedna.edge.server.documentation import serve_documentation
-from sedna.edge.server.errors import MediaTypeError, RequestError, add_error_handlers, status_of
+from sedna.edge.server.errors import RequestError, add_error_handlers, status_of
 from sedna.edge.server.images import images_of
 from sedna.edge.server.pool import BoundedPool
 from sedna.edge.server.tensors import InferRequest, encode_response, parse_request

@@ -15,7 +15,7 @@ from sedna.loop.verdict import Decision
 
 
 @dataclass
-class Turn:
+class Transition:
     """One call of ``decide``: the state while it changes, and the actions gathered."""
 
     spec: JobSpec
@@ -38,7 +38,7 @@ class Turn:
 
 
 def open_round(
-    turn: Turn,
+    transition: Transition,
     kind: RoundKind,
     stage: Stage,
     reason: str,
@@ -48,69 +48,73 @@ def open_round(
     decision: Decision | None = None,
 ) -> None:
     """Start a round with a new number."""
-    number = turn.state.next_round
+    round_id = transition.state.next_round
     if decision is not None:
-        turn.actions.append(RecordDecision(decision=decision.model_copy(update={"round": number})))
-    turn.actions.append(OpenRound(round=number, kind=kind, reason=reason, candidate=candidate))
-    turn.actions.append(MoveRound(round=number, stage=stage, attempt=1, candidate=candidate, reason=reason))
+        transition.actions.append(RecordDecision(decision=decision.model_copy(update={"round": round_id})))
+    transition.actions.append(OpenRound(round=round_id, kind=kind, reason=reason, candidate=candidate))
+    transition.actions.append(MoveRound(round=round_id, stage=stage, attempt=1, candidate=candidate, reason=reason))
     current = RoundState(
-        id=number,
+        id=round_id,
         kind=kind,
         reason=reason,
         stage=stage,
-        started_at=turn.now,
-        stage_started_at=turn.now,
+        started_at=transition.now,
+        stage_started_at=transition.now,
         candidate=candidate,
         parameters=parameters or {},
     )
-    turn.update(next_round=number + 1, current=current)
+    transition.update(next_round=round_id + 1, current=current)
     if kind is RoundKind.TRAIN:
-        turn.update(last_started_at=turn.now)
+        transition.update(last_started_at=transition.now)
 
 
-def move(turn: Turn, stage: Stage, reason: str, *, candidate: int | None = None) -> None:
+def move(transition: Transition, stage: Stage, reason: str, *, candidate: int | None = None) -> None:
     """To a later stage of the current round; its first attempt."""
-    current = turn.state.current
+    current = transition.state.current
     assert current is not None
     assert stage in TRANSITIONS[current.stage]
     kept = candidate if candidate is not None else current.candidate
-    turn.actions.append(MoveRound(round=current.id, stage=stage, attempt=1, candidate=kept, reason=reason))
-    turn.update_round(
-        stage=stage, attempt=1, failed_attempts=0, stage_started_at=turn.now, not_before=None, candidate=kept
+    transition.actions.append(MoveRound(round=current.id, stage=stage, attempt=1, candidate=kept, reason=reason))
+    transition.update_round(
+        stage=stage, attempt=1, failed_attempts=0, stage_started_at=transition.now, not_before=None, candidate=kept
     )
 
 
-def next_attempt(turn: Turn, current: RoundState, reason: str, *, wait: timedelta, stop: bool = False) -> None:
+def next_attempt(
+    transition: Transition, current: RoundState, reason: str, *, wait: timedelta, stop: bool = False
+) -> None:
     """Do the current stage again, ``wait`` from now on."""
     if stop:
-        stop_worker(turn, current, reason)
+        stop_worker(transition, current, reason)
     attempt = current.attempt + 1
-    turn.actions.append(
+    transition.actions.append(
         MoveRound(round=current.id, stage=current.stage, attempt=attempt, candidate=current.candidate, reason=reason)
     )
-    turn.update_round(attempt=attempt, stage_started_at=turn.now + wait, not_before=turn.now + wait)
+    transition.update_round(attempt=attempt, stage_started_at=transition.now + wait, not_before=transition.now + wait)
 
 
-def stop_worker(turn: Turn, current: RoundState, reason: str) -> None:
+def stop_worker(transition: Transition, current: RoundState, reason: str) -> None:
     """Where a stage has a worker: it is not needed any more."""
     if current.stage is Stage.TRAINING or current.stage is Stage.EVALUATING:
-        turn.actions.append(StopWorker(round=current.id, stage=current.stage, attempt=current.attempt, reason=reason))
+        transition.actions.append(
+            StopWorker(round=current.id, stage=current.stage, attempt=current.attempt, reason=reason)
+        )
 
 
-def set_champion(turn: Turn, version: int, reason: str) -> None:
+def set_champion(transition: Transition, version: int, reason: str) -> None:
     """Put a version into service."""
-    turn.actions.append(SetChampion(version=version, previous=turn.state.champion, reason=reason))
-    turn.update(champion=version)
+    transition.actions.append(SetChampion(version=version, previous=transition.state.champion, reason=reason))
+    transition.update(champion=version)
 
 
-def close(turn: Turn, outcome: Outcome, reason: str) -> None:
+def close(transition: Transition, outcome: Outcome, reason: str) -> None:
     """End the current round."""
-    current = turn.state.current
+    current = transition.state.current
     assert current is not None
     assert outcome in TRANSITIONS[current.stage]
-    turn.update(current=None)
+    transition.update(current=None)
     finish(
-        turn,
+        transition,
         current.id,
         current.kind,
         outcome,
@@ -121,8 +125,8 @@ def close(turn: Turn, outcome: Outcome, reason: str) -> None:
 
 
 def finish(
-    turn: Turn,
-    number: int,
+    transition: Transition,
+    round_id: int,
     kind: RoundKind,
     outcome: Outcome,
     reason: str,
@@ -136,20 +140,22 @@ def finish(
     """
     failed = outcome is Outcome.FAILED
     release = failed and kind is RoundKind.TRAIN
-    turn.actions.append(
-        CloseRound(round=number, outcome=outcome, reason=reason, ended_at=turn.now, release_samples=release)
+    transition.actions.append(
+        CloseRound(round=round_id, outcome=outcome, reason=reason, ended_at=transition.now, release_samples=release)
     )
     summary = RoundSummary(
-        id=number,
+        id=round_id,
         kind=kind,
         outcome=outcome,
         reason=reason,
         started_at=started_at,
-        ended_at=turn.now,
+        ended_at=transition.now,
         candidate=candidate,
-        champion=turn.state.champion,
+        champion=transition.state.champion,
     )
-    failures = turn.state.failures + 1 if release else 0 if kind is RoundKind.TRAIN else turn.state.failures
-    turn.update(history=(*turn.state.history, summary)[-HISTORY:], last_ended_at=turn.now, failures=failures)
+    failures = transition.state.failures + 1 if release else 0 if kind is RoundKind.TRAIN else transition.state.failures
+    transition.update(
+        history=(*transition.state.history, summary)[-HISTORY:], last_ended_at=transition.now, failures=failures
+    )
     if release:
-        turn.update(last_failed_at=turn.now)
+        transition.update(last_failed_at=transition.now)
