@@ -66,6 +66,8 @@ class EdgeServer:
             with _signals_end_quietly():
                 self._server.run(sockets=[self._socket])
         finally:
+            # In the order in which others notice: nobody finds the address, nobody connects, predictions end, and only
+            # then the worker, whose models and spool they used.
             address.unlink(missing_ok=True)
             self._socket.close()
             self.app.state.edge.pool.close()

@@ -147,11 +147,13 @@ class EdgeWorker:
         )
 
     def _apply(self, desired: tuple[DesiredJob, ...]) -> None:
-        """Follow the cloud's wishes; said again without a change, they only nudge the slots to retry."""
+        """Follow the cloud's wishes. The same wishes again make the slots try once more what has failed for now."""
         mine = tuple(job for job in desired if not self.settings.jobs or job.job in self.settings.jobs)
         if mine != self._desired:
+            # On the disk before it is followed: a restart in the middle of it goes on with the same wishes.
             self._write_desired(mine)
         self._desired = mine
+        # A job that is gone first gives back its model: the memory may be needed for the next one.
         for gone in self._drivers.keys() - {job.job for job in mine}:
             LOG.info("%s is no longer wanted here", gone)
             self._end(gone)
@@ -164,6 +166,7 @@ class EdgeWorker:
             served.pipeline.configure(desired)
             self._refusals.pop(desired.job, None)
         except SednaError as error:
+            # Said with every heartbeat of the cloud; logged once.
             if self._refusals.get(desired.job) != str(error):
                 LOG.error("%s: the miner cannot be used: %s", desired.job, error)
             self._refusals[desired.job] = str(error)
@@ -183,6 +186,7 @@ class EdgeWorker:
         return served
 
     def _end(self, key: JobKey) -> None:
+        # The driver ends first: it may be bringing a model into the very slot that is closed below.
         driver = self._drivers.pop(key)
         served = self.jobs.remove(key)
         if driver.stop(_STOP_SECONDS) and served is not None:
@@ -193,6 +197,7 @@ class EdgeWorker:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            # Before the report is made: what changes during it is reported at once, not a heartbeat later.
             self._wake.clear()
             try:
                 wait = self.beat()
@@ -203,7 +208,7 @@ class EdgeWorker:
                 self._wake.wait(wait)
 
     def _log_change(self, error: str) -> None:
-        """Days without a cloud are one line in the log, not one a minute."""
+        """Log a change only: days without a cloud are one line, not one a minute."""
         if error and error != self._last_error:
             LOG.warning("the cloud cannot be reached, going on with what is here: %s", error)
         elif self._last_error and not error:

@@ -45,6 +45,7 @@ def decide(
     for _ in range(_MAX_STEPS):
         before = transition.state
         _step(transition)
+        # Identity is enough: every change goes through `update`, which makes a new state.
         if transition.state is before:
             break
     _ask_for_worker(transition)
@@ -54,6 +55,7 @@ def decide(
 def _step(transition: Transition) -> None:
     if transition.state.champion is None:
         _adopt_initial_model(transition)
+    # Before the stages: a rollback must not wait for the hours that a training still takes.
     if preempt(transition):
         return
     current = transition.state.current
@@ -82,6 +84,8 @@ def _waiting(transition: Transition) -> None:
     if not transition.automatic:
         return
     decision = evaluate_trigger(transition.spec.train_spec.trigger, transition.seen, transition.state, transition.now)
+    # At most one look at the trigger a call. A round that opens and ends within this call has changed what the
+    # observation says, and a second look at it would start the same round again.
     transition.automatic = False
     if decision.fire:
         open_round(transition, RoundKind.TRAIN, Stage.TRAINING, "; ".join(decision.reasons), decision=decision)
@@ -94,9 +98,12 @@ def _ask_for_worker(transition: Transition) -> None:
     current = transition.state.current
     if current is None or transition.state.champion is None:
         return
+    # Between two attempts: the cause of a temporary failure gets time to go away.
     if current.not_before is not None and transition.now < current.not_before:
         return
     if current.stage is Stage.TRAINING or current.stage is Stage.EVALUATING:
+        # In every call while the stage lasts, and not once: the machine may have taken the worker with it, and an
+        # engine that has just started knows of none.
         transition.actions.append(
             EnsureWorker(
                 round=current.id,

@@ -1,4 +1,4 @@
-"""Requests of people: answered once, served at once where nothing is under way, and a deployment also where it is."""
+"""Requests of people. Each is answered once; a deployment is served also while another round is under way."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def unanswered(transition: Transition) -> ManualRequest | None:
 
 
 def serve_request(transition: Transition, request: ManualRequest) -> None:
-    """While no round is under way: refuse it, or start the round that it asks for."""
+    """Refuse a request, or start the round that it asks for; no other round is under way."""
     refusal = _refusal(transition, request)
+    # Remembered before it is served: the same observation is looked at again within this call.
     _remember(transition, request)
     if refusal is not None:
         transition.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
@@ -58,6 +59,8 @@ def preempt(transition: Transition) -> bool:
     current, request = transition.state.current, unanswered(transition)
     if current is None or request is None or request.action is not RoundKind.DEPLOY:
         return False
+    # A training goes on meanwhile: its hours are not lost, its candidate is only compared with another champion. A
+    # judgement under way and a deployment are not cut short: they end by themselves, and the request is served then.
     waits = current.stage is Stage.JUDGING and current.verdict is not None
     if current.stage not in (Stage.TRAINING, Stage.EVALUATING) and not waits:
         return False
@@ -69,6 +72,8 @@ def preempt(transition: Transition) -> bool:
         return True
     version = request.version if request.version is not None else transition.state.last_candidate
     assert version is not None
+    # The request names the very model that the round is about: the round itself goes on to deploying, so that its
+    # history shows how the model came into service.
     if version == current.candidate:
         ends = "waits for its window no longer" if waits else "is deployed without an evaluation"
         text = f"model {version} {ends}"
@@ -85,11 +90,14 @@ def preempt(transition: Transition) -> bool:
     )
     _record_request(transition, request, fire=True, reason=reason)
     transition.actions.append(OpenRound(round=round_id, kind=RoundKind.DEPLOY, reason=reason, candidate=version))
+    # A round of its own, opened and closed within this call: the state has one current round, and that one goes on.
+    # The edges take the model without being waited for.
     set_champion(transition, version, reason)
     transition.update(next_round=round_id + 1)
     finish(
         transition, round_id, RoundKind.DEPLOY, Outcome.DEPLOYED, reason, candidate=version, started_at=transition.now
     )
+    # The comparison that runs is with a model that is in service no more.
     if current.stage is Stage.EVALUATING:
         next_attempt(transition, current, f"the model in service is now {version}", wait=timedelta(0), stop=True)
     elif waits:
@@ -122,7 +130,7 @@ def _remember(transition: Transition, request: ManualRequest) -> None:
 def _record_request(
     transition: Transition, request: ManualRequest, *, fire: bool, reason: str, round_id: int | None = None
 ) -> Decision:
-    """Note a manual decision with the same observed values that an automatic one would have shown."""
+    """Record a manual decision, with the values that an automatic one would have observed."""
     observed = evaluate_trigger(
         transition.spec.train_spec.trigger, transition.seen, transition.state, transition.now
     ).observed

@@ -17,7 +17,7 @@ from sedna.loop.verdict import Decision, DecisionKind, GateOutcome, GateVerdict
 
 
 def work(transition: Transition, current: RoundState) -> None:
-    """Training or evaluating: what its worker reports, or that the time is over."""
+    """Training or evaluating: follow what the worker of this attempt reports, or end it when its time is over."""
     worker = transition.seen.worker
     if worker is not None and (worker.round, worker.stage, worker.attempt) != _place(current):
         worker = None  # a stray report: another round, stage or attempt
@@ -54,6 +54,7 @@ def _worked(transition: Transition, current: RoundState, worker: WorkerObservati
         if transition.seen.evaluation is None:
             return  # the engine has not stored the result yet
         move(transition, Stage.JUDGING, "evaluation finished")
+    # A success without a candidate is one whose model the engine has not published yet: the next call looks again.
     elif worker.candidate is not None:
         transition.update(last_candidate=worker.candidate)
         move(transition, Stage.EVALUATING, f"candidate {worker.candidate} is trained", candidate=worker.candidate)
@@ -61,6 +62,7 @@ def _worked(transition: Transition, current: RoundState, worker: WorkerObservati
 
 def _stumbled(transition: Transition, current: RoundState, error: str, *, retryable: bool) -> None:
     limits = _limits(transition, current.stage)
+    # Failures are counted, not attempts: an evaluation that is repeated because the champion changed costs no retry.
     if retryable and current.failed_attempts < limits.retries:
         wait = timedelta(seconds=limits.retry_seconds * 2**current.failed_attempts)
         transition.update_round(failed_attempts=current.failed_attempts + 1)
@@ -72,18 +74,21 @@ def _stumbled(transition: Transition, current: RoundState, error: str, *, retrya
 
 
 def judge_candidate(transition: Transition, current: RoundState) -> None:
-    """Once there is a verdict; a better candidate then waits for the daily window of ``deploySpec.trigger``."""
+    """Judge once the evaluation is there; a better candidate then waits for the window of ``deploySpec.trigger``."""
     verdict, new = current.verdict, current.verdict is None
     if verdict is None:
         if transition.seen.evaluation is None:
             return
         verdict = judge(transition.spec, transition.seen.evaluation)
+        # Judged once and kept with the round: the candidate may wait a day for its window, and must then be deployed
+        # for the reason that was recorded.
         transition.actions.append(RecordVerdict(round=current.id, verdict=verdict))
         transition.update_round(verdict=verdict)
     timer = transition.spec.deploy_spec.trigger.timer
     better = verdict.outcome is GateOutcome.BETTER
     window = timer_finding(timer, transition.now) if timer is not None and better else None
     go = better and (window is None or window.holds)
+    # One decision for the verdict and one for the opened window; calls in between have nothing new to record.
     if new or go:
         _record_verdict(transition, current, verdict, window, fire=go)
     if go:
@@ -118,14 +123,22 @@ def deploy(transition: Transition, current: RoundState) -> None:
     """The candidate is desired of every edge already; wait for the live ones. Others take it when they come back."""
     candidate = current.candidate
     assert candidate is not None
+    # A refusal outweighs any number of edges that took the candidate: the fleet serves one model, so that one edge that
+    # cannot run it sends all of them back. Edges roll back by themselves when the desired model is the champion again.
     refused = [edge for edge in transition.seen.edges if edge.failed_version == candidate]
+    # Only live edges are waited for. A plant that is offline for days must not keep the others from the better model;
+    # its edges take the champion, whichever it is by then, when they come back.
     waiting = [edge for edge in transition.seen.edges if edge.live and edge.version != candidate]
+    # An edge that was not heard since the service listens is "live" on trust. It is waited for, but it cannot be late:
+    # nobody knows whether it had a chance.
     late = [edge.name for edge in waiting if edge.heard]
     limit = transition.spec.deploy_spec.rollout.timeout_seconds
     if refused:
-        told = "; ".join(f"{edge.name}: {edge.reason or 'no reason given'}" for edge in refused)
-        close(transition, Outcome.FAILED, f"model {candidate} is rolled back, edges refused it: {told}")
+        refusals = "; ".join(f"{edge.name}: {edge.reason or 'no reason given'}" for edge in refused)
+        close(transition, Outcome.FAILED, f"model {candidate} is rolled back, edges refused it: {refusals}")
     elif not waiting:
+        # From here on the desired model of the edges is the same as before, only under its other name: `desired_model`
+        # answers the candidate while it is rolled out and the champion afterwards.
         set_champion(transition, candidate, current.reason)
         served = sum(edge.version == candidate for edge in transition.seen.edges)
         close(
@@ -137,5 +150,5 @@ def deploy(transition: Transition, current: RoundState) -> None:
 
 
 def _offered_since(transition: Transition, current: RoundState) -> datetime:
-    """Since when edges could take the candidate: not while the service was down."""
+    """The moment from which edges could take the candidate; while the service was down they could not."""
     return max(current.stage_started_at, transition.seen.listening_since or current.stage_started_at)

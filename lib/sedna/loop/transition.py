@@ -1,4 +1,4 @@
-"""What every part of ``decide`` works on: the state while it changes, the actions gathered, and the transitions."""
+"""The state while one call of ``decide`` changes it, the actions that follow, and the moves between stages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sedna.loop.verdict import Decision
 
 @dataclass
 class Transition:
-    """One call of ``decide``: the state while it changes, and the actions gathered."""
+    """One call of ``decide``: the state while it changes, and the actions so far."""
 
     spec: JobSpec
     state: JobState
@@ -65,13 +65,15 @@ def open_round(
     )
     transition.update(next_round=round_id + 1, current=current)
     if kind is RoundKind.TRAIN:
+        # Only training rounds: a schedule asks for trainings, and a promotion at noon must not cancel the one at night.
         transition.update(last_started_at=transition.now)
 
 
 def move(transition: Transition, stage: Stage, reason: str, *, candidate: int | None = None) -> None:
-    """To a later stage of the current round; its first attempt."""
+    """Move the current round to a later stage, with its first attempt."""
     current = transition.state.current
     assert current is not None
+    # A transition that is not in the table is a defect of this package, never of its input.
     assert stage in TRANSITIONS[current.stage]
     kept = candidate if candidate is not None else current.candidate
     transition.actions.append(MoveRound(round=current.id, stage=stage, attempt=1, candidate=kept, reason=reason))
@@ -90,11 +92,12 @@ def next_attempt(
     transition.actions.append(
         MoveRound(round=current.id, stage=current.stage, attempt=attempt, candidate=current.candidate, reason=reason)
     )
+    # The time limit of the attempt starts when it may start: the wait is not its own.
     transition.update_round(attempt=attempt, stage_started_at=transition.now + wait, not_before=transition.now + wait)
 
 
 def stop_worker(transition: Transition, current: RoundState, reason: str) -> None:
-    """Where a stage has a worker: it is not needed any more."""
+    """Stop the worker of the current attempt; stages without workers have nothing to stop."""
     if current.stage is Stage.TRAINING or current.stage is Stage.EVALUATING:
         transition.actions.append(
             StopWorker(round=current.id, stage=current.stage, attempt=current.attempt, reason=reason)
@@ -139,6 +142,7 @@ def finish(
     Samples of a round that produced no candidate, or whose candidate was never judged, have taught nothing yet.
     """
     failed = outcome is Outcome.FAILED
+    # An evaluation or a deployment has taken no samples that it could give back.
     release = failed and kind is RoundKind.TRAIN
     transition.actions.append(
         CloseRound(round=round_id, outcome=outcome, reason=reason, ended_at=transition.now, release_samples=release)
@@ -153,6 +157,7 @@ def finish(
         candidate=candidate,
         champion=transition.state.champion,
     )
+    # Only a training round that ends well proves that training works again; the others leave the count as it is.
     failures = transition.state.failures + 1 if release else 0 if kind is RoundKind.TRAIN else transition.state.failures
     transition.update(
         history=(*transition.state.history, summary)[-HISTORY:], last_ended_at=transition.now, failures=failures

@@ -249,6 +249,7 @@ class SpoolIndex:
 
     def first(self, held: Collection[int]) -> Row | None:
         """The next sample to upload: hard before audit, old before new, often failed ones last."""
+        # One more than are held: among so many rows one is free, if any is.
         for row in self.in_order(SpoolState.PENDING, page=len(held) + 1):
             if row.seq not in held:
                 return row
