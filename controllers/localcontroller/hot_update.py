@@ -68,6 +68,7 @@ class HotUpdateFolder:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._state = self._load_state()
+        # The state is written first, so that a crash may have left an older config behind.
         self._config_from(self._state.offered)
 
     @property
@@ -108,9 +109,11 @@ class HotUpdateFolder:
             )
         chosen = self._choose(manifest)
         staging = self._folder / f".v{manifest.version}"
+        # Beside the folder's files until every byte is verified: the worker loads whatever the config names.
         fetch_model_over(open_file, manifest, staging)
         path = PurePosixPath(chosen.name)
         name = f"{path.stem}-v{manifest.version}{path.suffix}"
+        # A name of its own for every version: the worker may still be reading the old file.
         (staging / chosen.name).replace(self._folder / name)
         shutil.rmtree(staging)
         offer = _Offer(
@@ -121,6 +124,8 @@ class HotUpdateFolder:
             updated=now.isoformat(timespec="microseconds"),
         )
         with self._lock:
+            # State, config, clean-up: after a crash between two of them the next start writes the config from the
+            # state, and the old files are still there.
             self._store(self._state.model_copy(update={"offered": offer, "reason": ""}))
             self._config_from(offer)
             self._forget_others()

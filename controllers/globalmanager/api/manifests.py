@@ -83,6 +83,7 @@ def read_manifests(path: Path, *, try_modules: bool = False) -> tuple[Resource, 
     """
     try:
         with path.open("rb") as file:
+            # One byte more than is allowed tells a file that is too large from one that just fits.
             data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotFoundError("no such file", where=str(path), hint="a YAML or JSON file") from error
@@ -129,6 +130,7 @@ def _documents(text: bytes, source: str) -> Iterator[key_paths.Document]:
         raise ManifestError(
             (Diagnostic(source, None, "", f"not UTF-8: {error.reason}", "save it as UTF-8"),)
         ) from error
+    # Read as JSON although it is YAML too, so that its mistakes are named as those of JSON.
     if decoded.lstrip()[:1] in ("{", "["):
         found = [key_paths.Document(content, None) for content in _json(decoded, source)]
     else:

@@ -318,7 +318,7 @@ class Edge(Base):
 class EdgeJob(Base):
     """What an edge last said about one job.
 
-    ``told_before`` is the version that it had been told when it said so, ``told`` the one that it was answered.
+    ``desired`` is the model version that the answer named, ``desired_before`` the one that the edge knew when it spoke.
     """
 
     __tablename__ = "edge_jobs"
@@ -329,8 +329,8 @@ class EdgeJob(Base):
     model_version: Mapped[int | None] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(16))
     failed_version: Mapped[int | None] = mapped_column(Integer)
-    told_before: Mapped[int | None] = mapped_column(Integer)
-    told: Mapped[int | None] = mapped_column(Integer)
+    desired_before: Mapped[int | None] = mapped_column("told_before", Integer)
+    desired: Mapped[int | None] = mapped_column("told", Integer)
     reason: Mapped[str] = mapped_column(Text, default="")
     counters: Mapped[dict[str, Any]]
     at: Mapped[datetime]

@@ -57,6 +57,7 @@ async def apply(
             for resource, change in zip(described, applied, strict=True)
         ]
 
+    # A module of the user may be loaded, in a process of its own: seconds that must not stop the event loop.
     applied = await run_in_threadpool(work)
     if not dry_run:
         services.engine.wake()

@@ -141,6 +141,7 @@ def _store(
             hint = "leave them out; a template's program reads its own environment"
             raise SpecError("this job trains with a template, which takes no parameters", where="parameters", hint=hint)
         row, created = requests.add(session, job, wish, services.clock.now(), idempotency_key=idempotency_key)
+    # A repeated request has woken the engine when it was new.
     if created:
         services.engine.wake()
     response.headers["Location"] = f"{job_path(key)}/triggers/{row.id}"
