@@ -115,6 +115,7 @@ def shown(value: Any) -> str:
 def closest_name(word: str, known: Iterable[str]) -> str | None:
     """The known name that a word probably is, whatever its case and underscores."""
     by_lower = {name.lower(): name for name in known}
+    # Case and underscores are no part of the distance: `trainprob` and `train_prob` both mean `trainProb`.
     found = difflib.get_close_matches(word.lower().replace("_", ""), list(by_lower), n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None
 
@@ -169,6 +170,7 @@ def _models_at(model: type[BaseModel], loc: Location) -> list[type[BaseModel]]:
             if part in (name, field.alias, field.validation_alias)
             for found in _models_in(field.annotation)
         ]
+        # A word that stands for a branch of a union is no field: the models stay the same.
         here = below or here
     return here
 

@@ -163,6 +163,7 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
 
 def _message(entry: Mapping[str, object]) -> str:
     text = str(entry["msg"]).removeprefix("Value error, ")
+    # pydantic says "JSON decode error" and keeps the place and the cause in the context.
     context = entry.get("ctx")
     if entry["type"] == "json_invalid" and isinstance(context, Mapping):
         return f"not JSON: {context.get('error')}"
@@ -173,6 +174,7 @@ def _message(entry: Mapping[str, object]) -> str:
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
+    # The words of the framework, for a path without a route; ours name the thing that is missing.
     if error.status_code == 404 and detail == "Not Found":
         detail = f"there is no {request.url.path}"
     if error.status_code == 405:

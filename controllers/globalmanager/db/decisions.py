@@ -39,6 +39,7 @@ def add(session: Session, job_id: int, decision: Decision, kept: int) -> None:
     newest = session.scalar(
         select(DecisionRecord).where(DecisionRecord.job_id == job_id).order_by(DecisionRecord.id.desc()).limit(1)
     )
+    # One that fired always has a row of its own: a round refers to it.
     if newest is not None and newest.digest == digest and not decision.fire:
         newest.count += 1
         newest.last_at = decision.at

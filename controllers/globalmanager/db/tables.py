@@ -278,7 +278,7 @@ class Worker(Base):
 
 
 class TriggerRequest(Base):
-    """Somebody's wish for a round, and the answer."""
+    """A person's request for a round, and its answer."""
 
     __tablename__ = "trigger_requests"
     __table_args__ = (
@@ -352,7 +352,7 @@ class Token(Base):
 
 
 class Event(Base):
-    """Something worth telling. Ids only grow, also over a restart."""
+    """An event. Ids only grow, also over a restart."""
 
     __tablename__ = "events"
     __table_args__ = (Index("ix_events_job", "job_id", "id"), {"sqlite_autoincrement": True})

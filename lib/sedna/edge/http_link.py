@@ -94,6 +94,7 @@ class HttpEdgeLink:
     @contextlib.contextmanager
     def open_model_file(self, job: JobKey, version: int, name: str) -> Iterator[BinaryIO]:
         path = f"{_model(job, version)}/files/{_part(name)}"
+        # Asked for as they are: weights hardly compress, and a proxy on the way would only spend time on them.
         headers = {**self._authorization(), "Accept-Encoding": "identity"}
         # The service may send the reader to a presigned address; httpx drops the token when the host changes.
         request = self._client.build_request("GET", path, headers=headers)
@@ -136,6 +137,7 @@ class HttpEdgeLink:
             response = self._client.request(method, path, content=content, files=files, headers=headers)
         if response.status_code not in (httpx.codes.OK, httpx.codes.CREATED):
             raise _error(response)
+        # A captive portal answers 200 to everything. A sample counted as stored on its word would be deleted here.
         if not _is_json(response):
             raise LinkUnavailableError(
                 f"{response.status_code} without JSON: the answer of some other server",
@@ -187,6 +189,7 @@ def _error(response: httpx.Response) -> SednaError:
     message, where = f"{status} {title}", where or _address(response)
     if status in (401, 403):
         return AuthError(message, where=where, hint=hint, forbidden=status == 403)
+    # A refusal sets a sample aside for good, so that only the service itself may say it.
     if status in _REFUSALS and ours:
         return _REFUSALS[status](message, where=where, hint=hint)
     if status == 413:
@@ -211,6 +214,7 @@ def _retry_after(response: httpx.Response) -> float:
         seconds = float(response.headers.get("Retry-After", "5"))
     except ValueError:  # an HTTP date: legal, and not worth more than a guess
         return 30.0
+    # A wrong header must not silence an edge for a day.
     return min(max(seconds, 0.0), 3600.0)
 
 

@@ -48,6 +48,8 @@ def run_self_test(runtime: ModelRuntime, folder: Path, manifest: ModelManifest) 
         ModelError: it fails, answers nonsense, or answers something else than when it was made.
     """
     where = f"model {manifest.version} of {manifest.job}"
+    # Black and noise: what divides by the contrast fails on the one, what overflows on the other; both warm the
+    # runtime.
     for pixels in (np.zeros((_SYNTHETIC_SIDE, _SYNTHETIC_SIDE, 3), np.uint8), _noise()):
         _predict(runtime, pixels, manifest, where)
     if SELF_TEST_FILE not in {file.name for file in manifest.files}:
@@ -107,6 +109,7 @@ def _alike(found: Prediction, expected: Prediction, limits: SelfTest) -> bool:
     pairs = zip(found.probabilities or (), expected.probabilities or (), strict=False)
     if any(abs(one - other) > limits.score_tolerance for one, other in pairs):
         return False
+    # Each found box may stand for one expected box only: two equal ones are not one seen twice.
     left = list(found.boxes)
     for box in expected.boxes:
         match = next((other for other in left if _same(box, other, limits)), None)

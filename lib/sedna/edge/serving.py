@@ -63,6 +63,7 @@ class EdgeServer:
             self._worker.start()
             write_atomic(address, f"{self.url}\n".encode())
             LOG.info("edge %s serves on %s", self._worker.settings.name, self.url)
+            # Announced before it serves: the socket listens since construction, and early requests wait in its backlog.
             with _signals_end_quietly():
                 self._server.run(sockets=[self._socket])
         finally:

@@ -1,4 +1,4 @@
-"""Bearer tokens are checked before a byte of the body is read."""
+"""Authentication: a bearer token is checked before a byte of the body is read."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class Authenticate:
         if scope["type"] == "http" and scope["path"].startswith(PROTECTED):
             try:
                 token = _bearer(Headers(scope=scope).get("authorization"))
+                # The look-up waits for the database, and the event loop must not: one slow query would stop every other
+                # request.
                 scope["state"]["principal"] = await run_in_threadpool(self._authenticator.authenticate, token)
             except SednaError as error:
                 await from_error(error, scope["state"]["request_id"])(scope, receive, send)

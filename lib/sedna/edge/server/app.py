@@ -149,6 +149,7 @@ def _infer(
     """The part that computes; runs in a worker thread."""
     limits = edge.limits
     if header_length is None and kind.startswith("image/"):
+        # A plain image is a request without a name: what curl can send is answered as well.
         request = InferRequest("", (), (), binary_output=False)
         images = [decode_image(body, max_pixels=limits.pixels)]
     elif header_length is not None or kind in ("application/json", ""):
