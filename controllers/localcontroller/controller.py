@@ -70,7 +70,7 @@ class LocalController:
         return self._server.port
 
     def receive(self, report: WorkerReport) -> None:
-        """Keep a report, then tell whom it concerns.
+        """Show a report to the model pull, then keep it for the cloud.
 
         Raises:
             TemporaryError: it could not be kept; the worker must try again.

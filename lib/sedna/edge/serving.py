@@ -21,7 +21,7 @@ __all__ = ["EdgeServer", "serve"]
 LOG = logging.getLogger("sedna.edge.serving")
 
 ADDRESS_FILE = "address"
-"""In the data folder: the URL of the running server, for those who asked for any free port."""
+"""File in the data folder with the URL of the running server, which port 0 leaves open."""
 
 _BACKLOG = 256
 """Connections that may wait while the server starts or is busy."""
@@ -47,7 +47,7 @@ class EdgeServer:
     def __init__(self, worker: EdgeWorker, port: int | None = None) -> None:
         settings = worker.settings
         self._worker = worker
-        # It listens from here on: whoever is told the address may connect before the thread serves.
+        # It listens from here on: whoever reads the address may connect before the thread serves.
         self._socket = bind_tcp(settings.host, settings.port if port is None else port, backlog=_BACKLOG)
         self.port: int = self._socket.getsockname()[1]
         self.url = url_of(self._socket)

@@ -99,8 +99,10 @@ def publish_model(
         raise as_error(DataError, error, where) from error
     for local in files:
         _upload(store, manifest, local)
+    # The manifest goes last, and only once: a model without one does not exist, and one with it never changes.
     if store.put_if_absent(model_manifest_key(job, version), manifest.to_bytes()):
         return manifest
+    # A repeated publication after a crash is the same but for its time.
     existing = load_manifest(store, job, version)
     if existing != manifest.model_copy(update={"created_at": existing.created_at}):
         raise ConflictError("this version exists with other content", where=where, hint="take the next number")

@@ -155,7 +155,7 @@ def _record(text: str) -> SampleRecord:
 
 
 def stored_bytes(services: ApiServices, key: str, media_type: str, headers: dict[str, str]) -> StreamingResponse:
-    """An object of the store as a streamed answer; opened before the first header is sent, so that errors are told.
+    """An object of the store as a streamed answer, opened before the first header is sent, so that errors are answered.
 
     Raises:
         NotFoundError, TemporaryError: from the store.

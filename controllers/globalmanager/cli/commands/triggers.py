@@ -32,6 +32,7 @@ class TriggerGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; a word that is none is the name of a job."""
+        # A job that is called like a command needs the long form.
         if args and args[0] not in self.commands:
             args = ["request", *args]
         return super().resolve_command(ctx, args)
