@@ -22,6 +22,7 @@ ROOMS = {
     "lib/sedna/algorithms/training": "train",
     "lib/sedna/backend/torch.py": "train",
     "lib/sedna/datasources/csv.py": "train",
+    "lib/sedna/common/web.py": "edge",
     "lib/sedna/edge": "edge",
     "lib/ianvs": "train",
     "controllers/localcontroller": "edge",

@@ -15,6 +15,7 @@ from localcontroller.sink import HttpReportSink
 from sedna.common.errors import SednaError, SpecError, UserError
 from sedna.common.log import LOGGER, setup_logging
 from sedna.common.token_file import read_token_file
+from sedna.common.validation import first_fault
 from sedna.edge.http_link import HttpEdgeLink
 
 
@@ -63,9 +64,9 @@ def _settings() -> LocalControllerSettings:
     try:
         return LocalControllerSettings()
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        variable = "SEDNA_LC__" + "__".join(str(part).upper() for part in first["loc"])
-        raise SpecError(first["msg"], where=variable, hint="set this environment variable") from error
+        fault = first_fault(error)
+        variable = "SEDNA_LC__" + fault.path.replace(".", "__").upper()
+        raise SpecError(fault.message, where=variable, hint="set this environment variable") from error
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from sedna.common.errors import TemporaryError
+from sedna.common.validation import first_fault
 from sedna.core.report import MAX_REPORT_BYTES, WorkerReport
 
 __all__ = ["create_app"]
@@ -67,8 +68,7 @@ def _refuse_constant(name: str) -> object:
 
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        entry = error.errors(include_url=False)[0]
-        return f"{'.'.join(str(part) for part in entry['loc'])}: {entry['msg']}"
+        return str(first_fault(error))
     return str(error).splitlines()[0]
 
 

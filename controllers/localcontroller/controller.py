@@ -70,12 +70,14 @@ class LocalController:
         return self._server.port
 
     def receive(self, report: WorkerReport) -> None:
-        """Keep a report, then tell whom it concerns.
+        """Show a report to the model pull, then keep it for the cloud.
 
         Raises:
             TemporaryError: it could not be kept; the worker must try again.
         """
         job = _job_of(report)
+        # The offered version is part of what makes a report new: the worker says "completed" in the same words for
+        # every model.
         version = self._pull.offered_version(job) if self._pull is not None and job is not None else None
         if self._pull is not None and job is not None:
             self._pull.receive(report, job)  # first: it is idempotent, and a repeated report would stop at the outbox

@@ -45,7 +45,7 @@ class Handover:
             self._thread.join()
 
     def notify(self) -> None:
-        """There is a new report."""
+        """End the wait: the outbox has a new report."""
         self._wake.set()
 
     def deliver_pending(self) -> int:
@@ -58,6 +58,8 @@ class Handover:
         while not self._stopping.is_set() and (pending := self._outbox.next_pending()) is not None:
             try:
                 self._sink.deliver(pending.report)
+            # A `UserError` too, but of the token and not of the report: skipping would lose every report until somebody
+            # renews it.
             except AuthError:
                 raise
             except UserError as error:
@@ -71,6 +73,7 @@ class Handover:
     def _run(self) -> None:
         wait = 0.0
         while not self._stopping.is_set():
+            # Before the look at the outbox: a report that comes during the delivery ends the wait below at once.
             self._wake.clear()
             try:
                 self.deliver_pending()

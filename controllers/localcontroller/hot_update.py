@@ -23,6 +23,7 @@ from localcontroller.settings import HotUpdate
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import DataError, IntegrityError, ModelError
 from sedna.common.types import Sha256, Value
+from sedna.common.validation import as_error
 from sedna.edge.protocol import DesiredJob, EdgeJobStatus, ServingState
 from sedna.store.file_sets import FileEntry
 from sedna.store.models import ModelManifest, fetch_model_over
@@ -68,6 +69,7 @@ class HotUpdateFolder:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._state = self._load_state()
+        # The state is written first, so that a crash may have left an older config behind.
         self._config_from(self._state.offered)
 
     @property
@@ -108,9 +110,11 @@ class HotUpdateFolder:
             )
         chosen = self._choose(manifest)
         staging = self._folder / f".v{manifest.version}"
+        # Beside the folder's files until every byte is verified: the worker loads whatever the config names.
         fetch_model_over(open_file, manifest, staging)
         path = PurePosixPath(chosen.name)
         name = f"{path.stem}-v{manifest.version}{path.suffix}"
+        # A name of its own for every version: the worker may still be reading the old file.
         (staging / chosen.name).replace(self._folder / name)
         shutil.rmtree(staging)
         offer = _Offer(
@@ -121,6 +125,8 @@ class HotUpdateFolder:
             updated=now.isoformat(timespec="microseconds"),
         )
         with self._lock:
+            # State, config, clean-up: after a crash between two of them the next start writes the config from the
+            # state, and the old files are still there.
             self._store(self._state.model_copy(update={"offered": offer, "reason": ""}))
             self._config_from(offer)
             self._forget_others()
@@ -237,6 +243,4 @@ class HotUpdateFolder:
         except FileNotFoundError:
             return _State()
         except ValidationError as error:
-            raise DataError(
-                f"damaged state: {error.errors(include_url=False)[0]['msg']}", where=str(path), hint="delete the file"
-            ) from error
+            raise as_error(DataError, error, str(path), what="damaged state", hint="delete the file") from error

@@ -79,6 +79,7 @@ class ModelPull:
         jobs = tuple(folder.status() for folder in self._folders.values())
         message = EdgeHeartbeat(edge=self._edge, software=SOFTWARE, at=self._clock.now(), jobs=jobs)
         answer = self._link.heartbeat(message)
+        # Replaced as a whole: the other thread reads it without a lock.
         self._desired = answer.jobs
         self._period = answer.heartbeat_seconds
         self._fetch.set()
@@ -117,6 +118,7 @@ class ModelPull:
             self._fetch.wait()
             if self._stopping.is_set():
                 return
+            # Cleared before it fetches: a wish that comes during the download starts another look.
             self._fetch.clear()
             try:
                 self.fetch()

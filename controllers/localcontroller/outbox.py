@@ -1,4 +1,4 @@
-"""Reports that were acknowledged to a worker and not yet to the cloud's satisfaction: durable, in order, once each."""
+"""Reports that a worker has handed over and the cloud has not: durable, in order, each once."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ class Outbox:
         with self._errors():
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
             self._connection.execute("PRAGMA journal_mode=WAL")
+            # The worker ends when its report is acknowledged; nobody could send again what a power cut takes.
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
 

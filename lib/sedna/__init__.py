@@ -5,7 +5,9 @@ is asked for.
 """
 
 import sedna.algorithms as algorithms  # makes the built-in names known to ClassFactory
+from sedna.__version__ import __version__
+from sedna.common import paradigms as _paradigms
 
 __all__ = ["__version__", "algorithms"]
 
-__version__ = "0.1.0"
+_paradigms.explain_missing_paradigms()

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from sedna.common.errors import SpecError
-from sedna.common.log import LOGGER, setup_logging
+from sedna.common.log import LOGGER, Logger, setup_logging
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +46,35 @@ def test_second_set_up_replaces_the_first():
 def test_wrong_settings(level, log_format):
     with pytest.raises(SpecError, match="unknown log"):
         setup_logging(level, log_format)
+
+
+@pytest.fixture
+def mine():
+    logger = logging.getLogger("a-program-of-its-own")
+    yield logger.name
+    logger.handlers.clear()
+
+
+def test_upstreams_logger_writes_to_standard_error_from_info_on(mine, capsys):
+    log = Logger(mine).logger
+    log.debug("hidden")
+    log.info("epoch %d", 3)
+    Logger(mine).logger.warning("once")
+    shown = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2] for line in shown] == ["epoch 3", "once"]
+
+
+def test_upstreams_logger_leaves_a_log_that_was_set_up_as_it_is(capsys):
+    stream = io.StringIO()
+    setup_logging("WARNING", "json", stream)
+    assert Logger().logger is LOGGER
+    LOGGER.info("hidden")
+    LOGGER.warning("shown")
+    assert json.loads(stream.getvalue())["message"] == "shown"
+    assert capsys.readouterr().err == ""
+
+
+def test_upstreams_logger_without_a_name_is_the_sdks_own(capsys):
+    LOGGER.handlers[:] = [logging.NullHandler()]
+    Logger().logger.info("seen")
+    assert capsys.readouterr().err.rstrip().endswith("sedna: seen")

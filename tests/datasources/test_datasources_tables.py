@@ -141,6 +141,28 @@ def test_coco_of_another_folder_and_with_a_function(tmp_path):
     assert (len(test.x), len(test.y)) == (2, 0)
 
 
+def test_coco_annotations_of_one_image(tmp_path):
+    data = JSONDataParse("train")
+    with pytest.raises(NotFoundError, match="parse a COCO file first"):
+        data.load_anno_from_ids(7)
+    images = [{**COCO["images"][0], "height": 480, "width": 640, "frame_id": 5}, COCO["images"][1]]
+    data.parse(coco_file(tmp_path, images=images))
+    boxes, info, name = data.load_anno_from_ids(7)
+    np.testing.assert_array_equal(boxes, data.y[0])
+    assert (info, name) == ((480, 640, 5, None, "a.jpg"), "a.jpg")
+    boxes, info, _ = data.load_anno_from_ids(3)
+    assert (boxes.shape, info) == ((0, 5), (None, None, None, None, "b.jpg"))
+    with pytest.raises(NotFoundError, match=r"annotations\.json: there is no image 8"):
+        data.load_anno_from_ids(8)
+
+
+def test_coco_annotations_with_tracks_have_a_sixth_column(tmp_path):
+    data = JSONDataParse("train")
+    data.parse(coco_file(tmp_path, annotations=annotation(track_id=12)))
+    np.testing.assert_array_equal(data.load_anno_from_ids(7)[0], [[10, 20, 40, 60, 1, 12]])
+    assert data.load_anno_from_ids(3)[0].shape == (0, 5)
+
+
 def annotation(**changes):
     return [{**COCO["annotations"][0], **changes}]
 

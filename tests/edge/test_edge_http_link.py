@@ -22,7 +22,7 @@ from sedna.common.errors import (
 )
 from sedna.common.types import JobKey
 from sedna.edge.http_link import HttpEdgeLink
-from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
+from sedna.edge.protocol import DesiredJob, DesiredMiner, EdgeDesired, EdgeHeartbeat
 
 NOW = "2026-01-01T00:00:00Z"
 BEAT = EdgeHeartbeat(edge="edge-1", software="test", at=NOW)
@@ -110,6 +110,17 @@ def test_keys_of_a_newer_cloud_are_ignored(cloud, link):
     body = json.dumps({"at": NOW, "jobs": [], "heartbeat_seconds": 2.0, "colour": "blue"}).encode()
     cloud.answer = lambda path: (200, "application/json", body, {})
     assert link.heartbeat(BEAT).heartbeat_seconds == 2.0
+
+
+@pytest.mark.parametrize("upload", [True, False])
+def test_keys_of_an_older_cloud_are_ignored(cloud, link, upload):
+    """``upload`` was said of every job, always true; an edge that knew it takes its absence for true."""
+    job = {"job": {"namespace": "default", "name": "pcb"}, "miner": {"name": "IBT"}, "upload": upload}
+    body = json.dumps({"at": NOW, "jobs": [job]}).encode()
+    cloud.answer = lambda path: (200, "application/json", body, {})
+    (desired,) = link.heartbeat(BEAT).jobs
+    assert desired == DesiredJob(job=JobKey(name="pcb"), miner=DesiredMiner(name="IBT"))
+    assert "upload" not in desired.model_dump()
 
 
 def test_put_sample_sends_record_and_bytes(cloud, link, image):

@@ -13,7 +13,7 @@ from sedna.edge.budget import KeepLimits
 from sedna.edge.counters import NotKept
 from sedna.edge.image import decode_image
 from sedna.edge.lease import NoModelError
-from sedna.edge.pipeline import Pipeline, miner_input
+from sedna.edge.pipeline import MinerPipeline, miner_input
 from sedna.edge.protocol import DesiredMiner
 from sedna.edge.slot import ModelSlot
 from sedna.edge.spool import Spool
@@ -52,7 +52,7 @@ class Setting:
         self.slot = ModelSlot(JOB, tmp_path / "slot", self.link, lambda folder, manifest: self.runtime)
         self.desired = self.link.publish(make_classifier(tmp_path / "model", 3), tmp_path / "model")
         self.slot.ensure(3, None)
-        self.pipeline = Pipeline(self.slot, self.spool, "edge-1", limits=KeepLimits(**limits), clock=self.clock)
+        self.pipeline = MinerPipeline(self.slot, self.spool, "edge-1", limits=KeepLimits(**limits), clock=self.clock)
 
     def configure(self, miner="Threshold", audit_ratio=0.0, **parameters):
         self.pipeline.configure(
@@ -151,7 +151,7 @@ def test_before_the_cloud_has_spoken_nothing_is_kept(setting):
 
 def test_a_full_spool_fails_no_request(setting, tmp_path):
     with Spool(tmp_path / "tiny", quota_bytes=10) as spool:
-        setting.pipeline = Pipeline(setting.slot, spool, "edge-1")
+        setting.pipeline = MinerPipeline(setting.slot, spool, "edge-1")
         setting.configure()
         result = setting.one()
     assert (result.kept, result.not_kept) == (None, NotKept.STORAGE)

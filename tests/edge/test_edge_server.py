@@ -14,7 +14,7 @@ from sedna.common.errors import ModelError
 from sedna.common.types import Box, JobKey, Prediction, sample_id
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.metrics import EdgeMetrics
-from sedna.edge.pipeline import Pipeline
+from sedna.edge.pipeline import MinerPipeline
 from sedna.edge.protocol import DesiredMiner
 from sedna.edge.server.app import create_app
 from sedna.edge.settings import ServerLimits
@@ -57,7 +57,7 @@ class Setting:
     def serve(self, job: JobKey = JOB, version: int | None = 3, opener=None) -> ServedJob:
         folder = self.tmp_path / f"model-{job.namespace}-{job.name}"
         slot = ModelSlot(job, self.tmp_path / "slots" / job.namespace / job.name, self.link, opener)
-        pipeline = Pipeline(slot, self.spool, "edge-1")
+        pipeline = MinerPipeline(slot, self.spool, "edge-1")
         served = ServedJob(job, slot, pipeline)
         self.jobs.add(served)
         if version is not None:

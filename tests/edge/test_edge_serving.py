@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edge.edge_twins import MemoryLink, make_classifier, png
+from fixtures_web import answers_without_delay
 from sedna.common.types import sample_id
 from sedna.edge import EdgeServer, EdgeSettings, EdgeWorker
 from sedna.edge.protocol import DesiredMiner
@@ -99,6 +100,10 @@ def test_a_huge_body_is_refused_before_it_is_read(server, declared):
     assert sent < total
     assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
     assert httpx.get(f"{server.url}/v2/health/ready").status_code == 200
+
+
+def test_answers_of_a_kept_connection_are_not_delayed(server):
+    assert answers_without_delay(server.url, "/v2/health/live")
 
 
 def test_a_client_that_goes_away_leaves_the_server_well(server):

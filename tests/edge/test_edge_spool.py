@@ -96,15 +96,6 @@ def test_a_sample_that_keeps_failing_makes_way_for_the_others(tmp_path):
         assert spool.claim().attempts == 0
 
 
-def test_paused_jobs_are_passed_over(tmp_path):
-    other = JobKey(name="bottles")
-    with Spool(tmp_path) as spool:
-        put(spool, 0)
-        put(spool, 1, job=other)
-        assert spool.claim(paused=[JOB]).record.job == other
-        assert spool.claim(paused=[JOB]) is None
-
-
 def test_pages_do_not_repeat_or_skip(tmp_path):
     with Spool(tmp_path) as spool:
         expected = [put(spool, seed).sample_id for seed in range(7)]

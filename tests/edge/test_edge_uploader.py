@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.edge_twins import JOB, MemoryLink, png, record_of
+from edge.edge_twins import MemoryLink, png, record_of
 from sedna.common.clock import SettableClock
 from sedna.common.errors import AuthError, DataError, LinkUnavailableError, PermanentError
-from sedna.common.types import JobKey, Picked
+from sedna.common.types import Picked
 from sedna.edge.backoff import Backoff
 from sedna.edge.spool import Spool, SpoolState
 from sedna.edge.uploader import Uploader, UploaderSettings
@@ -150,20 +150,6 @@ def test_a_damaged_file_is_never_sent(spool, damage):
     (refused,) = spool.refused()
     assert refused.state is SpoolState.DAMAGED
     assert uploader.stats.damaged == 1
-
-
-def test_paused_jobs_stay_on_the_disk(spool):
-    names = fill(spool, 1)
-    data, other = png(9), JobKey(name="bottles")
-    spool.add(record_of(data, job=other), data)
-    link = MemoryLink()
-    uploader, clock = make(spool, link)
-    uploader.pause([JOB])
-    drain(uploader, clock)
-    assert list(link.samples) == [record_of(data).sample_id]
-    uploader.pause([])
-    drain(uploader, clock)
-    assert set(link.samples) == {*names, record_of(data).sample_id}
 
 
 def test_a_thin_line_is_shared(spool):

@@ -173,17 +173,6 @@ def test_only_the_jobs_of_the_settings_are_served(edges):
     assert [model["name"] for model in httpx.get(f"{server.url}/v2/models").json()["models"]] == ["pcb"]
 
 
-def test_samples_stay_here_while_uploads_are_off(edges):
-    edges.want(1, upload=False)
-    server = edges.start()
-    wait_ready(server)
-    infer(server)
-    edges.link.wait_heartbeat(lambda beat: beat.jobs[0].counters.spooled == 1)
-    assert edges.link.samples == {}
-    edges.want(1, upload=True)
-    assert edges.link.wait_for(1)
-
-
 def test_a_miner_that_is_not_known_here_is_reported(edges):
     edges.want(1, miner=DesiredMiner(name="NoSuchMiner"))
     server = edges.start()

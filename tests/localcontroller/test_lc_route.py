@@ -12,6 +12,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from fixtures_web import answers_without_delay
 from localcontroller.app import create_app
 from localcontroller.controller import LocalController
 from sedna.common.errors import AuthError, ConflictError, DataError, LinkUnavailableError, StorageFullError
@@ -73,6 +74,10 @@ def test_a_report_is_answered_and_handed_over_unchanged(controller: LocalControl
     assert response.headers["content-type"] == "application/json"
     cloud.wait_for(1)
     assert cloud.taken == [BODY]
+
+
+def test_answers_of_a_kept_connection_are_not_delayed(controller: LocalController) -> None:
+    assert answers_without_delay(controller.url, "/healthz")
 
 
 def test_a_repeated_report_is_answered_but_handed_over_once(controller: LocalController, cloud: Cloud) -> None:

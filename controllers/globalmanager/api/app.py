@@ -62,6 +62,7 @@ def create_app(services: ApiServices) -> FastAPI:
         app.include_router(module.router)
     app.include_router(service.router)
     # The last one added is the outermost.
+    # Authentication is innermost, so that a refused request is counted, has an id and cannot send a large body.
     app.add_middleware(Authenticate, authenticator=services.authenticator)
     app.add_middleware(BodyLimit, rules=_limits(services.settings), default=services.settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=app.state.metrics)

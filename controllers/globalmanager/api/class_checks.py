@@ -58,6 +58,7 @@ def _miner(mining: HardExampleMining) -> Iterator[Mistake]:
         yield Mistake((*loc, "parameters"), f"unknown parameter {shown(unknown[0])}", hint)
         return
     try:
+        # Making one is cheap for every miner, and the only way to let it check the values itself.
         miner(**given)
     except UserError as error:
         which = f"{error.where.rpartition('.')[2]}: " if error.where else ""

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 
-from globalmanager.api.problems import MediaTypeError
 from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
+from sedna.common.errors import MediaTypeError
 from sedna.common.types import JobKey, Name
 
 __all__ = ["ADMIN_ONLY", "API_PREFIX", "Admin", "Caller", "Job", "PageQuery", "Services", "accepts", "problems"]

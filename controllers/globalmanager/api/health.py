@@ -31,6 +31,7 @@ def _database(services: ApiServices) -> str:
 
 def _store(services: ApiServices) -> str:
     try:
+        # The key need not exist: "not there" is an answer of the store as well.
         services.store.stat(_PROBE_KEY)
     except SednaError as error:
         return str(error)

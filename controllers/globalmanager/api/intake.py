@@ -26,6 +26,7 @@ def receive_sample(services: ApiServices, caller: Principal, record: SampleRecor
         TooLargeError: too many pixels.
         TemporaryError: store or database are away, or full.
     """
+    # In the order of their cost: the token, one query, and only then the decoding of the image.
     caller.require_edge(record.edge)
     with services.db.read() as session:
         get_job(session, record.job)

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-__all__ = ["Document", "Location", "Mistake", "as_mistake", "closest", "shown", "with_nodes"]
+__all__ = ["Document", "Location", "Mistake", "as_mistake", "closest", "closest_name", "shown", "with_nodes"]
 
 Location = tuple[int | str, ...]
 
@@ -112,11 +112,18 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
+def closest_name(word: str, known: Iterable[str]) -> str | None:
+    """The known name that a word probably is, whatever its case and underscores."""
+    by_lower = {name.lower(): name for name in known}
+    # Case and underscores are no part of the distance: `trainprob` and `train_prob` both mean `trainProb`.
+    found = difflib.get_close_matches(word.lower().replace("_", ""), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
 def closest(word: str, known: Iterable[str]) -> str:
     """``did you mean X?`` or nothing."""
-    by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower().replace("_", ""), list(by_lower), n=1, cutoff=0.6)
-    return f"did you mean {by_lower[found[0]]}?" if found else ""
+    name = closest_name(word, known)
+    return f"did you mean {name}?" if name else ""
 
 
 def as_mistake(model: type[BaseModel], problem: ErrorDetails) -> Mistake:
@@ -163,6 +170,7 @@ def _models_at(model: type[BaseModel], loc: Location) -> list[type[BaseModel]]:
             if part in (name, field.alias, field.validation_alias)
             for found in _models_in(field.annotation)
         ]
+        # A word that stands for a branch of a union is no field: the models stay the same.
         here = below or here
     return here
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
-
 from globalmanager.api.key_paths import closest
 from globalmanager.db import jobs
+from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from sedna.common.errors import NotFoundError
 from sedna.common.types import JobKey

@@ -21,16 +21,27 @@ from sedna.common.errors import NotFoundError, SpecError, TooLargeError
 from sedna.common.yaml12 import load_yaml_all
 from sedna.loop.spec import API_VERSION, KINDS, IncrementalLearningJob, Resource
 
-__all__ = ["MAX_BYTES", "Finding", "ManifestError", "parse_manifests", "read_manifests"]
+__all__ = ["MAX_BYTES", "Diagnostic", "ManifestError", "parse_manifests", "read_manifests"]
 
 _AS_THE_SERVICE = ModuleCheck()
+
+_SEDNAS_OTHER_KINDS = (
+    "FeatureExtractionService",
+    "FederatedLearningJob",
+    "JointInferenceService",
+    "LifelongLearningJob",
+    "ObjectSearchService",
+    "ObjectTrackingService",
+    "ReidJob",
+    "VideoAnalyticsJob",
+)
 
 MAX_BYTES = 4 << 20
 """Longest text of descriptions; a job has some kilobytes."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnostic:
     """One mistake in a description."""
 
     source: str
@@ -50,12 +61,12 @@ class Finding:
 
 
 class ManifestError(SpecError):
-    """A text of descriptions is wrong; ``findings`` has every mistake, the message the first of them."""
+    """A text of descriptions is wrong; ``diagnostics`` has every mistake, the message the first of them."""
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        self.findings = findings
-        first = findings[0]
-        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        self.diagnostics = diagnostics
+        first = diagnostics[0]
+        more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
         super().__init__(first.message + more, where=first.where, hint=first.hint)
 
 
@@ -72,6 +83,7 @@ def read_manifests(path: Path, *, try_modules: bool = False) -> tuple[Resource, 
     """
     try:
         with path.open("rb") as file:
+            # One byte more than is allowed tells a file that is too large from one that just fits.
             data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotFoundError("no such file", where=str(path), hint="a YAML or JSON file") from error
@@ -82,7 +94,7 @@ def parse_manifests(text: bytes, source: str, modules: ModuleCheck = _AS_THE_SER
     """The resources described in YAML (several documents) or JSON (an object, a list, or kind List).
 
     Args:
-        source: what findings call the text: its path, or "body".
+        source: what diagnostics call the text: its path, or "body".
         modules: how the files of users' algorithms are looked at.
 
     Raises:
@@ -92,20 +104,22 @@ def parse_manifests(text: bytes, source: str, modules: ModuleCheck = _AS_THE_SER
     if len(text) > MAX_BYTES:
         raise TooLargeError(f"{len(text)} bytes of descriptions", where=source, hint=f"at most {MAX_BYTES}")
     resources: list[Resource] = []
-    findings: list[Finding] = []
+    diagnostics: list[Diagnostic] = []
     for document in _documents(text, source):
         resource, mistakes = _resource(document.content, modules)
-        findings += [
-            Finding(source, document.line_of(mistake.loc), document.key_of(mistake.loc), mistake.message, mistake.hint)
+        diagnostics += [
+            Diagnostic(
+                source, document.line_of(mistake.loc), document.key_of(mistake.loc), mistake.message, mistake.hint
+            )
             for mistake in mistakes
         ]
         if resource is not None:
             resources.append(resource)
-    findings += _repeated(resources, source)
-    if findings:
-        raise ManifestError(tuple(findings))
+    diagnostics += _repeated(resources, source)
+    if diagnostics:
+        raise ManifestError(tuple(diagnostics))
     if not resources:
-        raise ManifestError((Finding(source, None, "", "nothing is described", f"kind: {', '.join(KINDS)}"),))
+        raise ManifestError((Diagnostic(source, None, "", "nothing is described", f"kind: {', '.join(KINDS)}"),))
     return tuple(resources)
 
 
@@ -113,7 +127,10 @@ def _documents(text: bytes, source: str) -> Iterator[key_paths.Document]:
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ManifestError((Finding(source, None, "", f"not UTF-8: {error.reason}", "save it as UTF-8"),)) from error
+        raise ManifestError(
+            (Diagnostic(source, None, "", f"not UTF-8: {error.reason}", "save it as UTF-8"),)
+        ) from error
+    # Read as JSON although it is YAML too, so that its mistakes are named as those of JSON.
     if decoded.lstrip()[:1] in ("{", "["):
         found = [key_paths.Document(content, None) for content in _json(decoded, source)]
     else:
@@ -126,7 +143,7 @@ def _yaml(text: str, source: str) -> Iterator[key_paths.Document]:
     try:
         contents = load_yaml_all(text, source)
     except SpecError as error:
-        raise ManifestError((Finding(error.where, None, "", error.message, error.hint),)) from error
+        raise ManifestError((Diagnostic(error.where, None, "", error.message, error.hint),)) from error
     yield from key_paths.with_nodes(contents, text)
 
 
@@ -136,7 +153,7 @@ def _json(text: str, source: str) -> list[Any]:
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else None
         message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise ManifestError((Finding(source, line, "", f"not JSON: {message}"),)) from error
+        raise ManifestError((Diagnostic(source, line, "", f"not JSON: {message}"),)) from error
     return content if isinstance(content, list) else [content]
 
 
@@ -151,17 +168,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _resource(content: Any, modules: ModuleCheck) -> tuple[Resource | None, list[key_paths.Mistake]]:
     """One document as a resource, or what is wrong with it."""
-    kinds = ", ".join(KINDS)
     if not isinstance(content, dict):
-        return None, [
-            key_paths.Mistake((), f"expected an object with kind and spec, got {key_paths.shown(content)}", kinds)
-        ]
+        got = key_paths.shown(content)
+        return None, [key_paths.Mistake((), f"expected an object with kind and spec, got {got}", ", ".join(KINDS))]
     kind = content.get("kind")
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        got = "is missing" if kind is None else f"{key_paths.shown(kind)} is not known here"
-        guess = key_paths.closest(str(kind), KINDS)
-        return None, [key_paths.Mistake(("kind",), f"kind {got}", guess or f"one of: {kinds}")]
+        return None, [_no_kind_of_ours(kind)]
     if "apiVersion" not in content:
         return None, [key_paths.Mistake((), "apiVersion is missing", f"apiVersion: {API_VERSION}")]
     try:
@@ -173,14 +186,30 @@ def _resource(content: Any, modules: ModuleCheck) -> tuple[Resource | None, list
     return resource, []
 
 
-def _repeated(resources: list[Resource], source: str) -> list[Finding]:
+def _no_kind_of_ours(kind: Any) -> key_paths.Mistake:
+    """What is wrong with a ``kind`` that is none of `KINDS`."""
+    loc = ("kind",)
+    if kind is None:
+        return key_paths.Mistake(loc, "kind is missing", f"one of: {', '.join(KINDS)}")
+    meant = key_paths.closest_name(str(kind), (*KINDS, *_SEDNAS_OTHER_KINDS))
+    if meant in _SEDNAS_OTHER_KINDS:
+        # Its nearest kind of ours would be a wrong lead: no correction of the word makes the description run.
+        what = key_paths.shown(kind) if kind == meant else f"{key_paths.shown(kind)} (probably {meant})"
+        return key_paths.Mistake(
+            loc, f"{what} is a kind of Sedna that this service does not run", f"it runs {', '.join(KINDS)}"
+        )
+    hint = f"did you mean {meant}?" if meant else f"one of: {', '.join(KINDS)}"
+    return key_paths.Mistake(loc, f"kind {key_paths.shown(kind)} is not known here", hint)
+
+
+def _repeated(resources: list[Resource], source: str) -> list[Diagnostic]:
     seen: set[tuple[str, str]] = set()
-    findings: list[Finding] = []
+    diagnostics: list[Diagnostic] = []
     for resource in resources:
         identity = (resource.kind, str(resource.key))
         if identity in seen:
-            findings.append(
-                Finding(source, None, "metadata.name", f"{resource.kind} {resource.key} is described twice", "once")
+            diagnostics.append(
+                Diagnostic(source, None, "metadata.name", f"{resource.kind} {resource.key} is described twice", "once")
             )
         seen.add(identity)
-    return findings
+    return diagnostics

@@ -37,6 +37,7 @@ class ModuleCheck:
                 yield Mistake(at, f"{shown(algorithm.module)} is relative, and to what is not known", hint)
                 return
             path = (self.folder / path).resolve()
+        # The file may be on the machine of the service only.
         elif not self.tried:
             return
         if path.suffix != ".py":

@@ -18,6 +18,7 @@ from globalmanager.api.manifests import ManifestError
 from sedna.common.errors import (
     AuthError,
     ConflictError,
+    MediaTypeError,
     NotFoundError,
     SednaError,
     TemporaryError,
@@ -27,7 +28,6 @@ from sedna.common.errors import (
 
 __all__ = [
     "PROBLEM_TYPE",
-    "MediaTypeError",
     "Problem",
     "ProblemPart",
     "from_error",
@@ -40,10 +40,6 @@ __all__ = [
 
 LOGGER = logging.getLogger("sedna.globalmanager.api")
 PROBLEM_TYPE = "application/problem+json"
-
-
-class MediaTypeError(UserError):
-    """The request's Content-Type is not one that the route reads (415)."""
 
 
 _STATUS: tuple[tuple[type[SednaError], int], ...] = (
@@ -125,7 +121,7 @@ def from_error(error: SednaError, request_id: str) -> JSONResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="sedna", error="invalid_token"'
     parts: list[ProblemPart] = []
     if isinstance(error, ManifestError):
-        parts = [ProblemPart(where=found.where, detail=found.message, hint=found.hint) for found in error.findings]
+        parts = [ProblemPart(where=found.where, detail=found.message, hint=found.hint) for found in error.diagnostics]
     name = type(error).__name__.removesuffix("Error")
     kind = _dashed(re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name))
     return problem_response(
@@ -167,6 +163,7 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
 
 def _message(entry: Mapping[str, object]) -> str:
     text = str(entry["msg"]).removeprefix("Value error, ")
+    # pydantic says "JSON decode error" and keeps the place and the cause in the context.
     context = entry.get("ctx")
     if entry["type"] == "json_invalid" and isinstance(context, Mapping):
         return f"not JSON: {context.get('error')}"
@@ -177,6 +174,7 @@ def _message(entry: Mapping[str, object]) -> str:
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
+    # The words of the framework, for a path without a route; ours name the thing that is missing.
     if error.status_code == 404 and detail == "Not Found":
         detail = f"there is no {request.url.path}"
     if error.status_code == 405:

@@ -11,6 +11,7 @@ __all__ = ["resolve_paths"]
 
 
 def _absolute(address: str, folder: Path) -> str:
+    # An empty url is a Dataset that nobody watches, not the folder of the description.
     if not address or "://" in address or Path(address).is_absolute():
         return address
     return str((folder / address).resolve())

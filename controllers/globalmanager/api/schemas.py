@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from globalmanager.db.values import EdgeRow, JobRow, ModelVersionRow, RoundRow, SampleTotals, WorkerRow
+from globalmanager.engine.apply import Change
 from sedna.common.types import Annotation, JobKey, Name
 from sedna.loop.observation import SampleCounts
 from sedna.loop.state import JobState, RoundKind
 
 __all__ = [
+    "AppliedResource",
     "EdgeRegistered",
     "EdgeRegistration",
     "JobSummary",
@@ -39,6 +41,16 @@ class View(BaseModel):
     """Base of answers."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class AppliedResource(View):
+    """What became of one description."""
+
+    kind: str
+    namespace: str
+    name: str
+    action: Change
+    notes: tuple[str, ...] = Field(description="what is right as it is described, and may still surprise when it runs")
 
 
 class JobSummary(View):

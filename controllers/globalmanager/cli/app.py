@@ -21,8 +21,7 @@ from globalmanager.cli.commands import (
     validate,
     version,
 )
-from globalmanager.cli.errors import print_error
-from globalmanager.cli.exit_codes import exit_code_of
+from globalmanager.cli.errors import exit_code_of, print_error
 from sedna.algorithms.continual.cli import bench_app, train
 from sedna.common.errors import SednaError
 

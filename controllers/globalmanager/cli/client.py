@@ -96,6 +96,7 @@ def connect(url: str | None, token: str | None) -> Client:
             raise SpecError("the saved address is damaged", where=str(path), hint="delete the file") from error
         if url is None:
             url, token = known_url, token or known_token
+        # A saved token goes to its own service only: another address may be somebody else's.
         elif token is None and url.rstrip("/") == known_url.rstrip("/"):
             token = known_token
     if token is None:
@@ -206,6 +207,7 @@ def _error(response: httpx.Response) -> SednaError:
         return PermanentError(f"answer {status} of some other server", where=str(response.url), hint="check --url")
     problem = response.json()
     parts = problem.get("errors") or []
+    # One mistake has hint and place of its own in the problem; only several need lines.
     if len(parts) > 1:
         return ManyMistakesError(tuple(_line(part) for part in parts))
     message, where, hint = problem["detail"], problem.get("where", ""), problem.get("hint", "")

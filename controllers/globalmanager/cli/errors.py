@@ -1,12 +1,14 @@
-"""Errors as people read them: one line or one line a mistake, on standard error, and the exit code."""
+"""Errors at the end of a command: lines on standard error for people, an exit code for scripts."""
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import typer
 
-from sedna.common.errors import SednaError, SpecError
+from sedna.common.errors import NotFoundError, PermanentError, SednaError, SpecError, TemporaryError, UserError
 
-__all__ = ["ManyMistakesError", "print_error"]
+__all__ = ["ExitCode", "ManyMistakesError", "exit_code_of", "print_error"]
 
 
 class ManyMistakesError(SpecError):
@@ -27,3 +29,25 @@ def print_error(error: SednaError) -> None:
     typer.echo(f"error: {place}{error.message}", err=True)
     if error.hint:
         typer.echo(f"hint: {error.hint}", err=True)
+
+
+class ExitCode(IntEnum):
+    """75 is ``EX_TEMPFAIL`` of sysexits.h: worth another try."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    PERMANENT = 3
+    NOT_FOUND = 4
+    TEMPORARY = 75
+
+
+def exit_code_of(error: SednaError) -> ExitCode:
+    """The exit code of an error."""
+    if isinstance(error, NotFoundError):
+        return ExitCode.NOT_FOUND
+    if isinstance(error, UserError):
+        return ExitCode.USAGE
+    if isinstance(error, TemporaryError):
+        return ExitCode.TEMPORARY
+    return ExitCode.PERMANENT if isinstance(error, PermanentError) else ExitCode.FAILURE

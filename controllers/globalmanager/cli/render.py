@@ -10,7 +10,7 @@ from typing import Any
 
 from globalmanager.cli.options import Format
 
-__all__ = ["Column", "field", "print_data", "print_secret", "print_table", "short_id", "time_of"]
+__all__ = ["Column", "field", "print_data", "print_note", "print_secret", "print_table", "short_id", "time_of"]
 
 _PIPE_WIDTH = 10_000
 
@@ -61,6 +61,11 @@ def print_data(data: Any, output: Format, columns: Sequence[Column], *, empty: s
         sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))
     else:
         print_table(data if isinstance(data, list) else [data], columns, empty=empty)
+
+
+def print_note(where: str, note: str) -> None:
+    """Print a note on standard error: what is right, and may still surprise. Data and exit code stay as they are."""
+    sys.stderr.write(f"note: {where}: {note}\n")
 
 
 def print_secret(data: Any, output: Format, name: str) -> None:

@@ -67,7 +67,7 @@ def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | 
 
 
 def set_manifest(session: Session, job_id: int, version: int, key: str, sha256: str) -> None:
-    """Note where the manifest was written."""
+    """Keep the place of the manifest."""
     session.execute(
         update(DatasetVersion)
         .where(DatasetVersion.job_id == job_id, DatasetVersion.version == version)

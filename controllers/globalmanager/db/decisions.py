@@ -11,14 +11,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from globalmanager.db.paging import page
-from globalmanager.db.tables import Decision as Table
+from globalmanager.db.tables import DecisionRecord
 from globalmanager.db.values import DecisionRow, Page
 from sedna.loop.verdict import Decision
 
 _PRUNE_EVERY = 64
 
 
-def _build(row: Table) -> DecisionRow:
+def _build(row: DecisionRecord) -> DecisionRow:
     return DecisionRow(
         id=row.id,
         decision=Decision.model_validate(row.decision),
@@ -36,12 +36,15 @@ def _digest(decision: Decision) -> str:
 def add(session: Session, job_id: int, decision: Decision, kept: int) -> None:
     """Store a decision. A repetition of the newest one that did not fire only counts up."""
     digest = _digest(decision)
-    newest = session.scalar(select(Table).where(Table.job_id == job_id).order_by(Table.id.desc()).limit(1))
+    newest = session.scalar(
+        select(DecisionRecord).where(DecisionRecord.job_id == job_id).order_by(DecisionRecord.id.desc()).limit(1)
+    )
+    # One that fired always has a row of its own: a round refers to it.
     if newest is not None and newest.digest == digest and not decision.fire:
         newest.count += 1
         newest.last_at = decision.at
         return
-    row = Table(
+    row = DecisionRecord(
         job_id=job_id,
         decision=decision.model_dump(mode="json"),
         digest=digest,
@@ -58,13 +61,17 @@ def add(session: Session, job_id: int, decision: Decision, kept: int) -> None:
 
 def prune(session: Session, job_id: int, kept: int) -> None:
     """Forget all but the newest ``kept`` decisions of a job that did not fire."""
-    old = (Table.job_id == job_id, Table.decision["fire"].as_boolean().is_(False))
-    oldest = session.scalar(select(Table.id).where(*old).order_by(Table.id.desc()).offset(kept - 1).limit(1))
+    old = (DecisionRecord.job_id == job_id, DecisionRecord.decision["fire"].as_boolean().is_(False))
+    oldest = session.scalar(
+        select(DecisionRecord.id).where(*old).order_by(DecisionRecord.id.desc()).offset(kept - 1).limit(1)
+    )
     if oldest is not None:
-        session.execute(delete(Table).where(*old, Table.id < oldest).execution_options(synchronize_session=False))
+        session.execute(
+            delete(DecisionRecord).where(*old, DecisionRecord.id < oldest).execution_options(synchronize_session=False)
+        )
 
 
 def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[DecisionRow]:
     """Decisions, the newest first."""
-    query = select(Table).where(Table.job_id == job_id)
-    return page(session, query, Table.id, _build, limit=limit, cursor=cursor)
+    query = select(DecisionRecord).where(DecisionRecord.job_id == job_id)
+    return page(session, query, DecisionRecord.id, _build, limit=limit, cursor=cursor)

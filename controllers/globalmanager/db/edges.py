@@ -50,10 +50,14 @@ def put_status(
     failed_version: int | None,
     reason: str,
     counters: dict[str, JsonValue],
-    told: int | None,
+    desired: int | None,
     now: datetime,
 ) -> EdgeJobRow | None:
-    """Replace what an edge said about a job; ``told``: the version it is now answered. Returns what was before."""
+    """Replace what an edge said about a job, and return what it said before.
+
+    Args:
+        desired: the model version that the edge is answered now.
+    """
     row = session.get(EdgeJob, (edge, job_id))
     before = None if row is None else _build_status(row, session.get_one(Job, job_id))
     if row is None:
@@ -61,7 +65,7 @@ def put_status(
         session.add(row)
     row.model_version, row.state, row.failed_version = model_version, state, failed_version
     row.reason, row.counters, row.at = reason, counters, now
-    row.told_before, row.told = row.told, told
+    row.desired_before, row.desired = row.desired, desired
     session.flush()
     return before
 
@@ -86,9 +90,10 @@ def observe(
     ``listening_since`` counts as live until it has had ``return_seconds`` to come back. How long it had been silent
     before does not matter; one that is gone for good is waited for once after a start, and not for long.
 
-    "I failed with version n" counts only from an edge that had been told n, and was told so again: otherwise it may
-    speak of an earlier roll-out of n.
+    "I failed with version n" counts only from an edge that knew of n as the desired version, and whose answer named n
+    again. Otherwise it may speak of an earlier roll-out of n.
     """
+    # Two clocks: an edge is silent when it has missed several heartbeats, but only of those that somebody could hear.
     since = now - timedelta(seconds=live_seconds)
     back_by = (listening_since or now) + timedelta(seconds=return_seconds)
     query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).where(EdgeJob.job_id == job_id)
@@ -110,7 +115,7 @@ def _heard(edge: Edge, since: datetime | None) -> bool:
 
 
 def _speaks_of_now(row: EdgeJob) -> bool:
-    return row.failed_version == row.told_before == row.told
+    return row.failed_version == row.desired_before == row.desired
 
 
 def get(session: Session, name: str) -> EdgeRow:

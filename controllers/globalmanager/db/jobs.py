@@ -116,12 +116,13 @@ def replace_spec(session: Session, job_id: int, spec: JobSpec, metadata: dict[st
     session.execute(
         update(Job)
         .where(Job.id == job_id)
+        # Counted by the database, so that two edits at a time make two generations.
         .values(spec=_dump(spec), meta=metadata, generation=Job.generation + 1, updated_at=now, deleted_at=None)
     )
 
 
 def mark_deleted(session: Session, job_id: int, now: datetime) -> None:
-    """The engine stops driving it; models, samples and history stay."""
+    """Take a job out of service; its models, samples and history stay."""
     session.execute(update(Job).where(Job.id == job_id).values(deleted_at=now, updated_at=now))
 
 
@@ -131,6 +132,7 @@ def swap_state(session: Session, job_id: int, seq: int, state: JobState) -> None
     Raises:
         ConflictError: somebody else has.
     """
+    # Compare and swap in one statement: whoever read an older state has decided on what is past, and must look again.
     statement = update(Job).where(Job.id == job_id, Job.seq == seq)
     if execute_dml(session, statement.values(state=state.model_dump(mode="json"), seq=seq + 1)) != 1:
         raise ConflictError(f"the state of job row {job_id} moved on from {seq}", where="database")
@@ -149,6 +151,7 @@ def set_degraded(session: Session, job_id: int, reason: str | None, now: datetim
 def users_of(session: Session, namespace: str, kind: str, name: str) -> Sequence[JobKey]:
     """Jobs that refer to a Dataset or a Model."""
     found = []
+    # Descriptions are JSON without an index by reference; there are some jobs, and this is asked when one deletes.
     for row in list_all(session, namespace=namespace):
         spec = row.spec
         models = {spec.initial_model.name, spec.deploy_spec.model.name}

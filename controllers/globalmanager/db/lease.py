@@ -24,6 +24,8 @@ def _build(row: EngineLease) -> LeaseRow:
 
 
 def _select(session: Session) -> EngineLease | None:
+    # Locked until the commit, so that two engines that start together take turns. SQLite has no row locks and needs
+    # none: a writing transaction there has the whole database.
     return session.scalar(select(EngineLease).where(EngineLease.id == _ROW).with_for_update())
 
 
@@ -54,6 +56,8 @@ def acquire(
             where="engine lease",
             hint="stop it, or wait until the lease expires",
         )
+    # The token grows with every holder. An engine that slept through its lease wakes with the old one, and `check`
+    # refuses whatever it still wants to write.
     row.holder, row.identity, row.token, row.since, row.expires_at = holder, identity, row.token + 1, now, expires_at
     session.flush()
     return row.token
@@ -66,9 +70,10 @@ def renew(session: Session, token: int, now: datetime, seconds: float) -> None:
 
 
 def release(session: Session, token: int, now: datetime) -> None:
-    """Give the lease back; nothing happens when it changed hands already."""
+    """Give the lease back; one that has changed hands is left alone."""
     row = _select(session)
     if row is not None and row.token == token:
+        # Expired and not deleted: the next holder's token must be larger than every token there was.
         row.expires_at = now
         session.flush()
 

@@ -43,6 +43,7 @@ def upgrade(connection: Connection) -> None:
     current = current_revision(connection)
     if current == directory.get_current_head():
         return
+    # An unknown revision is of a newer program: writing with the old tables would lose what it has added.
     known = {script.revision for script in directory.walk_revisions()}
     if current is not None and current not in known:
         raise ConflictError(

@@ -24,6 +24,7 @@ def _build(row: ModelVersion) -> ModelVersionRow:
 def reserve(session: Session, job_id: int) -> int:
     """The next free version number; never given out again. 1 is kept for the initial model."""
     job = session.get_one(Job, job_id)
+    # The number must come from the row: the object may have been read before another reservation of this transaction.
     session.refresh(job)
     number = max(job.next_model, INITIAL + 1)
     session.execute(update(Job).where(Job.id == job_id).values(next_model=number + 1))
@@ -43,6 +44,7 @@ def insert(
     Args:
         entry: the file that its worker or description named as the model; "" = the whole folder.
     """
+    # Publishing is repeated after a crash; the second time finds its own row.
     if session.get(ModelVersion, (job_id, manifest.version)) is not None:
         return
     session.add(

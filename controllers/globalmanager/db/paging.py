@@ -45,6 +45,7 @@ def page(
     after = parse_cursor(cursor)
     if after is not None:
         query = query.where(key < after if newest_first else key > after)
+    # One row more than is shown says whether there is a next page, without a count of all rows.
     query = query.order_by(key.desc() if newest_first else key.asc()).limit(limit + 1)
     rows = list(session.scalars(query))
     shown = rows[:limit]

@@ -34,8 +34,10 @@ def add(
     Raises:
         ConflictError: the key was used for another request.
     """
+    # Who asks is no part of it: a retry may come with a renewed token.
     content = wish.model_dump(mode="json", exclude={"id", "requested_by"})
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    # Two requests with one key take turns here, so that the second one finds the first.
     session.scalar(select(Job.id).where(Job.id == job.id).with_for_update())
     if idempotency_key is not None:
         earlier = session.scalar(

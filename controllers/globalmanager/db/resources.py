@@ -90,6 +90,7 @@ def remove(session: Session, kind: Kind, key: JobKey) -> None:
         NotFoundError: there is none.
         ConflictError: a job refers to it.
     """
+    # In the same transaction as the deletion, so that no job can be applied between the two.
     users = users_of(session, key.namespace, kind, key.name)
     if users:
         names = ", ".join(str(user) for user in users)

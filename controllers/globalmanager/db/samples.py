@@ -41,6 +41,7 @@ def insert(
     job = _lock(session, job_id)
     known = _select(session, job_id, record.sample_id)
     if known is not None:
+        # The first name stays: labels that were imported by it must find the sample again.
         known.source = known.source or source
         session.flush()
         return False
@@ -88,6 +89,7 @@ def add_label(
     if sample is None:
         raise NotFoundError("the job has no such sample", where=sample_id)
     current = _label(session, sample)
+    # No row for the same statement: an import that is repeated must not make every sample look new to the trigger.
     if current is not None and current.annotation == annotation:
         return _build(sample, current)
     job.label_seq += 1
@@ -103,6 +105,8 @@ def add_label(
     if sample.labelled_at is None:
         _first_label(job, sample, now)
     sample.label_seq = job.label_seq
+    # Counted now, against the prediction of that time: the drift of the model in service is then a sum over rows, and
+    # needs no prediction again.
     if sample.picked == Picked.AUDIT:
         prediction = SampleRecord.model_validate(sample.record).prediction
         sample.tp, sample.fp, sample.fn = count_sample(prediction, annotation)
@@ -137,6 +141,8 @@ def _first_label(job: Job, sample: Sample, now: datetime) -> None:
     if sample.part == "holdout":
         job.holdout_total += 1
         return
+    # The part follows from the place among the first labels, not from a draw: every share has the wanted size after
+    # every sample, and a repeated run has the same parts.
     sample.ordinal = job.next_ordinal
     sample.part = part_of(job.next_ordinal, float(job.spec["dataset"]["trainProb"]))
     job.next_ordinal += 1
@@ -273,11 +279,13 @@ def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
     labels = tuple(_build_label(label) for label in session.scalars(query))
     if not labels:
         return SampleStory(sample=row, labels=(), dataset_versions=(), models=())
+    # A version holds every sample whose first label is not newer than its last one.
     holding = select(DatasetVersion.version).where(
         DatasetVersion.job_id == job_id, DatasetVersion.label_seq >= labels[0].seq
     )
     versions = tuple(session.scalars(holding.order_by(DatasetVersion.version)))
     models: tuple[int, ...] = ()
+    # Evaluation samples are in the versions as well, and no model has learnt from them.
     if row.part == "train":
         trained = select(ModelVersion.version).where(
             ModelVersion.job_id == job_id, ModelVersion.dataset_version.in_(holding)

@@ -236,7 +236,7 @@ class Round(Base):
     ended_at: Mapped[datetime | None]
 
 
-class Decision(Base):
+class DecisionRecord(Base):
     """A decision. Identical ones in a row share a row: ``count`` of them between ``at`` and ``last_at``."""
 
     __tablename__ = "decisions"
@@ -279,7 +279,7 @@ class Worker(Base):
 
 
 class TriggerRequest(Base):
-    """Somebody's wish for a round, and the answer."""
+    """A person's request for a round, and its answer."""
 
     __tablename__ = "trigger_requests"
     __table_args__ = (
@@ -319,7 +319,7 @@ class Edge(Base):
 class EdgeJob(Base):
     """What an edge last said about one job.
 
-    ``told_before`` is the version that it had been told when it said so, ``told`` the one that it was answered.
+    ``desired`` is the model version that the answer named, ``desired_before`` the one that the edge knew when it spoke.
     """
 
     __tablename__ = "edge_jobs"
@@ -330,8 +330,8 @@ class EdgeJob(Base):
     model_version: Mapped[int | None] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(16))
     failed_version: Mapped[int | None] = mapped_column(Integer)
-    told_before: Mapped[int | None] = mapped_column(Integer)
-    told: Mapped[int | None] = mapped_column(Integer)
+    desired_before: Mapped[int | None] = mapped_column("told_before", Integer)
+    desired: Mapped[int | None] = mapped_column("told", Integer)
     reason: Mapped[str] = mapped_column(Text, default="")
     counters: Mapped[dict[str, Any]]
     at: Mapped[datetime]
@@ -354,7 +354,7 @@ class Token(Base):
 
 
 class Event(Base):
-    """Something worth telling. Ids only grow, also over a restart."""
+    """An event. Ids only grow, also over a restart."""
 
     __tablename__ = "events"
     __table_args__ = (Index("ix_events_job", "job_id", "id"), {"sqlite_autoincrement": True})

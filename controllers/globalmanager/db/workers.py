@@ -77,7 +77,7 @@ def active(session: Session, job_id: int) -> tuple[WorkerRow, ...]:
 
 
 def started(session: Session, worker_id: int) -> None:
-    """The runtime has it."""
+    """Note that the runtime has started a worker."""
     row = session.get_one(Worker, worker_id)
     if row.phase == WorkerPhase.PENDING.value:
         row.phase = WorkerPhase.RUNNING.value
@@ -85,7 +85,7 @@ def started(session: Session, worker_id: int) -> None:
 
 
 def reported(session: Session, worker_id: int, report: dict[str, Any]) -> None:
-    """It told its result. The first report stays: a repetition changes nothing."""
+    """Keep the report of a worker. The first one stays; a repetition changes nothing."""
     row = session.get_one(Worker, worker_id)
     if row.report is None:
         row.report = report
@@ -99,7 +99,7 @@ def progressed(session: Session, worker_id: int, progress: WorkerProgress) -> No
 
 
 def reserve_model(session: Session, worker_id: int, version: int) -> None:
-    """The version under which its model will be published."""
+    """Keep the version under which the model of a worker will be published."""
     session.get_one(Worker, worker_id).model_version = version
     session.flush()
 
@@ -115,7 +115,7 @@ def ended(
     usage: WorkerUsage | None,
     now: datetime,
 ) -> None:
-    """Its result is final. The evaluation in the object store has the results per sample; they need not stay here."""
+    """Note the end of a worker. Its results per sample go: the evaluation in the object store has them."""
     row = session.get_one(Worker, worker_id)
     row.report = None if row.report is None else summary_of(row.report)
     row.phase, row.exit_code, row.error, row.retryable = phase.value, exit_code, error, retryable

@@ -146,6 +146,7 @@ class Conductor:
         stack.enter_context(self._labelling(service))
         holdout = len(self._scenario.parts["holdout"])
         self._wait("the initial model", READY_SECONDS, lambda: watcher.champion == 1)
+        # Before any board is streamed: the first round is judged on the hold-out as well.
         self._wait("the hold-out to be imported", READY_SECONDS, lambda: watcher.holdout == holdout)
         edges = [self._start_edge(stack, service, name) for name in EDGES]
         addresses = [edge.wait_address() for edge in edges]
@@ -196,6 +197,7 @@ class Conductor:
 
     def _rounds(self, service: Service, traffic: Traffic, watcher: Watcher) -> None:
         scenario = self._scenario
+        # Through all rounds: a swap that drops a request is only seen while requests run.
         traffic.start_steady(scenario.paths("stream-1")[:STEADY_BOARDS], per_second=STEADY_PER_SECOND)
         self._stream(traffic, "stream-1")
         self._finish_round(service, watcher, 1)
@@ -204,6 +206,7 @@ class Conductor:
         self._post(f"jobs/{JOB}/triggers", {"action": "train", "reason": reason, "parameters": BAD_PARAMETERS})
         self._bad_round = 2
         rejected = self._finish_round(service, watcher, 2)
+        # The demo shows a gate; one that lets this candidate through must not end with a green report.
         if rejected.outcome is not Outcome.REJECTED:
             raise PermanentError(f"the bad candidate was not rejected but {rejected.outcome}", where="round 2")
         self._stream(traffic, "stream-2")

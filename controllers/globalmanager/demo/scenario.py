@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from sedna.common.errors import DataError, IntegrityError, NotFoundError
 from sedna.common.types import Box, SampleId, Value, sample_id
+from sedna.common.validation import as_error
 
 STREAMS = ("stream-1", "stream-2")
 
@@ -95,7 +96,7 @@ def load_scenario(folder: Path) -> Scenario:
         hint = "run from the repository, or name the folder with --example"
         raise NotFoundError("no example here", where=str(path), hint=hint) from error
     except ValidationError as error:
-        raise DataError(f"not a manifest of boards: {error}", where=str(path)) from error
+        raise as_error(DataError, error, str(path), what="not a manifest of boards") from error
     parts: dict[str, list[Board]] = {}
     for board in manifest.boards:
         if board.file is not None:

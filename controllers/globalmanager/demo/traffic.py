@@ -61,6 +61,7 @@ class Traffic:
 
     def stream(self, boards: Sequence[Path], progress: Callable[[int], None]) -> None:
         """Send every board once, the edges taking turns; one request at a time per edge, as a camera would."""
+        # Every edge gets every so-many-th board, so that all see the whole of a stream and not a part of it.
         shares = [boards[index :: len(self._edges)] for index in range(len(self._edges))]
         sent = itertools.count(1)
         with ThreadPoolExecutor(len(self._edges)) as pool:

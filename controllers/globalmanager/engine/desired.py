@@ -36,7 +36,7 @@ def heartbeat(db: Database, beat: EdgeHeartbeat, now: datetime, settings: Engine
                 failed_version=status.failed_version,
                 reason=status.reason,
                 counters=status.counters.model_dump(mode="json"),
-                told=desired.model_version,
+                desired=desired.model_version,
                 now=now,
             )
             _tell(session, beat.edge, job, status, before, now)

@@ -20,8 +20,8 @@ _PORT_FILE = "port"
 class LocalEdges:
     """``count`` inference workers named local-1, local-2..., registered when missing.
 
-    Each has the address of its last start, or that of any free port if it is taken: who sends pictures need not be told
-    anew after a restart.
+    Each keeps its address over restarts, so that senders of pictures find it again. It takes any free port when another
+    process has its own.
     """
 
     def __init__(self, services: ApiServices, folder: Path, count: int) -> None:

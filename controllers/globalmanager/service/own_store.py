@@ -1,9 +1,8 @@
-"""The service's own object store, as those see it who ask the service for something.
+"""The service's own object store as its callers see it: a refusal means "not now".
 
-A store that refuses the service's key, whose bucket is gone, or that takes no object of this size is the operator's
-business. To an edge that uploads a sample, or a round that stores its model, it means "not now", never "your token is
-wrong" or "your sample is": an edge would set the sample aside, and a round would throw its candidate away. How large a
-sample may be is said by the service's own limit, which it checks before it asks the store.
+The operator must act when the store refuses the service's key, has lost its bucket, or takes no object of this size.
+Callers must not: an edge that reads "wrong token" or "wrong sample" sets the sample aside, and a round throws its
+candidate away. The service checks the size of a sample against its own limit before it asks the store.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from sedna.store.base import NoBucketError, ObjectInfo, ObjectLimitError, Object
 __all__ = ["OwnStore"]
 
 RETRY_SECONDS = 30.0
-"""A person has to act: sooner is noise, and later keeps edges waiting after it was put right."""
+"""Sooner is noise, since a person has to act; later keeps edges waiting after the store was put right."""
 
 
 class OwnStore:

@@ -1,4 +1,4 @@
-"""Ports that stay the same over restarts, as far as nobody else takes them meanwhile."""
+"""Ports that stay the same over restarts, unless another process takes them meanwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def on_port_of_last_start(path: Path, who: str, make: Callable[[int], T], port_of: Callable[[T], int]) -> T:
-    """Make a server on the port that ``path`` remembers, or else on any free one, and remember which it is.
+    """Make a server on the port that ``path`` remembers, or on any free one, and remember the port.
 
     Args:
         path: file in the data folder; its folder must exist when ``make`` has returned.
@@ -35,6 +35,7 @@ def on_port_of_last_start(path: Path, who: str, make: Callable[[int], T], port_o
     last = int(remembered) if remembered.isdecimal() and int(remembered) <= _LARGEST_PORT else 0
     try:
         made = make(last)
+    # Somebody else has the port now. A service that does not start for that would be worse than one at a new address.
     except ConflictError:
         if not last:
             raise

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from sedna.common.errors import SpecError
+from sedna.common.validation import first_fault
 from sedna.common.yaml12 import load_yaml
 
 __all__ = ["SETTINGS_FILE", "FileSource", "settings_error"]
@@ -49,9 +50,8 @@ class FileSource(PydanticBaseSettingsSource):
 
 def settings_error(error: ValidationError) -> SpecError:
     """A wrong setting in one line: which, what, and how to give it."""
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    variable = "SEDNA__" + "__".join(str(part).upper() for part in first["loc"])
-    value = first["input"]
-    got = "" if isinstance(value, dict | list) else f"; got {value!r}"
-    return SpecError(f"{first['msg']}{got}", where=f"setting {path}", hint=f"{path} in {SETTINGS_FILE}, or {variable}")
+    fault = first_fault(error)
+    variable = "SEDNA__" + fault.path.replace(".", "__").upper()
+    got = "" if isinstance(fault.given, dict | list) else f"; got {fault.given!r}"
+    hint = f"{fault.path} in {SETTINGS_FILE}, or {variable}"
+    return SpecError(f"{fault.message}{got}", where=f"setting {fault.path}", hint=hint)

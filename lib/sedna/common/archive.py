@@ -124,6 +124,7 @@ def _check(reader: _Reader, archive: Path, limits: ArchiveLimits) -> None:
         if refusal:
             raise DataError(refusal, where=where, hint="regular files and folders with relative names")
         key = str(PurePosixPath(entry.name))
+        # The second would replace the first after both were checked.
         if key in seen and not entry.is_dir:
             raise DataError("appears twice", where=where)
         seen.add(key)
@@ -161,6 +162,7 @@ def _write(staging: Path, name: str, source: IO[bytes]) -> str:
 def _move(staging: Path, folder: Path, name: str) -> Path:
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
+    # The archive holds no links, but the folder may.
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise DataError("a link in the folder leads outside", where=str(target.parent))
     return (staging / name).replace(target)

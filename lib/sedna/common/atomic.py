@@ -76,11 +76,13 @@ def write_atomic(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
+                # Before the rename: otherwise a power cut may leave the new name with no bytes behind it.
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+    # The rename itself is on the disk only when the folder is.
     fsync_dir(path.parent)
 
 

@@ -1,4 +1,4 @@
-"""What a worker is told by its environment: `Context`, `BaseConfig`, and the dictionary types behind them.
+"""What the environment of a worker says: `Context`, `BaseConfig`, and the dictionary types behind them.
 
 The names are upstream's. Values are read when they are asked for, not when the module is imported.
 """

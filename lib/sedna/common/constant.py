@@ -1,8 +1,14 @@
 """Words that go over the wire. Names and values are upstream's."""
 
 from enum import Enum
+from typing import TYPE_CHECKING
+
+from sedna.common.paradigms import names_of_other_paradigms
 
 __all__ = ["K8sResourceKind", "K8sResourceKindStatus"]
+
+if not TYPE_CHECKING:  # to a type checker the name is missing, as it is
+    __getattr__ = names_of_other_paradigms(__name__, {"KBResourceConstant": "lifelong learning"})
 
 
 class K8sResourceKind(Enum):

@@ -7,6 +7,7 @@
     |   |-- NotFoundError            the named thing does not exist                               404
     |   |-- ConflictError            the thing exists in another shape, or is held by another     409
     |   |-- TooLargeError            over a stated limit                                          413
+    |   |-- MediaTypeError           a body of a kind that is not read here                       415
     |   `-- AuthError                no, wrong or insufficient token                              401/403
     |-- PermanentError               this attempt cannot succeed; the round fails                 500
     |   |-- IntegrityError           bytes differ from their recorded sha256
@@ -77,6 +78,10 @@ class ConflictError(UserError):
 
 class TooLargeError(UserError):
     """The input is over a stated limit."""
+
+
+class MediaTypeError(UserError):
+    """A body is of a kind that is not read here."""
 
 
 class AuthError(UserError):

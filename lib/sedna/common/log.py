@@ -13,12 +13,14 @@ from typing import IO, Literal, get_args
 
 from sedna.common.errors import SpecError
 
-__all__ = ["LOGGER", "JsonFormatter", "setup_logging"]
+__all__ = ["LOGGER", "JsonFormatter", "Logger", "setup_logging"]
 
 LOGGER = logging.getLogger("sedna")
 LOGGER.addHandler(logging.NullHandler())
 
 LogFormat = Literal["text", "json"]
+
+_TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -39,6 +41,24 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
+class Logger:
+    """Upstream's way to a log of one's own: ``Logger("mine").logger`` writes from INFO on to standard error.
+
+    A logger that has a handler already keeps it, so that a log that was set up stays as it is, and a second `Logger` of
+    the same name writes no line twice.
+    """
+
+    def __init__(self, name: str = LOGGER.name) -> None:
+        self.logger = logging.getLogger(name)
+        if any(not isinstance(handler, logging.NullHandler) for handler in self.logger.handlers):
+            return
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter(_TEXT))
+        self.logger.addHandler(handler)
+        self.logger.setLevel(logging.INFO)
+        self.logger.propagate = False
+
+
 def setup_logging(level: str = "INFO", log_format: LogFormat = "text", stream: IO[str] | None = None) -> None:
     """Send the log of ``sedna`` to ``stream`` (default: standard error). Called again, it replaces the
     first set-up.
@@ -55,7 +75,7 @@ def setup_logging(level: str = "INFO", log_format: LogFormat = "text", stream: I
     if log_format == "json":
         handler.setFormatter(JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+        handler.setFormatter(logging.Formatter(_TEXT))
     for old in list(LOGGER.handlers):
         LOGGER.removeHandler(old)
     LOGGER.addHandler(handler)

@@ -12,15 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 SampleId = NewType("SampleId", str)
 """Lower-case hex sha256 of a sample's bytes: the same bytes are the same sample, on every edge and for ever."""
 
-RoundId = NewType("RoundId", int)
-"""1, 2, 3... within a job; never reused, also not by a failed round."""
-
-ModelVersion = NewType("ModelVersion", int)
-"""1, 2, 3... within a job; 1 is the initial model."""
-
-DatasetVersion = NewType("DatasetVersion", int)
-"""1, 2, 3... within a job."""
-
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 """A Kubernetes object name (RFC 1123 subdomain)."""
 

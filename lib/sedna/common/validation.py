@@ -32,9 +32,14 @@ class Fault(NamedTuple):
 def every_fault(error: ValidationError) -> tuple[Fault, ...]:
     """Every fault of a validation, in the order of the keys; for a reader who mends a whole file at once."""
     return tuple(
-        Fault(".".join(map(str, entry["loc"])), entry["msg"], entry["input"], entry["type"], entry["loc"])
+        Fault(".".join(map(str, entry["loc"])), _said(entry["msg"]), entry["input"], entry["type"], entry["loc"])
         for entry in error.errors(include_url=False, include_context=False)
     )
+
+
+def _said(message: str) -> str:
+    """Without pydantic's word before the text of our own validators."""
+    return message.removeprefix("Value error, ")
 
 
 def first_fault(error: ValidationError) -> Fault:

@@ -13,24 +13,23 @@ import json
 import shutil
 import tempfile
 import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sedna.backend import BackendBase, set_backend
 from sedna.backend.calls import is_factory
 from sedna.common.atomic import sha256_file, write_atomic
-from sedna.common.config import Context
+from sedna.common.config import BaseConfig, Context
 from sedna.common.constant import K8sResourceKindStatus
 from sedna.common.errors import IntegrityError, NotFoundError, SednaError, SpecError
 from sedna.common.log import LOGGER
 from sedna.core.report import failure_info
 
-if TYPE_CHECKING:
-    from sedna.core.base import JobBase
-
-__all__ = ["ModelLoadingThread", "Offer"]
+__all__ = ["ModelLoadingThread", "Offer", "UpdatableJob"]
 
 _ATTEMPTS = 3  # polls; a model that is being copied while it is read is whole at the next one
 _DEFAULT_PERIOD = 60  # seconds
@@ -44,6 +43,25 @@ class Offer(BaseModel):
     model_path: str
     model_update_time: str
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+
+class UpdatableJob(Protocol):
+    """What the update needs of the job whose model it replaces."""
+
+    config: BaseConfig
+    estimator: BackendBase
+
+    @property
+    def model_path(self) -> str:
+        """Where the job's own model is."""
+
+    def model_change(self) -> AbstractContextManager[None]:
+        """Exclusive right to change or replace the estimator."""
+
+    def report_task_info(
+        self, task_info: Mapping[str, Any] | None, status: str, results: Any = None, kind: str = "train"
+    ) -> None:
+        """Report to the platform."""
 
 
 class _Applied(BaseModel):
@@ -70,7 +88,7 @@ class ModelLoadingThread(threading.Thread):
         SpecError: ``MODEL_HOT_UPDATE_CONFIG`` is not set, or the period is no whole number.
     """
 
-    def __init__(self, job: JobBase, source: Any) -> None:
+    def __init__(self, job: UpdatableJob, source: Any) -> None:
         super().__init__(name="sedna-model-loading", daemon=True)
         config = Context.get_parameters("MODEL_HOT_UPDATE_CONFIG")
         if not config:

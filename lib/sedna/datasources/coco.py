@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, NotFoundError
 from sedna.datasources.base import BaseDataSource, as_array, existing_files
 
 __all__ = ["JSONDataParse"]
@@ -36,6 +37,8 @@ class JSONDataParse(BaseDataSource):
         self.class_ids: list[Any] = []
         self.class_names: list[str] = []
         self.annotations: list[list[dict[str, Any]]] = []
+        self._images: dict[Any, dict[str, Any]] = {}
+        self._path = ""
 
     def parse(self, *args: Any, data_dir: str | Path | None = None, **_kwargs: Any) -> None:
         """Read one COCO file.
@@ -54,11 +57,14 @@ class JSONDataParse(BaseDataSource):
         path = files[0]
         images, annotations, categories = _read(path)
         self.data_dir = Path(data_dir) if data_dir else path.parent
+        # Sorted by id, as upstream: the position in the file is no property of a class.
         categories = sorted(categories, key=lambda category: category["id"])
         self.class_ids = [category["id"] for category in categories]
         self.class_names = [str(category.get("name", category["id"])) for category in categories]
         self.ids = [image["id"] for image in images]
         self.annotations = _by_image(annotations, self.ids, str(path))
+        self._images = {image["id"]: image for image in images}
+        self._path = str(path)
         pairs = [
             (str(self.data_dir / image["file_name"]), _boxes(found, self.class_ids, str(path)))
             for image, found in zip(images, self.annotations, strict=True)
@@ -67,6 +73,29 @@ class JSONDataParse(BaseDataSource):
             pairs = [self.process_func(*pair) for pair in pairs]
         self.x = as_array([name for name, _ in pairs])
         self.y = _objects([] if self.is_test_data else [boxes for _, boxes in pairs])
+
+    def load_anno_from_ids(self, id_: Any) -> tuple[npt.NDArray[np.float64], tuple[Any, ...], str]:
+        """What the file says about one image, under upstream's name and in its order.
+
+        Returns:
+            Boxes (N, 5) x1, y1, x2, y2, label, with a sixth column ``track_id`` when every annotation of the image has
+            one; (height, width, frame_id, video_id, file name), None where the file does not say; the file name.
+
+        Raises:
+            NotFoundError: no such image, or nothing has been parsed.
+            DataError: a box is wrong, or of a category that is not listed.
+        """
+        image = self._images.get(id_)
+        if image is None:
+            hint = f"one of {len(self._images)} ids" if self._images else "parse a COCO file first"
+            raise NotFoundError(f"there is no image {id_!r}", where=self._path or type(self).__name__, hint=hint)
+        found = self.annotations[self.ids.index(id_)]
+        boxes = _boxes(found, self.class_ids, self._path)
+        if found and all("track_id" in annotation for annotation in found):
+            tracks = np.array([[annotation["track_id"]] for annotation in found], dtype=np.float64)
+            boxes = np.concatenate([boxes, tracks], axis=1)
+        name = str(image["file_name"])
+        return boxes, (*(image.get(key) for key in ("height", "width", "frame_id", "video_id")), name), name
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:

@@ -1,6 +1,6 @@
 """The inference worker of an edge device: serve a model, keep what it is bad at, take over better models.
 
-    frame -> EdgeServer -> Pipeline (predict, mine, pick) -> Spool -> Uploader -> EdgeLink -> cloud
+    frame -> EdgeServer -> MinerPipeline (predict, mine, pick) -> Spool -> Uploader -> EdgeLink -> cloud
     cloud -> EdgeLink -> EdgeWorker (heartbeat) -> ModelSlot (fetch, verify, warm up, swap) -> frame
 
 Needs the extra ``edge``. Importing it loads neither torch nor an inference engine: a runtime is chosen when a model

@@ -58,6 +58,7 @@ class SlotDriver:
         while (target := self._next()) is not None:
             before = self._slot.status
             self._guarded(functools.partial(self._slot.ensure, *target))
+            # A heartbeat for every nudge would answer each heartbeat with another one.
             if self._slot.status != before:
                 self._changed()
 
@@ -73,5 +74,6 @@ class SlotDriver:
         """The latest wish; None when it is time to end."""
         with self._condition:
             self._condition.wait_for(lambda: self._stopping or self._target is not None)
+            # Only the latest wish counts: versions that were wanted while a model was loading are past.
             target, self._target = self._target, None
             return None if self._stopping else target

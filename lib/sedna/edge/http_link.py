@@ -25,6 +25,7 @@ from sedna.common.errors import (
     UserError,
 )
 from sedna.common.types import JobKey, SampleRecord
+from sedna.common.validation import first_fault
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
 from sedna.store.models import ModelManifest
 
@@ -93,6 +94,7 @@ class HttpEdgeLink:
     @contextlib.contextmanager
     def open_model_file(self, job: JobKey, version: int, name: str) -> Iterator[BinaryIO]:
         path = f"{_model(job, version)}/files/{_part(name)}"
+        # Asked for as they are: weights hardly compress, and a proxy on the way would only spend time on them.
         headers = {**self._authorization(), "Accept-Encoding": "identity"}
         # The service may send the reader to a presigned address; httpx drops the token when the host changes.
         request = self._client.build_request("GET", path, headers=headers)
@@ -135,6 +137,7 @@ class HttpEdgeLink:
             response = self._client.request(method, path, content=content, files=files, headers=headers)
         if response.status_code not in (httpx.codes.OK, httpx.codes.CREATED):
             raise _error(response)
+        # A captive portal answers 200 to everything. A sample counted as stored on its word would be deleted here.
         if not _is_json(response):
             raise LinkUnavailableError(
                 f"{response.status_code} without JSON: the answer of some other server",
@@ -186,6 +189,7 @@ def _error(response: httpx.Response) -> SednaError:
     message, where = f"{status} {title}", where or _address(response)
     if status in (401, 403):
         return AuthError(message, where=where, hint=hint, forbidden=status == 403)
+    # A refusal sets a sample aside for good, so that only the service itself may say it.
     if status in _REFUSALS and ours:
         return _REFUSALS[status](message, where=where, hint=hint)
     if status == 413:
@@ -210,6 +214,7 @@ def _retry_after(response: httpx.Response) -> float:
         seconds = float(response.headers.get("Retry-After", "5"))
     except ValueError:  # an HTTP date: legal, and not worth more than a guess
         return 30.0
+    # A wrong header must not silence an edge for a day.
     return min(max(seconds, 0.0), 3600.0)
 
 
@@ -218,7 +223,7 @@ def _parse(kind: type[T], response: httpx.Response) -> T:
         return kind.model_validate_json(response.content)
     except ValidationError as error:
         raise LinkUnavailableError(
-            f"the answer is not a {kind.__name__}: {error.errors(include_url=False)[0]['msg']}",
+            f"the answer is not a {kind.__name__}: {first_fault(error)}",
             where=_address(response),
             hint="edge and cloud may be of incompatible versions",
             retry_after=60.0,

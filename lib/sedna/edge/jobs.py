@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sedna.common.errors import NotFoundError
 from sedna.common.types import JobKey
-from sedna.edge.pipeline import Pipeline
+from sedna.edge.pipeline import MinerPipeline
 from sedna.edge.slot import ModelSlot
 
 __all__ = ["JobTable", "ServedJob"]
@@ -19,7 +19,7 @@ class ServedJob:
 
     key: JobKey
     slot: ModelSlot
-    pipeline: Pipeline
+    pipeline: MinerPipeline
 
 
 class JobTable:

@@ -66,14 +66,17 @@ class ModelHolder:
             model = self._current
             if model is None:
                 raise NoModelError("no model is in service yet", hint="wait for the first one", retry_after=5.0)
+            # Read and counted under one lock: a model that a request has got is never closed before it is counted.
             model.in_flight += 1
         try:
             yield model
         finally:
             with self._lock:
+                # The last request of a retired model closes it; the first ones must not, and a model in service never
+                # is.
                 model.in_flight -= 1
                 drained = model.retired and model.in_flight == 0
-            if drained:
+            if drained:  # outside the lock: closing may take seconds, and requests must not wait for it
                 model.runtime.close()
 
     def swap(self, new: ServingModel | None) -> None:
@@ -82,6 +85,7 @@ class ModelHolder:
             old, self._current = self._current, new
             if old is None:
                 return
+            # From here on nobody gets the old model, so that its count only falls.
             old.retired = True
             drained = old.in_flight == 0
         if drained:

@@ -22,7 +22,7 @@ from sedna.edge.selftest import check_prediction
 from sedna.edge.slot import ModelSlot
 from sedna.edge.spool import Spool
 
-__all__ = ["FrameResult", "Pipeline", "miner_input"]
+__all__ = ["FrameResult", "MinerPipeline", "miner_input"]
 
 LOG = logging.getLogger("sedna.edge.pipeline")
 
@@ -54,7 +54,7 @@ class _Rules:
     audit_seed: int = 0
 
 
-class Pipeline:
+class MinerPipeline:
     """Predicts with the model of a slot, and keeps what is hard or drawn for audit.
 
     A sample drawn for audit counts as audit also if it is hard: only then are the audited ones a fair draw from the
@@ -97,7 +97,9 @@ class Pipeline:
             UserError: the miner is not registered, or refuses its parameters; the earlier rules stay.
         """
         rules = self._rules
+        # A miner may count or draw; a new one with every heartbeat would start again every ten seconds.
         miner = rules.miner if desired.miner == rules.miner_spec else _build_miner(desired.miner)
+        # Replaced as a whole: a frame is judged by one set of rules, whenever it comes.
         self._rules = _Rules(desired.miner, miner, desired.audit_ratio, desired.audit_seed)
 
     def handle(
@@ -129,6 +131,7 @@ class Pipeline:
                 self._slot.failed(model, error)
                 raise
             self._slot.worked(model)
+            # Read inside the lease: after it another model may be in service, and the record would name the wrong one.
             served = model.id.version
         pairs = zip(images, predictions, strict=True)
         return served, [self._judge_and_keep(image, prediction, served, request_id) for image, prediction in pairs]

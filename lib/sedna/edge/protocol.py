@@ -98,7 +98,6 @@ class DesiredJob(Message):
     audit_ratio: float = Field(default=0.0, ge=0, le=1)
     audit_seed: int = 0
     class_names: tuple[str, ...] = ()
-    upload: bool = Field(default=True, description="False: samples stay on the edge's disk for now")
 
 
 class EdgeDesired(Message):

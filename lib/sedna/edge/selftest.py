@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from sedna.common.errors import DataError, ModelError
 from sedna.common.types import Box, Prediction, Value
+from sedna.common.validation import as_error
 from sedna.edge.image import Pixels, decode_image
 from sedna.edge.runtime import ModelRuntime
 from sedna.store.models import ModelManifest
@@ -47,6 +48,8 @@ def run_self_test(runtime: ModelRuntime, folder: Path, manifest: ModelManifest) 
         ModelError: it fails, answers nonsense, or answers something else than when it was made.
     """
     where = f"model {manifest.version} of {manifest.job}"
+    # Black and noise: what divides by the contrast fails on the one, what overflows on the other; both warm the
+    # runtime.
     for pixels in (np.zeros((_SYNTHETIC_SIDE, _SYNTHETIC_SIDE, 3), np.uint8), _noise()):
         _predict(runtime, pixels, manifest, where)
     if SELF_TEST_FILE not in {file.name for file in manifest.files}:
@@ -54,7 +57,7 @@ def run_self_test(runtime: ModelRuntime, folder: Path, manifest: ModelManifest) 
     try:
         golden = SelfTest.model_validate_json((folder / SELF_TEST_FILE).read_bytes())
     except ValidationError as error:
-        raise ModelError(f"{SELF_TEST_FILE} cannot be read: {error}", where=where) from error
+        raise as_error(ModelError, error, where, what=f"{SELF_TEST_FILE} cannot be read") from error
     known = {file.name for file in manifest.files}
     for sample in golden.samples:
         if sample.image not in known:
@@ -106,6 +109,7 @@ def _alike(found: Prediction, expected: Prediction, limits: SelfTest) -> bool:
     pairs = zip(found.probabilities or (), expected.probabilities or (), strict=False)
     if any(abs(one - other) > limits.score_tolerance for one, other in pairs):
         return False
+    # Each found box may stand for one expected box only: two equal ones are not one seen twice.
     left = list(found.boxes)
     for box in expected.boxes:
         match = next((other for other in left if _same(box, other, limits)), None)

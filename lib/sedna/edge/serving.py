@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 
-import uvicorn
-
 from sedna import __version__
 from sedna.common.atomic import write_atomic
-from sedna.common.errors import ConflictError
+from sedna.common.web import bind_tcp, make_server, url_of
 from sedna.edge.metrics import EdgeMetrics
 from sedna.edge.server.app import create_app
 from sedna.edge.settings import EdgeSettings
@@ -24,7 +21,10 @@ __all__ = ["EdgeServer", "serve"]
 LOG = logging.getLogger("sedna.edge.serving")
 
 ADDRESS_FILE = "address"
-"""In the data folder: the URL of the running server, for those who asked for any free port."""
+"""File in the data folder with the URL of the running server, which port 0 leaves open."""
+
+_BACKLOG = 256
+"""Connections that may wait while the server starts or is busy."""
 
 
 class EdgeServer:
@@ -37,6 +37,9 @@ class EdgeServer:
         worker: not started yet; started and stopped by the server.
         port: instead of the worker's settings; 0 = any free one.
 
+    Attributes:
+        port, url: where it listens, from construction on.
+
     Raises:
         ConflictError: the address is in use, or cannot be used.
     """
@@ -44,39 +47,14 @@ class EdgeServer:
     def __init__(self, worker: EdgeWorker, port: int | None = None) -> None:
         settings = worker.settings
         self._worker = worker
-        wanted = settings.port if port is None else port
-        try:
-            self._socket = socket.create_server((settings.host, wanted), backlog=256)
-        except OSError as error:
-            raise ConflictError(
-                f"cannot listen: {error.strerror}",
-                where=f"{settings.host}:{wanted}",
-                hint="another port; 0 = any",
-            ) from error
+        # It listens from here on: whoever reads the address may connect before the thread serves.
+        self._socket = bind_tcp(settings.host, settings.port if port is None else port, backlog=_BACKLOG)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = url_of(self._socket)
         metrics = EdgeMetrics(worker.jobs, worker.spool, lambda: worker.uploader.stats)
         self.app = create_app(__version__, worker.jobs, metrics, settings.server)
-        config = uvicorn.Config(
-            self.app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
-            server_header=False,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = make_server(self.app, grace_seconds=max(1, round(settings.drain_seconds)), lifespan=False)
         self._thread: threading.Thread | None = None
-
-    @property
-    def port(self) -> int:
-        """The port on which it listens."""
-        port: int = self._socket.getsockname()[1]
-        return port
-
-    @property
-    def url(self) -> str:
-        """Where it listens, from construction on."""
-        host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT (in the main thread) or `stop`."""
@@ -85,9 +63,12 @@ class EdgeServer:
             self._worker.start()
             write_atomic(address, f"{self.url}\n".encode())
             LOG.info("edge %s serves on %s", self._worker.settings.name, self.url)
+            # Announced before it serves: the socket listens since construction, and early requests wait in its backlog.
             with _signals_end_quietly():
                 self._server.run(sockets=[self._socket])
         finally:
+            # In the order in which others notice: nobody finds the address, nobody connects, predictions end, and only
+            # then the worker, whose models and spool they used.
             address.unlink(missing_ok=True)
             self._socket.close()
             self.app.state.edge.pool.close()

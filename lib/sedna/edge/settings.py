@@ -1,4 +1,4 @@
-"""What an edge worker is told."""
+"""Settings of an edge worker."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import AuthError, IntegrityError, ModelError, SednaError, TemporaryError
 from sedna.common.types import JobKey, Value
+from sedna.common.validation import as_error, first_fault
 from sedna.edge.lease import ModelHolder, ModelId, ServingModel
 from sedna.edge.link import EdgeLink
 from sedna.edge.protocol import ServingState
@@ -29,7 +30,11 @@ LOG = logging.getLogger("sedna.edge.slot")
 _STATE_FILE = "slot.json"
 _MANIFEST_FILE = "manifest.json"
 _FETCH_TRIES = 3
+"""A file that arrives damaged is the fault of the line once, and of the store when it happens again and again."""
+
 _FAILURES_BEFORE_RETURN = 3
+"""In a row: one failed request may be the fault of its image."""
+
 _LONGEST_REASON = 2000
 
 Opener = Callable[[Path, ModelManifest], ModelRuntime]
@@ -118,6 +123,7 @@ class ModelSlot:
             self._state = self._read_state()
             self._loading = self._state.current is not None
             try:
+                # An old model that answers is better than none: the cloud is told which one it is.
                 for known in (self._state.current, self._state.previous):
                     if known is not None and self._try_from_disk(known):
                         return
@@ -146,6 +152,8 @@ class ModelSlot:
             self._loading = True
             try:
                 self._replace(version, manifest_sha256)
+            # Neither says anything about the model: the line or the token has to be put right, and the version stays
+            # wanted.
             except (TemporaryError, AuthError) as error:
                 self._reason = f"version {version} cannot be fetched now: {error}"
                 raise
@@ -166,9 +174,11 @@ class ModelSlot:
         While another change is under way nothing happens here: the next failed request looks again.
         """
         model.failures_in_a_row += 1
+        # Never wait for the lock: this is the thread of a request, and a change of model may take minutes.
         if model.failures_in_a_row < _FAILURES_BEFORE_RETURN or not self._change.acquire(blocking=False):
             return
         try:
+            # Requests that began before a swap may fail after it: their model is not the one in service any more.
             if self._holder.current is model and self._state.previous is not None:
                 self._go_back(model, self._state.previous, error)
         finally:
@@ -199,8 +209,12 @@ class ModelSlot:
         self._fetch(known, manifest)
         model = self._opened(known)
         old = self._holder.current
+        # What answers now, not what the state calls current: after a start that had to fall back they differ, and the
+        # way back must lead to a model that works.
         keep = old.id if old is not None else self._state.previous
         try:
+            # Stored first, swapped second. A crash in between starts with the new model, which has passed its test; the
+            # other way round the edge would serve a model that a restart forgets.
             self._store(_SlotState(current=known, previous=keep))
         except BaseException:
             model.runtime.close()
@@ -219,6 +233,7 @@ class ModelSlot:
                 if attempt == _FETCH_TRIES:
                     raise
                 LOG.warning("%s: version %s arrived damaged, fetching again: %s", self.job, known, error)
+        # Last: a folder with a manifest has every file of it.
         write_atomic(folder / _MANIFEST_FILE, manifest.to_bytes())
 
     def _open_file(self, version: int) -> OpenFile:
@@ -229,8 +244,11 @@ class ModelSlot:
         folder = self._model_folder(known)
         try:
             manifest = ModelManifest.model_validate_json((folder / _MANIFEST_FILE).read_bytes())
-        except (OSError, ValidationError) as error:
+        except ValidationError as error:
+            raise as_error(ModelError, error, str(folder), what="the manifest on the disk is damaged") from error
+        except OSError as error:
             raise ModelError(f"no manifest on the disk: {error}", where=str(folder)) from error
+        # Verified at every start, not only after the download: flash cards forget.
         verify_model(folder / "files", manifest)
         runtime = self._open_runtime(folder / "files", manifest)
         try:
@@ -255,6 +273,8 @@ class ModelSlot:
         if not self._try_from_disk(back):
             model.failures_in_a_row = 0
             return
+        # No previous model from here on: the only other one has just failed, and a later failure must not lead back to
+        # it.
         reason = f"failed {model.failures_in_a_row} requests in a row: {error}"
         state = _SlotState(current=back, failed=_Failed(id=model.id, reason=_short(reason)))
         try:
@@ -285,7 +305,8 @@ class ModelSlot:
         except FileNotFoundError:
             return _SlotState()
         except ValidationError as error:
-            LOG.error("%s: the slot's state cannot be read, waiting for the cloud: %s", self.job, error)
+            fault = first_fault(error)
+            LOG.error("%s: the slot's state cannot be read, waiting for the cloud: %s", self.job, fault)
             return _SlotState()
 
     def _store(self, state: _SlotState) -> None:

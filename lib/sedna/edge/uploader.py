@@ -7,7 +7,6 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from sedna.common.atomic import sha256_file
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import AuthError, SednaError, StoreUnavailableError, TemporaryError, UserError
-from sedna.common.types import JobKey
 from sedna.edge.backoff import Backoff
 from sedna.edge.link import EdgeLink
 from sedna.edge.spool import Spool, SpoolEntry
@@ -26,7 +24,7 @@ __all__ = ["UploadStats", "Uploader", "UploaderSettings"]
 LOG = logging.getLogger("sedna.edge.uploader")
 
 _DAMAGE = (errno.ENOENT, errno.EIO, errno.EISDIR, errno.ENOTDIR)
-"""The file is lost, whoever asks and whenever. Others (too many open files) say nothing about it."""
+"""Errors that mean a lost file. Others, such as too many open files, say nothing about the file."""
 
 
 class UploaderSettings(BaseModel):
@@ -83,7 +81,6 @@ class Uploader:
         self._clock = clock or SystemClock()
         self._backoff = Backoff(self._settings.initial_seconds, self._settings.max_seconds, random_source)
         self._not_before = self._clock.monotonic()
-        self._paused: Collection[JobKey] = ()
         self._stats = UploadStats()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -95,13 +92,8 @@ class Uploader:
         """What happened so far."""
         return self._stats
 
-    def pause(self, jobs: Collection[JobKey]) -> None:
-        """Leave the samples of exactly these jobs on the disk for now."""
-        self._paused = frozenset(jobs)
-        self.wake()
-
     def wake(self) -> None:
-        """There is something new: do not wait out the idle time. A wait after a failure is not cut short."""
+        """End the idle time: the spool has something new. A wait after a failure is not cut short."""
         self._wake.set()
 
     def start(self) -> None:
@@ -133,7 +125,7 @@ class Uploader:
         early = self._not_before - self._clock.monotonic()
         if early > 0:
             return early
-        entry = self._spool.claim(self._paused)
+        entry = self._spool.claim()
         if entry is None:
             return self._settings.idle_seconds
         try:
@@ -144,6 +136,8 @@ class Uploader:
 
     def _handle(self, entry: SpoolEntry) -> None:
         try:
+            # Hashed before every try: a damaged sample would be refused by the cloud as somebody's mistake, and be
+            # looked for there.
             found = sha256_file(entry.path)
         except OSError as error:
             if error.errno not in _DAMAGE:
@@ -156,6 +150,7 @@ class Uploader:
         try:
             created = self._link.put_sample(entry.record, entry.path)
         except AuthError as error:
+            # No `retry`: the attempt is not the sample's, and must not push it behind the others.
             self._failed(error, at_least=self._settings.auth_seconds)
         except UserError as error:
             self._spool.reject(entry, str(error))
@@ -185,6 +180,7 @@ class Uploader:
                 last_error="",
             )
             if self._settings.max_bytes_per_second is not None:
+                # Uploads side by side share the line: each pushes the next start back by its own time.
                 free_at = max(self._not_before, self._clock.monotonic())
                 self._not_before = free_at + size / self._settings.max_bytes_per_second
         if before.last_error:
@@ -206,6 +202,7 @@ class Uploader:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            # Cleared before the look at the spool: a sample that comes during the look ends the wait below at once.
             self._wake.clear()
             try:
                 wait = self.step()

@@ -16,12 +16,13 @@ from sedna.common.errors import SednaError, SpecError, TemporaryError
 from sedna.common.plugin import load_modules
 from sedna.common.token_file import check_token, read_token_file
 from sedna.common.types import JobKey
+from sedna.common.validation import first_fault
 from sedna.edge.backoff import Backoff
 from sedna.edge.driver import SlotDriver
 from sedna.edge.http_link import HttpEdgeLink
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.link import EdgeLink
-from sedna.edge.pipeline import Pipeline
+from sedna.edge.pipeline import MinerPipeline
 from sedna.edge.protocol import LONGEST_BACKOFF_SECONDS, DesiredJob, EdgeCounters, EdgeHeartbeat, EdgeJobStatus
 from sedna.edge.runtime import ModelRuntime, open_runtime
 from sedna.edge.settings import EdgeSettings
@@ -109,9 +110,9 @@ class EdgeWorker:
         try:
             desired = self._link.heartbeat(self.report())
         except SednaError as error:
-            self._note(str(error))
+            self._log_change(str(error))
             return self._backoff.next(error.retry_after if isinstance(error, TemporaryError) else 0.0)
-        self._note("")
+        self._log_change("")
         self._backoff.reset()
         self._apply(desired.jobs)
         return self.settings.heartbeat_seconds or desired.heartbeat_seconds
@@ -146,12 +147,13 @@ class EdgeWorker:
         )
 
     def _apply(self, desired: tuple[DesiredJob, ...]) -> None:
-        """Follow the cloud's wishes; said again without a change, they only nudge the slots to retry."""
+        """Follow the cloud's wishes. The same wishes again make the slots try once more what has failed for now."""
         mine = tuple(job for job in desired if not self.settings.jobs or job.job in self.settings.jobs)
         if mine != self._desired:
+            # On the disk before it is followed: a restart in the middle of it goes on with the same wishes.
             self._write_desired(mine)
-            self.uploader.pause([job.job for job in mine if not job.upload])
         self._desired = mine
+        # A job that is gone first gives back its model: the memory may be needed for the next one.
         for gone in self._drivers.keys() - {job.job for job in mine}:
             LOG.info("%s is no longer wanted here", gone)
             self._end(gone)
@@ -164,6 +166,7 @@ class EdgeWorker:
             served.pipeline.configure(desired)
             self._refusals.pop(desired.job, None)
         except SednaError as error:
+            # Said with every heartbeat of the cloud; logged once.
             if self._refusals.get(desired.job) != str(error):
                 LOG.error("%s: the miner cannot be used: %s", desired.job, error)
             self._refusals[desired.job] = str(error)
@@ -173,7 +176,7 @@ class EdgeWorker:
     def _begin(self, key: JobKey) -> ServedJob:
         slot = ModelSlot(key, self._jobs_folder / key.namespace / key.name, self._link, self._open)
         limits = self.settings.keep
-        pipeline = Pipeline(
+        pipeline = MinerPipeline(
             slot, self.spool, self.settings.name, limits=limits, clock=self._clock, kept=self.uploader.wake
         )
         served = ServedJob(key, slot, pipeline)
@@ -183,6 +186,7 @@ class EdgeWorker:
         return served
 
     def _end(self, key: JobKey) -> None:
+        # The driver ends first: it may be bringing a model into the very slot that is closed below.
         driver = self._drivers.pop(key)
         served = self.jobs.remove(key)
         if driver.stop(_STOP_SECONDS) and served is not None:
@@ -193,6 +197,7 @@ class EdgeWorker:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            # Before the report is made: what changes during it is reported at once, not a heartbeat later.
             self._wake.clear()
             try:
                 wait = self.beat()
@@ -202,8 +207,8 @@ class EdgeWorker:
             if not self._stopping.is_set():
                 self._wake.wait(wait)
 
-    def _note(self, error: str) -> None:
-        """Days without a cloud are one line in the log, not one a minute."""
+    def _log_change(self, error: str) -> None:
+        """Log a change only: days without a cloud are one line, not one a minute."""
         if error and error != self._last_error:
             LOG.warning("the cloud cannot be reached, going on with what is here: %s", error)
         elif self._last_error and not error:
@@ -224,7 +229,7 @@ class EdgeWorker:
         except FileNotFoundError:
             return ()
         except ValidationError as error:
-            LOG.error("%s cannot be read, waiting for the cloud: %s", self._desired_path, error)
+            LOG.error("%s cannot be read, waiting for the cloud: %s", self._desired_path, first_fault(error))
             return ()
 
     def _write_desired(self, jobs: tuple[DesiredJob, ...]) -> None:

@@ -18,8 +18,8 @@ from sedna.loop.requests import preempt, serve_request, unanswered
 from sedna.loop.spec import JobSpec
 from sedna.loop.stages import deploy, judge_candidate, work
 from sedna.loop.state import JobState, RoundKind, Stage
+from sedna.loop.transition import Transition, open_round
 from sedna.loop.triggers import evaluate_trigger
-from sedna.loop.turn import Turn, open_round
 
 _MAX_STEPS = 16
 """Upper bound of transitions in one call; a full round of immediate answers needs seven."""
@@ -41,69 +41,76 @@ def decide(
     Returns:
         The new state (the same object when nothing changed) and the actions, records before effects.
     """
-    turn = Turn(spec, state, observation, now, automatic)
+    transition = Transition(spec, state, observation, now, automatic)
     for _ in range(_MAX_STEPS):
-        before = turn.state
-        _step(turn)
-        if turn.state is before:
+        before = transition.state
+        _step(transition)
+        # Identity is enough: every change goes through `update`, which makes a new state.
+        if transition.state is before:
             break
-    _ask_for_worker(turn)
-    return turn.state, tuple(turn.actions)
+    _ask_for_worker(transition)
+    return transition.state, tuple(transition.actions)
 
 
-def _step(turn: Turn) -> None:
-    if turn.state.champion is None:
-        _adopt_initial_model(turn)
-    if preempt(turn):
+def _step(transition: Transition) -> None:
+    if transition.state.champion is None:
+        _adopt_initial_model(transition)
+    # Before the stages: a rollback must not wait for the hours that a training still takes.
+    if preempt(transition):
         return
-    current = turn.state.current
+    current = transition.state.current
     if current is None:
-        _waiting(turn)
+        _waiting(transition)
     elif current.stage in (Stage.TRAINING, Stage.EVALUATING):
-        work(turn, current)
+        work(transition, current)
     elif current.stage is Stage.JUDGING:
-        judge_candidate(turn, current)
+        judge_candidate(transition, current)
     else:
-        deploy(turn, current)
+        deploy(transition, current)
 
 
-def _adopt_initial_model(turn: Turn) -> None:
-    version = turn.seen.initial_model
+def _adopt_initial_model(transition: Transition) -> None:
+    version = transition.seen.initial_model
     if version is not None:
-        turn.update(champion=version)
-        turn.actions.append(SetChampion(version=version, previous=None, reason="initial model"))
+        transition.update(champion=version)
+        transition.actions.append(SetChampion(version=version, previous=None, reason="initial model"))
 
 
-def _waiting(turn: Turn) -> None:
-    request = unanswered(turn)
+def _waiting(transition: Transition) -> None:
+    request = unanswered(transition)
     if request is not None:
-        serve_request(turn, request)
+        serve_request(transition, request)
         return
-    if not turn.automatic:
+    if not transition.automatic:
         return
-    decision = evaluate_trigger(turn.spec.train_spec.trigger, turn.seen, turn.state, turn.now)
-    turn.automatic = False
+    decision = evaluate_trigger(transition.spec.train_spec.trigger, transition.seen, transition.state, transition.now)
+    # At most one look at the trigger a call. A round that opens and ends within this call has changed what the
+    # observation says, and a second look at it would start the same round again.
+    transition.automatic = False
     if decision.fire:
-        open_round(turn, RoundKind.TRAIN, Stage.TRAINING, "; ".join(decision.reasons), decision=decision)
+        open_round(transition, RoundKind.TRAIN, Stage.TRAINING, "; ".join(decision.reasons), decision=decision)
     else:
-        turn.actions.append(RecordDecision(decision=decision))
+        transition.actions.append(RecordDecision(decision=decision))
 
 
-def _ask_for_worker(turn: Turn) -> None:
+def _ask_for_worker(transition: Transition) -> None:
     """The effect that follows from the state: while a stage needs a worker and has no result yet, there must be one."""
-    current = turn.state.current
-    if current is None or turn.state.champion is None:
+    current = transition.state.current
+    if current is None or transition.state.champion is None:
         return
-    if current.not_before is not None and turn.now < current.not_before:
+    # Between two attempts: the cause of a temporary failure gets time to go away.
+    if current.not_before is not None and transition.now < current.not_before:
         return
     if current.stage is Stage.TRAINING or current.stage is Stage.EVALUATING:
-        turn.actions.append(
+        # In every call while the stage lasts, and not once: the machine may have taken the worker with it, and an
+        # engine that has just started knows of none.
+        transition.actions.append(
             EnsureWorker(
                 round=current.id,
                 stage=current.stage,
                 attempt=current.attempt,
                 candidate=current.candidate,
-                champion=turn.state.champion,
+                champion=transition.state.champion,
                 parameters=current.parameters,
             )
         )

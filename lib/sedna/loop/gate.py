@@ -38,6 +38,7 @@ class _Pairs:
 def _pair(evaluation: Evaluation, samples: frozenset[str]) -> _Pairs:
     candidate = {score.sample: score for score in evaluation.candidate.on(samples)}
     champion = {score.sample: score for score in (evaluation.champion or ModelScores()).on(samples)}
+    # In the order of the names: the resampling picks by position, and the same evidence must give the same interval.
     common = sorted(candidate.keys() & champion.keys())
     return _Pairs(tuple(candidate[name] for name in common), tuple(champion[name] for name in common))
 
@@ -114,6 +115,7 @@ def paired_bootstrap(
     size = len(candidate)
     deltas = []
     for _ in range(resamples):
+        # One draw for both models: what makes the comparison paired, and its interval narrow.
         picks = rng.choices(range(size), k=size)
         deltas.append(_score(new, picks, metric) - _score(old, picks, metric))
     deltas.sort()
@@ -154,6 +156,8 @@ def _improvement(gate: Gate, interval: Interval | None, delta: float) -> Check:
         return Check(name="improvement", passed=None, required=required, reason="no interval: no per-sample results")
     bounds = f"{gate.confidence:.0%} interval [{interval.low:+.4f}, {interval.high:+.4f}]"
     span = f"{gate.metric} changes by {delta:+.4f}, {bounds}"
+    # Three answers and not two: an interval that contains the limit says that more samples are needed, which is no
+    # verdict on the candidate.
     if interval.low > gate.min_improvement:
         return Check(
             name="improvement",
@@ -242,6 +246,8 @@ def judge(spec: JobSpec, evaluation: Evaluation) -> GateVerdict:
     values = statistic(gate.metric, pairs.candidate), statistic(gate.metric, pairs.champion)
     checks: list[Check] = []
     interval: Interval | None = None
+    # A job as upstream writes it has a condition and reports no results per sample. There the condition decides alone;
+    # asking it for evidence that it never promised would reject every candidate.
     statistics_wanted = bool(len(pairs)) or condition is None or gate.confidence is not None or gate.min_samples > 1
     if statistics_wanted:
         checks.append(_evidence(gate, pairs, values))

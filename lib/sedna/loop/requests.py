@@ -1,4 +1,4 @@
-"""Requests of people: answered once, served at once where nothing is under way, and a deployment also where it is."""
+"""Requests of people. Each is answered once; a deployment is served also while another round is under way."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from datetime import timedelta
 from sedna.loop.actions import AnswerRequest, OpenRound, RecordDecision
 from sedna.loop.observation import ManualRequest
 from sedna.loop.state import REMEMBERED_REQUESTS, Outcome, RoundKind, Stage
+from sedna.loop.transition import Transition, close, finish, move, next_attempt, open_round, set_champion, stop_worker
 from sedna.loop.triggers import evaluate_trigger
-from sedna.loop.turn import Turn, close, finish, move, next_attempt, open_round, set_champion, stop_worker
 from sedna.loop.verdict import Decision, DecisionKind
 
 
-def unanswered(turn: Turn) -> ManualRequest | None:
+def unanswered(transition: Transition) -> ManualRequest | None:
     """The request that waits, if there is one."""
-    request = turn.seen.request
-    return None if request is None or request.id in turn.state.handled else request
+    request = transition.seen.request
+    return None if request is None or request.id in transition.state.handled else request
 
 
-def serve_request(turn: Turn, request: ManualRequest) -> None:
-    """While no round is under way: refuse it, or start the round that it asks for."""
-    refusal = _refusal(turn, request)
-    _remember(turn, request)
+def serve_request(transition: Transition, request: ManualRequest) -> None:
+    """Refuse a request, or start the round that it asks for; no other round is under way."""
+    refusal = _refusal(transition, request)
+    # Remembered before it is served: the same observation is looked at again within this call.
+    _remember(transition, request)
     if refusal is not None:
-        turn.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
-        _record_request(turn, request, fire=False, reason=refusal)
+        transition.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
+        _record_request(transition, request, fire=False, reason=refusal)
         return
-    number = turn.state.next_round
-    turn.actions.append(AnswerRequest(id=request.id, accepted=True, round=number, message=f"round {number} starts"))
-    decision = _record_request(turn, request, fire=True, reason=f"asked for: {request.reason}")
+    round_id = transition.state.next_round
+    transition.actions.append(
+        AnswerRequest(id=request.id, accepted=True, round=round_id, message=f"round {round_id} starts")
+    )
+    decision = _record_request(transition, request, fire=True, reason=f"asked for: {request.reason}")
     stage = {
         RoundKind.TRAIN: Stage.TRAINING,
         RoundKind.EVAL: Stage.EVALUATING,
@@ -36,9 +39,9 @@ def serve_request(turn: Turn, request: ManualRequest) -> None:
     }
     candidate = None
     if request.action is not RoundKind.TRAIN:
-        candidate = request.version if request.version is not None else turn.state.last_candidate
+        candidate = request.version if request.version is not None else transition.state.last_candidate
     open_round(
-        turn,
+        transition,
         request.action,
         stage[request.action],
         decision.reasons[0],
@@ -47,55 +50,64 @@ def serve_request(turn: Turn, request: ManualRequest) -> None:
     )
 
 
-def preempt(turn: Turn) -> bool:
+def preempt(transition: Transition) -> bool:
     """Serve a deploy request (rollback, promote) while a worker is busy: the round goes on against the new champion.
 
     The round's own candidate, while it is evaluated or waits for its window, goes at once if it is asked for. A
     candidate that waits does not outlive another request: it was compared with a model that is in service no more.
     """
-    current, request = turn.state.current, unanswered(turn)
+    current, request = transition.state.current, unanswered(transition)
     if current is None or request is None or request.action is not RoundKind.DEPLOY:
         return False
+    # A training goes on meanwhile: its hours are not lost, its candidate is only compared with another champion. A
+    # judgement under way and a deployment are not cut short: they end by themselves, and the request is served then.
     waits = current.stage is Stage.JUDGING and current.verdict is not None
     if current.stage not in (Stage.TRAINING, Stage.EVALUATING) and not waits:
         return False
-    refusal = _refusal(turn, request)
-    _remember(turn, request)
+    refusal = _refusal(transition, request)
+    _remember(transition, request)
     if refusal is not None:
-        turn.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
-        _record_request(turn, request, fire=False, reason=refusal)
+        transition.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
+        _record_request(transition, request, fire=False, reason=refusal)
         return True
-    version = request.version if request.version is not None else turn.state.last_candidate
+    version = request.version if request.version is not None else transition.state.last_candidate
     assert version is not None
+    # The request names the very model that the round is about: the round itself goes on to deploying, so that its
+    # history shows how the model came into service.
     if version == current.candidate:
         ends = "waits for its window no longer" if waits else "is deployed without an evaluation"
         text = f"model {version} {ends}"
-        stop_worker(turn, current, text)
-        turn.actions.append(AnswerRequest(id=request.id, accepted=True, round=current.id, message=text))
-        _record_request(turn, request, fire=True, reason=f"asked for: {request.reason}", number=current.id)
-        move(turn, Stage.DEPLOYING, f"asked for: {request.reason}")
+        stop_worker(transition, current, text)
+        transition.actions.append(AnswerRequest(id=request.id, accepted=True, round=current.id, message=text))
+        _record_request(transition, request, fire=True, reason=f"asked for: {request.reason}", round_id=current.id)
+        move(transition, Stage.DEPLOYING, f"asked for: {request.reason}")
         return True
-    number = turn.state.next_round
+    round_id = transition.state.next_round
     goes_on = "is over, its candidate was compared with another model" if waits else "goes on"
     reason = f"asked for: {request.reason}; round {current.id} {goes_on}"
-    turn.actions.append(
-        AnswerRequest(id=request.id, accepted=True, round=number, message=f"model {version} is in service")
+    transition.actions.append(
+        AnswerRequest(id=request.id, accepted=True, round=round_id, message=f"model {version} is in service")
     )
-    _record_request(turn, request, fire=True, reason=reason)
-    turn.actions.append(OpenRound(round=number, kind=RoundKind.DEPLOY, reason=reason, candidate=version))
-    set_champion(turn, version, reason)
-    turn.update(next_round=number + 1)
-    finish(turn, number, RoundKind.DEPLOY, Outcome.DEPLOYED, reason, candidate=version, started_at=turn.now)
+    _record_request(transition, request, fire=True, reason=reason)
+    transition.actions.append(OpenRound(round=round_id, kind=RoundKind.DEPLOY, reason=reason, candidate=version))
+    # A round of its own, opened and closed within this call: the state has one current round, and that one goes on.
+    # The edges take the model without being waited for.
+    set_champion(transition, version, reason)
+    transition.update(next_round=round_id + 1)
+    finish(
+        transition, round_id, RoundKind.DEPLOY, Outcome.DEPLOYED, reason, candidate=version, started_at=transition.now
+    )
+    # The comparison that runs is with a model that is in service no more.
     if current.stage is Stage.EVALUATING:
-        next_attempt(turn, current, f"the model in service is now {version}", wait=timedelta(0), stop=True)
+        next_attempt(transition, current, f"the model in service is now {version}", wait=timedelta(0), stop=True)
     elif waits:
-        close(turn, Outcome.REJECTED, f"model {version} was put into service while the candidate waited")
+        close(transition, Outcome.REJECTED, f"model {version} was put into service while the candidate waited")
     return True
 
 
-def _refusal(turn: Turn, request: ManualRequest) -> str | None:
+def _refusal(transition: Transition, request: ManualRequest) -> str | None:
     """Why this request cannot be served, or None."""
-    state, seen = turn.state, turn.seen
+    state, seen = transition.state, transition.seen
     if state.champion is None:
         return "there is no model in service yet: the initial model has not been stored"
     if request.action is RoundKind.TRAIN:
@@ -111,23 +123,25 @@ def _refusal(turn: Turn, request: ManualRequest) -> str | None:
     return None
 
 
-def _remember(turn: Turn, request: ManualRequest) -> None:
-    turn.update(handled=(*turn.state.handled, request.id)[-REMEMBERED_REQUESTS:])
+def _remember(transition: Transition, request: ManualRequest) -> None:
+    transition.update(handled=(*transition.state.handled, request.id)[-REMEMBERED_REQUESTS:])
 
 
 def _record_request(
-    turn: Turn, request: ManualRequest, *, fire: bool, reason: str, number: int | None = None
+    transition: Transition, request: ManualRequest, *, fire: bool, reason: str, round_id: int | None = None
 ) -> Decision:
-    """Note a manual decision with the same observed values that an automatic one would have shown."""
-    observed = evaluate_trigger(turn.spec.train_spec.trigger, turn.seen, turn.state, turn.now).observed
+    """Record a manual decision, with the values that an automatic one would have observed."""
+    observed = evaluate_trigger(
+        transition.spec.train_spec.trigger, transition.seen, transition.state, transition.now
+    ).observed
     decision = Decision(
         kind=DecisionKind(request.action.value),
         fire=fire,
         reasons=(reason,),
         observed=observed,
-        at=turn.now,
-        round=(number or turn.state.next_round) if fire else None,
+        at=transition.now,
+        round=(round_id or transition.state.next_round) if fire else None,
         requested_by=request.requested_by or "unknown",
     )
-    turn.actions.append(RecordDecision(decision=decision))
+    transition.actions.append(RecordDecision(decision=decision))
     return decision

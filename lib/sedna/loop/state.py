@@ -51,6 +51,7 @@ HISTORY = 10
 """Finished rounds kept in the state; all of them are in the database."""
 
 REMEMBERED_REQUESTS = 64
+"""Answered requests that the state knows by id, so that one is not served twice by an engine that shows it again."""
 
 
 class RoundKind(StrEnum):

@@ -19,7 +19,10 @@ from sedna.loop.timers import CronTrigger, Timer
 from sedna.loop.verdict import Decision, DecisionKind
 
 FIRST_RETRY = timedelta(minutes=1)
+"""Quiet time after one failed round: long enough for a restart of whatever failed."""
+
 LONGEST_RETRY = timedelta(hours=24)
+"""A job that fails every time still tries once a day: its data may have been put right."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def _leaves(trigger: Trigger, observation: Observation, state: JobState, now: da
 
 def _combine(trigger: Trigger, observation: Observation, state: JobState, now: datetime) -> tuple[bool, list[Finding]]:
     findings = list(_leaves(trigger, observation, state, now))
+    # No early end: a decision that did not fire names everything that would have to change, not the first thing.
     holds = all(finding.holds for finding in findings)
     for child in trigger.all:
         child_holds, child_findings = _with_time_limits(child, observation, state, now)
@@ -141,6 +145,8 @@ def _with_time_limits(
     holds, findings = _combine(trigger, observation, state, now)
     if trigger.max_wait_seconds is not None:
         waited = _max_wait(trigger.max_wait_seconds, observation, now)
+        # After the members and before the cooldown: samples that wait too long override an unmet condition, and nothing
+        # overrides the quiet time after a round.
         holds = holds or waited.holds
         findings.append(waited)
     if trigger.cooldown_seconds > 0:
@@ -182,6 +188,7 @@ def _ready(observation: Observation, state: JobState, now: datetime) -> list[Fin
         if current.stage is Stage.JUDGING and current.verdict is not None:
             doing = f"has a better candidate, {current.candidate}, that waits for the window of deploySpec.trigger"
         findings.append(Finding(False, f"round {current.id} {doing}", {"round": current.id}))
+    # A promotion between two failed trainings ends later than they did; it must not put off the next try.
     failed_at = state.last_failed_at or state.last_ended_at
     if state.failures and failed_at is not None:
         rest = (failed_at + retry_after(state.failures) - now).total_seconds()
@@ -205,5 +212,6 @@ def evaluate_trigger(trigger: Trigger, observation: Observation, state: JobState
     observed: dict[str, JsonValue] = {}
     for finding in everything:
         observed |= finding.observed
+    # The side that decided: what holds when it fires, what is missing when it does not.
     reasons = tuple(finding.reason for finding in everything if finding.holds is fire)
     return Decision(kind=DecisionKind.TRAIN, fire=fire, reasons=reasons, observed=observed, at=now)

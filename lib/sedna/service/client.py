@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import tenacity
@@ -19,9 +19,21 @@ from sedna.common.errors import (
     SpecError,
 )
 from sedna.common.log import LOGGER
+from sedna.common.paradigms import names_of_other_paradigms
 from sedna.service.encode import to_jsonable
 
 __all__ = ["LCClient", "Patience", "http_request"]
+
+if not TYPE_CHECKING:  # to a type checker these names are missing, as they are
+    __getattr__ = names_of_other_paradigms(
+        __name__,
+        {
+            "AggregationClient": "federated learning",
+            "KBClient": "lifelong learning",
+            "LCReporter": "joint inference",
+            "ModelClient": "joint inference",
+        },
+    )
 
 _TIMEOUT = 10.0  # seconds, where the caller gives none: a local controller answers in milliseconds
 

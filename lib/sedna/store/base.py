@@ -38,7 +38,7 @@ _MAX_PART_BYTES = 255  # the limit of common file systems, so that every key fit
 
 
 class NoBucketError(NotFoundError):
-    """Not an object is missing, but the place of all of them."""
+    """The bucket is missing, and with it every object."""
 
 
 class ObjectLimitError(TooLargeError):
@@ -80,8 +80,8 @@ class ObjectStore(Protocol):
     def put_if_absent(self, key: str, data: Source) -> bool:
         """Store ``data`` unless ``key`` exists; True when this call created the object. What exists is not touched.
 
-        Of several racing writers at most one gets True. After a `StoreUnavailableError` it is unknown whether the
-        object was written: writers that must know put a mark of their own into the content and read it back.
+        Of several racing writers at most one gets True. After a `StoreUnavailableError` nobody knows whether the
+        object was written: a writer that must know puts a mark of its own into the content and reads it back.
         """
         ...
 
@@ -170,7 +170,7 @@ def check_key(key: str) -> str:
 
 
 def is_key(key: str) -> bool:
-    """Whether `check_key` accepts ``key``; listings leave out what no call of this seam could read."""
+    """Whether `check_key` accepts ``key``; listings leave out the names that it refuses."""
     return _key_fault(key) is None
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sedna.common.errors import ConflictError, DataError, IntegrityError
 from sedna.common.types import JobKey
+from sedna.common.validation import as_error
 from sedna.store.base import ObjectStore
 from sedna.store.dataset_values import (
     DatasetCounts,
@@ -104,7 +105,7 @@ def _checked(
     try:
         header = DatasetHeader(job=job, version=version, parent=parent, class_names=tuple(class_names), counts=counts)
     except ValidationError as error:
-        raise DataError(error.errors()[0]["msg"], where=where) from error
+        raise as_error(DataError, error, where) from error
     return DatasetManifest(header=header, entries=ordered)
 
 
@@ -124,5 +125,4 @@ def _parse(kind: type[_Line], line: bytes, where: str) -> _Line:
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:
-        hint = "written by a newer program?"
-        raise DataError(f"not understood: {error.errors()[0]['msg']}", where=where, hint=hint) from error
+        raise as_error(DataError, error, where, what="not understood", hint="written by a newer program?") from error

@@ -54,6 +54,7 @@ def fetch_model_over(open_file: OpenFile, manifest: ModelManifest, dest: Path) -
         dest.parent.mkdir(parents=True, exist_ok=True)
     with _exclusive(dest.with_name(f".{dest.name}.lock")):
         if not _is_right(dest, manifest):
+            # Of a fixed name, so that the next try finds what has arrived; the lock keeps two tries apart.
             beside = dest.with_name(f".{dest.name}.partial")
             _download(open_file, manifest, beside)
             with os_errors(str(dest), writing=True):
@@ -82,6 +83,7 @@ def _download(open_file: OpenFile, manifest: ModelManifest, folder: Path) -> Non
         folder.mkdir(exist_ok=True)
         _remove_strangers(folder, manifest)
     missing = [file for file in manifest.files if not _is_file(folder / file.name, file)]
+    # Before the download: a full disk is found at once, not after an hour on a thin line.
     require_free_bytes(folder, sum(file.size for file in missing))
     for file in missing:
         stream_to_file(open_file(file.name), folder / file.name, sha256=file.sha256, size=file.size)
@@ -114,6 +116,8 @@ def _remove_strangers(folder: Path, manifest: ModelManifest) -> None:
 def _move_in(beside: Path, dest: Path) -> None:
     """Rename ``beside`` to ``dest``, whatever is there."""
     if dest.exists():
+        # Two renames, since a folder cannot replace one that is not empty. A crash in between leaves no `dest`, which
+        # the next call makes again.
         dest.rename(dest.with_name(f".{dest.name}.{secrets.token_hex(8)}.old"))
     beside.rename(dest)
     fsync_dir(dest.parent)

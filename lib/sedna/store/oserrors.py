@@ -1,4 +1,4 @@
-"""Operating system errors, told in terms of the exception tree."""
+"""Operating system errors, as errors of the exception tree."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ class S3Store:
         """Whether the service honours ``If-None-Match: *``, found out once by writing and deleting a probe object.
 
         Where it does not, `put_if_absent` looks first and puts then. That is not safe against a race: two writers may
-        both be told that they created the object, and the last one's bytes stay. It does no harm to content-addressed
-        keys, for there the bytes are the same; it rules out locks.
+        both get True, and the bytes of the last one stay. Content-addressed keys take no harm, since their bytes are
+        the same; locks are ruled out.
         """
         with self._lock:
             if self._conditional is None:
@@ -144,7 +144,8 @@ class S3Store:
                 self.bucket, prefix=f"{self.prefix}{prefix}", recursive=True, start_after=after
             ):
                 key = (found.object_name or "").removeprefix(self.prefix)
-                # Other tools leave markers ("folder/") and names behind that no call of the seam could read.
+                # Other tools leave folder markers ("folder/") and names that `check_key` refuses. Listing them would
+                # offer keys that `get` cannot read.
                 if is_key(key) and key != start_after:
                     yield ObjectInfo(key=key, size=found.size or 0, etag=found.etag, modified=found.last_modified)
 

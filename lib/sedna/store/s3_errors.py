@@ -1,4 +1,4 @@
-"""Answers and failures of an S3 service, told in terms of the exception tree."""
+"""Answers and failures of an S3 service, as errors of the exception tree."""
 
 from __future__ import annotations
 

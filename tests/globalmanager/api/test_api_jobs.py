@@ -27,7 +27,7 @@ def test_apply_takes_json_and_dry_runs(api: Api) -> None:
         "spec": {"url": "/b.txt", "format": "txt"},
     }  # fmt: skip
     dry = api.http.post("/api/v1/resources?dryRun=true", headers=api.admin, json=[dataset])
-    assert dry.json() == [{"kind": "Dataset", "namespace": "default", "name": "b", "action": "created"}]
+    assert dry.json() == [{"kind": "Dataset", "namespace": "default", "name": "b", "action": "created", "notes": []}]
     assert api.get("datasets") == []
     assert api.engine.wakes == 0
     api.http.post("/api/v1/resources", headers=api.admin, json=dataset)
@@ -45,6 +45,19 @@ def test_apply_is_all_or_none_and_lists_every_mistake(api: Api) -> None:
     assert "did you mean threshold?" in [part["hint"] for part in problem["errors"]]
     assert api.get("jobs") == []
     assert api.get("datasets") == []
+
+
+def test_a_kind_of_sedna_that_is_not_run_here_is_refused_by_name(api: Api) -> None:
+    text = "apiVersion: sedna.io/v1alpha1\nkind: LifelongLearningJob\nmetadata: {name: pcb}\nspec: {}\n"
+    headers = {**api.admin, "Content-Type": "application/yaml"}
+    response = api.http.post("/api/v1/resources", headers=headers, content=text)
+    assert response.status_code == 422
+    problem = response.json()
+    assert (problem["where"], problem["hint"]) == (
+        "body:2: kind",
+        "it runs IncrementalLearningJob, Dataset, Model",
+    )
+    assert problem["detail"] == "'LifelongLearningJob' is a kind of Sedna that this service does not run"
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from globalmanager.api.manifests import MAX_BYTES, Finding, ManifestError, parse_manifests, read_manifests
+from globalmanager.api.manifests import MAX_BYTES, Diagnostic, ManifestError, parse_manifests, read_manifests
 from sedna.common.errors import NotFoundError, TooLargeError
 
 JOB = """\
@@ -30,11 +30,11 @@ spec:
 """
 
 
-def findings(text: str | bytes) -> list[Finding]:
+def diagnostics(text: str | bytes) -> list[Diagnostic]:
     with pytest.raises(ManifestError) as caught:
         parse_manifests(text if isinstance(text, bytes) else text.encode(), "job.yaml")
-    assert str(caught.value).startswith(caught.value.findings[0].where)
-    return list(caught.value.findings)
+    assert str(caught.value).startswith(caught.value.diagnostics[0].where)
+    return list(caught.value.diagnostics)
 
 
 def test_a_right_job_is_read() -> None:
@@ -43,7 +43,7 @@ def test_a_right_job_is_read() -> None:
 
 
 def test_an_unknown_key_is_named_with_its_line_and_the_closest_known_one() -> None:
-    (found,) = findings(JOB.replace("checkPeriodSeconds", "checkPeriodSecond"))
+    (found,) = diagnostics(JOB.replace("checkPeriodSeconds", "checkPeriodSecond"))
     assert found.line == 11
     assert found.key == "spec.trainSpec.trigger.checkPeriodSecond"
     assert found.hint == "did you mean checkPeriodSeconds?"
@@ -51,7 +51,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_closest_known_one() -> No
 
 
 def test_a_wrong_value_is_shown() -> None:
-    (found,) = findings(JOB.replace("trainProb: 0.8", "trainProb: 1.8"))
+    (found,) = diagnostics(JOB.replace("trainProb: 0.8", "trainProb: 1.8"))
     assert (found.line, found.key) == (6, "spec.dataset.trainProb")
     assert "less than 1" in found.message
     assert "got 1.8" in found.message
@@ -59,13 +59,43 @@ def test_a_wrong_value_is_shown() -> None:
 
 def test_every_mistake_is_found_at_once() -> None:
     text = JOB.replace("trainProb: 0.8", "trainProb: 0").replace("20:00", "25:61").replace('">"', '"~"')
-    found = findings(text)
+    found = diagnostics(text)
     assert [entry.line for entry in found] == [6, 12, 13]
     assert "HH:MM" in found[1].message
 
 
+OTHER_KINDS = [
+    "FeatureExtractionService", "FederatedLearningJob", "JointInferenceService", "LifelongLearningJob",
+    "ObjectSearchService", "ObjectTrackingService", "ReidJob", "VideoAnalyticsJob",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_sednas_other_kinds_are_known_by_name(kind: str) -> None:
+    (found,) = diagnostics(f"apiVersion: sedna.io/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n")
+    assert str(found) == (
+        f"job.yaml:2: kind: '{kind}' is a kind of Sedna that this service does not run"
+        " (it runs IncrementalLearningJob, Dataset, Model)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("FederatedLearningJobs", "probably FederatedLearningJob) is a kind of Sedna that this service does not run"),
+        ("lifelonglearningjob", "probably LifelongLearningJob) is a kind of Sedna"),
+        ("incremental_learning_job", "did you mean IncrementalLearningJob?"),
+        ("Deployment", "kind 'Deployment' is not known here (one of: IncrementalLearningJob, Dataset, Model)"),
+        ("7", "kind 7 is not known here"),
+    ],
+)
+def test_a_kind_that_is_spelt_otherwise(kind: str, said: str) -> None:
+    (found,) = diagnostics(f"apiVersion: sedna.io/v1alpha1\nkind: {kind}\n")
+    assert said in str(found)
+
+
 def test_a_missing_key_points_at_its_parent() -> None:
-    (found,) = findings(JOB.replace("  initialModel: {name: base}\n", ""))
+    (found,) = diagnostics(JOB.replace("  initialModel: {name: base}\n", ""))
     assert (found.line, found.key, found.message) == (5, "spec.initialModel", "is required")
 
 
@@ -73,7 +103,7 @@ def test_mistakes_of_all_documents_are_found() -> None:
     dataset = (
         "---\napiVersion: sedna.io/v1alpha1\nkind: Dataset\nmetadata: {name: boards}\nspec: {url: /x, format: tx}\n"
     )
-    found = findings(
+    found = diagnostics(
         JOB.replace("trainProb: 0.8", "trainProb: 0") + dataset + "---\n" + dataset.replace("Dataset", "Datset")
     )
     assert [entry.line for entry in found] == [6, 21, 25]
@@ -81,7 +111,7 @@ def test_mistakes_of_all_documents_are_found() -> None:
 
 
 def test_an_unknown_algorithm_lists_the_known_ones() -> None:
-    (found,) = findings(JOB.replace("name: FPN", "name: FPM"))
+    (found,) = diagnostics(JOB.replace("name: FPN", "name: FPM"))
     assert found.key == "spec.trainSpec.algorithm.name"
     assert found.line == 9
     assert "did you mean FPN?" in found.hint
@@ -89,17 +119,17 @@ def test_an_unknown_algorithm_lists_the_known_ones() -> None:
 
 
 def test_an_unknown_miner_lists_the_known_ones() -> None:
-    (found,) = findings(JOB.replace("name: IBT", "name: IBTT"))
+    (found,) = diagnostics(JOB.replace("name: IBT", "name: IBTT"))
     assert found.key == "spec.deploySpec.hardExampleMining.name"
     assert "IBT" in found.hint
     assert "CrossEntropy" in found.hint
 
 
 def test_parameters_that_the_miner_refuses_are_named() -> None:
-    (unknown,) = findings(JOB.replace("threshold_img", "threshold_image"))
+    (unknown,) = diagnostics(JOB.replace("threshold_img", "threshold_image"))
     assert unknown.key == "spec.deploySpec.hardExampleMining.parameters"
     assert "threshold_img" in unknown.hint
-    (wrong,) = findings(JOB.replace('"0.9"', '"much"'))
+    (wrong,) = diagnostics(JOB.replace('"0.9"', '"much"'))
     assert "much" in wrong.message
 
 
@@ -120,7 +150,7 @@ def test_parameters_that_the_miner_refuses_are_named() -> None:
     ],
 )
 def test_what_is_no_description_is_said(text: str | bytes, line: int | None, said: str) -> None:
-    (found,) = findings(text)
+    (found,) = diagnostics(text)
     place = f"job.yaml:{line}" if line else "job.yaml"
     assert found.where.startswith(place)
     assert said in found.message
@@ -134,12 +164,12 @@ def test_json_and_lists_are_read() -> None:
     two = {**one, "metadata": {"name": "b"}}
     assert len(parse_manifests(json.dumps([one, two]).encode(), "x")) == 2
     assert len(parse_manifests(json.dumps({"kind": "List", "items": [one, two]}).encode(), "x")) == 2
-    (found,) = findings(json.dumps({"kind": "List", "items": [one, {**two, "spec": {"url": "/b"}}]}))
+    (found,) = diagnostics(json.dumps({"kind": "List", "items": [one, {**two, "spec": {"url": "/b"}}]}))
     assert found.key == "items[1].spec.format"
 
 
 def test_the_same_resource_twice_is_refused() -> None:
-    (found,) = findings(JOB + "---\n" + JOB)
+    (found,) = diagnostics(JOB + "---\n" + JOB)
     assert "described twice" in found.message
 
 

@@ -64,7 +64,7 @@ def test_a_module_that_no_worker_could_use_is_refused(
     (tmp_path / "job.yaml").write_text(JOB.replace("MODULE", "mine.py"))
     with pytest.raises(ManifestError) as caught:
         read_manifests(tmp_path / "job.yaml", try_modules=True)
-    (found,) = caught.value.findings
+    (found,) = caught.value.diagnostics
     assert (found.key, found.line) == (f"spec.trainSpec.algorithm.{key}", line)
     assert str(tmp_path / "mine.py") in found.message or key == "parameters"
     assert message in found.message

@@ -63,6 +63,18 @@ def test_apply_again_and_as_a_dry_run(cli: Cli) -> None:
     assert "second" not in cli.out("job", "list")
 
 
+def test_apply_notes_what_a_process_does_not_have(cli: Cli) -> None:
+    path = cli.folder / "template.yaml"
+    text = re.sub(r"algorithm: .*", "template: {spec: {containers: [{args: [train.py]}]}}", cli.boards.job())
+    path.write_text(text.replace("  deploySpec:", "  evalSpec: {algorithm: {name: FPN}}\n  deploySpec:"))
+    result = cli.run("job", "apply", "-f", str(path), "--dry-run")
+    assert "IncrementalLearningJob  default  pcb  updated" in plain(result.stdout)
+    (note,) = result.stderr.splitlines()
+    assert note.startswith(
+        "note: IncrementalLearningJob default/pcb: spec.trainSpec.template.spec.containers[0].workingDir: "
+    )
+
+
 def test_apply_several_files_and_delete(cli: Cli) -> None:
     first, second = cli.folder / "a.yaml", cli.folder / "b.yaml"
     documents = cli.boards.job().replace("name: pcb", "name: short-lived").split("---\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import stat
 import subprocess
@@ -14,11 +15,11 @@ import typer.main
 import yaml
 
 import sedna
-from fixtures_api import png, sample_record
+from fixtures_api import JOB_YAML, png, sample_record
 from fixtures_service import Boards
 from globalmanager.cli.app import app
 from globalmanager.cli.client import Client, connect, save_context
-from globalmanager.cli.exit_codes import ExitCode, exit_code_of
+from globalmanager.cli.errors import ExitCode, exit_code_of
 from globalmanager.cli.options import parse_pairs
 from sedna.common import errors
 from sedna.common.class_factory import ClassFactory, ClassType
@@ -37,6 +38,23 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("path", commands(typer.main.get_command(app)), ids=lambda path: " ".join(path) or "sedna")
 def test_every_command_explains_itself(nowhere: Cli, path: tuple[str, ...]) -> None:
     assert "Usage:" in nowhere.out(*path, "--help")
+
+
+def groups() -> dict[str, set[str]]:
+    """The commands of each group that talks to the service; ``bench`` is the algorithms' own."""
+    command: Any = typer.main.get_command(app)
+    found = {name: set(entry.commands) for name, entry in command.commands.items() if hasattr(entry, "commands")}
+    del found["bench"]
+    return found
+
+
+@pytest.mark.parametrize("group", sorted(groups()))
+def test_the_help_of_a_group_says_the_verbs_that_it_has(nowhere: Cli, group: str) -> None:
+    command: Any = typer.main.get_command(app)
+    words = set(re.findall(r"[a-z]+", command.commands[group].help.lower()))
+    verbs = groups()
+    assert verbs[group] <= words
+    assert not (words & set().union(*verbs.values())) - verbs[group], "a verb of another group"
 
 
 def test_the_commands_that_the_documentation_names(nowhere: Cli) -> None:
@@ -101,6 +119,28 @@ def test_validate_lists_every_mistake_and_exits_2(nowhere: Cli) -> None:
     ]
     missing = nowhere.run("validate", str(nowhere.folder / "none.yaml"), code=4)
     assert "no such file" in missing.stderr
+
+
+@pytest.mark.parametrize("command", [["validate"], ["job", "apply", "--url", "http://x", "--token", "x", "-f"]])
+def test_a_kind_of_sedna_that_is_not_run_here_is_refused_by_name(nowhere: Cli, command: list[str]) -> None:
+    path = nowhere.folder / "other.yaml"
+    path.write_text("apiVersion: sedna.io/v1alpha1\nkind: JointInferenceService\nmetadata: {name: x}\nspec: {}\n")
+    result = nowhere.run(*command, str(path), code=2)
+    assert "'JointInferenceService' is a kind of Sedna that this service does not run" in result.stderr
+    assert "it runs IncrementalLearningJob" in result.stderr
+
+
+def test_validate_notes_what_a_process_does_not_have(nowhere: Cli) -> None:
+    path = nowhere.folder / "job.yaml"
+    pod = "template: {spec: {containers: [{image: x, args: [train.py]}]}}"
+    text = JOB_YAML.replace("algorithm: {name: FPN}", pod)
+    path.write_text(text.replace("  deploySpec:", "  evalSpec: {algorithm: {name: FPN}}\n  deploySpec:"))
+    result = nowhere.run("validate", str(path))
+    assert result.stdout.splitlines()[-1] == f"{path}: IncrementalLearningJob default/pcb is valid"
+    (note,) = result.stderr.splitlines()
+    assert note.startswith(
+        f"note: {path}: IncrementalLearningJob default/pcb: spec.trainSpec.template.spec.containers[0].workingDir: "
+    )
 
 
 def test_without_a_service_the_way_to_one_is_told(nowhere: Cli) -> None:

@@ -1,3 +1,4 @@
 from fixtures_service import boards, service
+from fixtures_web import warning_filters_entered
 
-__all__ = ["boards", "service"]
+__all__ = ["boards", "service", "warning_filters_entered"]

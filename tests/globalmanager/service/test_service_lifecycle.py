@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from fixtures_service import Boards, eventually
+from fixtures_web import answers_without_delay
 from globalmanager.auth.admin_token import ensure_admin_token
 from globalmanager.db import lease, tokens
 from globalmanager.service.service import Service
@@ -46,6 +47,24 @@ def test_a_whole_round_from_description_to_deployment(service: Service, boards: 
     ]
     assert "StrayReport" not in kinds, "workers report to the local controller, and the engine knows them"
     assert eventually(lambda: httpx.get(f"{service.url}/readyz", timeout=10).status_code == 200)
+
+
+def test_answers_of_a_kept_connection_are_not_delayed(service: Service) -> None:
+    assert answers_without_delay(service.url, "/healthz")
+
+
+def test_no_request_builds_a_route(tmp_path: Path, warning_filters_entered: list[str]) -> None:
+    """Of the API, the local controller and an edge: building one changes the warning filters that threads share."""
+    service = Service(ServiceSettings(data_dir=tmp_path / "d", port=0, edges=1))
+    service.start()
+    try:
+        warning_filters_entered.clear()
+        assert call(service, "GET", "jobs").status_code == 200
+        for url in (service.url, service.api.engine_settings.lc_server, service.edge_urls["local-1"]):
+            assert httpx.get(f"{url}/nowhere", timeout=10).status_code == 404
+    finally:
+        service.stop()
+    assert warning_filters_entered == []
 
 
 def test_a_second_service_in_the_folder_says_who_has_it(service: Service) -> None:

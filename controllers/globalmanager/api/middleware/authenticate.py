@@ -1,4 +1,4 @@
-"""Bearer tokens are checked before a byte of the body is read."""
+"""Authentication: a bearer token is checked before a byte of the body is read."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ class Authenticate:
         if scope["type"] == "http" and scope["path"].startswith(PROTECTED):
             try:
                 token = _bearer(Headers(scope=scope).get("authorization"))
+                # The look-up waits for the database, and the event loop must not: one slow query would stop every other
+                # request.
                 principal = await run_in_threadpool(self._authenticator.authenticate, token)
                 _keep_workers_apart(principal, scope["path"])
                 scope["state"]["principal"] = principal

@@ -41,12 +41,16 @@ class BodyLimit:
             return
         limit = next((rule.limit for rule in self._rules if rule.path.fullmatch(scope["path"])), self._default)
         body = _Body(scope, receive, send, limit)
+        # An honest client is refused before it has sent anything; the count below is for the others, and for chunked
+        # bodies.
         if body.declared > limit:
             await body.refuse()
             return
         try:
             await self._app(scope, body.receive, body.send)
         except _OverLimit:
+            # Too late for a 413: the head of another answer is on the line, and only a broken connection still says
+            # "wrong".
             if body.answered:
                 raise
         if body.over and not body.answered:
@@ -91,6 +95,7 @@ class _Body:
             return  # its answer to the broken body; ours follows
         self.answered = True
         if message["type"] == "http.response.start" and self._much_left():
+            # The client is still sending: without the close its rest would be read as the next request.
             MutableHeaders(scope=message)["Connection"] = "close"
         await self._send(message)
 

@@ -48,6 +48,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # A plain word only: the id goes into a log line, where a line break would forge another one.
         wanted = Headers(scope=scope).get("x-request-id", "")
         request_id = wanted if _REQUEST_ID.match(wanted) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
@@ -69,6 +70,7 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:  # the boundary of the process: a defect is logged, its text stays inside
+            # The head is sent; a second one would be read as part of the body.
             if responded:
                 raise
             response = unexpected_problem(scope["method"], scope["path"], request_id, error)
@@ -77,6 +79,7 @@ class RequestContext:
             self._finish(scope, request_id, status, time.perf_counter() - started)
 
     def _finish(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        # The template and not the path: a metric with a series per sample id would grow for ever.
         template = getattr(scope.get("route"), "path", None)
         self._metrics.observe_request(scope["method"], template or "unmatched", status, seconds)
         principal = scope["state"].get("principal")

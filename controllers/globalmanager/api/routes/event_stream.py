@@ -69,6 +69,7 @@ async def _answer(
 
     job_id, start = await run_in_threadpool(find)
     body = _stream(request, services, job_id, start, follow=follow)
+    # Proxies collect answers before they pass them on; an event would arrive with the next hundred.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(body, media_type="text/event-stream", headers=headers)
 
@@ -99,6 +100,7 @@ async def _stream(
             yield f": {error.message}\n\n"
             return  # the reader comes back with Last-Event-ID
         for event in found:
+            # Moved on before it is sent: a reader that goes away here asks again with the id that it has got.
             last = event.id
             yield f"id: {event.id}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n"
         if found:
@@ -110,4 +112,5 @@ async def _stream(
         quiet += services.settings.sse_poll_seconds
         if quiet >= services.settings.sse_heartbeat_seconds:
             quiet = 0.0
+            # A comment line: it keeps proxies from closing the connection, and readers ignore it.
             yield ": alive\n\n"

@@ -9,9 +9,11 @@ from starlette.concurrency import run_in_threadpool
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Services, accepts, problems
 from globalmanager.api.manifests import parse_manifests
+from globalmanager.api.schemas import AppliedResource
+from globalmanager.api.template_notes import notes_on
 from globalmanager.db import resources
 from globalmanager.db.values import ResourceRow
-from globalmanager.engine.apply import Applied, apply_resources
+from globalmanager.engine.apply import apply_resources
 from sedna.common.types import JobKey, Name
 
 router = APIRouter(prefix=API_PREFIX, tags=["resources"], dependencies=[ADMIN_ONLY])
@@ -43,15 +45,19 @@ async def apply(
     request: Request,
     services: Services,
     dry_run: Annotated[bool, Query(alias="dryRun", description="say what would happen, change nothing")] = False,
-) -> list[Applied]:
+) -> list[AppliedResource]:
     """The body holds one or more descriptions (YAML documents, a JSON object or list, or kind List)."""
     text = await request.body()
 
-    def work() -> list[Applied]:
+    def work() -> list[AppliedResource]:
         described = parse_manifests(text, "body")
         applied = apply_resources(services.db, described, services.clock.now(), dry_run=dry_run)
-        return list(applied)
+        return [
+            AppliedResource(**change.model_dump(), notes=notes_on(resource))
+            for resource, change in zip(described, applied, strict=True)
+        ]
 
+    # A module of the user may be loaded, in a process of its own: seconds that must not stop the event loop.
     applied = await run_in_threadpool(work)
     if not dry_run:
         services.engine.wake()

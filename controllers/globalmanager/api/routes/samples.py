@@ -20,6 +20,7 @@ from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleS
 from globalmanager.labelling.service import label_sample
 from sedna.common.errors import DataError
 from sedna.common.types import Picked, SampleRecord, Sha256
+from sedna.common.validation import first_fault
 from sedna.store.layout import sample_key
 
 router = APIRouter(prefix=API_PREFIX, tags=["samples"])
@@ -148,13 +149,13 @@ def _record(text: str) -> SampleRecord:
     try:
         return SampleRecord.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in ("record", *first["loc"]))
-        raise DataError(first["msg"].removeprefix("Value error, "), where=place, hint="a SampleRecord") from error
+        fault = first_fault(error)
+        where = f"record.{fault.path}" if fault.path else "record"
+        raise DataError(fault.message, where=where, hint="a SampleRecord") from error
 
 
 def stored_bytes(services: ApiServices, key: str, media_type: str, headers: dict[str, str]) -> StreamingResponse:
-    """An object of the store as a streamed answer; opened before the first header is sent, so that errors are told.
+    """An object of the store as a streamed answer, opened before the first header is sent, so that errors are answered.
 
     Raises:
         NotFoundError, TemporaryError: from the store.

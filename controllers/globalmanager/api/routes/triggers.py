@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
-from sqlalchemy.orm import Session
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, Services, accepts, problems
 from globalmanager.api.lookup import get_job
@@ -13,6 +12,7 @@ from globalmanager.api.schemas import ReasonBody, TriggerBody, job_path
 from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
 from globalmanager.db import models, requests, rounds
+from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, RequestRow
 from globalmanager.engine.explain import explain_trigger
 from sedna.common.errors import ConflictError, NotFoundError, SpecError
@@ -141,6 +141,7 @@ def _store(
             hint = "leave them out; a template's program reads its own environment"
             raise SpecError("this job trains with a template, which takes no parameters", where="parameters", hint=hint)
         row, created = requests.add(session, job, wish, services.clock.now(), idempotency_key=idempotency_key)
+    # A repeated request has woken the engine when it was new.
     if created:
         services.engine.wake()
     response.headers["Location"] = f"{job_path(key)}/triggers/{row.id}"

@@ -14,7 +14,9 @@ from sedna.common.errors import NotFoundError
 if TYPE_CHECKING:
     from sedna.edge.spool import RefusedSample
 
-app = typer.Typer(help="List, register, run and remove edges.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, register, serve and remove edges; list the samples that one has rejected.", no_args_is_help=True
+)
 
 _LIST = (
     Column("NAME", field("name")),

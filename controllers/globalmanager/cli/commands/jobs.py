@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from globalmanager.cli.options import Format, JobName, Modules, Output, Token, Url
-from globalmanager.cli.render import Column, field, print_data, time_of
+from globalmanager.cli.render import Column, field, print_data, print_note, time_of
 
-app = typer.Typer(help="Apply, list, show and delete jobs.", no_args_is_help=True)
+app = typer.Typer(help="Apply, list, get and delete jobs.", no_args_is_help=True)
 
 _LIST = (
     Column("NAMESPACE", field("namespace")),
@@ -69,6 +69,9 @@ def apply_files(
         body = f"[{','.join(documents)}]".encode()
         applied = client.send("resources", body, "application/json", dryRun=dry_run)
     print_data(applied, output, _APPLIED)
+    for entry in applied:
+        for note in entry.get("notes", ()):  # an older service has none
+            print_note(f"{entry['kind']} {entry['namespace']}/{entry['name']}", note)
 
 
 @app.command("list")

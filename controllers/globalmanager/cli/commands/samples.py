@@ -15,7 +15,7 @@ from sedna.common.errors import NotFoundError, SpecError
 if TYPE_CHECKING:
     from globalmanager.cli.client import Client
 
-app = typer.Typer(help="List, show, label and import labels of samples.", no_args_is_help=True)
+app = typer.Typer(help="List, queue, show and label samples, and import labels.", no_args_is_help=True)
 
 _LIST = (
     Column("SAMPLE", short_id("record.sample_id")),

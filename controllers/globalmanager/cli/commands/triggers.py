@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from globalmanager.cli.exit_codes import ExitCode
+from globalmanager.cli.errors import ExitCode
 from globalmanager.cli.options import Format, JobName, Output, Token, Url, parse_pairs
 from globalmanager.cli.render import Column, field, print_data
 
@@ -32,6 +32,7 @@ class TriggerGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; a word that is none is the name of a job."""
+        # A job that is called like a command needs the long form.
         if args and args[0] not in self.commands:
             args = ["request", *args]
         return super().resolve_command(ctx, args)
@@ -39,7 +40,7 @@ class TriggerGroup(TyperGroup):
 
 app = typer.Typer(
     cls=TriggerGroup,
-    help="Ask for a round:  sedna trigger JOB train|eval|deploy --reason TEXT",
+    help="Request a round (sedna trigger JOB train|eval|deploy --reason TEXT), or explain why none starts.",
     no_args_is_help=True,
 )
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sedna.common.errors import ModelError
 from sedna.common.types import Prediction
+from sedna.common.validation import as_error
 from sedna.edge.image import Pixels
 from sedna.edge.runtime.base import ModelRuntime, classification, detection, foreign_errors
 
@@ -146,4 +147,4 @@ def _read_spec(text: str, where: str) -> ClassifierSpec:
     try:
         return ClassifierSpec.model_validate_json(text)
     except ValidationError as error:
-        raise ModelError(f"has invalid {CLASSIFIER_KEY} metadata: {error}", where=where) from error
+        raise as_error(ModelError, error, where, what=f"has invalid {CLASSIFIER_KEY} metadata") from error

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import JsonValue
 
-from sedna.common.errors import NotFoundError, SednaError
+from sedna.common.errors import MediaTypeError, NotFoundError, SednaError
 from sedna.edge.image import decode_image
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.lease import NoModelError
@@ -18,7 +18,7 @@ from sedna.edge.metrics import EdgeMetrics
 from sedna.edge.server.answers import model_metadata, output_tensors, response_parameters
 from sedna.edge.server.body import read_body
 from sedna.edge.server.documentation import serve_documentation
-from sedna.edge.server.errors import MediaTypeError, RequestError, add_error_handlers, status_of
+from sedna.edge.server.errors import RequestError, add_error_handlers, status_of
 from sedna.edge.server.images import images_of
 from sedna.edge.server.pool import BoundedPool
 from sedna.edge.server.tensors import InferRequest, encode_response, parse_request
@@ -149,6 +149,7 @@ def _infer(
     """The part that computes; runs in a worker thread."""
     limits = edge.limits
     if header_length is None and kind.startswith("image/"):
+        # A plain image is a request without a name: what curl can send is answered as well.
         request = InferRequest("", (), (), binary_output=False)
         images = [decode_image(body, max_pixels=limits.pixels)]
     elif header_length is not None or kind in ("application/json", ""):

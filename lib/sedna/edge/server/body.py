@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from sedna.common.errors import TooLargeError
-from sedna.edge.server.errors import MediaTypeError, RequestError
+from sedna.common.errors import MediaTypeError, TooLargeError
+from sedna.edge.server.errors import RequestError
 
 __all__ = ["read_body"]
 

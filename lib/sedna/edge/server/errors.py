@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from sedna.common.errors import (
     DataError,
+    MediaTypeError,
     NotFoundError,
     SednaError,
     TemporaryError,
@@ -18,17 +19,13 @@ from sedna.common.errors import (
     UserError,
 )
 
-__all__ = ["BusyError", "MediaTypeError", "RequestError", "add_error_handlers", "status_of"]
+__all__ = ["BusyError", "RequestError", "add_error_handlers", "status_of"]
 
 LOG = logging.getLogger("sedna.edge.server")
 
 
 class RequestError(UserError):
     """The request is not one of the Open Inference Protocol."""
-
-
-class MediaTypeError(UserError):
-    """The body is of a kind that is not read here."""
 
 
 class BusyError(TemporaryError):

@@ -48,6 +48,8 @@ class BoundedPool:
         except BaseException:
             self._leave()
             raise
+        # With the call, not with its request: the thread stays busy when the client has gone, and its place is not
+        # free.
         future.add_done_callback(self._leave)
         return await asyncio.wrap_future(future)
 

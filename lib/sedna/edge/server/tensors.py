@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from sedna.common.validation import first_fault
 from sedna.edge.server.errors import RequestError
 
 __all__ = ["InferRequest", "InputTensor", "OutputTensor", "encode_response", "parse_request"]
@@ -98,9 +99,8 @@ def parse_request(body: bytes, header_length: int | None) -> InferRequest:
     try:
         envelope = _Envelope.model_validate_json(head)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RequestError(f"not an inference request: {first['msg']}", where=place) from error
+        fault = first_fault(error)
+        raise RequestError(f"not an inference request: {fault.message}", where=fault.path) from error
     inputs = []
     for tensor in envelope.inputs:
         size = tensor.parameters.get("binary_data_size")

@@ -114,7 +114,9 @@ class SpoolIndex:
 
     def _open(self) -> None:
         self._rows("PRAGMA journal_mode=WAL")
+        # `add` promises that a sample survives a power cut; the default for this journal loses the last commits.
         self._rows("PRAGMA synchronous=FULL")
+        # Read once at the start, so that a damaged page is found before samples are added to it.
         checked = [str(row[0]) for row in self._rows("PRAGMA quick_check")]
         if checked != ["ok"]:
             raise IndexDamagedError("; ".join(checked[:3]), where=str(self._path))
@@ -247,10 +249,11 @@ class SpoolIndex:
         )
         return _row(rows[0]) if rows else None
 
-    def first(self, held: Collection[int], paused: Collection[JobKey]) -> Row | None:
+    def first(self, held: Collection[int]) -> Row | None:
         """The next sample to upload: hard before audit, old before new, often failed ones last."""
-        for row in self.in_order(SpoolState.PENDING, page=len(held) + 1 if not paused else _PAGE):
-            if row.seq not in held and row.job not in paused:
+        # One more than are held: among so many rows one is free, if any is.
+        for row in self.in_order(SpoolState.PENDING, page=len(held) + 1):
+            if row.seq not in held:
                 return row
         return None
 

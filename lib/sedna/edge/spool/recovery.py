@@ -23,6 +23,8 @@ def open_index(files: SpoolFiles, now: datetime) -> SpoolIndex:
     Without its rows nobody knows what the images are, so they are kept for a person to look at, in
     ``damaged-{time}/``, and do not count for the quota.
     """
+    # Looked at before the index is opened: opening makes an empty one, beside which all these images would be leftovers
+    # and be deleted.
     lost = not files.index.exists() or files.index.stat().st_size == 0
     if lost and any(True for _ in files.all()):
         _set_aside(files, now, "it is missing or empty")
@@ -40,6 +42,7 @@ def _set_aside(files: SpoolFiles, now: datetime, why: str) -> None:
     for path in list(files.folder.iterdir()):
         if path.name.startswith("index.sqlite3") or path.name in ("images", "rejected", "quarantine"):
             path.rename(aside / path.name)
+    # On the disk before a new index is made: a power cut must not leave the new index beside the old images.
     fsync_dir(files.folder)
     LOG.error("the spool's index is damaged (%s): it and %d images were moved to %s", why, images, aside)
 
@@ -53,9 +56,11 @@ def reconcile(files: SpoolFiles, index: SpoolIndex) -> Iterator[Row]:
     - a row without a file, or with one of another size: damaged.
     """
     deleted = 0
+    # Files first, rows second: a move that is finished here makes its row agree below.
     for state, job, path in files.all():
         row = index.find(job, path.stem) if job is not None else None
         if row is None or row.file_name != path.name or row.state is SpoolState.DONE:
+            # Nobody misses it: the cloud has it, or `add`, which answers only when the row is written, never answered.
             path.unlink(missing_ok=True)
             deleted += 1
         elif row.state is not state and not files.path(row).exists():

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -24,8 +24,13 @@ __all__ = ["Spool"]
 
 LOG = logging.getLogger("sedna.edge.spool")
 _REMEMBERED = 100_000
+"""Uploaded samples whose ids stay known: days of work of a busy edge, and some megabytes of index."""
+
 _FORGET_EVERY = 256
+"""Uploads between two clean-ups of those ids, each of which flushes the disk."""
+
 _VICTIMS = 64
+"""Rows read at a time when room is made: most samples are about as large as the one that needs the room."""
 
 
 class Spool:
@@ -62,11 +67,13 @@ class Spool:
         self._held: set[int] = set()
         self._done_since_forget = 0
         self._files = SpoolFiles(folder)
+        # The lock comes before everything else: a second process that repairs this folder would destroy samples.
         self._files.lock()
         try:
             self._index = open_index(self._files, self._clock.now())
             self._counters: Counter[CounterKey] = Counter(self._index.counters())
             self._bytes: Counter[JobKey] = Counter(self._index.bytes_by_job())
+            # Counted before and after: giving a row up changes the bytes of its job, and needs a count to change.
             for row in reconcile(self._files, self._index):
                 self._give_up(row, SpoolState.DAMAGED)
             self._bytes = Counter(self._index.bytes_by_job())
@@ -100,6 +107,7 @@ class Spool:
             raise DataError("the bytes are not those of the record", where=f"sample {record.sample_id}")
         with self._lock:
             known = self._index.find(record.job, record.sample_id)
+            # A damaged one may come again: whoever brings it has the bytes that the disk has lost.
             if known is not None and known.state is not SpoolState.DAMAGED:
                 return False
             try:
@@ -117,21 +125,20 @@ class Spool:
             row = self._index.find(job, sample)
             return row is not None and row.state is not SpoolState.DAMAGED
 
-    def claim(self, paused: Collection[JobKey] = ()) -> SpoolEntry | None:
+    def claim(self) -> SpoolEntry | None:
         """The next sample to upload, held until `done`, `retry`, `reject` or `quarantine`; None when none waits.
 
         Hard samples come before audit samples, old before new; those that failed five times come after all others.
-        Samples of ``paused`` jobs are passed over.
         """
         with self._lock:
-            row = self._index.first(self._held, paused)
+            row = self._index.first(self._held)
             if row is None:
                 return None
             self._held.add(row.seq)
             return self._entry(row)
 
     def pending(self) -> Iterator[SpoolEntry]:
-        """All waiting samples in upload order, in bounded memory. A look only: samples may change meanwhile."""
+        """All waiting samples in upload order, in bounded memory. Takes no sample: they may change meanwhile."""
         for row in self._index.in_order(SpoolState.PENDING):
             yield self._entry(row)
 
@@ -140,6 +147,8 @@ class Spool:
         with self._lock:
             row = self._row(entry)
             with self._counting(Counter({_key(row.job, "uploaded"): 1})) as counters:
+                # Row first, file second: the next start deletes the file of a done row, whereas a row without its file
+                # would count as damaged.
                 self._index.move(row, SpoolState.DONE, counters)
             self._bytes[row.job] -= row.bytes
             self._held.discard(row.seq)
@@ -150,13 +159,13 @@ class Spool:
                 self._done_since_forget = 0
 
     def retry(self, entry: SpoolEntry) -> None:
-        """The attempt failed for now: the sample waits again."""
+        """Count a failed attempt; the sample waits again."""
         with self._lock:
             self._held.discard(entry.seq)
             self._index.failed(entry.seq)
 
     def release(self, entry: SpoolEntry) -> None:
-        """The attempt did not take place: the sample waits as before."""
+        """Let go of a sample that was not sent; it waits as before."""
         with self._lock:
             self._held.discard(entry.seq)
 
@@ -178,6 +187,7 @@ class Spool:
         """Let rejected samples try again, once their cause is gone; returns how many."""
         with self._lock:
             rows = list(self._index.in_order(SpoolState.REJECTED))
+            # Row first here as well: the next start finishes the moves.
             self._index.requeue(rows)
             for row in rows:
                 self._files.move(row, SpoolState.PENDING)
@@ -242,6 +252,7 @@ class Spool:
         """Give up samples that may give way until ``wanted`` bytes are free; returns the bytes freed."""
         freed = 0
         for state, picked in _GIVES_WAY:
+            # Held samples are on their way to the cloud and cannot give way; so many more are read, that some are left.
             while freed < wanted and (rows := self._index.oldest(state, picked, _VICTIMS + len(self._held))):
                 victims: list[Row] = []
                 for row in rows:

@@ -1,0 +1,56 @@
+"""What a pod template leaves to its image, and a process does not have: said when the job is applied, not in its round.
+
+These are notes and not mistakes: the description is right, and upstream's are written so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sedna.loop.spec import IncrementalLearningJob, Resource
+
+__all__ = ["notes_on"]
+
+_PLAIN = {"name", "value"}
+
+
+def notes_on(resource: Resource) -> tuple[str, ...]:
+    """Notes on a valid description, each ``key.path: what (what would be right)``.
+
+    The template of ``deploySpec`` is left alone: inference workers are started by whoever runs the edge.
+    """
+    if not isinstance(resource, IncrementalLearningJob):
+        return ()
+    sections = (("trainSpec", resource.spec.train_spec), ("evalSpec", resource.spec.eval_spec))
+    return tuple(
+        note
+        for name, section in sections
+        if section.template is not None
+        for note in _notes(f"spec.{name}.template.spec", section.template)
+    )
+
+
+def _notes(path: str, template: dict[str, Any]) -> Iterator[str]:
+    pod = template["spec"]
+    container, *others = pod["containers"]  # validated: there is one
+    if not isinstance(container, dict):
+        return
+    first = f"{path}.containers[0]"
+    if not container.get("workingDir"):
+        yield (
+            f"{first}.workingDir: is not given, and a process has no image that sets it: the program is looked for in"
+            " the folder of the attempt (workingDir: the folder that holds the program)"
+        )
+    if not container.get("command") and not container.get("args"):
+        yield f"{first}: has neither command nor args, and a process has no image that sets them (say what to run)"
+    for index, variable in enumerate(_list(container, "env")):
+        if isinstance(variable, dict) and not variable.keys() <= _PLAIN:
+            yield f"{first}.env[{index}]: a process takes plain values only (name and value)"
+    if others or _list(pod, "initContainers"):
+        yield f"{path}: a process is one container, the first; the others do not run (one container)"
+
+
+def _list(content: dict[str, Any], key: str) -> list[Any]:
+    found = content.get(key)
+    return found if isinstance(found, list) else []
