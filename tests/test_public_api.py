@@ -69,8 +69,11 @@ PINNED = {
     "globalmanager.engine": """
         Engine EngineSeams
     """,
+    "globalmanager.ingest": """
+        ImportReport accept_sample import_labels receive_sample
+    """,
     "globalmanager.labelling": """
-        ImportReport Oracle Order QueuedSample import_labels label_sample labelling_queue
+        Oracle Order QueuedSample label_sample labelling_queue
     """,
     "globalmanager.runtimes": """
         ProcessRuntime RunPhase WorkerHandle WorkerRuntime WorkerSpec WorkerStatus

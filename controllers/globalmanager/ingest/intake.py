@@ -1,10 +1,12 @@
-"""Samples coming in: bytes first, row second, so that a row always has its image."""
+"""Take samples from edges: bytes first, row second, so that a row always has its image."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from globalmanager.auth.principal import Principal
 from globalmanager.db import Database, jobs, samples
+from globalmanager.ingest.images import inspect_image
 from sedna.common.errors import DataError
 from sedna.common.types import SampleRecord, sample_id
 from sedna.store.base import ObjectStore
@@ -27,6 +29,33 @@ def store_sample(store: ObjectStore, record: SampleRecord, image: bytes) -> None
         )
     store.put_if_absent(sample_key(record.job, record.sample_id, record.extension), image)
     store.put_if_absent(sample_record_key(record.job, record.sample_id), record.model_dump_json().encode())
+
+
+def receive_sample(
+    db: Database, store: ObjectStore, caller: Principal, record: SampleRecord, image: bytes, now: datetime
+) -> bool:
+    """Check who sends it and what the pixels say, then store one sample; it is safe when this returns.
+
+    Returns:
+        True if it is new, False if the job had it already.
+
+    Raises:
+        AuthError: the caller speaks for another edge.
+        NotFoundError: there is no such job.
+        DataError: record and bytes do not belong together, or the bytes are not a whole image.
+        TooLargeError: too many pixels.
+        TemporaryError: store or database are away, or full.
+    """
+    caller.require_edge(record.edge)
+    with db.read() as session:
+        jobs.get(session, record.job)
+    facts = inspect_image(image, f"sample {record.sample_id}")
+    if (facts.width, facts.height) != (record.width, record.height):
+        raise DataError(
+            f"the record says {record.width} x {record.height} pixels, the image has {facts.width} x {facts.height}",
+            where="record.width, record.height",
+        )
+    return accept_sample(db, store, record, image, now)
 
 
 def accept_sample(db: Database, store: ObjectStore, record: SampleRecord, image: bytes, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, PageQuery
 from globalmanager.api.lookup import get_job
 from globalmanager.db import datasets
 from globalmanager.db.values import DatasetVersionRow, Page
-from globalmanager.labelling.importer import ImportReport, import_labels
+from globalmanager.ingest.label_import import ImportReport, import_labels
 from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue
 
 router = APIRouter(prefix=API_PREFIX, tags=["labels"], dependencies=[ADMIN_ONLY])
