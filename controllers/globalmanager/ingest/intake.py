@@ -33,7 +33,7 @@ def receive_sample(
     _check_bytes(record, image)
     if known is not None:
         # Edges repeat what they got no answer for. The same bytes were decoded when they came first: their hash is
-        # proof enough, and a thousandth of the decoder's work.
+        # proof enough, and costs a small part of a decode.
         _check_size(record, known.width, known.height)
         return False
     facts = inspect_image(image, f"sample {record.sample_id}")
