@@ -35,7 +35,8 @@ class _Watched:
         self.reading: Reading | None = None
         self._source: LabelSource | None = None
         self._version = ""
-        self._error: DataError | None = None
+        self.error: DataError | None = None
+        """That no entry is usable; it stands until one is."""
 
     @property
     def is_pending(self) -> bool:
@@ -71,7 +72,6 @@ class _Watched:
         """Take one batch of what is pending.
 
         Raises:
-            DataError: no entry is usable, of the whole reading or, after a reading that ended so, of this one so far.
             StoreUnavailableError, StorageFullError: the batch stays pending.
         """
         if self.reading is None:
@@ -79,13 +79,11 @@ class _Watched:
         if self.reading.pending:
             assert self._source is not None, "what is pending was read"
             take_batch(seams, job, self.reading, self._source.folder)
+        # It stands between the batches of the next tries as well, so that the job does not go on and off.
         if self.reading.usable:
-            self._error = None
+            self.error = None
         elif not self.reading.pending:
-            self._error = self.reading.error(self._where(job))
-        # Also between the batches of the next tries: the job does not go on and off until an entry proves usable.
-        if self._error is not None:
-            raise self._error
+            self.error = self.reading.error(self._where(job))
 
     def close(self) -> None:
         """Give back connections."""
@@ -103,6 +101,11 @@ class DatasetWatch:
         self._watched: dict[bool, _Watched] = {}
         self._checked_at: datetime | None = None
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the dataset as a whole, though its files can be read."""
+        return tuple(str(watched.error) for watched in self._watched.values() if watched.error is not None)
+
     def wants_a_look(self, job: JobRow, now: datetime) -> bool:
         """Whether the check period is over, or a part of a reading is still to be taken."""
         return self._is_due(job, now) or any(watched.is_pending for watched in self._watched.values())
@@ -111,7 +114,7 @@ class DatasetWatch:
         """Take in at most one batch of each address. Returns whether more is waiting.
 
         Raises:
-            UserError: the dataset cannot be read as it is, or no entry of it can be used.
+            UserError: the dataset cannot be read as it is.
             TemporaryError: not now.
         """
         key = JobKey(namespace=job.key.namespace, name=job.spec.dataset.name)
@@ -121,7 +124,7 @@ class DatasetWatch:
         now = seams.now()
         due = self._is_due(job, now)
         # The hold-out first, and all of it: what is on both lists must never be trained on. For the same reason nothing
-        # is taken for training while the hold-out cannot be read.
+        # is taken for training while the hold-out cannot be read, or no entry of it is usable.
         for one in watched:
             if due and not one.is_pending:
                 one.read(seams, job)
@@ -130,6 +133,9 @@ class DatasetWatch:
             one.take(seams, job)
             if one.is_pending:
                 return True
+            if one.error is not None:
+                self._checked_at = now
+                return False
         return False
 
     def _is_due(self, job: JobRow, now: datetime) -> bool:

@@ -457,9 +457,12 @@ def test_a_dataset_of_which_nothing_is_usable_degrades_the_job_until_something_i
     assert "'1,2' is no box" in job.degraded
     assert "an entry names a picture and says what it shows" in job.degraded
     assert len(job.degraded) < 1500
-    stream.tick(60)
-    assert stream.job().degraded == job.degraded
-    assert len(stream.events("Degraded")) == 1
+    with (stream.folder / "stream.txt").open("a") as file:
+        file.write("b.png 1,2\n")
+    assert "none of the 202 entries" in stream.tick(8).degraded
+    job = stream.tick(60)
+    assert len(stream.events("Degraded")) == 2, "one a reading that brought something new"
+    assert stream.events("Recovered") == []
     assert stream.events("DatasetProblem") == []
     stream.crash()
     stream.tick(20)
