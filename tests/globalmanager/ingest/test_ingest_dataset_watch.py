@@ -521,3 +521,76 @@ def test_of_a_file_with_many_bad_lines_the_events_are_few_and_short(stream):
 def test_an_empty_index_is_no_trouble(stream):
     stream.tick(5)
     assert stream.job().degraded is None
+
+
+@pytest.fixture
+def yolo(stream):
+    """A YOLO folder with two parts, of which the second is the hold-out."""
+    root = stream.folder / "boards"
+
+    def put(part, *numbers, box="1 0.5 0.5 0.5 0.5\n", picture=True):
+        for number in numbers:
+            for folder, suffix, data in (("images", "png", png(number)), ("labels", "txt", box.encode())):
+                path = root / folder / part / f"{number}.{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if suffix == "txt" or picture:
+                    path.write_bytes(data)
+
+    put("train", 1, 2)
+    put("val", 3)
+    (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [good, bad]\n")
+    stream.put, stream.root = put, root
+    return stream
+
+
+def test_a_description_of_a_yolo_folder_names_training_file_and_hold_out(yolo):
+    yolo.apply(job_of(yolo), url=str(yolo.root / "data.yaml"), holdoutUrl=str(yolo.root / "data.yaml"), format="yolo")
+    yolo.tick(3)
+    assert {row.source: row.part == "holdout" for row in listed(yolo)} == {
+        "images/train/1.png": False,
+        "images/train/2.png": False,
+        "images/val/3.png": True,
+    }
+    [box] = listed(yolo)[0].label.annotation.boxes
+    assert (box.x1, box.y1, box.x2, box.y2, box.label) == (2, 2, 6, 6, 1)
+
+
+def test_of_a_folder_that_grows_only_what_is_new_is_taken(yolo):
+    yolo.apply(job_of(yolo), url=str(yolo.root / "labels"), format="yolo")
+    yolo.tick(3)
+    label_sample(yolo.db, KEY, sample_id(png(1)), Annotation(label=1), "ann", yolo.clock.now())
+    yolo.put("train", 4)
+    yolo.put("train", 5, picture=False)
+    yolo.put("train", 6, box="7 0.5 0.5 0.5 0.5\n")
+    yolo.tick(3)
+    assert [event.data["samples"] for event in yolo.events("DatasetImported")] == [3, 1]
+    [problem] = yolo.events("DatasetProblem")
+    assert "2 of 6 entries" in problem.message
+    assert "labels/train/5.txt: " in problem.message
+    assert "there is no such file" in problem.message
+    assert "class 7 has no name (the classes of the files: 0 good, 1 bad)" in problem.message
+    assert listed(yolo)[0].label.author == "ann"
+    yolo.put("train", 5)
+    yolo.put("train", 1, box="0 0.5 0.5 0.5 0.5\n")
+    yolo.tick(3)
+    assert [row.source for row in listed(yolo)][-1] == "images/train/5.png"
+    assert listed(yolo)[0].label.author == "dataset/stream"
+
+
+def test_a_folder_that_is_no_yolo_folder_degrades_the_job(yolo):
+    (yolo.folder / "empty").mkdir()
+    yolo.apply(job_of(yolo), url=str(yolo.folder / "empty"), format="yolo")
+    assert yolo.tick(3).degraded is None, "labels may come later"
+    yolo.apply(job_of(yolo), url=str(yolo.root / "images"), format="voc")
+    assert "there is no VOC file" in yolo.tick(15).degraded
+    yolo.apply(job_of(yolo), url=str(yolo.root), format="yolo")
+    yolo.until(lambda job: job.degraded is None)
+    assert len(listed(yolo)) == 3
+
+
+def test_another_format_at_the_same_address_is_read_anew(yolo):
+    (yolo.folder / "stream.txt").write_text('{"x": "boards/images/train/1.png", "y": 1}\n')
+    assert "the only entry cannot be used" in yolo.tick(3).degraded
+    yolo.apply(job_of(yolo), format="jsonl")
+    yolo.until(lambda job: job.degraded is None)
+    assert [row.label.annotation.label for row in listed(yolo)] == [1]
