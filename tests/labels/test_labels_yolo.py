@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures_labels import lay_out, zipped
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, TooLargeError
 from sedna.common.label_format import LabelFormat
 from sedna.common.types import Annotation, Box
 from sedna.labels import FolderFiles, LabelItem, LabelledImage, LabelSet, OneFile, read_labels, write_yolo
@@ -125,6 +125,20 @@ def test_without_pictures_every_name_is_possible(tmp_path: Path) -> None:
     assert {"images/train/a.jpg", "images/train/a.png", "labels/train/a.jpg", "train/a.jpg"} <= {*item.others}
 
 
+def test_a_picture_may_be_called_like_a_list(tmp_path: Path) -> None:
+    inside = read(tmp_path / "a", {"labels/test.txt": BOX, "labels/classes.txt": "x", "test.txt": "images/test.jpg"})
+    assert [item.where.rpartition(": ")[2] for item in inside] == ["labels/test.txt"]
+    flat = read(tmp_path / "b", {"test.txt": BOX, "test.jpg": "", "val.txt": "test.jpg", "README.txt": "hello"})
+    assert names(flat) == ["test.jpg"]
+
+
+def test_a_label_file_that_is_too_large_is_the_fault_of_its_image(tmp_path: Path) -> None:
+    good, large = read(tmp_path, {"labels/a.txt": BOX, "labels/b.txt": BOX * 250_000})
+    assert good.read().boxes
+    with pytest.raises(TooLargeError):
+        large.read()
+
+
 @pytest.mark.parametrize(
     "described",
     [
@@ -209,7 +223,9 @@ def test_a_list_promises_labels(tmp_path: Path) -> None:
         tmp_path, {**SPLIT, "train.txt": "images/train/a.jpg\nimages/train/z.jpg\n"}, start="train.txt"
     )
     assert first.read().boxes
-    assert "train.txt: line 2: there is no label file for images/train/z.jpg (an empty label file says" in fault(second)
+    assert "train.txt: line 2: images/train/z.jpg: the picture has no label file (an empty label file says" in fault(
+        second
+    )
 
 
 @pytest.mark.parametrize(

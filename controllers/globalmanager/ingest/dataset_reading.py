@@ -66,6 +66,7 @@ class Reading:
     unusable: list[LabelItem] = field(default_factory=list)
     taken: int = 0
     problems: Problems = field(default_factory=Problems)
+    _unusable_names: set[str] = field(default_factory=set)
 
     def again(self) -> Reading:
         """A reading of unchanged files: what could not be used may be usable now, since images come late."""
@@ -77,12 +78,22 @@ class Reading:
             self.taken += one.taken
             if one.unusable:
                 self.unusable.append(one.item)
+                self._unusable_names.add(one.item.name)
+            elif one.taken and one.item.name in self._unusable_names:
+                # Earlier entries about this image need no other try: the last one counts, and it was taken.
+                self.unusable = [item for item in self.unusable if item.name != one.item.name]
+                self._unusable_names.discard(one.item.name)
             if one.problem:
                 self.problems.add(one.problem, _with_place(one.problem_in_full, one.item), fresh=one.fresh)
 
     def with_results(self, results: Sequence[_Result]) -> Reading:
         """What this will be once a batch is counted."""
-        copied = replace(self, unusable=list(self.unusable), problems=copy.deepcopy(self.problems))
+        copied = replace(
+            self,
+            unusable=list(self.unusable),
+            problems=copy.deepcopy(self.problems),
+            _unusable_names=set(self._unusable_names),
+        )
         copied.add(results)
         return copied
 
@@ -101,21 +112,27 @@ class Reading:
 def to_take(
     items: Sequence[LabelItem], known: Mapping[str, str | None], taken: Mapping[str, str]
 ) -> Iterator[LabelItem]:
-    """What is new in the files, or could not be used before.
+    """What is new in the files, or could not be used before; not what a later entry in use has made void.
 
     Args:
         known: entries seen before by their digests, each with its error.
         taken: by image, the digest of the entry that was taken last.
     """
-    last = {item.name: item.digest for item in items if known.get(item.digest, "never seen") is None}
+    last = {
+        item.name: (place, item.digest)
+        for place, item in enumerate(items)
+        if known.get(item.digest, "never seen") is None
+    }
     renewed = set()
-    for item in items:
+    for place, item in enumerate(items):
         if item.digest not in known:
             # Later entries about this image are taken again after it, known or not: of several, the last one counts.
             renewed.add(item.name)
         # The file has gone back to an entry that was taken before another one: known, and news all the same.
-        gone_back = last.get(item.name) == item.digest and taken.get(item.name, item.digest) != item.digest
-        unusable = known.get(item.digest) is not None
+        last_place, last_digest = last.get(item.name, (-1, ""))
+        gone_back = last_digest == item.digest and taken.get(item.name, item.digest) != item.digest
+        # Taken now, an earlier entry would replace what a later one has said.
+        unusable = known.get(item.digest) is not None and last_place < place
         if item.digest not in known or unusable or gone_back or item.name in renewed:
             yield item
 

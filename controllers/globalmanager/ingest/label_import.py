@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from globalmanager.db import Database, events, jobs, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, UserError
 from sedna.common.label_format import LabelFormat
 from sedna.common.types import Annotation, JobKey, Value
 from sedna.labels.files import opened
@@ -74,7 +74,7 @@ def _store(
             record = samples.get(session, job.id, sample).record
             size = (record.width, record.height)
             annotation, cut = labels.annotation(size, job.spec.class_names, where=item.where, mode=mode)
-        except DataError as error:
+        except UserError as error:
             problems.append(str(error))
             continue
         if cut:

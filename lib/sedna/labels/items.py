@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, UserError
 from sedna.common.types import Annotation
 from sedna.labels.validate import BoxCheck, Mode, RawBox
 
@@ -79,7 +79,7 @@ class LabelItem:
         name: of the image, as the labels call it; empty where a fault hides it.
         where: file, and line or image, for messages.
         digest: sha256 of what is said: the same statement has the same digest in every version of a file.
-        read: takes the statement apart; raises `DataError` where that is impossible. It may be called late, or never:
+        read: takes the statement apart; raises `UserError` where that is impossible. It may be called late, or never:
             of a file that has grown most lines are known by their digests.
         others: further names by which the image may be known, where a format does not give the whole name.
     """
@@ -96,7 +96,7 @@ def said(name: str, where: str, text: str, labels: ImageLabels, others: tuple[st
     return LabelItem(name, where, digest(text), lambda: labels, others)
 
 
-def faulty(name: str, where: str, text: str, fault: DataError) -> LabelItem:
+def faulty(name: str, where: str, text: str, fault: UserError) -> LabelItem:
     """An item that cannot be understood."""
 
     def fail() -> ImageLabels:

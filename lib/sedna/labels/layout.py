@@ -44,6 +44,10 @@ class Pictures:
         self._names = {name for name in names if name.lower().endswith(PICTURES)}
         self._by_stem = {stem(name): name for name in sorted(self._names, reverse=True)}
 
+    def has(self, candidate: str) -> bool:
+        """Whether there is a picture of this stem."""
+        return candidate in self._by_stem
+
     def named(self, candidates: Sequence[str], *, unless: str) -> tuple[str, tuple[str, ...]]:
         """The first candidate that is there, then the other ones.
 

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, UserError
 from sedna.common.types import Annotation, Box
 from sedna.labels.files import LabelFiles
 from sedna.labels.items import ImageLabels, LabelItem, faulty, said
@@ -101,10 +101,10 @@ def voc_items(files: LabelFiles, start: str, class_names: Sequence[str]) -> Iter
             yield faulty("", files.at(name), f"{name} {one}", one)
 
 
-def _read_or_fault(files: LabelFiles, name: str) -> _Parsed | DataError:
+def _read_or_fault(files: LabelFiles, name: str) -> _Parsed | UserError:
     try:
         return _parse(files.read(name, MAX_BYTES), files.at(name))
-    except DataError as error:
+    except UserError as error:
         return error
 
 

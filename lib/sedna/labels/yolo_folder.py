@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, UserError
 from sedna.labels.files import LabelFiles, OneFile
 from sedna.labels.items import ImageLabels, LabelItem, faulty, said
 from sedna.labels.layout import Pictures, below, stem, with_part, without_part
@@ -19,7 +19,10 @@ from sedna.labels.yolo import YoloClasses, parse_yolo
 __all__ = ["yolo_items"]
 
 MAX_BYTES = 4 << 20
-"""Of one file: some 100,000 boxes, or paths of a list."""
+"""Of one label file: some 100,000 boxes."""
+
+MAX_LIST_BYTES = 64 << 20
+"""Of a list of pictures: some million paths."""
 
 _FORM = "labels/<name>.txt for images/<name>.jpg, and data.yaml with the names of the classes"
 _NAME_FILES = ("classes.txt", "obj.names")
@@ -82,7 +85,7 @@ class _Folder:
         names = files.names()
         self._pictures = Pictures(names)
         self._names = set(names)
-        self._labels = _label_files(names, start)
+        self._labels = _label_files(names, self._pictures)
         self._description = _described(files, names, start)
         named = _class_names(files, names, self._description)
         self._classes = YoloClasses(named, tuple(class_names))
@@ -124,7 +127,7 @@ class _Folder:
     def _of_list(self, name: str) -> Iterator[LabelItem]:
         known = set(self._labels)
         where = self._files.at(name)
-        text = as_text(self._files.read(name, MAX_BYTES), where)
+        text = as_text(self._files.read(name, MAX_LIST_BYTES), where)
         for number, line in enumerate(text.splitlines(), start=1):
             if picture := line.strip():
                 found = next((label for label in _labels_of(picture) if label in known), None)
@@ -138,15 +141,16 @@ class _Folder:
         try:
             data = self._files.read(name, MAX_BYTES)
             boxes = parse_yolo(data, self._classes, where, self._description.keypoint_values)
-        except DataError as error:
+        except UserError as error:
             return faulty(found, where, f"{name} {error}", error)
         labels = ImageLabels(boxes, relative=True)
         return said(found, where, f"{found} {labels!r}", labels, others)
 
 
 def _unlabelled(picture: str, where: str) -> LabelItem:
+    at = f"{where}: {picture}"
     hint = "an empty label file says that the picture shows nothing"
-    return faulty(picture, where, picture, DataError(f"there is no label file for {picture}", where=where, hint=hint))
+    return faulty(picture, at, picture, DataError("the picture has no label file", where=at, hint=hint))
 
 
 def _labels_of(picture: str) -> Iterator[str]:
@@ -162,18 +166,17 @@ def _tails(path: str) -> Iterator[str]:
         yield "/".join(parts[first:])
 
 
-def _label_files(names: Sequence[str], start: str) -> list[str]:
-    """The label files among all. Where there is a folder ``labels`` they are there; elsewhere other texts, too."""
+def _label_files(names: Sequence[str], pictures: Pictures) -> list[str]:
+    """The label files among all: those below folders ``labels``; where there is none, texts that are nothing else."""
     texts = [name for name in names if name.lower().endswith(".txt")]
+    texts = [name for name in texts if PurePosixPath(name).name.lower() not in _NAME_FILES]
     inside = [name for name in texts if "labels" in PurePosixPath(name).parts[:-1]]
-    if inside or start in names:
-        texts = inside or texts
-    return [name for name in texts if not _is_other_text(PurePosixPath(name))]
+    return inside or [name for name in texts if not _is_other_text(name) or pictures.has(stem(name))]
 
 
-def _is_other_text(path: PurePosixPath) -> bool:
-    name = path.name.lower()
-    return name in _NAME_FILES or name.startswith("readme") or path.stem.lower() in _LISTS
+def _is_other_text(name: str) -> bool:
+    last = stem(PurePosixPath(name).name.lower())
+    return last.startswith("readme") or last in _LISTS
 
 
 def _described(files: LabelFiles, names: Sequence[str], start: str) -> _Description:

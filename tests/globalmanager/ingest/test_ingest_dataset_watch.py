@@ -119,6 +119,25 @@ def test_of_several_lines_about_one_image_the_last_counts(stream):
     assert [row.label.annotation.label for row in listed(stream)] == [0]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_entry_that_becomes_usable_late_does_not_replace_a_later_one(stream, restart):
+    """The last line about an image counts, and so does what a person says after it."""
+    (stream.folder / "stream.txt").write_text("1.png 1,1,50,5,0\n1.png 0\n2.png 1,1,50,5,0\n2.png 0\n")
+    for number in (1, 2):
+        (stream.folder / f"{number}.png").write_bytes(png(number))
+    stream.tick(3)
+    assert [row.label.annotation.label for row in listed(stream)] == [0, 0]
+    label_sample(stream.db, KEY, sample_id(png(2)), Annotation(label=1), "ann", stream.clock.now())
+    spec = job_of(stream)
+    for number in (1, 2):
+        (stream.folder / f"{number}.png").write_bytes(png(number + 100, (60, 60)))  # the first lines are possible now
+    if restart:
+        stream.crash()
+    stream.apply(spec)
+    stream.tick(5)
+    assert [row.label.annotation.label for row in listed(stream)] == [0, 1]
+
+
 def test_images_that_are_missing_or_damaged_are_told_once_and_tried_again(stream):
     stream.add(1, 2, 3, 4)
     (stream.folder / "2.png").unlink()
