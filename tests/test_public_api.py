@@ -44,8 +44,9 @@ PINNED = {
         DropPolicy JobSpoolCounts RefusedSample Spool SpoolEntry SpoolState SpoolStats
     """,
     "sedna.labels": """
-        Clipped CocoIds CocoRead LabelReport LabelSet LabelledImage LabelsRead Mode Skipped read_coco
-        read_txt read_voc validate write_coco write_txt write_voc
+        Clipped CocoIds CocoRead FolderFiles ImageLabels LabelFiles LabelItem LabelReport LabelSet
+        LabelledImage LabelsRead Mode OneFile Skipped read_coco read_labels read_txt read_voc validate
+        write_coco write_txt write_voc write_yolo
     """,
     "sedna.loop": """
         AuditMetrics Check Comparison Dataset Decision DecisionKind EdgeObservation Evaluation GateOutcome
@@ -69,8 +70,11 @@ PINNED = {
     "globalmanager.engine": """
         Engine EngineSeams
     """,
+    "globalmanager.ingest": """
+        ImportReport accept_sample import_labels receive_sample
+    """,
     "globalmanager.labelling": """
-        ImportReport Oracle Order QueuedSample import_labels label_sample labelling_queue
+        Oracle Order QueuedSample label_sample labelling_queue
     """,
     "globalmanager.runtimes": """
         ProcessRuntime RunPhase WorkerHandle WorkerRuntime WorkerSpec WorkerStatus

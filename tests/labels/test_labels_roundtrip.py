@@ -7,9 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedna.common.types import Annotation, Box
+from fixtures_labels import label_sets
 from sedna.labels import (
-    LabelledImage,
     LabelReport,
     LabelSet,
     read_coco,
@@ -20,42 +19,6 @@ from sedna.labels import (
     write_txt,
     write_voc,
 )
-
-_TEXT = st.text(
-    st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp", "Cn"), exclude_characters="/\\.\ufffe\uffff"),
-    min_size=1,
-    max_size=8,
-)
-
-
-@st.composite
-def _box(draw: st.DrawFn, width: int, height: int, classes: int, *, whole: bool) -> Box:
-    def span(size: int) -> tuple[float, float]:
-        if whole:
-            low = draw(st.integers(0, size - 1))
-            return low, draw(st.integers(low + 1, size))
-        # Formats that add and subtract cannot keep boxes thinner than the rounding of floats.
-        low = draw(st.floats(0, size - 0.01))
-        return low, draw(st.floats(low + 0.01, size))
-
-    x1, x2 = span(width)
-    y1, y2 = span(height)
-    return Box(x1=x1, y1=y1, x2=x2, y2=y2, label=draw(st.integers(0, classes - 1)))
-
-
-@st.composite
-def label_sets(draw: st.DrawFn, *, whole: bool = True, image_labels: bool = False) -> LabelSet:
-    names = draw(st.lists(_TEXT, min_size=1, max_size=4, unique=True))
-    items = []
-    for stem in draw(st.lists(_TEXT, max_size=4, unique=True)):
-        width, height = draw(st.integers(1, 2000)), draw(st.integers(1, 2000))
-        annotation = Annotation(
-            boxes=draw(st.lists(_box(width, height, len(names), whole=whole), max_size=4).map(tuple))
-        )
-        if image_labels and draw(st.booleans()):
-            annotation = Annotation(label=draw(st.integers(0, len(names) - 1)))
-        items.append(LabelledImage(file_name=f"a/{stem}.jpg", width=width, height=height, annotation=annotation))
-    return LabelSet(class_names=tuple(names), items=tuple(items))
 
 
 def _assert_close(found: LabelSet, expected: LabelSet, tolerance: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from globalmanager.db.tables import ImportedFolder, ImportedImage, ImportedLine
@@ -87,9 +87,3 @@ def take(session: Session, job_id: int, holdout: bool, name: str, digest: str) -
 
 def _hash(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def bad(session: Session, job_id: int) -> int:
-    """How many lines cannot be used at present."""
-    query = select(func.count()).where(ImportedLine.job_id == job_id, ImportedLine.error.is_not(None))
-    return session.scalar(query) or 0

@@ -90,7 +90,8 @@ class JobDriver:
     @property
     def problems(self) -> tuple[str, ...]:
         """What keeps the job from getting new samples or its first model."""
-        return tuple(retry.problem for retry in self.retries.values())
+        standing = tuple(f"dataset: {problem}" for problem in self.watch.problems)
+        return tuple(retry.problem for retry in self.retries.values()) + standing
 
     def _chores(self, seams: EngineSeams, job: JobRow) -> bool:
         """Work that feeds the loop. Its failures leave the rest of the loop running."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from sedna.common.errors import AuthError, DataError, NotFoundError, SpecError, TooLargeError
+from sedna.labels.files import MAX_FILES, is_hidden, walk
 from sedna.store import S3Settings
 from sedna.store.base import ObjectStore
 from sedna.store.urls import open_store
 
 FORMS = "use an absolute path, file:///path or s3://bucket/path"
+
+
+Kind = Literal["file", "folder"]
 
 
 class SourceFolder(Protocol):
@@ -20,6 +25,23 @@ class SourceFolder(Protocol):
     @property
     def url(self) -> str:
         """Which place it is."""
+        ...
+
+    def at(self, name: str) -> str:
+        """What messages call a file."""
+        ...
+
+    def kind(self, name: str) -> Kind | None:
+        """What ``name`` is; None = it is not there."""
+        ...
+
+    def list(self) -> Iterator[tuple[str, str]]:
+        """All files below, sorted by name, each with a text that changes when the file does; without hidden ones.
+
+        Raises:
+            TooLargeError: there are too many.
+            StoreUnavailableError: the store does not answer.
+        """
         ...
 
     def read(self, name: str, max_bytes: int) -> bytes:
@@ -50,6 +72,19 @@ class LocalFolder:
     def url(self) -> str:
         return self._folder.as_uri()
 
+    def at(self, name: str) -> str:
+        return str(self._folder / name)
+
+    def kind(self, name: str) -> Kind | None:
+        path = self._folder / name
+        if path.is_dir():
+            return "folder"
+        return "file" if path.exists() else None
+
+    def list(self) -> Iterator[tuple[str, str]]:
+        for name, facts in walk(self._folder):
+            yield name, f"{facts.st_size} {facts.st_mtime_ns}"
+
     def read(self, name: str, max_bytes: int) -> bytes:
         path = self._folder / name
         try:
@@ -78,6 +113,22 @@ class StoreFolder:
     @property
     def url(self) -> str:
         return self._store.url
+
+    def at(self, name: str) -> str:
+        return f"{self._store.url}/{name}" if name else self._store.url
+
+    def kind(self, name: str) -> Kind | None:
+        if self._store.stat(name) is not None:
+            return "file"
+        return None if next(self._store.list(f"{name}/"), None) is None else "folder"
+
+    def list(self) -> Iterator[tuple[str, str]]:
+        # Sorted here: some servers list by path part instead of by key.
+        for number, info in enumerate(sorted(self._store.list(), key=lambda info: info.key)):
+            if number == MAX_FILES:
+                raise TooLargeError("it holds too many files", where=self.url, hint=f"at most {MAX_FILES} below it")
+            if not is_hidden(info.key):
+                yield info.key, f"{info.size} {info.etag or info.modified.isoformat()}"
 
     def read(self, name: str, max_bytes: int) -> bytes:
         key = PurePosixPath(name).as_posix()

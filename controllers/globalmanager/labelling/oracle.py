@@ -13,6 +13,7 @@ from globalmanager.db import Database, jobs, samples
 from globalmanager.db.values import SampleFilter
 from sedna.common.errors import DataError, NotFoundError
 from sedna.common.types import Annotation, Box, JobKey, Sha256
+from sedna.common.validation import as_error
 
 _PAGE = 200
 
@@ -59,9 +60,7 @@ class Oracle:
         except FileNotFoundError as error:
             raise NotFoundError("there is no such manifest", where=str(path)) from error
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "file"
-            raise DataError(f"{place}: {first['msg']}", where=str(path), hint="a manifest of boards") from error
+            raise as_error(DataError, error, str(path), hint="a manifest of boards") from error
         return cls(known, author=author)
 
     def label(self, db: Database, key: JobKey, now: datetime, limit: int = 1000) -> int:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from globalmanager.db import Database, jobs, samples
 from globalmanager.db.values import SampleRow
-from globalmanager.labelling.checks import checked, raw_boxes
 from sedna.common.types import Annotation, JobKey
+from sedna.labels.items import ImageLabels
+from sedna.labels.validate import RawBox
 
 
 def label_sample(
@@ -22,11 +23,7 @@ def label_sample(
     with db.write() as session:
         job = jobs.get(session, key)
         row = samples.get(session, job.id, sample_id)
-        possible, _ = checked(
-            row.record,
-            raw_boxes(annotation),
-            annotation.label,
-            job.spec.class_names,
-            where=f"sample {sample_id}",
-        )
+        labels = ImageLabels(tuple(RawBox.of(box) for box in annotation.boxes), annotation.label)
+        size = (row.record.width, row.record.height)
+        possible, _ = labels.annotation(size, job.spec.class_names, where=f"sample {sample_id}")
         return samples.add_label(session, job.id, sample_id, possible, author, now)

@@ -6,12 +6,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
-from globalmanager.api.intake import receive_sample
 from globalmanager.api.lookup import get_job
 from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
 from globalmanager.db import models
 from globalmanager.engine.desired import heartbeat as take_heartbeat
+from globalmanager.ingest.intake import receive_sample
 from sedna.common.errors import LinkUnavailableError, NotFoundError
 from sedna.common.types import JobKey, SampleRecord
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
@@ -55,7 +55,9 @@ class InProcessEdgeLink:
     def put_sample(self, record: SampleRecord, image: Path) -> bool:
         """Hand over one sample."""
         self._check_running()
-        return receive_sample(self._services, self._caller, record, image.read_bytes())
+        services = self._services
+        now = services.clock.now()
+        return receive_sample(services.db, services.store, self._caller, record, image.read_bytes(), now)
 
     def _check_running(self) -> None:
         if self._services.stopping.is_set():

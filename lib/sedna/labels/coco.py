@@ -8,18 +8,19 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sedna.common.errors import DataError
 from sedna.common.types import Annotation, Box, Value
+from sedna.labels.items import ImageLabels, LabelItem, faulty, said
 from sedna.labels.labelset import LabelledImage, LabelSet
 from sedna.labels.source import as_text, label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, Mode, RawBox, Skipped
 
-__all__ = ["CocoIds", "CocoRead", "read_coco", "write_coco"]
+__all__ = ["CocoIds", "CocoRead", "coco_items", "read_coco", "write_coco"]
 
 MAX_BYTES = 1 << 30
 
@@ -87,6 +88,45 @@ def read_coco(
         ids=CocoIds(images=tuple(images), categories=classes.ids, annotations=tuple(box_ids)),
         report=LabelReport(clipped=tuple(check.clipped), skipped=tuple(skipped)),
     )
+
+
+def coco_items(data: bytes, class_names: Sequence[str], where: str) -> Iterator[LabelItem]:
+    """The images of a COCO file, in its order. Crowd regions are left out.
+
+    Args:
+        class_names: classes in the order wanted, matched by name; empty = the file's categories in their order.
+
+    Raises:
+        DataError: the file as a whole cannot be read. What is wrong with one image, or with an annotation of it, is
+            the fault of its item.
+    """
+    content = _parse(data, where)
+    images = _rows(content, "images", where)
+    classes = _classes(_rows(content, "categories", where), class_names or None, where)
+    found: dict[int, list[tuple[int, _Row]]] = {number: [] for number in images}
+    for number, row in _rows(content, "annotations", where).items():
+        found[_image_of(row, images, f"{where}: annotation {number}")].append((number, row))
+    for number, image in images.items():
+        yield _item(image, found[number], classes, where, f"{where}: image {number}")
+
+
+def _item(image: _Row, annotations: Sequence[tuple[int, _Row]], classes: _Classes, where: str, at: str) -> LabelItem:
+    name = image.get("file_name")
+    try:
+        size = _size(image, "width", at), _size(image, "height", at)
+        named = labelled_image(
+            at, file_name=_string(image, "file_name", at), width=size[0], height=size[1], annotation=Annotation()
+        ).file_name
+        boxes = [
+            _raw_box(row, classes, f"{where}: annotation {number}")
+            for number, row in annotations
+            if not row.get("iscrowd")
+        ]
+    except DataError as error:
+        text = json.dumps([image, [row for _, row in annotations]])
+        return faulty(name if isinstance(name, str) else "", at, text, error)
+    labels = ImageLabels(tuple(boxes), size=size)
+    return said(named, f"{where}: {named}", f"{named} {labels!r}", labels)
 
 
 def write_coco(labels: LabelSet, ids: CocoIds | None = None) -> bytes:
@@ -189,14 +229,19 @@ def _boxes_by_image(
     crowds: Counter[int] = Counter()
     for number, row in _rows(content, "annotations", where).items():
         at = f"{where}: annotation {number}"
-        image = _integer(row, "image_id", at)
-        if image not in images:
-            raise DataError(f"image {image} is not in the file", where=at, hint="list it under images")
+        image = _image_of(row, images, at)
         if row.get("iscrowd"):
             crowds[image] += 1
         else:
             boxes[image].append((number, _raw_box(row, classes, at)))
     return boxes, crowds
+
+
+def _image_of(row: _Row, images: Mapping[int, _Row], at: str) -> int:
+    image = _integer(row, "image_id", at)
+    if image not in images:
+        raise DataError(f"image {image} is not in the file", where=at, hint="list it under images")
+    return image
 
 
 def _raw_box(row: _Row, classes: _Classes, at: str) -> RawBox:

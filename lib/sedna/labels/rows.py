@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sedna.common.errors import DataError
+from sedna.labels.items import ImageLabels, LabelItem, faulty, said
 from sedna.labels.txt import TxtLine
 
-__all__ = ["LABEL_FORM", "LabelRow", "shown"]
+__all__ = ["LABEL_FORM", "LabelRow", "row_items", "shown"]
 
 _LONGEST_VALUE = 80
 
@@ -32,3 +34,15 @@ def shown(value: object) -> str:
     """A wrong value for a message, cut where it becomes long."""
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+
+
+def row_items(rows: Iterable[LabelRow], where: str) -> Iterator[LabelItem]:
+    """Rows as items. Their identity is what they say: another column, or another spelling of a number, is no news."""
+    for row in rows:
+        at = f"{where}: line {row.number}"
+        if row.line is None:
+            assert row.fault is not None, "a row has a line or a fault"
+            yield faulty("", at, row.text, row.fault)
+            continue
+        labels = ImageLabels(row.line.boxes, row.line.label)
+        yield said(row.line.file_name, at, repr(row.line), labels)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sedna.common.errors import DataError, NotFoundError, TooLargeError
+from sedna.common.validation import as_error
 from sedna.labels.labelset import LabelledImage, LabelSet
 
 __all__ = ["as_text", "label_set", "labelled_image", "read_source"]
@@ -49,7 +50,7 @@ def labelled_image(where: str, **fields: object) -> LabelledImage:
     try:
         return LabelledImage.model_validate(fields)
     except ValidationError as error:
-        raise DataError(_first(error), where=where) from error
+        raise as_error(DataError, error, where) from error
 
 
 def label_set(where: str, class_names: Sequence[str], items: Sequence[LabelledImage]) -> LabelSet:
@@ -57,10 +58,4 @@ def label_set(where: str, class_names: Sequence[str], items: Sequence[LabelledIm
     try:
         return LabelSet(class_names=tuple(class_names), items=tuple(items))
     except ValidationError as error:
-        raise DataError(_first(error), where=where) from error
-
-
-def _first(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    path = ".".join(str(part) for part in fault["loc"])
-    return f"{path}: {fault['msg']}" if path else fault["msg"]
+        raise as_error(DataError, error, where) from error

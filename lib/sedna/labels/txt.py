@@ -6,18 +6,20 @@ Whole pixels, x2 and y2 exclusive, label = position in the class list. ``img.jpg
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sedna.common.errors import DataError
 from sedna.common.types import MAX_LABEL, Annotation, Box
+from sedna.labels.items import ImageLabels, LabelItem, digest
 from sedna.labels.labelset import LabelledImage, LabelSet
 from sedna.labels.source import as_text, label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
 
-__all__ = ["TxtLine", "check_label", "format_line", "parse_line", "parse_parts", "read_txt", "write_txt"]
+__all__ = ["TxtLine", "check_label", "format_line", "parse_line", "parse_parts", "read_txt", "txt_items", "write_txt"]
 
 MAX_BYTES = 1 << 28
 
@@ -111,6 +113,24 @@ def read_txt(
         )
         items.append(labelled_image(at, file_name=line.file_name, width=width, height=height, annotation=annotation))
     return LabelsRead(labels=label_set(where, class_names, items), report=LabelReport(clipped=tuple(check.clipped)))
+
+
+def txt_items(data: bytes, where: str) -> Iterator[LabelItem]:
+    """The lines of an index as items, in its order; blank ones are passed over.
+
+    Raises:
+        DataError: no UTF-8. What is wrong with one line is the fault of its item.
+    """
+    for number, text in enumerate(as_text(data, where).splitlines(), start=1):
+        if text.strip():
+            at = f"{where}: line {number}"
+            # Taken apart when it is used: of a file that has grown, most lines are known by their text.
+            yield LabelItem(text.split()[0], at, digest(text.strip()), functools.partial(_image_labels, text, at))
+
+
+def _image_labels(text: str, where: str) -> ImageLabels:
+    line = parse_line(text, where)
+    return ImageLabels(line.boxes, line.label)
 
 
 def write_txt(labels: LabelSet) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from sedna.common.errors import DataError
 from sedna.common.types import Box, Value
@@ -30,6 +30,11 @@ class RawBox:
     y2: float
     label: int
     score: float | None = None
+
+    @classmethod
+    def of(cls, box: Box) -> Self:
+        """A box that is to be looked at again."""
+        return cls(box.x1, box.y1, box.x2, box.y2, box.label, box.score)
 
 
 class Clipped(Value):
@@ -142,7 +147,7 @@ def validate(labels: LabelSet, mode: Mode = "strict") -> LabelsRead:
     check = BoxCheck(mode, labels.class_names)
     items = []
     for item in labels.items:
-        raw = (RawBox(b.x1, b.y1, b.x2, b.y2, b.label, b.score) for b in item.annotation.boxes)
+        raw = [RawBox.of(box) for box in item.annotation.boxes]
         boxes = check.boxes(item.file_name, item.width, item.height, raw)
         annotation = item.annotation.model_copy(update={"boxes": boxes})
         items.append(LabelledImage(**{**dict(item), "annotation": annotation}))

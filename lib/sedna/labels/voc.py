@@ -15,13 +15,16 @@ from xml.etree.ElementTree import Element, SubElement
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, UserError
 from sedna.common.types import Annotation, Box
+from sedna.labels.files import LabelFiles
+from sedna.labels.items import ImageLabels, LabelItem, faulty, said
 from sedna.labels.labelset import LabelledImage, LabelSet
+from sedna.labels.layout import Pictures, below, with_part, without_part
 from sedna.labels.source import label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
 
-__all__ = ["read_voc", "write_voc"]
+__all__ = ["read_voc", "voc_items", "write_voc"]
 
 MAX_BYTES = 4 << 20
 """Of one image's file: some 20,000 objects."""
@@ -60,23 +63,85 @@ def read_voc(
         TooLargeError, NotFoundError: see `read_source`.
     """
     parsed = [_parse(*read_source(source, max_bytes, "VOC file")) for source in sources]
-    found = {name for one in parsed for name, _ in one.objects}
-    names = tuple(sorted(found)) if class_names is None else tuple(class_names)
-    label_of = {name: label for label, name in enumerate(names)}
-    shift = 1.0 if one_based else 0.0
+    names = _found_classes(parsed) if class_names is None else tuple(class_names)
     check = BoxCheck(mode, names)
     items: list[LabelledImage] = []
     for one in parsed:
-        raw = []
-        for number, (name, (xmin, ymin, xmax, ymax)) in enumerate(one.objects, start=1):
-            if name not in label_of:
-                hint = f"the classes are {', '.join(names[:20])}"
-                raise DataError(f"class {name!r} is not known", where=f"{one.where}: object {number}", hint=hint)
-            raw.append(RawBox(xmin - shift, ymin - shift, xmax, ymax, label_of[name]))
+        raw = _raw_boxes(one, names, shift=1.0 if one_based else 0.0)
         boxes = check.boxes(one.file_name, one.width, one.height, raw)
         fields = {"file_name": one.file_name, "width": one.width, "height": one.height}
         items.append(labelled_image(one.where, **fields, annotation=Annotation(boxes=boxes)))
     return LabelsRead(labels=label_set("VOC files", names, items), report=LabelReport(clipped=tuple(check.clipped)))
+
+
+def voc_items(files: LabelFiles, start: str, class_names: Sequence[str]) -> Iterator[LabelItem]:
+    """The images of the VOC files below ``start``, in the order of the files' names.
+
+    The picture is looked for beside the file, in ``JPEGImages`` or ``images`` where the file is in ``Annotations``, and
+    as ``<filename>`` says.
+
+    Args:
+        class_names: classes in the order wanted, matched by name; empty = the names found, sorted.
+
+    Raises:
+        DataError: there is no VOC file. What is wrong with one of them is the fault of its item.
+    """
+    names = files.names()
+    chosen = [name for name in names if name.lower().endswith(".xml") and below(name, start)]
+    if names and not chosen:
+        raise DataError("there is no VOC file", where=files.at(start), hint="a file <name>.xml per image")
+    read = {name: _read_or_fault(files, name) for name in chosen}
+    parsed = [one for one in read.values() if isinstance(one, _Parsed)]
+    classes = tuple(class_names) or _found_classes(parsed)
+    pictures = Pictures(names)
+    for name, one in read.items():
+        if isinstance(one, _Parsed):
+            yield _item(name, one, classes, pictures)
+        else:
+            yield faulty("", files.at(name), f"{name} {one}", one)
+
+
+def _read_or_fault(files: LabelFiles, name: str) -> _Parsed | UserError:
+    try:
+        return _parse(files.read(name, MAX_BYTES), files.at(name))
+    except UserError as error:
+        return error
+
+
+def _item(name: str, one: _Parsed, classes: tuple[str, ...], pictures: Pictures) -> LabelItem:
+    size = (one.width, one.height)
+    try:
+        boxes = _raw_boxes(one, classes, shift=1.0)
+        stated = labelled_image(
+            one.where, file_name=one.file_name, width=size[0], height=size[1], annotation=Annotation()
+        ).file_name
+    except DataError as error:
+        return faulty(one.file_name, one.where, f"{name} {one!r}", error)
+    folder, last = str(PurePosixPath(name).parent), PurePosixPath(stated).name
+    folders = (
+        folder,
+        *(with_part(folder, "Annotations", pictures_in) for pictures_in in ("JPEGImages", "images")),
+        without_part(folder, "Annotations"),
+    )
+    candidates = [str(PurePosixPath(place) / last) for place in folders]
+    found, others = pictures.named([*candidates, stated], unless=stated)
+    labels = ImageLabels(boxes, size=size)
+    return said(found, one.where, f"{found} {labels!r}", labels, others)
+
+
+def _found_classes(parsed: Iterable[_Parsed]) -> tuple[str, ...]:
+    return tuple(sorted({name for one in parsed for name, _ in one.objects}))
+
+
+def _raw_boxes(one: _Parsed, classes: tuple[str, ...], *, shift: float) -> tuple[RawBox, ...]:
+    label_of = {name: label for label, name in enumerate(classes)}
+    raw = []
+    for number, (name, (xmin, ymin, xmax, ymax)) in enumerate(one.objects, start=1):
+        if name not in label_of:
+            hint = f"the classes are {', '.join(classes[:20])}"
+            raise DataError(f"class {name!r} is not known", where=f"{one.where}: object {number}", hint=hint)
+        raw.append(RawBox(xmin - shift, ymin - shift, xmax, ymax, label_of[name]))
+    return tuple(raw)
 
 
 def write_voc(labels: LabelSet) -> Iterator[tuple[str, bytes]]:

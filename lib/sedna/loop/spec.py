@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from sedna.common.label_format import LabelFormat
 from sedna.common.types import JobKey, Name
 from sedna.loop.conditions import Condition, parse_metric
 from sedna.loop.timers import CronTrigger, Timer
@@ -308,13 +309,23 @@ class IncrementalLearningJob(_Object):
 
 
 class DatasetSpec(SpecModel):
-    """``spec`` of a Dataset. ``holdoutUrl`` is ours: an index nobody trains on."""
+    """``spec`` of a Dataset. ``holdoutUrl`` is ours: an index nobody trains on.
+
+    ``format`` stays as it was written; upstream's are txt, csv, json (COCO's) and jsonl.
+    """
 
     url: str
-    format: Literal["txt", "csv", "json", "jsonl", "TXT", "CSV", "JSON", "JSONL"]
+    format: Literal[
+        "txt", "csv", "json", "jsonl", "coco", "voc", "yolo", "TXT", "CSV", "JSON", "JSONL", "COCO", "VOC", "YOLO"
+    ]
     node_name: str = ""
     credential_name: str | None = None
     holdout_url: str | None = None
+
+    @property
+    def label_format(self) -> LabelFormat:
+        """The format as the readers know it."""
+        return LabelFormat(self.format.lower())
 
 
 class Dataset(_Object):

@@ -12,7 +12,10 @@ import pytest
 from PIL import Image
 
 from fixtures_api import Api, png, sample_record
-from sedna.common.types import JobKey
+from fixtures_labels import files_of, zipped
+from sedna.common.label_format import LabelFormat
+from sedna.common.types import Annotation, Box, JobKey
+from sedna.labels import LabelledImage, LabelSet
 from sedna.store.layout import sample_key
 
 
@@ -242,3 +245,24 @@ def test_the_queue_says_what_to_label_next(api: Api) -> None:
     assert "entropy" in refused.text
     assert api.http.get("/api/v1/jobs/default/nobody/labels:queue", headers=api.admin).status_code == 404
     assert api.http.get("/api/v1/jobs/default/pcb/labels:queue", headers=api.edge).status_code == 403
+
+
+@pytest.mark.parametrize("label_format", [*LabelFormat, "TXT", "darknet"])
+def test_every_format_of_the_table_is_taken(api: Api, label_format: str) -> None:
+    api.apply()
+    name = api.put_sample(png()).json()["sample_id"]
+    boxes = (Box(x1=1, y1=2, x2=9, y2=10, label=1),)
+    names = tuple(api.get("jobs/default/pcb")["spec"]["classNames"])
+    image = LabelledImage(file_name=f"{name}.png", width=32, height=24, annotation=Annotation(boxes=boxes))
+    known = label_format in list(LabelFormat)
+    files = files_of(LabelSet(class_names=names, items=(image,)), LabelFormat(label_format if known else "txt"))
+    headers = {**api.admin, "Content-Type": "application/zip"}
+    path = f"/api/v1/jobs/default/pcb/labels:import?format={label_format}"
+    response = api.http.post(path, content=zipped(files), headers=headers)
+    assert response.status_code == (200 if known else 422), response.text
+    if known:
+        assert response.json()["labelled"] == 1
+        found = api.get(f"jobs/default/pcb/samples/{name}")["labels"][-1]["annotation"]["boxes"]
+        assert [(box["x1"], box["x2"], box["label"]) for box in found] == [(1, 9, 1)]
+    else:
+        assert all(spelt in response.text for spelt in LabelFormat)

@@ -167,6 +167,17 @@ def test_samples(cli: Cli) -> None:
     result = cli.run("sample", "import", "pcb", str(labels_file), "--format", "txt", "--clip")
     assert plain(result.stdout).splitlines()[1] == "1  0  1  0"
     assert "warning: no sample for unknown.png" in result.stderr
+    table = f'x,y\n{name}.png,"3,3,9,9,1"\n'
+    assert plain(cli.run("sample", "import", "pcb", "-", "--format", "csv", input=table).stdout).splitlines()[1] == (
+        "1  0  0  0"
+    )
+    yolo = cli.folder / "yolo" / "labels"
+    yolo.mkdir(parents=True)
+    (yolo / f"{name}.txt").write_text("")
+    for source in (yolo.parent, yolo / f"{name}.txt"):
+        assert "0" in cli.run("sample", "import", "pcb", str(source), "--format", "yolo").stdout
+    labels = yaml.safe_load(cli.out("sample", "show", "pcb", name))["labels"]
+    assert [len(label["annotation"]["boxes"]) for label in labels[-2:]] == [1, 0]
     assert cli.run("sample", "list", "pcb", "--unlabelled").stderr == "no such samples\n"
     assert cli.run("sample", "queue", "pcb", "--by", "k_center").stderr == "nothing is waiting for a label\n"
 

@@ -9,7 +9,7 @@ from globalmanager.db import samples
 from globalmanager.db.tables import ImportedFolder
 from globalmanager.db.values import SampleFilter
 from globalmanager.engine.seams import EngineSeams
-from globalmanager.ingest import dataset_watch
+from globalmanager.ingest import dataset_watch, label_source
 from globalmanager.ingest.sources import LocalFolder
 from globalmanager.labelling import label_sample
 from sedna.common.types import Annotation, sample_id
@@ -119,6 +119,25 @@ def test_of_several_lines_about_one_image_the_last_counts(stream):
     assert [row.label.annotation.label for row in listed(stream)] == [0]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_entry_that_becomes_usable_late_does_not_replace_a_later_one(stream, restart):
+    """The last line about an image counts, and so does what a person says after it."""
+    (stream.folder / "stream.txt").write_text("1.png 1,1,50,5,0\n1.png 0\n2.png 1,1,50,5,0\n2.png 0\n")
+    for number in (1, 2):
+        (stream.folder / f"{number}.png").write_bytes(png(number))
+    stream.tick(3)
+    assert [row.label.annotation.label for row in listed(stream)] == [0, 0]
+    label_sample(stream.db, KEY, sample_id(png(2)), Annotation(label=1), "ann", stream.clock.now())
+    spec = job_of(stream)
+    for number in (1, 2):
+        (stream.folder / f"{number}.png").write_bytes(png(number + 100, (60, 60)))  # the first lines are possible now
+    if restart:
+        stream.crash()
+    stream.apply(spec)
+    stream.tick(5)
+    assert [row.label.annotation.label for row in listed(stream)] == [0, 1]
+
+
 def test_images_that_are_missing_or_damaged_are_told_once_and_tried_again(stream):
     stream.add(1, 2, 3, 4)
     (stream.folder / "2.png").unlink()
@@ -127,18 +146,20 @@ def test_images_that_are_missing_or_damaged_are_told_once_and_tried_again(stream
         file.write("4.png 1,1,50,5,0\n4.png 1,1\n4.png 1,1,5,5,7\n")
     stream.tick(4)
     assert [row.source for row in listed(stream)] == ["1.png", "4.png"]
-    problems = [event.message for event in stream.events("SampleProblem")]
-    assert len(problems) == 5
-    assert "line 2" in problems[0]
-    assert "there is no such file" in problems[0]
-    assert "damaged" in problems[1]
-    assert "outside the image" in problems[2]
-    assert "is no box" in problems[3]
-    assert "class 7 is not known" in problems[4]
+    [problem] = stream.events("DatasetProblem")
+    assert (problem.level, problem.data["entries"], problem.data["unusable"]) == ("warning", 7, 5)
+    examples = [kind["example"] for kind in problem.data["problems"]]
+    assert "line 2" in examples[0]
+    assert "there is no such file" in examples[0]
+    assert "damaged" in examples[1]
+    assert "outside the image" in examples[2]
+    assert "is no box" in examples[3]
+    assert "class 7 is not known" in examples[4]
+    assert all(example in problem.message for example in examples)
     (stream.folder / "2.png").write_bytes(png(2))
     stream.tick(2)
     assert len(listed(stream)) == 3
-    assert len(stream.events("SampleProblem")) == 5
+    assert len(stream.events("DatasetProblem")) == 1
     assert stream.job().degraded is None
 
 
@@ -170,7 +191,7 @@ def test_a_hold_out_of_many_batches_is_through_before_the_training_file_gets_its
     stream.tick(10)
     assert {row.part for row in listed(stream)} == {"holdout"}
     assert stream.job().totals.holdout == 150
-    assert stream.events("SampleProblem") == []
+    assert stream.events("DatasetProblem") == []
 
 
 def test_a_hold_out_that_cannot_be_read_keeps_the_training_file_waiting(stream):
@@ -216,8 +237,9 @@ def test_a_sample_that_was_trained_on_cannot_become_hold_out(stream):
     stream.tick(5)
     [row] = listed(stream)
     assert row.part in ("train", "eval")
-    [problem] = stream.events("SampleProblem")
+    [problem] = stream.events("DatasetProblem")
     assert "cannot become hold-out" in problem.message
+    assert stream.job().degraded is None
 
 
 def test_a_sample_from_an_edge_that_nobody_has_labelled_can_become_hold_out(stream):
@@ -247,8 +269,8 @@ def test_a_coco_file_is_watched_as_well(stream):
     [row] = listed(stream)
     [box] = row.label.annotation.boxes
     assert (box.x1, box.y1, box.x2, box.y2, box.label) == (1, 2, 4, 6, 1)
-    [problem] = stream.events("SampleProblem")
-    assert "the image is 9 x 9, the file says 8 x 8" in problem.message
+    [problem] = stream.events("DatasetProblem")
+    assert "the file says the image is 8 x 8, it is 9 x 9" in problem.message
 
 
 def index_in(world, folder, numbers, *, name="stream.txt", labels=" 0", first=0):
@@ -336,7 +358,8 @@ def test_tables_are_watched_as_well(stream, kind):
         (2, 2, 4, 4, 1),
     ]
     assert shown["3.png"] == Annotation()
-    problems = [event.message for event in stream.events("SampleProblem")]
+    [problem] = stream.events("DatasetProblem")
+    problems = [kind["example"] for kind in problem.data["problems"]]
     assert len(problems) == 5
     first = {"csv": 6, "jsonl": 5}[kind]
     for number, problem in enumerate(problems, start=first):
@@ -347,7 +370,7 @@ def test_tables_are_watched_as_well(stream, kind):
         file.write({"csv": "left,4.png,0\n", "jsonl": '{"x": "4.png", "y": "0"}\n'}[kind])
     stream.tick(2)
     assert listed(stream)[-1].label.annotation.label == 0
-    assert len(stream.events("SampleProblem")) == 5
+    assert len(stream.events("DatasetProblem")) == 1
     assert stream.job().degraded is None
 
 
@@ -412,7 +435,7 @@ def test_a_source_is_opened_once_and_closed_when_another_takes_its_place(stream,
         opened.append(Counting(Path(url).parent))
         return opened[-1], Path(url).name
 
-    monkeypatch.setattr(dataset_watch, "open_source", counting)
+    monkeypatch.setattr(label_source, "open_source", counting)
     stream.add(1)
     stream.tick(5)
     stream.add(2)
@@ -435,6 +458,158 @@ def test_a_slip_of_the_keyboard_does_not_make_a_job_count_to_a_billion(stream):
     stream.add(3, boxes=" 99999")
     stream.tick(3)
     assert [row.source for row in listed(stream)] == ["3.png"]
-    assert ["label 1000000000000 is too large" in event.message for event in stream.events("SampleProblem")] == [
-        True
-    ] * 2
+    [problem] = stream.events("DatasetProblem")
+    assert [kind["count"] for kind in problem.data["problems"]] == [2]
+    assert "label 1000000000000 is too large" in problem.message
+
+
+def test_a_dataset_of_which_nothing_is_usable_degrades_the_job_until_something_is(stream):
+    """Rows of a table instead of pictures: one event however many lines, and no going on and off between tries."""
+    lines = [f"{number / 10},{number % 7}.5,red" for number in range(200)]
+    (stream.folder / "stream.txt").write_text("\n".join([*lines, "a.png 1,2", ""]))
+    job = stream.tick(8)
+    assert "dataset: Dataset default/stream: url: none of the 201 entries can be used" in job.degraded
+    assert "200 like " in job.degraded
+    assert "line 1: " in job.degraded
+    assert "there is no such file" in job.degraded
+    assert "1 like " in job.degraded
+    assert "'1,2' is no box" in job.degraded
+    assert "an entry names a picture and says what it shows" in job.degraded
+    assert len(job.degraded) < 1500
+    with (stream.folder / "stream.txt").open("a") as file:
+        file.write("b.png 1,2\n")
+    assert "none of the 202 entries" in stream.tick(8).degraded
+    job = stream.tick(60)
+    assert len(stream.events("Degraded")) == 2, "one a reading that brought something new"
+    assert stream.events("Recovered") == []
+    assert stream.events("DatasetProblem") == []
+    stream.crash()
+    stream.tick(20)
+    assert stream.job().degraded == job.degraded
+    stream.add(1)
+    stream.until(lambda job: job.degraded is None)
+    stream.tick(30)
+    assert [row.source for row in listed(stream)] == ["1.png"]
+    assert stream.job().degraded is None
+
+
+def test_images_that_come_later_end_the_trouble(stream):
+    stream.add(*range(1, 101))
+    for number in range(1, 101):
+        (stream.folder / f"{number}.png").unlink()
+    assert "none of the 100 entries" in stream.tick(5).degraded
+    (stream.folder / "90.png").write_bytes(png(90))
+    stream.until(lambda job: job.degraded is None)
+    assert [row.source for row in listed(stream)] == ["90.png"]
+
+
+def test_a_hold_out_of_which_nothing_is_usable_keeps_the_training_file_waiting(stream):
+    """Its images may be in the training file under their right names."""
+    stream.add(1, 2)
+    (stream.folder / "holdout.txt").write_text("wrong/1.png 0\nwrong/2.png 0\n")
+    stream.apply(job_of(stream), holdoutUrl=str(stream.folder / "holdout.txt"))
+    assert "holdoutUrl: none of the 2 entries" in stream.tick(15).degraded
+    assert listed(stream) == ()
+    (stream.folder / "holdout.txt").write_text("1.png 0\n")
+    stream.until(lambda job: job.degraded is None)
+    assert {row.source: row.part for row in stream_parts(stream)}["1.png"] == "holdout"
+
+
+def stream_parts(stream):
+    stream.tick(3)
+    return listed(stream)
+
+
+def test_of_a_file_with_many_bad_lines_the_events_are_few_and_short(stream):
+    stream.add(1)
+    with (stream.folder / "stream.txt").open("a") as file:
+        file.write("".join(f"no/{number}/{'x' * 500}.png 0\n" for number in range(300)))
+    stream.tick(10)
+    [problem] = stream.events("DatasetProblem")
+    assert "300 of 301 entries" in problem.message
+    assert len(problem.message) < 1500
+    assert len(stream.events("DatasetImported")) == 1
+    assert stream.job().degraded is None
+    with (stream.folder / "stream.txt").open("a") as file:
+        file.write("2.png 1,2\n")
+    stream.tick(10)
+    _, problem = stream.events("DatasetProblem")
+    assert "301 of 302 entries" in problem.message, "a new problem is told with what is still wrong"
+
+
+def test_an_empty_index_is_no_trouble(stream):
+    stream.tick(5)
+    assert stream.job().degraded is None
+
+
+@pytest.fixture
+def yolo(stream):
+    """A YOLO folder with two parts, of which the second is the hold-out."""
+    root = stream.folder / "boards"
+
+    def put(part, *numbers, box="1 0.5 0.5 0.5 0.5\n", picture=True):
+        for number in numbers:
+            for folder, suffix, data in (("images", "png", png(number)), ("labels", "txt", box.encode())):
+                path = root / folder / part / f"{number}.{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if suffix == "txt" or picture:
+                    path.write_bytes(data)
+
+    put("train", 1, 2)
+    put("val", 3)
+    (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [good, bad]\n")
+    stream.put, stream.root = put, root
+    return stream
+
+
+def test_a_description_of_a_yolo_folder_names_training_file_and_hold_out(yolo):
+    yolo.apply(job_of(yolo), url=str(yolo.root / "data.yaml"), holdoutUrl=str(yolo.root / "data.yaml"), format="yolo")
+    yolo.tick(3)
+    assert {row.source: row.part == "holdout" for row in listed(yolo)} == {
+        "images/train/1.png": False,
+        "images/train/2.png": False,
+        "images/val/3.png": True,
+    }
+    [box] = listed(yolo)[0].label.annotation.boxes
+    assert (box.x1, box.y1, box.x2, box.y2, box.label) == (2, 2, 6, 6, 1)
+
+
+def test_of_a_folder_that_grows_only_what_is_new_is_taken(yolo):
+    yolo.apply(job_of(yolo), url=str(yolo.root / "labels"), format="yolo")
+    yolo.tick(3)
+    label_sample(yolo.db, KEY, sample_id(png(1)), Annotation(label=1), "ann", yolo.clock.now())
+    yolo.put("train", 4)
+    yolo.put("train", 5, picture=False)
+    yolo.put("train", 6, box="7 0.5 0.5 0.5 0.5\n")
+    yolo.tick(3)
+    assert [event.data["samples"] for event in yolo.events("DatasetImported")] == [3, 1]
+    [problem] = yolo.events("DatasetProblem")
+    assert "2 of 6 entries" in problem.message
+    assert "labels/train/5.txt: " in problem.message
+    assert "there is no such file" in problem.message
+    assert "class 7 has no name (the classes of the files: 0 good, 1 bad)" in problem.message
+    assert listed(yolo)[0].label.author == "ann"
+    yolo.put("train", 5)
+    yolo.put("train", 1, box="0 0.5 0.5 0.5 0.5\n")
+    yolo.tick(3)
+    assert [row.source for row in listed(yolo)][-1] == "images/train/5.png"
+    assert listed(yolo)[0].label.author == "dataset/stream"
+
+
+def test_a_folder_that_is_no_yolo_folder_degrades_the_job(yolo):
+    (yolo.folder / "empty").mkdir()
+    yolo.apply(job_of(yolo), url=str(yolo.folder / "empty"), format="yolo")
+    assert yolo.tick(3).degraded is None, "labels may come later"
+    yolo.apply(job_of(yolo), url=str(yolo.root / "images"), format="voc")
+    assert "there is no VOC file" in yolo.tick(15).degraded
+    yolo.apply(job_of(yolo), url=str(yolo.root), format="yolo")
+    yolo.until(lambda job: job.degraded is None)
+    assert len(listed(yolo)) == 3
+
+
+def test_another_format_at_the_same_address_is_read_anew(yolo):
+    (yolo.folder / "stream.txt").write_text('{"x": "boards/images/train/1.png", "y": 1}\n')
+    assert "the only entry cannot be used" in yolo.tick(3).degraded
+    yolo.apply(job_of(yolo), format="jsonl")
+    yolo.until(lambda job: job.degraded is None)
+    assert [row.label.annotation.label for row in listed(yolo)] == [1]

@@ -1,10 +1,7 @@
-import os
-
 import pytest
 from pydantic import SecretStr
 
 from globalmanager.engine.work.publishing import runtime_of
-from globalmanager.ingest.images import inspect_image
 from globalmanager.ingest.sources import LocalFolder, StoreFolder, open_source
 from sedna.common.errors import DataError, NotFoundError, SpecError, TooLargeError
 from sedna.store import FolderStore, S3Settings
@@ -81,9 +78,3 @@ def test_urls_that_lead_nowhere_say_what_would(url, words):
 )
 def test_what_opens_a_model(names, runtime):
     assert runtime_of(names) == runtime
-
-
-def test_what_is_no_image_is_said_to_be_none():
-    for data in (b"", b"hello", os.urandom(100)):
-        with pytest.raises(DataError, match="no image"):
-            inspect_image(data, "x.png")

@@ -11,18 +11,27 @@ from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, PageQuery
 from globalmanager.api.lookup import get_job
 from globalmanager.db import datasets
 from globalmanager.db.values import DatasetVersionRow, Page
-from globalmanager.labelling.importer import ImportReport, import_labels
+from globalmanager.ingest.label_import import ImportReport, import_labels
 from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue
+from sedna.common.label_format import LabelFormat
 
 router = APIRouter(prefix=API_PREFIX, tags=["labels"], dependencies=[ADMIN_ONLY])
 
-_MEDIA_TYPES = ("application/json", "text/plain", "application/octet-stream")
+_MEDIA_TYPES = (
+    "application/json",
+    "text/plain",
+    "text/csv",
+    "application/x-ndjson",
+    "application/xml",
+    "application/zip",
+    "application/octet-stream",
+)
 
 
 @router.post(
     "/jobs/{namespace}/{name}/labels:import",
     operation_id="importLabels",
-    summary="Labels from a file; images are matched by file name or sample id",
+    summary="Labels from a file, or from a zip or tar of files; images are matched by file name or sample id",
     responses=problems(404, 413, 415, 422),
     dependencies=[accepts(*_MEDIA_TYPES)],
     openapi_extra={
@@ -34,7 +43,7 @@ _MEDIA_TYPES = ("application/json", "text/plain", "application/octet-stream")
 )
 async def import_file(
     request: Request, services: Services, caller: Admin, key: Job,
-    file_format: Annotated[Literal["coco", "txt"], Query(alias="format")],
+    file_format: Annotated[LabelFormat, Query(alias="format")],
     mode: Annotated[
         Literal["strict", "clip"],
         Query(description="strict: one wrong box refuses the file; clip: boxes are cut at the image's edge"),

@@ -11,12 +11,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Job, PageQuery, Services, accepts, problems
-from globalmanager.api.intake import receive_sample
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import LabelBody, job_path
 from globalmanager.api.services import ApiServices
 from globalmanager.db import samples
 from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleStory
+from globalmanager.ingest.intake import receive_sample
 from globalmanager.labelling.service import label_sample
 from sedna.common.errors import DataError
 from sedna.common.types import Picked, SampleRecord, Sha256
@@ -125,7 +125,10 @@ def put_sample(
         raise DataError(f"the record is of sample {parsed.sample_id}", where="record.sample_id", hint=sample_id)
     if parsed.job != key:
         raise DataError(f"the record is of job {parsed.job}", where="record.job", hint=str(key))
-    created = receive_sample(services, caller, parsed, image.file.read())
+    with services.db.read() as session:
+        get_job(session, key)
+    now = services.clock.now()
+    created = receive_sample(services.db, services.store, caller, parsed, image.file.read(), now)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"{job_path(key)}/samples/{sample_id}"
     return SampleStored(sample_id=sample_id, created=created)

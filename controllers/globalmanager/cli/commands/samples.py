@@ -11,6 +11,7 @@ import typer
 from globalmanager.cli.options import Format, JobName, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, short_id, time_of
 from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.label_format import LabelFormat
 
 if TYPE_CHECKING:
     from globalmanager.cli.client import Client
@@ -68,13 +69,6 @@ class QueueOrder(StrEnum):
     MARGIN = "margin"
     ENTROPY = "entropy"
     K_CENTER = "k_center"
-
-
-class LabelFormat(StrEnum):
-    """Formats of label files."""
-
-    COCO = "coco"
-    TXT = "txt"
 
 
 @app.command("list")
@@ -166,26 +160,32 @@ def label_sample(
 @app.command("import")
 def import_labels(
     job: JobName,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The label file.", show_default=False)],
-    file_format: Annotated[LabelFormat, typer.Option("--format", help="Format of the file.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE|FOLDER|-", help="Labels: a file, an archive, a folder, or standard input.", show_default=False
+        ),
+    ],
+    label_format: Annotated[LabelFormat, typer.Option("--format", help="Format of the labels.", show_default=False)],
     clip: Annotated[bool, typer.Option("--clip", help="Cut boxes at the image's edge instead of refusing.")] = False,
     author: Annotated[str | None, typer.Option("--author", help="Who says so; default: the token's name.")] = None,
     output: Output = Format.TABLE,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Import labels from a file; images are matched by file name or sample id."""
-    from globalmanager.cli.client import connect, job_path
+    """Import labels; images are matched by file name or sample id.
 
-    try:
-        data = file.read_bytes()
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise NotFoundError("no such file", where=str(file)) from error
-    media_type = "application/json" if file_format is LabelFormat.COCO else "text/plain"
+    VOC and YOLO have a file per image: give the folder of the label files, or a zip or tar of them. Pictures are not
+    needed, and not sent.
+    """
+    from globalmanager.cli.client import connect, job_path
+    from globalmanager.cli.label_files import read_labels_to_send
+
+    data = read_labels_to_send(source, label_format)
     with connect(url, token) as client:
         report = client.send(
-            f"{job_path(job)}/labels:import", data, media_type,
-            format=file_format, mode="clip" if clip else "strict", author=author,
+            f"{job_path(job)}/labels:import", data, "application/octet-stream",
+            format=label_format, mode="clip" if clip else "strict", author=author,
         )  # fmt: skip
     columns = (
         Column("LABELLED", field("labelled")),

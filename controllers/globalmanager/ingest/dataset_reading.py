@@ -1,0 +1,241 @@
+"""One reading of a Dataset's label files: which entries are to take, and what becomes of each."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from globalmanager.db import events, lines, samples
+from globalmanager.db.database import Session
+from globalmanager.db.values import JobRow
+from globalmanager.ingest.dataset_problems import Problems
+from globalmanager.ingest.images import inspect_image
+from globalmanager.ingest.intake import store_sample
+from globalmanager.ingest.seams import Seams
+from globalmanager.ingest.sources import SourceFolder
+from sedna.common.errors import DataError, UserError
+from sedna.common.types import Annotation, Picked, Prediction, SampleRecord, Verdict, sample_id
+from sedna.labels.items import LabelItem
+
+BATCH = 64
+"""Images taken in a go: between two batches the job's other business gets its turn."""
+
+AUTHORS = "dataset/"
+"""What the author of a label is called that came from a dataset; then comes the dataset's name."""
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What became of an entry.
+
+    Attributes:
+        taken: it labelled a sample.
+        problem, problem_in_full: what is wrong, without and with place and hint; empty when nothing is.
+        fresh: the problem was not known.
+        unusable: it is worth another try; a sample that was trained on is not, it never becomes hold-out.
+    """
+
+    item: LabelItem
+    taken: bool = False
+    problem: str = ""
+    problem_in_full: str = ""
+    fresh: bool = False
+    unusable: bool = False
+
+
+@dataclass
+class Reading:
+    """The entries of one version of the label files.
+
+    Attributes:
+        url, holdout: which files.
+        total: entries in the files.
+        pending: entries still to take.
+        unusable: entries that were tried and cannot be used; they are tried again.
+    """
+
+    url: str
+    holdout: bool
+    total: int
+    pending: deque[LabelItem]
+    unusable: list[LabelItem] = field(default_factory=list)
+    taken: int = 0
+    problems: Problems = field(default_factory=Problems)
+    _unusable_names: set[str] = field(default_factory=set)
+
+    def again(self) -> Reading:
+        """A reading of unchanged files: what could not be used may be usable now, since images come late."""
+        return Reading(self.url, self.holdout, self.total, deque(self.unusable))
+
+    def add(self, results: Sequence[_Result]) -> None:
+        """Count what became of a batch."""
+        for one in results:
+            self.taken += one.taken
+            if one.unusable:
+                self.unusable.append(one.item)
+                self._unusable_names.add(one.item.name)
+            elif one.taken and one.item.name in self._unusable_names:
+                # Earlier entries about this image need no other try: the last one counts, and it was taken.
+                self.unusable = [item for item in self.unusable if item.name != one.item.name]
+                self._unusable_names.discard(one.item.name)
+            if one.problem:
+                self.problems.add(one.problem, _with_place(one.problem_in_full, one.item), fresh=one.fresh)
+
+    def with_results(self, results: Sequence[_Result]) -> Reading:
+        """What this will be once a batch is counted."""
+        copied = replace(
+            self,
+            unusable=list(self.unusable),
+            problems=copy.deepcopy(self.problems),
+            _unusable_names=set(self._unusable_names),
+        )
+        copied.add(results)
+        return copied
+
+    @property
+    def usable(self) -> int:
+        """Entries known to be usable so far."""
+        return self.total - len(self.pending) - len(self.unusable)
+
+    def error(self, where: str) -> DataError | None:
+        """That no entry is usable, once that is certain."""
+        if self.pending or self.usable or not self.total:
+            return None
+        return self.problems.error(self.total, where)
+
+
+def to_take(
+    items: Sequence[LabelItem], known: Mapping[str, str | None], taken: Mapping[str, str]
+) -> Iterator[LabelItem]:
+    """What is new in the files, or could not be used before; not what a later entry in use has made void.
+
+    Args:
+        known: entries seen before by their digests, each with its error.
+        taken: by image, the digest of the entry that was taken last.
+    """
+    last = {
+        item.name: (place, item.digest)
+        for place, item in enumerate(items)
+        if known.get(item.digest, "never seen") is None
+    }
+    renewed = set()
+    for place, item in enumerate(items):
+        if item.digest not in known:
+            # Later entries about this image are taken again after it, known or not: of several, the last one counts.
+            renewed.add(item.name)
+        # The file has gone back to an entry that was taken before another one: known, and news all the same.
+        last_place, last_digest = last.get(item.name, (-1, ""))
+        gone_back = last_digest == item.digest and taken.get(item.name, item.digest) != item.digest
+        # Taken now, an earlier entry would replace what a later one has said.
+        unusable = known.get(item.digest) is not None and last_place < place
+        if item.digest not in known or unusable or gone_back or item.name in renewed:
+            yield item
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An entry whose image is in the store, or the reason why it is not."""
+
+    item: LabelItem
+    record: SampleRecord | None = None
+    annotation: Annotation | None = None
+    error: UserError | None = None
+
+
+def take_batch(seams: Seams, job: JobRow, reading: Reading, folder: SourceFolder) -> None:
+    """Take up to `BATCH` of the pending entries. The last batch tells what the whole reading brought."""
+    batch = [reading.pending.popleft() for _ in range(min(BATCH, len(reading.pending)))]
+    try:
+        # The images go into the store first, outside the transaction: a row always has its image, and the lock on the
+        # database is not held while files are read.
+        prepared = [_prepare(seams, job, folder, item) for item in batch]
+        now = seams.now()
+        with seams.write() as session:
+            results = [_insert(session, job, reading, one, now) for one in prepared]
+            if not reading.pending:
+                _tell(session, job, reading.with_results(results), now)
+    except BaseException:
+        reading.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
+        raise
+    reading.add(results)  # after the commit: a batch that failed is counted when it is tried again
+
+
+def _prepare(seams: Seams, job: JobRow, folder: SourceFolder, item: LabelItem) -> _Prepared:
+    """Read and check one image and put it into the store; what is wrong with it alone does not stop the others."""
+    try:
+        labels = item.read()  # first: what cannot be understood needs no image
+        image = folder.read(item.name, seams.settings.max_image_bytes)
+        facts = inspect_image(image, item.name)
+        size = (facts.width, facts.height)
+        annotation, _ = labels.annotation(size, job.spec.class_names, where=item.where)
+    except UserError as error:
+        return _Prepared(item, error=error)
+    record = SampleRecord(
+        sample_id=sample_id(image),
+        job=job.key,
+        extension=facts.extension,
+        size=len(image),
+        width=facts.width,
+        height=facts.height,
+        picked=Picked.IMPORT,
+        verdict=Verdict(hard=False, miner="none", reason=f"imported from Dataset {job.spec.dataset.name}"),
+        prediction=Prediction(),
+        model_version=0,
+        edge="",
+        captured_at=seams.now(),
+    )
+    store_sample(seams.store, record, image)
+    return _Prepared(item, record=record, annotation=annotation)
+
+
+def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now: datetime) -> _Result:
+    item, holdout = one.item, reading.holdout
+    in_full = None if one.error is None else str(one.error)
+    fresh = lines.put(session, job.id, holdout, item.digest, in_full)
+    if one.error is not None:
+        return _Result(item, False, one.error.message, str(one.error), fresh, unusable=True)
+    assert one.record is not None, "without an error there is a record"
+    assert one.annotation is not None, "without an error there is an annotation"
+    sample = one.record.sample_id
+    samples.insert(session, job.id, one.record, now, source=item.name, holdout=holdout)
+    if holdout and not samples.hold_out(session, job.id, sample):
+        problem = "the image is a training or evaluation sample already and cannot become hold-out"
+        return _Result(item, False, problem, problem, fresh)
+    # A label that a person has given since is newer than what the dataset said before, and is not said again because
+    # the images have moved or the program has changed the way in which it tells entries apart.
+    if not fresh or samples.last_label(session, job.id, sample, AUTHORS) != one.annotation:
+        author = f"{AUTHORS}{job.spec.dataset.name}"
+        samples.add_label(session, job.id, sample, one.annotation, author, now)
+    lines.take(session, job.id, holdout, item.name, item.digest)
+    return _Result(item, taken=True)
+
+
+def _tell(session: Session, job: JobRow, reading: Reading, now: datetime) -> None:
+    """One event each for what was taken and for what was wrong: a file of a million lines must not fill the log.
+
+    Where no entry is usable the job is Degraded, and that event says why.
+    """
+    purpose = " for the hold-out" if reading.holdout else ""
+    if reading.taken:
+        text = f"{reading.taken} samples from {reading.url}{purpose}"
+        events.add(session, job.id, "DatasetImported", text, now, data={"samples": reading.taken})
+    problems = reading.problems
+    if problems.fresh and reading.usable:
+        share = f"{problems.count} of {reading.total} entries"
+        text = f"{share} of {reading.url}{purpose} cannot be used: {problems.summary()}"
+        data: dict[str, JsonValue] = {
+            "entries": reading.total,
+            "unusable": problems.count,
+            "holdout": reading.holdout,
+            "problems": problems.data(),
+        }
+        events.add(session, job.id, "DatasetProblem", text, now, level="warning", data=data)
+
+
+def _with_place(text: str, item: LabelItem) -> str:
+    return text if text.startswith(item.where) else f"{item.where}: {text}"

@@ -1,0 +1,131 @@
+"""The one reader of label files: what a Dataset may name is what an import may send, and both mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sedna.common.errors import DataError
+from sedna.common.label_format import LabelFormat
+from sedna.labels.coco import coco_items
+from sedna.labels.csv import read_csv_rows
+from sedna.labels.files import LabelFiles
+from sedna.labels.items import LabelItem
+from sedna.labels.jsonl import read_jsonl_rows
+from sedna.labels.rows import row_items
+from sedna.labels.txt import txt_items
+from sedna.labels.voc import voc_items
+from sedna.labels.yolo_folder import yolo_items
+
+__all__ = ["is_one_file", "label_suffixes", "read_labels"]
+
+MAX_BYTES = 256 << 20
+"""Of a file that holds the labels of all images."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    files: LabelFiles
+    start: str
+    class_names: tuple[str, ...]
+    split: str
+    suffixes: tuple[str, ...]
+
+    def one_file(self) -> tuple[bytes, str]:
+        """The bytes of the file that holds all labels, and what messages call it."""
+        files, name = self.files, self.start
+        if not name:
+            names = files.names()
+            found = [entry for entry in names if entry.lower().endswith(self.suffixes)]
+            if len(names) != 1 and len(found) != 1:
+                listed = f": {', '.join(found[:5])}" if found else ""
+                hint = f"one file {' or '.join(self.suffixes)} holds the labels of all images"
+                raise DataError(f"there are {len(found)} label files{listed}", where=files.at(""), hint=hint)
+            name = found[0] if found else names[0]
+        return files.read(name, MAX_BYTES), files.at(name)
+
+
+@dataclass(frozen=True)
+class _Format:
+    """How a format is read, and the suffixes of its files. ``one_file`` formats hold the labels of all images in it."""
+
+    read: Callable[[_Source], Iterable[LabelItem]]
+    suffixes: tuple[str, ...]
+    one_file: bool = True
+
+
+def read_labels(
+    files: LabelFiles,
+    label_format: LabelFormat,
+    class_names: Sequence[str] = (),
+    *,
+    start: str = "",
+    split: str = "train",
+) -> tuple[LabelItem, ...]:
+    """The items of a label set, in its order; of the same statement made twice, the last.
+
+    Args:
+        class_names: the job's classes; formats that name classes are matched by name, in the others a label is a
+            position in this list.
+        start: the file or folder among ``files`` that is meant; "" = all of them.
+        split: which part of a YOLO ``data.yaml`` is meant, where ``start`` names one.
+
+    Raises:
+        DataError: the label set as a whole cannot be read. What is wrong with one line, or with one file of many, is
+            told by the ``read`` of its item.
+        NotFoundError, TooLargeError: of a file.
+    """
+    chosen = _FORMATS[label_format]
+    last: dict[str, LabelItem] = {}
+    for item in reversed(list(chosen.read(_Source(files, start, tuple(class_names), split, chosen.suffixes)))):
+        last.setdefault(item.digest, item)
+    return tuple(reversed(last.values()))
+
+
+def label_suffixes(label_format: LabelFormat) -> tuple[str, ...]:
+    """Suffixes of the files that belong to a label set, in lower case: pictures beside them do not."""
+    return _FORMATS[label_format].suffixes
+
+
+def is_one_file(label_format: LabelFormat) -> bool:
+    """Whether one file holds the labels of all images."""
+    return _FORMATS[label_format].one_file
+
+
+def _txt(source: _Source) -> Iterable[LabelItem]:
+    return txt_items(*source.one_file())
+
+
+def _csv(source: _Source) -> Iterable[LabelItem]:
+    data, where = source.one_file()
+    return row_items(read_csv_rows(data, where), where)
+
+
+def _jsonl(source: _Source) -> Iterable[LabelItem]:
+    data, where = source.one_file()
+    return row_items(read_jsonl_rows(data, where), where)
+
+
+def _coco(source: _Source) -> Iterable[LabelItem]:
+    data, where = source.one_file()
+    return coco_items(data, source.class_names, where)
+
+
+def _voc(source: _Source) -> Iterable[LabelItem]:
+    return voc_items(source.files, source.start, source.class_names)
+
+
+def _yolo(source: _Source) -> Iterable[LabelItem]:
+    return yolo_items(source.files, source.start, source.class_names, source.split)
+
+
+_FORMATS: dict[LabelFormat, _Format] = {
+    LabelFormat.TXT: _Format(_txt, (".txt",)),
+    LabelFormat.CSV: _Format(_csv, (".csv",)),
+    LabelFormat.JSONL: _Format(_jsonl, (".jsonl",)),
+    LabelFormat.COCO: _Format(_coco, (".json",)),
+    LabelFormat.JSON: _Format(_coco, (".json",)),
+    LabelFormat.VOC: _Format(_voc, (".xml",), one_file=False),
+    LabelFormat.YOLO: _Format(_yolo, (".txt", ".yaml", ".yml", ".names"), one_file=False),
+}
+"""A format of `LabelFormat` without a line here fails the tests."""

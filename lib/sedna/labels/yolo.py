@@ -1,0 +1,152 @@
+"""YOLO labels: a text file per image, a line per box, ``class cx cy w h`` in fractions of the image's width and height.
+
+Source: https://docs.ultralytics.com/datasets/detect/. Four other kinds of line are read as well: a sixth value is the
+confidence of a prediction; an outline ``class x1 y1 x2 y2 ...`` (segmentation, rotated boxes) of three points or more
+becomes the box around it; one value more after an outline is its confidence; and where ``data.yaml`` states
+``kpt_shape``, key points after the box are passed over. An empty file says that its image shows nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import yaml
+
+from sedna.common.errors import DataError
+from sedna.common.types import Box
+from sedna.labels.labelset import LabelledImage, LabelSet
+from sedna.labels.layout import stem, with_part
+from sedna.labels.source import as_text
+from sedna.labels.txt import check_label
+from sedna.labels.validate import RawBox
+
+__all__ = ["YoloClasses", "parse_yolo", "write_yolo"]
+
+_FORM = "a line is: class cx cy w h, the centre and size of a box in fractions of the image, from 0 to 1"
+_BOX = 5
+_SLACK = 0.01
+"""By so much a fraction may lie outside 0 to 1: predictions reach over the edge. What is far outside is pixels."""
+
+
+@dataclass(frozen=True)
+class YoloClasses:
+    """Which label of the job a class number of the files stands for.
+
+    Attributes:
+        names: of the file's classes by their numbers; empty where no file states them: numbers are labels then.
+        wanted: the job's classes; empty where it names none.
+    """
+
+    names: Mapping[int, str]
+    wanted: tuple[str, ...] = ()
+
+    def label(self, number: int, where: str) -> int:
+        """The label of a class number. Raises `DataError` for one that has none."""
+        if not self.names:
+            return check_label(number, where)
+        name = self.names.get(number)
+        if name is None:
+            known = ", ".join(f"{key} {text}" for key, text in list(self.names.items())[:20])
+            raise DataError(f"class {number} has no name", where=where, hint=f"the classes of the files: {known}")
+        if not self.wanted:
+            return check_label(number, where)
+        if name not in self.wanted:
+            hint = f"the classes are {', '.join(self.wanted[:20])}"
+            raise DataError(f"class {number}, {name!r}, is not known", where=where, hint=hint)
+        return self.wanted.index(name)
+
+
+def parse_yolo(data: bytes, classes: YoloClasses, where: str, keypoint_values: int = 0) -> tuple[RawBox, ...]:
+    """The boxes of one label file, in fractions of the image.
+
+    Args:
+        keypoint_values: so many values of key points follow a box; 0 = there are none.
+
+    Raises:
+        DataError: no UTF-8, or a line that is none of YOLO's.
+    """
+    return tuple(
+        _box(text.split(), classes, f"{where}: line {number}", keypoint_values)
+        for number, text in enumerate(as_text(data, where).splitlines(), start=1)
+        if text.strip()
+    )
+
+
+def _box(words: Sequence[str], classes: YoloClasses, at: str, keypoint_values: int) -> RawBox:
+    number = _number(words[0], at)
+    if not number.is_integer():
+        raise DataError(f"class {words[0]!r} is no whole number", where=at, hint=_FORM)
+    values = [_number(word, at) for word in words[1:]]
+    label = classes.label(int(number), at)
+    if keypoint_values and len(words) in (_BOX + keypoint_values, _BOX + keypoint_values + 1):
+        del values[4 : 4 + keypoint_values]  # a confidence may follow
+    if len(values) in (4, 5):
+        cx, cy, width, height = _fractions(values[:4], at)
+        score = values[4] if len(values) == 5 else None
+        return RawBox(cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2, label, score)
+    if len(values) < 6:
+        raise DataError(f"{len(values)} values after the class", where=at, hint=_FORM)
+    score = values.pop() if len(values) % 2 else None
+    xs, ys = _fractions(values[::2], at), _fractions(values[1::2], at)
+    return RawBox(min(xs), min(ys), max(xs), max(ys), label, score)
+
+
+def _number(word: str, at: str) -> float:
+    try:
+        value = float(word)
+    except ValueError as error:
+        raise DataError(f"{word!r} is no number", where=at, hint=_FORM) from error
+    if not math.isfinite(value):
+        raise DataError(f"{word!r} is no finite number", where=at, hint=_FORM)
+    return value
+
+
+def _fractions(values: Sequence[float], at: str) -> Sequence[float]:
+    for value in values:
+        if not -_SLACK <= value <= 1 + _SLACK:
+            raise DataError(f"{value:g} is no fraction of the image", where=at, hint=f"{_FORM}; divide pixels by them")
+    return values
+
+
+def write_yolo(labels: LabelSet) -> Iterator[tuple[str, bytes]]:
+    """The labels as YOLO files: (name, content), first ``data.yaml`` with the class names, then one per image.
+
+    Image sizes are not kept. Scores are, as predictions have them.
+
+    Raises:
+        DataError: whole-image labels, which YOLO's detection files have not; two images would have one
+            file.
+    """
+    names = dict(enumerate(labels.class_names))
+    described = {"path": ".", "train": "images", "val": "images", "names": names}
+    yield "data.yaml", yaml.safe_dump(described, allow_unicode=True, sort_keys=False).encode()
+    seen: set[str] = set()
+    for item in labels.items:
+        name = f"{_label_stem(item.file_name)}.txt"
+        if name in seen:
+            raise DataError(f"two images need the file {name!r}", where=item.file_name, hint="rename one of them")
+        seen.add(name)
+        if item.annotation.label is not None:
+            hint = "write classification labels as txt"
+            raise DataError("YOLO has no whole-image labels", where=item.file_name, hint=hint)
+        yield name, "".join(f"{_line(box, item)}\n" for box in item.annotation.boxes).encode()
+
+
+def _label_stem(image: str) -> str:
+    path = stem(image)
+    return with_part(path, "images", "labels") if "images" in PurePosixPath(path).parts else f"labels/{path}"
+
+
+def _line(box: Box, item: LabelledImage) -> str:
+    values = [
+        (box.x1 + box.x2) / 2 / item.width,
+        (box.y1 + box.y2) / 2 / item.height,
+        (box.x2 - box.x1) / item.width,
+        (box.y2 - box.y1) / item.height,
+    ]
+    return " ".join(
+        [str(box.label), *(f"{value:.12g}" for value in values + ([] if box.score is None else [box.score]))]
+    )
