@@ -1,0 +1,185 @@
+"""Inputs of an order come whole and verified, or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from fixtures_orders import JOB, picture
+from sedna.common.errors import IntegrityError, NotFoundError, SpecError
+from sedna.common.types import sample_id
+from sedna.core.staging import NodeCache, WorkFolder, stage_in
+from sedna.store.layout import sample_key
+
+
+def tree(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_training_finds_its_samples_labels_and_model(orders, folder, cache):
+    order = orders.make()
+    stage_in(order, orders.store, folder, cache)
+    lines = folder.index(order).read_text().splitlines()
+    named = {line.split()[0].rpartition("/")[2]: line.split()[1:] for line in lines}
+    assert named == {f"{sample_id(picture(level))}.png": label for level, label in
+                     ((10, ["1,1,5,5,1"]), (20, ["1,1,5,5,1"]), (30, []))}  # fmt: skip
+    assert all(Path(line.split()[0]).read_bytes().startswith(b"\x89PNG") for line in lines)
+    assert (folder.model("base") / "net.bin").read_bytes() == b"weights of the base"
+    assert (folder.model("base") / "more" / "notes.txt").read_bytes() == b"notes"
+    assert list(folder.output.iterdir()) == []
+
+
+def test_an_evaluation_finds_fresh_and_held_out_samples_and_both_models(orders, folder, cache):
+    order = orders.make("eval")
+    stage_in(order, orders.store, folder, cache)
+    names = {line.split()[0].rpartition("/")[2] for line in folder.index(order).read_text().splitlines()}
+    assert names == {f"{sample_id(picture(level))}.png" for level in (40, 50)}
+    for role in ("candidate", "champion"):
+        assert (folder.model(role) / "net.bin").read_bytes() == f"weights of the {role}".encode()
+
+
+def test_samples_without_a_label_are_listed_apart(orders, folder, cache):
+    order = orders.make(unlabelled=orders.unlabelled(60, 61))
+    stage_in(order, orders.store, folder, cache)
+    names = [line.rpartition("/")[2] for line in folder.unlabelled.read_text().splitlines()]
+    assert names == [f"{sample_id(picture(level))}.png" for level in (60, 61)]
+
+
+def test_done_again_it_gives_the_same_folder_whatever_was_left_there(orders, folder, cache):
+    order = orders.make()
+    stage_in(order, orders.store, folder, cache)
+    before = tree(folder.root)
+    (folder.output / "half a model").write_bytes(b"x")
+    (folder.samples / "stranger.png").write_bytes(b"x")
+    folder.report.write_text("{}")
+    folder.progress.write_text("{}\n")
+    next(folder.samples.glob("*.png")).unlink()
+    stage_in(order, orders.store, folder, cache)
+    assert tree(folder.root) == before
+
+
+def test_checkpoints_on_this_machine_are_newer_than_those_of_the_store(orders, folder, cache):
+    order = orders.make()
+    stage_in(order, orders.store, folder, cache)
+    (folder.checkpoints / "step-7").write_bytes(b"seven")
+    stage_in(order, orders.store, folder, cache)
+    assert (folder.checkpoints / "step-7").read_bytes() == b"seven"
+
+
+def test_without_an_index_nothing_is_there(orders, folder, cache):
+    order = orders.make()
+    orders.store.delete(sample_key(JOB, sample_id(picture(20)), "png"))
+    with pytest.raises(NotFoundError):
+        stage_in(order, orders.store, folder, cache)
+    assert not folder.index(order).exists()
+
+
+@pytest.mark.parametrize("what", ["sample", "model", "dataset", "unlabelled"])
+def test_what_has_rotted_in_the_store_is_no_input(orders, folder, cache, what):
+    order = orders.make(unlabelled=orders.unlabelled(60))
+    keys = {
+        "sample": sample_key(JOB, sample_id(picture(20)), "png"),
+        "model": order.model("base").files[0].key,
+        "dataset": order.dataset.key,
+        "unlabelled": order.unlabelled.key,
+    }
+    orders.store.put(keys[what], b"rotten")
+    with pytest.raises(IntegrityError) as caught:
+        stage_in(order, orders.store, folder, cache)
+    assert keys[what] in str(caught.value)
+    assert not folder.index(order).exists()
+
+
+def test_a_path_with_white_space_cannot_be_written_to_an_index(orders, tmp_path, cache):
+    with pytest.raises(SpecError, match="white space"):
+        stage_in(orders.make(), orders.store, WorkFolder(tmp_path / "my work"), cache)
+
+
+# --- the user's module ---------------------------------------------------------------------------------------------
+
+
+def test_a_module_is_taken_from_its_own_folder_where_it_may_import_its_neighbours(orders, folder, cache, tmp_path):
+    path = tmp_path / "code" / "mine.py"
+    path.parent.mkdir()
+    path.write_text("import neighbour\n")
+    order = orders.make(**orders.algorithm(path, "Mine"))
+    stage_in(order, orders.store, folder, cache)
+    assert folder.module(order).resolve() == path.resolve()
+
+
+@pytest.mark.parametrize("there", ["gone", "edited"])
+def test_elsewhere_or_edited_since_the_copy_of_the_order_serves(orders, folder, cache, tmp_path, there):
+    path = tmp_path / "mine.py"
+    path.write_text("VERSION = 1\n")
+    order = orders.make(**orders.algorithm(path, "Mine"))
+    if there == "gone":
+        path.unlink()
+    else:
+        path.write_text("VERSION = 2\n")
+    stage_in(order, orders.store, folder, cache)
+    assert folder.module(order).read_text() == "VERSION = 1\n"
+
+
+# --- the cache of this machine -------------------------------------------------------------------------------------
+
+
+class Counting:
+    def __init__(self, store):
+        self.store, self.opened = store, []
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+    def open(self, key):
+        self.opened.append(key)
+        return self.store.open(key)
+
+
+def test_what_this_machine_has_is_not_fetched_again(orders, tmp_path, cache):
+    store = Counting(orders.store)
+    stage_in(orders.make(), store, WorkFolder(tmp_path / "a"), cache)
+    fetched = len(store.opened)
+    assert fetched == 5
+    stage_in(orders.make(attempt=2), store, WorkFolder(tmp_path / "b"), cache)
+    assert len(store.opened) == fetched
+    first, second = (next((tmp_path / name / "samples").glob("*")) for name in "ab")
+    assert first.samefile(second), "a link, not another copy"
+
+
+def test_a_program_that_writes_to_its_inputs_harms_neither_the_store_nor_the_next_one(orders, tmp_path, cache):
+    order = orders.make()
+    mine = WorkFolder(tmp_path / "a")
+    stage_in(order, orders.store, mine, cache)
+    for path in (*mine.samples.iterdir(), mine.model("base") / "net.bin"):
+        with path.open("r+b") as file:
+            file.write(b"overwritten in place")
+    other = WorkFolder(tmp_path / "b")
+    stage_in(order, orders.store, other, cache)
+    assert (other.model("base") / "net.bin").read_bytes() == b"weights of the base"
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in other.samples.iterdir())
+
+
+def test_the_cache_keeps_what_was_used_last_and_workers_keep_what_they_have(orders, tmp_path):
+    big = NodeCache(tmp_path / "cache")
+    first, second = WorkFolder(tmp_path / "a"), WorkFolder(tmp_path / "b")
+    stage_in(orders.make(), orders.store, first, big)
+    held = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    evaluation = orders.make("eval")
+    small = NodeCache(tmp_path / "cache", max_bytes=held // 2)
+    stage_in(evaluation, orders.store, second, small)
+    left = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in left) <= held // 2
+    assert left
+    assert not {path.name for path in left} & {path.stem for path in first.samples.iterdir()}, "the oldest go"
+    for image in (*first.samples.iterdir(), *second.samples.iterdir()):
+        assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_hard_links_inputs_are_copied(orders, folder, cache, monkeypatch):
+    """Between two file systems, or on one that has none."""
+
+    def refuse(self, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    stage_in(orders.make(), orders.store, folder, cache)
+    assert (folder.model("base") / "net.bin").read_bytes() == b"weights of the base"
