@@ -61,6 +61,7 @@ class EngineTwin:
     running: bool = True
     last_tick: datetime | None = None
     wakes: int = 0
+    runtime: Any = None
 
     def wake(self) -> None:
         self.wakes += 1

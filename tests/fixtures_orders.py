@@ -20,6 +20,42 @@ from sedna.store.layout import checkpoints_prefix, input_key, sample_key
 
 JOB = JobKey(name="pcb")
 
+ALGORITHM = """
+import json, pathlib, time
+from sedna.common.class_factory import ClassFactory, ClassType
+
+@ClassFactory.register(ClassType.GENERAL, alias="Counter")
+class Counter:
+    model_format = "json"
+
+    def __init__(self, pause="0", class_names=()):
+        self.pause = float(pause)
+
+    def load(self, model_url):
+        self.before = pathlib.Path(model_url).read_text()
+
+    def train(self, train_data, checkpoint_dir=None, progress=None, **kwargs):
+        path = pathlib.Path(checkpoint_dir) / "step.txt"
+        done = int(path.read_text()) if path.exists() else 0
+        for step in range(done, 4):
+            time.sleep(self.pause)
+            path.with_suffix(".new").write_text(str(step + 1))
+            path.with_suffix(".new").replace(path)
+            progress({"iteration": step + 1, "max_iteration": 4})
+        self.made = {"samples": sorted(pathlib.Path(x).stem for x in train_data.x), "before": self.before}
+        return {"loss": 0.5}
+
+    def save(self, model_url):
+        pathlib.Path(model_url).write_text(json.dumps(self.made))
+        pathlib.Path(model_url).with_name("extra.bin").write_bytes(b"e" * 300_000)
+        return model_url
+
+    def evaluate(self, data, model_path=None, **kwargs):
+        rows = [{"sample": pathlib.Path(x).stem, "value": len(pathlib.Path(model_path).read_text())} for x in data.x]
+        return {"value": 1.0, "per_sample": rows}
+"""
+"""A user's algorithm, ``Counter``: it saves what it was given, after four steps of ``pause`` seconds with checkpoints."""
+
 
 @functools.cache
 def picture(level: int) -> bytes:

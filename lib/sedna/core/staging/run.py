@@ -45,13 +45,21 @@ class Attempt:
         self.access = access
         self.service: ServiceLink | None = access.service()
         self.store: FileStore = access.files(self.service)
-        self.order: WorkOrder = self._read_order()
+        try:
+            self.order: WorkOrder = self._read_order()
+        except BaseException:
+            self.close()
+            raise
         self.folder = WorkFolder(access.work_dir.absolute())
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back connections."""
         if self.service is not None:
             self.service.close()
 
