@@ -30,15 +30,15 @@ def _build(row: DatasetVersion) -> DatasetVersionRow:
     return DatasetVersionRow.model_validate({name: getattr(row, name) for name in DatasetVersionRow.model_fields})
 
 
-def create(session: Session, job_id: int, number: int, new: int, now: datetime) -> DatasetVersionRow:
-    """The next version of the job, for round ``number``: everything labelled at this moment."""
+def create(session: Session, job_id: int, round_id: int, new: int, now: datetime) -> DatasetVersionRow:
+    """The next version of the job, for round ``round_id``: everything labelled at this moment."""
     job = session.get_one(Job, job_id)
     session.refresh(job)
     row = DatasetVersion(
         job_id=job_id,
         version=job.next_dataset,
         parent=job.next_dataset - 1 if job.next_dataset > 1 else None,
-        round=number,
+        round=round_id,
         label_seq=job.label_seq,
         train=job.train_total,
         eval=job.eval_total,

@@ -26,9 +26,9 @@ def reserve(session: Session, job_id: int) -> int:
     job = session.get_one(Job, job_id)
     # The number must come from the row: the object may have been read before another reservation of this transaction.
     session.refresh(job)
-    number = max(job.next_model, INITIAL + 1)
-    session.execute(update(Job).where(Job.id == job_id).values(next_model=number + 1))
-    return number
+    version = max(job.next_model, INITIAL + 1)
+    session.execute(update(Job).where(Job.id == job_id).values(next_model=version + 1))
+    return version
 
 
 def insert(

@@ -27,7 +27,7 @@ _FIRST = {RoundKind.TRAIN: Stage.TRAINING, RoundKind.EVAL: Stage.EVALUATING, Rou
 def open_round(
     session: Session,
     job_id: int,
-    number: int,
+    round_id: int,
     *,
     kind: RoundKind,
     reason: str,
@@ -40,7 +40,7 @@ def open_round(
     session.add(
         Round(
             job_id=job_id,
-            round=number,
+            round=round_id,
             kind=kind.value,
             reason=reason,
             stage=_FIRST[kind].value,
@@ -59,7 +59,7 @@ def open_round(
 def move(
     session: Session,
     job_id: int,
-    number: int,
+    round_id: int,
     *,
     stage: Stage,
     attempt: int,
@@ -68,22 +68,22 @@ def move(
     now: datetime,
 ) -> None:
     """The round entered a stage, or starts another attempt of it."""
-    row = session.get_one(Round, (job_id, number))
+    row = session.get_one(Round, (job_id, round_id))
     row.stage, row.attempt, row.candidate = stage.value, attempt, candidate
     entry: dict[str, Any] = {"stage": stage.value, "attempt": attempt, "at": now.isoformat(), "reason": reason}
     row.stages = [*row.stages, entry]
     session.flush()
 
 
-def set_verdict(session: Session, job_id: int, number: int, verdict: GateVerdict) -> None:
+def set_verdict(session: Session, job_id: int, round_id: int, verdict: GateVerdict) -> None:
     """What the gate said."""
-    session.get_one(Round, (job_id, number)).verdict = verdict.model_dump(mode="json")
+    session.get_one(Round, (job_id, round_id)).verdict = verdict.model_dump(mode="json")
     session.flush()
 
 
-def set_evaluation(session: Session, job_id: int, number: int, evaluation: Evaluation, key: str) -> None:
+def set_evaluation(session: Session, job_id: int, round_id: int, evaluation: Evaluation, key: str) -> None:
     """Where the whole evaluation is in the store; the row keeps it without the results per sample."""
-    row = session.get_one(Round, (job_id, number))
+    row = session.get_one(Round, (job_id, round_id))
     short = evaluation.model_copy(
         update={
             "candidate": evaluation.candidate.model_copy(update={"per_sample": ()}),
@@ -96,31 +96,31 @@ def set_evaluation(session: Session, job_id: int, number: int, evaluation: Evalu
     session.flush()
 
 
-def start_evaluation(session: Session, job_id: int, number: int, champion: int | None) -> None:
+def start_evaluation(session: Session, job_id: int, round_id: int, champion: int | None) -> None:
     """The candidate is compared with ``champion`` from now on; what an earlier attempt found counts no more."""
-    row = session.get_one(Round, (job_id, number))
+    row = session.get_one(Round, (job_id, round_id))
     row.evaluation, row.evaluation_key, row.champion = None, None, champion
     session.flush()
 
 
-def close(session: Session, job_id: int, number: int, outcome: Outcome, reason: str, ended_at: datetime) -> None:
+def close(session: Session, job_id: int, round_id: int, outcome: Outcome, reason: str, ended_at: datetime) -> None:
     """The round ended."""
-    row = session.get_one(Round, (job_id, number))
+    row = session.get_one(Round, (job_id, round_id))
     row.outcome, row.outcome_reason, row.ended_at = outcome.value, reason, ended_at
     session.flush()
 
 
-def find(session: Session, job_id: int, number: int) -> RoundRow | None:
+def find(session: Session, job_id: int, round_id: int) -> RoundRow | None:
     """A round, or None."""
-    row = session.get(Round, (job_id, number))
+    row = session.get(Round, (job_id, round_id))
     return None if row is None else _build(row)
 
 
-def get(session: Session, job_id: int, number: int) -> RoundRow:
+def get(session: Session, job_id: int, round_id: int) -> RoundRow:
     """A round. Raises `NotFoundError`."""
-    row = find(session, job_id, number)
+    row = find(session, job_id, round_id)
     if row is None:
-        raise NotFoundError("the job has no such round", where=f"round {number}")
+        raise NotFoundError("the job has no such round", where=f"round {round_id}")
     return row
 
 

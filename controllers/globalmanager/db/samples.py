@@ -175,8 +175,8 @@ def _new(session: Session, job_id: int, part: str) -> tuple[int, datetime | None
     query = select(func.count(), func.min(Sample.labelled_at)).where(
         Sample.job_id == job_id, Sample.part == part, Sample.labelled_at.is_not(None), Sample.round_used.is_(None)
     )
-    number, oldest = session.execute(query).one()
-    return number, oldest
+    count, oldest = session.execute(query).one()
+    return count, oldest
 
 
 def audit(session: Session, job_id: int, model_version: int, window: int) -> AuditMetrics | None:
@@ -196,22 +196,22 @@ def audit(session: Session, job_id: int, model_version: int, window: int) -> Aud
     return audit_metrics(rows) if rows else None
 
 
-def take_new(session: Session, job_id: int, number: int) -> int:
-    """Mark every unused labelled sample as used by round ``number``; returns how many."""
-    return _mark(session, job_id, (Sample.labelled_at.is_not(None), Sample.round_used.is_(None)), number)
+def take_new(session: Session, job_id: int, round_id: int) -> int:
+    """Mark every unused labelled sample as used by round ``round_id``; returns how many."""
+    return _mark(session, job_id, (Sample.labelled_at.is_not(None), Sample.round_used.is_(None)), round_id)
 
 
-def release(session: Session, job_id: int, number: int) -> int:
+def release(session: Session, job_id: int, round_id: int) -> int:
     """The opposite of `take_new`: the round taught nothing."""
-    return _mark(session, job_id, (Sample.round_used == number,), None)
+    return _mark(session, job_id, (Sample.round_used == round_id,), None)
 
 
-def _mark(session: Session, job_id: int, conditions: Sequence[ColumnElement[bool]], number: int | None) -> int:
+def _mark(session: Session, job_id: int, conditions: Sequence[ColumnElement[bool]], round_id: int | None) -> int:
     changed = execute_dml(
         session,
         update(Sample)
         .where(Sample.job_id == job_id, *conditions)
-        .values(round_used=number)
+        .values(round_used=round_id)
         .execution_options(synchronize_session=False),
     )
     return changed

@@ -22,7 +22,7 @@ def _build(row: Worker) -> WorkerRow:
 def ensure(
     session: Session,
     job_id: int,
-    number: int,
+    round_id: int,
     stage: Stage,
     attempt: int,
     *,
@@ -32,11 +32,11 @@ def ensure(
     now: datetime,
 ) -> WorkerRow:
     """The row of an attempt, made if it is missing. ``champion``: the model in service."""
-    row = _select(session, job_id, number, stage, attempt)
+    row = _select(session, job_id, round_id, stage, attempt)
     if row is None:
         row = Worker(
             job_id=job_id,
-            round=number,
+            round=round_id,
             stage=stage.value,
             attempt=attempt,
             name=name,
@@ -51,9 +51,9 @@ def ensure(
     return _build(row)
 
 
-def find(session: Session, job_id: int, number: int, stage: Stage, attempt: int) -> WorkerRow | None:
+def find(session: Session, job_id: int, round_id: int, stage: Stage, attempt: int) -> WorkerRow | None:
     """The worker of an attempt, or None."""
-    row = _select(session, job_id, number, stage, attempt)
+    row = _select(session, job_id, round_id, stage, attempt)
     return None if row is None else _build(row)
 
 
@@ -63,9 +63,9 @@ def by_name(session: Session, name: str) -> WorkerRow | None:
     return None if row is None else _build(row)
 
 
-def of_round(session: Session, job_id: int, number: int) -> tuple[WorkerRow, ...]:
+def of_round(session: Session, job_id: int, round_id: int) -> tuple[WorkerRow, ...]:
     """All attempts of a round, the oldest first."""
-    query = select(Worker).where(Worker.job_id == job_id, Worker.round == number).order_by(Worker.id)
+    query = select(Worker).where(Worker.job_id == job_id, Worker.round == round_id).order_by(Worker.id)
     return tuple(_build(row) for row in session.scalars(query))
 
 
@@ -124,11 +124,11 @@ def ended(
     session.flush()
 
 
-def _select(session: Session, job_id: int, number: int, stage: Stage, attempt: int) -> Worker | None:
+def _select(session: Session, job_id: int, round_id: int, stage: Stage, attempt: int) -> Worker | None:
     return session.scalar(
         select(Worker).where(
             Worker.job_id == job_id,
-            Worker.round == number,
+            Worker.round == round_id,
             Worker.stage == stage.value,
             Worker.attempt == attempt,
         )
