@@ -54,7 +54,7 @@ class Counter:
         rows = [{"sample": pathlib.Path(x).stem, "value": len(pathlib.Path(model_path).read_text())} for x in data.x]
         return {"value": 1.0, "per_sample": rows}
 """
-"""A user's algorithm, ``Counter``: it saves what it was given, after four steps of ``pause`` seconds with checkpoints."""
+"""A user's algorithm: four steps of ``pause`` seconds, each with a checkpoint; it saves what it was given."""
 
 
 @functools.cache

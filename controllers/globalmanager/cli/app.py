@@ -20,6 +20,7 @@ from globalmanager.cli.commands import (
     up,
     validate,
     version,
+    workers,
 )
 from globalmanager.cli.errors import exit_code_of, print_error
 from sedna.algorithms.continual.cli import bench_app, train
@@ -63,3 +64,4 @@ app.add_typer(samples.app, name="sample")
 app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")
 app.add_typer(tokens.app, name="token")
+app.add_typer(workers.app, name="worker")

@@ -257,3 +257,17 @@ def test_an_unknown_job_is_exit_code_4_with_a_suggestion(cli: Cli) -> None:
 def test_a_wrong_description_is_refused_by_the_service_line_by_line(cli: Cli) -> None:
     result = cli.run("trigger", "pcb", "train", "--reason", " ", code=2)
     assert "body.reason" in result.stderr
+
+
+def test_the_log_of_a_round(cli: Cli) -> None:
+    text = cli.out("round", "logs", "pcb", "1", "--stage", "train")
+    assert "samples and 1 models are here" in text
+    assert cli.out("round", "logs", "pcb", "1", "--stage", "train", "--follow") == text
+    assert text.endswith(cli.out("round", "logs", "pcb", "1", "--stage", "train", "--tail", "20"))
+    assert cli.out("round", "logs", "pcb", "1") == cli.out("round", "logs", "pcb", "1", "--stage", "eval")
+    assert "eval-worker-" in cli.out("round", "logs", "pcb", "1")
+    assert "the job has no such round" in cli.run("round", "logs", "pcb", "7", code=4).output
+
+
+def test_a_round_that_is_over_is_watched_to_its_end(cli: Cli) -> None:
+    assert cli.out("round", "watch", "pcb", "1").startswith("round 1: Deployed: ")

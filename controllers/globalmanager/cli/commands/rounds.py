@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +11,17 @@ import typer
 from globalmanager.cli.options import Format, JobName, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_table, time_of
 
-app = typer.Typer(help="List and show rounds.", no_args_is_help=True)
+_POLL_SECONDS = 0.5
+
+
+class Stage(StrEnum):
+    """Which worker of a round."""
+
+    TRAIN = "train"
+    EVAL = "eval"
+
+
+app = typer.Typer(help="List and show rounds, print their logs, and watch one.", no_args_is_help=True)
 
 _LIST = (
     Column("ROUND", field("round")),
@@ -86,6 +98,67 @@ def show_round(
     verdict = found["round"]["verdict"]
     if verdict:
         _section(f"Gate: {verdict['outcome']} ({verdict['samples']} samples)", verdict["checks"], _CHECKS)
+
+
+@app.command("logs")
+def print_logs(
+    job: JobName,
+    number: Annotated[int, typer.Argument(metavar="ROUND", min=1, help="Number of the round.", show_default=False)],
+    stage: Annotated[
+        Stage | None, typer.Option("--stage", help="Of which worker.  [default: the newest]", show_default=False)
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-F", help="Go on until the worker ends.")] = False,
+    tail: Annotated[int | None, typer.Option("--tail", min=1, help="Only the last so many bytes.")] = None,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Print what the newest worker of a round wrote, while it runs and afterwards."""
+    from globalmanager.cli.client import connect, job_path
+
+    offset = 0 if tail is None else -tail
+    with connect(url, token) as client:
+        while True:
+            part = client.get(f"{job_path(job)}/rounds/{number}/log", stage=stage, offset=offset)
+            typer.echo(part["text"], nl=False)
+            got_more = part["next_offset"] > part["offset"]
+            offset = part["next_offset"]
+            # An ended worker's log is read to its end; that of a running one as long as somebody wants to see it.
+            if not got_more and (part["ended"] or not follow):
+                return
+            if not got_more:
+                time.sleep(_POLL_SECONDS)
+
+
+@app.command("watch")
+def watch_round(
+    job: JobName,
+    number: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="ROUND", min=1, help="Number of the round.  [default: the current or next one]", show_default=False
+        ),
+    ] = None,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Show how far a round is, with a bar and the time that its training still takes, until it is over."""
+    from globalmanager.cli.client import connect, job_path
+    from globalmanager.cli.round_view import RoundView
+
+    with connect(url, token) as client, RoundView() as view:
+        path = job_path(job)
+        while number is None:
+            current = client.get(path)["state"]["current"]
+            number = None if current is None else current["id"]
+            if number is None:
+                view.waiting(job)
+                time.sleep(_POLL_SECONDS)
+        while True:
+            found = client.get(f"{path}/rounds/{number}")
+            view.show(found)
+            if found["round"]["outcome"]:
+                return
+            time.sleep(_POLL_SECONDS)
 
 
 def _section(title: str, rows: list[Any], columns: tuple[Column, ...]) -> None:

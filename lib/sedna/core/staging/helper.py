@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sedna.common.errors import DataError, SednaError, TemporaryError
+from sedna.common.errors import ConflictError, DataError, SednaError, TemporaryError
 from sedna.common.log import LOGGER
 from sedna.core.report import MAX_REPORT_BYTES, failure_info, summary_of
 from sedna.core.staging.access import ServiceLink
@@ -42,7 +42,13 @@ class Helper:
         service: gets reports and progress as news; None: the store alone has them.
     """
 
-    def __init__(self, order: WorkOrder, store: FileStore, folder: WorkFolder, service: ServiceLink | None) -> None:
+    def __init__(
+        self, order: WorkOrder, store: FileStore, folder: WorkFolder, service: ServiceLink | None, *, port: int = 0
+    ) -> None:
+        """
+        Raises:
+            ConflictError: the port is taken.
+        """
         self._order = order
         self._store = store
         self._folder = folder
@@ -52,7 +58,10 @@ class Helper:
         self._progress: bytes = b""
         self._lock = threading.Lock()
         self._over = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        try:
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        except OSError as error:
+            raise ConflictError(f"cannot listen: {error.strerror}", where=f"127.0.0.1:{port}") from error
         self._server.daemon_threads = True
         self._threads = (
             threading.Thread(target=self._server.serve_forever, name="worker-reports", daemon=True),

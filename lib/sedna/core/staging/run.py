@@ -79,9 +79,9 @@ class Attempt:
         cache = NodeCache(self.access.cache_dir, self.access.cache_bytes)
         stage_in(self.order, self.store, self.folder, cache)
 
-    def helper(self) -> Helper:
-        """What is to run beside the program."""
-        return Helper(self.order, self.store, self.folder, self.service)
+    def helper(self, port: int = 0) -> Helper:
+        """What is to run beside the program; ``port``: where it takes the report, 0 = any free one."""
+        return Helper(self.order, self.store, self.folder, self.service, port=port)
 
 
 def run(access: WorkerAccess, *, python: str = sys.executable) -> int:
