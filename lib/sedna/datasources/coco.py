@@ -54,6 +54,7 @@ class JSONDataParse(BaseDataSource):
         path = files[0]
         images, annotations, categories = _read(path)
         self.data_dir = Path(data_dir) if data_dir else path.parent
+        # By id, as pycocotools does: the order of the file differs from tool to tool.
         categories = sorted(categories, key=lambda category: category["id"])
         self.class_ids = [category["id"] for category in categories]
         self.class_names = [str(category.get("name", category["id"])) for category in categories]

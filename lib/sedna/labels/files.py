@@ -100,6 +100,7 @@ def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
         TooLargeError: more than `MAX_FILES`.
     """
     found: list[tuple[str, os.stat_result]] = []
+    # os.walk follows no links to folders: one that leads to its own parent would never end.
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
         for name in files:

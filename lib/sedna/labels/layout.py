@@ -42,6 +42,7 @@ class Pictures:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = {name for name in names if name.lower().endswith(PICTURES)}
+        # Of "a.jpg" and "a.png" always the same one, whatever order the names come in.
         self._by_stem = {stem(name): name for name in sorted(self._names, reverse=True)}
 
     def has(self, candidate: str) -> bool:
