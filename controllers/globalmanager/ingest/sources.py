@@ -133,6 +133,7 @@ class StoreFolder:
     def read(self, name: str, max_bytes: int) -> bytes:
         key = PurePosixPath(name).as_posix()
         info = self._store.stat(key)
+        # The size is asked for first: an object is fetched whole.
         if info is None:
             raise NotFoundError("there is no such object", where=f"{self._store.url}/{key}")
         if info.size > max_bytes:

@@ -70,6 +70,7 @@ class Oracle:
             NotFoundError: there is no such job.
         """
         done = 0
+        # A transaction per page: edges and engine write in between.
         while done < limit:
             with db.write() as session:
                 job = jobs.get(session, key)

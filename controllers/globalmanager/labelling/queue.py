@@ -22,7 +22,7 @@ from sedna.algorithms.active_learning import (
 from sedna.common.types import JobKey, Value
 
 POOL = 5000
-"""So many of the newest samples are looked at: older ones were judged by older models, and a person waits."""
+"""Samples that are ranked, the newest: older ones were judged by older models, and a person waits for the answer."""
 
 
 class Order(StrEnum):
@@ -76,6 +76,7 @@ def labelling_queue(
     known = [(position, rank) for position, rank in enumerate(ranks) if rank is not None]
     best = _best([rank for _, rank in known], [classes[position] for position, _ in known], limit, balanced=balanced)
     chosen = [known[place][0] for place in best] + [position for position, rank in enumerate(ranks) if rank is None]
+    # Positions in time and in the order of choice are no uncertainty: only scores are shown.
     scored = order.value in SCORES
     return tuple(
         QueuedSample(
@@ -92,6 +93,7 @@ def _best(values: Sequence[float], classes: Sequence[int], limit: int, *, balanc
     ranked: list[int] = select(values, len(values)).tolist()
     if not balanced or not values:
         return ranked[:limit]
+    # The equal shares first, then the rest by rank: a class with few samples leaves room that is not wasted.
     share = max(1, limit // len(set(classes)))
     equal = set(select_per_class(values, classes, share).tolist())
     return sorted(ranked, key=lambda position: position not in equal)[:limit]
@@ -101,6 +103,8 @@ def _by_distance(waiting: Sequence[PooledSample], labelled: Sequence[PooledSampl
     """Falling numbers in the order of choice; None for what was not chosen, or has no probabilities of the length
     that most samples have."""
     rows = {position: sample.prediction.probabilities or () for position, sample in enumerate(waiting)}
+    # Models with another number of classes are in the pool after a change of classNames: their probabilities cannot be
+    # compared with the others'.
     lengths = Counter(len(row) for row in rows.values() if row)
     usual = max(lengths, key=lambda length: lengths[length], default=0)
     fitting = [position for position, row in rows.items() if len(row) == usual > 0]

@@ -76,6 +76,7 @@ def existing_files(args: Sequence[Any]) -> Iterator[Path]:
 
 def as_array(values: list[Any]) -> npt.NDArray[Any]:
     """``values`` as an array along its first axis, of dtype object when they differ in shape."""
+    # numpy refuses rows of different lengths; upstream's programs index them all the same.
     try:
         return np.array(values)
     except ValueError:

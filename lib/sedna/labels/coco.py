@@ -103,6 +103,7 @@ def coco_items(data: bytes, class_names: Sequence[str], where: str) -> Iterator[
     content = _parse(data, where)
     images = _rows(content, "images", where)
     classes = _classes(_rows(content, "categories", where), class_names or None, where)
+    # Annotations come in any order: they are gathered before the first image is built.
     found: dict[int, list[tuple[int, _Row]]] = {number: [] for number in images}
     for number, row in _rows(content, "annotations", where).items():
         found[_image_of(row, images, f"{where}: annotation {number}")].append((number, row))
@@ -216,6 +217,7 @@ def _classes(rows: Mapping[int, _Row], wanted: Sequence[str] | None, where: str)
             raise DataError(f"two categories are called {name!r}", where=where, hint="names are unique")
         id_of[name] = number
     names = tuple(id_of) if wanted is None else tuple(wanted)
+    # A class of the job that the file lacks gets an id that no category has, so that the file can be written again.
     unused = itertools.count(max(rows, default=0) + 1)
     ids = tuple(id_of[name] if name in id_of else next(unused) for name in names)
     return _Classes(names, ids, {number: label for label, number in enumerate(ids)})
@@ -267,6 +269,7 @@ def _rows(content: _Row, key: str, where: str) -> dict[int, _Row]:
     rows: dict[int, _Row] = {}
     for position, row in enumerate(found):
         number = _integer(row, "id", f"{where}: {key}[{position}]")
+        # Nothing in the file can be trusted then: which of the two does an annotation speak of?
         if number in rows:
             raise DataError(f"two of the {key} have the id {number}", where=where, hint="ids are unique")
         rows[number] = row
@@ -295,6 +298,7 @@ def _string(row: _Row, key: str, at: str) -> str:
 
 
 def _is_number(value: object) -> bool:
+    # True and False are numbers to Python, not to a person who draws boxes.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return isinstance(value, float) or abs(value) <= _MAX_INTEGER

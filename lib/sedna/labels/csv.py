@@ -33,6 +33,8 @@ def read_csv_rows(data: bytes, where: str) -> Iterator[LabelRow]:
         DataError: no UTF-8, no header, a header without the two columns, or quotes that do not fit (what follows
             cannot be told apart then). A row that is wrong by itself has a ``fault``.
     """
+    # newline="": quoted values may hold line ends, which only the reader can tell from ends of rows. strict: without it
+    # a stray quote takes the rest of the file for one value.
     reader = csv.reader(io.StringIO(as_text(data, where), newline=""), strict=True)
     columns: tuple[int, int] | None = None
     width = 0

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 from sedna.common.archive import ArchiveLimits, unpack
@@ -100,21 +100,23 @@ def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
         TooLargeError: more than `MAX_FILES`.
     """
     found: list[tuple[str, os.stat_result]] = []
+    # os.walk follows no links to folders: one that leads to its own parent would never end.
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
+        prefix = "" if Path(path) == folder else f"{Path(path).relative_to(folder).as_posix()}/"
         for name in files:
-            facts = _facts(Path(path) / name)
-            if facts is not None and not is_hidden(name):
-                found.append((os.path.relpath(Path(path) / name, folder), facts))
+            facts = None if is_hidden(name) else _facts(f"{path}/{name}")
+            if facts is not None:
+                found.append((prefix + name, facts))
         if len(found) > MAX_FILES:
             raise TooLargeError("it holds too many files", where=str(folder), hint=f"at most {MAX_FILES} below it")
     return iter(sorted(found, key=lambda entry: entry[0]))
 
 
-def _facts(path: Path) -> os.stat_result | None:
+def _facts(path: str) -> os.stat_result | None:
     """None for what is gone meanwhile, and for pipes and devices: opening one of these may never end."""
     try:
-        facts = path.stat()
+        facts = os.stat(path)  # noqa: PTH116  a Path per file costs more than the call
     except OSError:
         return None
     return facts if stat.S_ISREG(facts.st_mode) else None
@@ -122,7 +124,7 @@ def _facts(path: Path) -> os.stat_result | None:
 
 def is_hidden(name: str) -> bool:
     """Whether a name belongs to the system that made the folder: ``.DS_Store``, ``._a.xml``, ``__MACOSX``."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 @contextmanager

@@ -34,6 +34,7 @@ def read_jsonl_rows(data: bytes, where: str) -> Iterator[LabelRow]:
     Raises:
         DataError: no UTF-8. A line that is wrong by itself has a ``fault``.
     """
+    # split("\n") and not splitlines(): JSON text may hold other characters that Python takes for line ends.
     for number, text in enumerate(as_text(data, where).split("\n"), start=1):
         if text.strip():
             try:
@@ -45,7 +46,7 @@ def read_jsonl_rows(data: bytes, where: str) -> Iterator[LabelRow]:
 def _line(text: str, at: str) -> TxtLine:
     try:
         row = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the parser follows nested brackets with Python's stack
         raise DataError(f"this is no JSON: {error}", where=at, hint=_FORM) from error
     if not isinstance(row, dict):
         raise DataError(f"a {type(row).__name__} is no sample", where=at, hint=_FORM)

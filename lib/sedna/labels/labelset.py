@@ -22,6 +22,7 @@ class LabelledImage(Value):
 
     @model_validator(mode="after")
     def _named(self) -> Self:
+        # Names become paths and object keys: none may lead out of the folder of the images.
         path = PurePosixPath(self.file_name)
         if path.is_absolute() or ".." in path.parts or "\\" in self.file_name or self.file_name.endswith("/"):
             raise ValueError(f"file_name {self.file_name!r} must be a relative path without '..' and backslash")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 __all__ = ["PICTURES", "Pictures", "below", "stem", "with_part", "without_part"]
 
@@ -18,23 +17,21 @@ def below(name: str, start: str) -> bool:
 
 def stem(name: str) -> str:
     """A path without its last suffix."""
-    return str(PurePosixPath(name).with_suffix("")) if name else name
+    folder, slash, last = name.rpartition("/")
+    start, dot, _ = last.rpartition(".")
+    return f"{folder}{slash}{start}" if dot and start else name
 
 
 def with_part(path: str, part: str, other: str) -> str:
     """``path`` with its last component ``part`` called ``other``; unchanged where it has none."""
-    parts = list(PurePosixPath(path).parts)
-    if part in parts:
-        parts[len(parts) - 1 - parts[::-1].index(part)] = other
-    return str(PurePosixPath(*parts))
+    before, found, after = f"/{path}/".rpartition(f"/{part}/")
+    return f"{before}/{other}/{after}"[1:-1] if found else path
 
 
 def without_part(path: str, part: str) -> str:
     """``path`` without its last component ``part``; unchanged where it has none."""
-    parts = list(PurePosixPath(path).parts)
-    if part in parts:
-        del parts[len(parts) - 1 - parts[::-1].index(part)]
-    return str(PurePosixPath(*parts))
+    before, found, after = f"/{path}/".rpartition(f"/{part}/")
+    return f"{before}/{after}".strip("/") if found else path
 
 
 class Pictures:
@@ -42,6 +39,7 @@ class Pictures:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = {name for name in names if name.lower().endswith(PICTURES)}
+        # Of "a.jpg" and "a.png" always the same one, whatever order the names come in.
         self._by_stem = {stem(name): name for name in sorted(self._names, reverse=True)}
 
     def has(self, candidate: str) -> bool:
@@ -55,12 +53,16 @@ class Pictures:
             candidates: paths, the best first; one without a picture's suffix stands for a picture of that stem.
             unless: what the picture is called where none is there: labels often come without pictures.
         """
-        spelt = list(dict.fromkeys(name for candidate in candidates for name in self._spellings(candidate)))
-        found = next((name for name in spelt if name in self._names), unless)
-        return found, tuple(name for name in spelt if name != found)
+        found = next(filter(None, map(self._there, candidates)), None)
+        # The suffix of a picture that is there is known; of others every one is possible.
+        suffixes = PICTURES if found is None else (found[found.rindex(".") :],)
+        chosen = unless if found is None else found
+        spelt = [name for candidate in candidates for name in _spellings(candidate, suffixes)]
+        return chosen, tuple(name for name in dict.fromkeys(spelt) if name != chosen)
 
-    def _spellings(self, candidate: str) -> tuple[str, ...]:
-        if candidate.lower().endswith(PICTURES):
-            return (candidate,)
-        there = self._by_stem.get(candidate)
-        return (there,) if there else tuple(candidate + suffix for suffix in PICTURES)
+    def _there(self, candidate: str) -> str | None:
+        return candidate if candidate in self._names else self._by_stem.get(candidate)
+
+
+def _spellings(candidate: str, suffixes: Sequence[str]) -> Sequence[str]:
+    return (candidate,) if candidate.lower().endswith(PICTURES) else [candidate + suffix for suffix in suffixes]

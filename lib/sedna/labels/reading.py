@@ -75,6 +75,7 @@ def read_labels(
             told by the ``read`` of its item.
         NotFoundError, TooLargeError: of a file.
     """
+    # From the end: entries replace earlier ones about the same image, so that of two equal ones the last has to stay.
     chosen = _FORMATS[label_format]
     last: dict[str, LabelItem] = {}
     for item in reversed(list(chosen.read(_Source(files, start, tuple(class_names), split, chosen.suffixes)))):

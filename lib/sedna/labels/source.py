@@ -27,7 +27,7 @@ def read_source(source: bytes | Path, max_bytes: int, what: str) -> tuple[bytes,
         where = str(source)
         try:
             with source.open("rb") as file:
-                data = file.read(max_bytes + 1)
+                data = file.read(max_bytes + 1)  # one more tells a file that is too large, without reading all of it
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise NotFoundError(f"there is no such {what}", where=where) from error
         except OSError as error:

@@ -53,6 +53,7 @@ def parse_parts(name: str, parts: Sequence[str], where: str) -> TxtLine:
     Raises:
         DataError: as `parse_line`.
     """
+    # A lone number is a whole-image label. Upstream writes both kinds of line without saying which it is.
     if len(parts) == 1 and "," not in parts[0]:
         return TxtLine(name, label=_label(parts[0], parts[0], where))
     boxes = []

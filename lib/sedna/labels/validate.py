@@ -118,6 +118,7 @@ class BoxCheck:
         )
         has_area = inside[2] > inside[0] and inside[3] > inside[1]
         if self._mode == "strict":
+            # About what the file says, not about the box after it was cut.
             self._refuse(where, corners, inside, (width, height))
         elif not has_area or max(abs(a - b) for a, b in zip(corners, inside, strict=True)) > _TOLERANCE:
             self.clipped.append(Clipped(image=image, box=number, before=corners, after=inside if has_area else None))

@@ -118,6 +118,7 @@ def _item(name: str, one: _Parsed, classes: tuple[str, ...], pictures: Pictures)
     except DataError as error:
         return faulty(one.file_name, one.where, f"{name} {one!r}", error)
     folder, last = str(PurePosixPath(name).parent), PurePosixPath(stated).name
+    # The folder of the labels first: <filename> is often left as another tool wrote it, and names no folder.
     folders = (
         folder,
         *(with_part(folder, "Annotations", pictures_in) for pictures_in in ("JPEGImages", "images")),
@@ -140,6 +141,7 @@ def _raw_boxes(one: _Parsed, classes: tuple[str, ...], *, shift: float) -> tuple
         if name not in label_of:
             hint = f"the classes are {', '.join(classes[:20])}"
             raise DataError(f"class {name!r} is not known", where=f"{one.where}: object {number}", hint=hint)
+        # VOC counts from 1 and includes the last pixel; xmax is the same number in both ways of counting.
         raw.append(RawBox(xmin - shift, ymin - shift, xmax, ymax, label_of[name]))
     return tuple(raw)
 
@@ -196,6 +198,7 @@ def _text(parent: Element, tag: str, text: str) -> None:
 
 def _parse(data: bytes, where: str) -> _Parsed:
     try:
+        # A document type can define entities that grow to gigabytes, or that hold files of this machine.
         root = fromstring(data, forbid_dtd=True)
     except DefusedXmlException as error:
         raise DataError("XML with a document type or entities", where=where, hint="VOC files need none") from error

@@ -81,6 +81,8 @@ def _box(words: Sequence[str], classes: YoloClasses, at: str, keypoint_values: i
         raise DataError(f"class {words[0]!r} is no whole number", where=at, hint=_FORM)
     values = [_number(word, at) for word in words[1:]]
     label = classes.label(int(number), at)
+    # The number of values is the only mark of a line's kind. Key points come first: with them a box has as many values
+    # as an outline.
     if keypoint_values and len(words) in (_BOX + keypoint_values, _BOX + keypoint_values + 1):
         del values[4 : 4 + keypoint_values]  # a confidence may follow
     if len(values) in (4, 5):
@@ -89,7 +91,7 @@ def _box(words: Sequence[str], classes: YoloClasses, at: str, keypoint_values: i
         return RawBox(cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2, label, score)
     if len(values) < 6:
         raise DataError(f"{len(values)} values after the class", where=at, hint=_FORM)
-    score = values.pop() if len(values) % 2 else None
+    score = values.pop() if len(values) % 2 else None  # points come in pairs
     xs, ys = _fractions(values[::2], at), _fractions(values[1::2], at)
     return RawBox(min(xs), min(ys), max(xs), max(ys), label, score)
 

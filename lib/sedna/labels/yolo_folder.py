@@ -86,6 +86,7 @@ class _Folder:
         self._pictures = Pictures(names)
         self._names = set(names)
         self._labels = _label_files(names, self._pictures)
+        # Of the whole folder, also where a part of it is meant: the class names stand at the top.
         self._description = _described(files, names, start)
         named = _class_names(files, names, self._description)
         self._classes = YoloClasses(named, tuple(class_names))
@@ -96,6 +97,7 @@ class _Folder:
             where = self._files.at(start)
             for entry in self._description.splits(split, where):
                 yield from self._of_entry(entry, where)
+        # A text that is no label file can only be a list: places, not names, tell the two apart.
         elif start.lower().endswith(".txt") and start not in self._labels:
             yield from self._of_list(start)
         else:
