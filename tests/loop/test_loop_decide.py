@@ -9,6 +9,8 @@ from loop_builders import make_spec
 from loop_world import Worker, World
 
 from sedna.loop import ManualRequest, Outcome, RoundKind, Stage, WorkerPhase, decide, evaluate_trigger
+from sedna.loop.actions import AnswerRequest, CloseRound, EnsureWorker, OpenRound, StopWorker
+from sedna.loop.observation import Observation, SampleCounts
 
 
 @pytest.fixture
@@ -441,3 +443,33 @@ def test_another_model_in_service_ends_the_wait(by_night: World) -> None:
     assert by_night.answers[request.id].accepted
     assert by_night.state.champion == 1
     assert by_night.closed == {1: Outcome.DEPLOYED, 2: Outcome.REJECTED, 3: Outcome.DEPLOYED}
+
+
+# --- a job that was deleted ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_a_deleted_job_ends_its_round_and_its_worker_wherever_it_is(world: World, stage: Stage) -> None:
+    to_stage(world, Stage.EVALUATING if stage is Stage.JUDGING else stage)  # nobody stays at judging for long
+    assert world.state.current is not None
+    current = world.state.current.model_copy(update={"stage": stage})
+    state = world.state.model_copy(update={"failures": 2, "current": current})
+    after, actions = decide(world.spec, state, Observation(deleted=True, known_models=frozenset({1, 2})), world.now)
+    assert after.current is None
+    assert (after.history[-1].outcome, after.history[-1].reason) == (Outcome.FAILED, "the job was deleted")
+    assert after.failures == 2, "a deletion is no failure of the training"
+    kinds = [type(action) for action in actions]
+    assert kinds.count(CloseRound) == 1
+    assert kinds.count(StopWorker) == (stage in (Stage.TRAINING, Stage.EVALUATING))
+    assert EnsureWorker not in kinds
+
+
+def test_a_deleted_job_refuses_who_waits_and_begins_nothing(world: World) -> None:
+    request = ManualRequest(id="r", action=RoundKind.TRAIN, reason="please")
+    counts = SampleCounts(train_new=1000, train_total=1000)
+    seen = Observation(deleted=True, request=request, samples=counts, known_models=frozenset({1}))
+    after, actions = decide(world.spec, world.state, seen, world.now)
+    [answer] = [action for action in actions if isinstance(action, AnswerRequest)]
+    assert (answer.accepted, answer.message) == (False, "the job was deleted")
+    assert not [action for action in actions if isinstance(action, OpenRound)]
+    assert decide(world.spec, after, seen, world.now) == (after, ())

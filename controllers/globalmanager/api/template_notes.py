@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from sedna.core.staging.command import NO_WORKING_DIR
 from sedna.loop.spec import IncrementalLearningJob, Resource
 
 __all__ = ["notes_on"]
@@ -38,10 +39,7 @@ def _notes(path: str, template: dict[str, Any]) -> Iterator[str]:
         return
     first = f"{path}.containers[0]"
     if not container.get("workingDir"):
-        yield (
-            f"{first}.workingDir: is not given, and a process has no image that sets it: the program is looked for in"
-            " the folder of the attempt (workingDir: the folder that holds the program)"
-        )
+        yield f"{first}.workingDir: {NO_WORKING_DIR} (workingDir: the folder that holds the program)"
     if not container.get("command") and not container.get("args"):
         yield f"{first}: has neither command nor args, and a process has no image that sets them (say what to run)"
     for index, variable in enumerate(_list(container, "env")):

@@ -11,7 +11,6 @@ from globalmanager.db.values import JobRow
 from globalmanager.engine.effects import carry_out
 from globalmanager.engine.observing import Snapshot, observe
 from globalmanager.engine.records import store
-from globalmanager.engine.retiring import retire
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.initial_model import publish_initial_model
 from globalmanager.engine.work.results import load_evaluation, look_after
@@ -61,7 +60,7 @@ class JobDriver:
         with seams.db.read() as session:
             job = jobs.by_id(session, self.job_id)
         if job.deleted_at is not None:
-            retire(seams, job)
+            self._pass(seams)  # `decide` ends what is under way; workers that still stop are looked after next time
             self._tidy(seams)
             return False
         more = self._chores(seams, job)

@@ -58,6 +58,7 @@ def observe(
         listening_since=listening_since,
         initial_model=models.INITIAL if models.INITIAL in known else None,
         known_models=known,
+        deleted=job.deleted_at is not None,
     )
     return Snapshot(job, observation, key, workers.active(session, job.id))
 

@@ -14,12 +14,14 @@ from datetime import datetime
 
 from sedna.loop.actions import Action, EnsureWorker, RecordDecision, SetChampion
 from sedna.loop.observation import Observation
-from sedna.loop.requests import preempt, serve_request, unanswered
+from sedna.loop.requests import preempt, refuse, serve_request, unanswered
 from sedna.loop.spec import JobSpec
 from sedna.loop.stages import deploy, judge_candidate, work
-from sedna.loop.state import JobState, RoundKind, Stage
-from sedna.loop.transition import Transition, open_round
+from sedna.loop.state import JobState, Outcome, RoundKind, Stage
+from sedna.loop.transition import Transition, close, open_round, stop_worker
 from sedna.loop.triggers import evaluate_trigger
+
+DELETED = "the job was deleted"
 
 _MAX_STEPS = 16
 """Upper bound of transitions in one call; a full round of immediate answers needs seven."""
@@ -42,6 +44,9 @@ def decide(
         The new state (the same object when nothing changed) and the actions, records before effects.
     """
     transition = Transition(spec, state, observation, now, automatic)
+    if observation.deleted:
+        _retire(transition)
+        return transition.state, tuple(transition.actions)
     for _ in range(_MAX_STEPS):
         before = transition.state
         _step(transition)
@@ -50,6 +55,20 @@ def decide(
             break
     _ask_for_worker(transition)
     return transition.state, tuple(transition.actions)
+
+
+def _retire(transition: Transition) -> None:
+    """End what is under way and answer whoever waits. What the job has made stays, for it may come back."""
+    current = transition.state.current
+    if current is not None:
+        before = transition.state
+        stop_worker(transition, current, DELETED)
+        close(transition, Outcome.FAILED, DELETED)
+        # The deletion says nothing about the training: a job that comes back owes no pause for this failure.
+        transition.update(failures=before.failures, last_failed_at=before.last_failed_at)
+    request = unanswered(transition)
+    if request is not None:
+        refuse(transition, request, DELETED)
 
 
 def _step(transition: Transition) -> None:

@@ -89,3 +89,4 @@ class Observation(Value):
     listening_since: datetime | None = Field(default=None, description="since when edges are heard; none = always")
     initial_model: int | None = Field(default=None, description="version of the initial model once it is stored")
     known_models: frozenset[int] = Field(default=frozenset(), description="versions that can be deployed")
+    deleted: bool = Field(default=False, description="the job was taken out of service: nothing begins any more")

@@ -21,12 +21,10 @@ def unanswered(transition: Transition) -> ManualRequest | None:
 def serve_request(transition: Transition, request: ManualRequest) -> None:
     """Refuse a request, or start the round that it asks for; no other round is under way."""
     refusal = _refusal(transition, request)
-    # Remembered before it is served: the same observation is looked at again within this call.
-    _remember(transition, request)
     if refusal is not None:
-        transition.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
-        _record_request(transition, request, fire=False, reason=refusal)
+        refuse(transition, request, refusal)
         return
+    _remember(transition, request)
     round_id = transition.state.next_round
     transition.actions.append(
         AnswerRequest(id=request.id, accepted=True, round=round_id, message=f"round {round_id} starts")
@@ -50,6 +48,14 @@ def serve_request(transition: Transition, request: ManualRequest) -> None:
     )
 
 
+def refuse(transition: Transition, request: ManualRequest, reason: str) -> None:
+    """Answer a request with no."""
+    # Remembered before it is served: the same observation is looked at again within this call.
+    _remember(transition, request)
+    transition.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=reason))
+    _record_request(transition, request, fire=False, reason=reason)
+
+
 def preempt(transition: Transition) -> bool:
     """Serve a deploy request (rollback, promote) while a worker is busy: the round goes on against the new champion.
 
@@ -65,11 +71,10 @@ def preempt(transition: Transition) -> bool:
     if current.stage not in (Stage.TRAINING, Stage.EVALUATING) and not waits:
         return False
     refusal = _refusal(transition, request)
-    _remember(transition, request)
     if refusal is not None:
-        transition.actions.append(AnswerRequest(id=request.id, accepted=False, round=None, message=refusal))
-        _record_request(transition, request, fire=False, reason=refusal)
+        refuse(transition, request, refusal)
         return True
+    _remember(transition, request)
     version = request.version if request.version is not None else transition.state.last_candidate
     assert version is not None
     # The request names the very model that the round is about: the round itself goes on to deploying, so that its

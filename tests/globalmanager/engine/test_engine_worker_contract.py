@@ -230,3 +230,20 @@ def test_upstreams_three_models_are_told_apart(world):
     assert load_manifest(world.store, KEY, 2).entries == {"pb": "model.pb", "ckpt": ""}
     assert [Path(url).name for url in asked[0]] == ["model.pb", "judge.pb"]
     assert [Path(url).name for url in asked[1]] == ["model.pb", "model.pb"], "then what is in service"
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["no workingDir", "workingDir"])
+def test_the_failure_of_a_program_that_no_image_places_says_so(world, named):
+    """Images set WORKDIR, and upstream's descriptions rely on it; a process has none, and finds no train.py."""
+
+    def not_found(_spec, _desk):
+        return WorkerStatus(phase=RunPhase.FAILED, exit_code=2, reason="it ended with exit code 2")
+
+    spec = upstream_spec()
+    if named:
+        spec["trainSpec"]["template"]["spec"]["containers"][0]["workingDir"] = "/code"
+    world.runtime = world.twins(not_found)
+    world.apply(spec)
+    world.samples(10)
+    world.until(lambda job: job.state.current is None and job.state.next_round == 2)
+    assert ("gives no workingDir" in world.round(1).outcome_reason) is not named

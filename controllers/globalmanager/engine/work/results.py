@@ -18,6 +18,7 @@ from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus
 from sedna.common.errors import IntegrityError, PermanentError, UserError, WorkerError
 from sedna.common.validation import as_error
 from sedna.core.report import WorkerReport, summary_of
+from sedna.core.staging.command import NO_WORKING_DIR, has_working_dir
 from sedna.core.staging.order import evaluation_samples
 from sedna.core.staging.stage_out import WorkResult, load_end, load_failure, load_result
 from sedna.loop.evidence import Evaluation, ModelScores
@@ -128,6 +129,9 @@ def _failure(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStat
     failed = _read_failure(seams, job, row)
     told = "" if failed is None else failed.error
     text = f"{row.name}: {status.reason}" + (f": {told}" if told else "")
+    order = order_of(seams, job, row.round, row.stage, row.attempt)
+    if order is not None and order.template is not None and not has_working_dir(order.template):
+        text += f" ({NO_WORKING_DIR})"
     return _with_log(text, status)
 
 

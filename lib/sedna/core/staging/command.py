@@ -13,11 +13,17 @@ from sedna.common.validation import as_error
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.order import WorkOrder
 
-__all__ = ["BUILT_IN", "Command", "command_of", "has_working_dir"]
+__all__ = ["BUILT_IN", "NO_WORKING_DIR", "Command", "command_of", "has_working_dir"]
 
 BUILT_IN = "sedna.core.incremental_learning.worker"
 
 _PYTHONS = ("python", "python3")
+
+NO_WORKING_DIR = (
+    "its template gives no workingDir, and a process has no image that sets it: the program is looked for in"
+    " the folder of the attempt"
+)
+"""What surprises most in descriptions that were written for images; said at apply, and where a round fails."""
 
 
 class _EnvVar(BaseModel):
