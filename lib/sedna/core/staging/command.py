@@ -80,7 +80,10 @@ def command_of(order: WorkOrder, python: str, work_dir: Path) -> Command:
 
 def has_working_dir(template: dict[str, Any]) -> bool:
     """Whether the program of a template has a folder of its own to start in."""
-    return _read(template, "template").working_dir is not None
+    pod = template.get("spec")
+    containers = pod.get("containers") if isinstance(pod, dict) else None
+    first = containers[0] if isinstance(containers, list) and containers else None
+    return isinstance(first, dict) and bool(first.get("workingDir"))
 
 
 def _read(template: dict[str, Any], where: str) -> _Container:
