@@ -110,15 +110,15 @@ class Watcher:
         self._screen.stage = self._stage(job)
         self._screen.training = self._training(job)
         for row in newest:
-            self._decision(row.decision)
+            self._show_decision(row.decision)
         for edge in seen:
             for status in edge.jobs:
                 if status.job == self._key:
                     self._screen.edges[edge.name] = _edge_line(status)
         for event in news:
-            self._tell(event)
+            self._show_event(event)
 
-    def _decision(self, decision: Decision) -> None:
+    def _show_decision(self, decision: Decision) -> None:
         """Every change of mind of the trigger, with its reasons; what only counts up is told once."""
         self._screen.trigger = f"{'fires' if decision.fire else 'does not fire'}: {'; '.join(decision.reasons)}"
         shape = (decision.fire, tuple(_DIGITS.sub("#", reason) for reason in decision.reasons))
@@ -126,7 +126,7 @@ class Watcher:
             self._last_shape = shape
             self._screen.say(f"trigger {self._screen.trigger}", "" if decision.fire else "dim")
 
-    def _tell(self, event: EventRow) -> None:
+    def _show_event(self, event: EventRow) -> None:
         self._last_event = event.id
         if event.kind in TOLD or event.level != "info":
             self._screen.say(f"{event.kind}: {event.message}", STYLES[event.level])

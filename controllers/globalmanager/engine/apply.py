@@ -38,11 +38,13 @@ def apply_resources(
         ConflictError: a job's classes were reordered, renamed or taken away, and samples are labelled by them.
     """
     _refuse_doubles(wanted)
+    # The same checks without the write lock: a dry run must not keep the service's own transactions waiting.
     if dry_run:
         with db.read() as session:
             _check_references(session, wanted)
             return tuple(_applied(resource, _change(session, resource)) for resource in wanted)
     with db.write() as session:
+        # Before anything is put: a batch with one wrong reference leaves nothing behind.
         _check_references(session, wanted)
         done = []
         for resource in wanted:

@@ -21,6 +21,7 @@ def heartbeat(db: Database, beat: EdgeHeartbeat, now: datetime, settings: Engine
     """
     with db.write() as session:
         edges.seen(session, beat.edge, beat.software, now)
+        # Every job, whether the edge has it or not: a new job reaches all edges with their next heartbeat.
         wanted = {job.id: (job, _desired(session, job)) for job in jobs.list_all(session)}
         ids = {job.key: job.id for job, _ in wanted.values()}
         said = [status for status in beat.jobs if status.job in ids]
@@ -39,7 +40,7 @@ def heartbeat(db: Database, beat: EdgeHeartbeat, now: datetime, settings: Engine
                 desired=desired.model_version,
                 now=now,
             )
-            _tell(session, beat.edge, job, status, before, now)
+            _record_changes(session, beat.edge, job, status, before, now)
     return EdgeDesired(
         at=now,
         jobs=tuple(desired for _, desired in wanted.values()),
@@ -62,7 +63,7 @@ def _desired(session: Session, job: JobRow) -> DesiredJob:
     )
 
 
-def _tell(
+def _record_changes(
     session: Session, edge: str, job: JobRow, status: EdgeJobStatus, before: EdgeJobRow | None, now: datetime
 ) -> None:
     """Note what changed on the edge, and only that."""

@@ -64,6 +64,7 @@ class JobDriver:
             self._tidy(seams)
             return False
         more = self._chores(seams, job)
+        # Chores first: samples and the first model that they bring are seen by the same look.
         passes = 0
         while passes < _MAX_PASSES and self._pass(seams):
             passes += 1
@@ -123,6 +124,7 @@ class JobDriver:
     def _pass(self, seams: EngineSeams) -> bool:
         """One observation and what follows from it. Returns whether the state changed."""
         now, snapshot = self._observe(seams)
+        # Results are taken in before the decision, and looked at in a new snapshot: what `decide` sees is stored.
         if look_after(seams, snapshot.job, snapshot.active):
             now, snapshot = self._observe(seams)
         job = snapshot.job
@@ -134,6 +136,8 @@ class JobDriver:
         due = self._is_due(job, now)
         state, actions = decide(job.spec, job.state, seen, now, automatic=due)
         records = [action for action in actions if not isinstance(action, EnsureWorker | StopWorker)]
+        # The state and its records are one transaction, effects come after it: after a crash in between, the next look
+        # finds the state and asks for the same effects again.
         store(seams, job, state, records, now)
         if due:  # not before: a decision that could not be stored is made again
             self.checked = (job.generation, now)

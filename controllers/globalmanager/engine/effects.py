@@ -31,9 +31,9 @@ def carry_out(seams: EngineSeams, job: JobRow, effect: Effect) -> None:
         stop_worker(seams, job, effect)
 
 
-def worker_name(job_id: int, number: int, stage: Stage, attempt: int) -> str:
+def worker_name(job_id: int, round_id: int, stage: Stage, attempt: int) -> str:
     """Upstream's shape, but the same for the same attempt, so that a crash cannot start a second one."""
-    digest = hashlib.sha256(f"{job_id}/{number}/{stage.value}/{attempt}".encode()).digest()
+    digest = hashlib.sha256(f"{job_id}/{round_id}/{stage.value}/{attempt}".encode()).digest()
     return f"{KINDS[stage]}-worker-{base64.b32encode(digest)[:10].decode().lower()}"
 
 
@@ -43,6 +43,7 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
     What cannot be prepared, however often it is tried, ends the attempt as a failed worker would.
     """
     row = _row(seams, job, effect)
+    # Asked for at every look while the stage lasts: a worker that was started, and one that ended, needs nothing.
     if row.phase is not WorkerPhase.PENDING:
         return
     if row.champion is not None:  # the one in service may be another since the attempt was first prepared
@@ -58,6 +59,7 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
     except (UserError, PermanentError) as error:
         finish(seams, job, row, error=f"the worker could not be started: {error}", retryable=False)
         return
+    # After the start and not before it: a crash in between starts the same worker again, which is this one.
     with seams.write() as session:
         workers.started(session, row.id)
         text = f"{row.name} works on round {row.round}: {row.stage.value}, attempt {row.attempt}"

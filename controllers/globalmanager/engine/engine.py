@@ -107,6 +107,7 @@ class Engine:
         self._keeper.keep()
         with ThreadPoolExecutor(self._settings.parallel_jobs, thread_name_prefix="engine-job") as pool:
             while not self._stopping.is_set() and not self._keeper.lost.is_set():
+                # Cleared before the look, not after it: what happens during the look wakes the next one.
                 self._wake.clear()
                 self._dispatch(pool)
                 self._wake.wait(self._settings.tick_seconds)
@@ -121,6 +122,7 @@ class Engine:
             return
         for job_id in wanted:
             with self._guard:
+                # One look at a job at a time: two would decide from the same snapshot, and one of them fail to store.
                 if job_id in self._busy:
                     continue
                 self._busy.add(job_id)
@@ -134,11 +136,13 @@ class Engine:
             more = self._drive(job_id)
         except LeaseLostError as error:
             LOGGER.error("%s", error)
+            # Noticed here before the keeper's own renewal: nothing is stored from now on, so nothing may be started.
             self._keeper.lost.set()
             more = True
         finally:
             with self._guard:
                 self._busy.discard(job_id)
+                # Somebody has woken us since this look began; it may have read the database before that.
                 more = more or self._wakes != wakes
             if more:
                 self._wake.set()
@@ -194,10 +198,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - the boundary: a defect in one job must not stop the others
             trouble = f"internal error: {type(error).__name__}: {error}"
             LOGGER.exception("job row %d", job_id)
-        self._note(seams, driver, "; ".join(filter(None, (*driver.problems, trouble))) or None)
+        self._record_trouble(seams, driver, "; ".join(filter(None, (*driver.problems, trouble))) or None)
         return more
 
-    def _note(self, seams: EngineSeams, driver: JobDriver, trouble: str | None) -> None:
+    def _record_trouble(self, seams: EngineSeams, driver: JobDriver, trouble: str | None) -> None:
         """Keep what stands in the way where people look for it; told once, not at every tick."""
         if driver.noted == (trouble,):
             return

@@ -67,6 +67,7 @@ class LeaseKeeper:
             with self._db.write() as session:
                 lease.renew(session, self._token, self._clock.now(), self._settings.lease_seconds)
         except LeaseLostError as error:
+            # Told to everybody who holds this keeper before the next tick: two engines must not start workers.
             LOGGER.error("%s", error)
             self.lost.set()
         except TemporaryError as error:
@@ -83,6 +84,7 @@ class LeaseKeeper:
 
     def release(self) -> None:
         """Give the lease back, so that another engine need not wait for it."""
+        # The thread first: a renewal after the release would hold for another engine what was given back.
         self._over.set()
         if self._thread is not None:
             self._thread.join()

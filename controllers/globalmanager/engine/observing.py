@@ -35,6 +35,7 @@ def observe(
     Args:
         listening_since: when edges began to be heard; none: an edge's last word counts, however long that may be ago.
     """
+    # Everything in one snapshot of the database: counts and workers of two instants would contradict each other.
     current, champion = job.state.current, job.state.champion
     worker, key = None, None
     if current is not None:
@@ -70,6 +71,7 @@ def _is_to_judge(current: RoundState) -> bool:
 def _worker(row: WorkerRow | None) -> WorkerObservation | None:
     if row is None:
         return None
+    # The candidate of a training that failed may be reserved and is not published.
     trained = row.stage is Stage.TRAINING and row.phase is WorkerPhase.SUCCEEDED
     return WorkerObservation(
         round=row.round,

@@ -34,6 +34,7 @@ def store(seams: EngineSeams, job: JobRow, state: JobState, records: Sequence[Re
     if state == job.state and not records:
         return
     with seams.write() as session:
+        # Compared with the state that the decision was made from: a request that was answered meanwhile wins.
         if state != job.state:
             jobs.swap_state(session, job.id, job.seq, state)
         writer = _Writer(session, seams, job, now)
@@ -84,6 +85,7 @@ class _Writer:
         version = None
         if record.kind is not RoundKind.DEPLOY:
             new = 0
+            # Only a training takes samples: an evaluation of the same model again must not use them up.
             if record.kind is RoundKind.TRAIN:
                 new = samples.take_new(self._session, self._job.id, record.round)
             version = datasets.create(self._session, self._job.id, record.round, new, self._now).version
@@ -128,7 +130,7 @@ class _Writer:
         self,
         kind: str,
         message: str,
-        number: int | None,
+        round_id: int | None,
         data: dict[str, JsonValue] | None = None,
         *,
         failed: bool = False,
@@ -140,5 +142,5 @@ class _Writer:
             message,
             self._now,
             level="warning" if failed else "info",
-            data={"round": number, **(data or {})},
+            data={"round": round_id, **(data or {})},
         )

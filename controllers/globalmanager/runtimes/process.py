@@ -107,6 +107,7 @@ class ProcessRuntime:
         order, limits = spec.order, spec.order.limits
         handle = self.handle(order.worker)
         folder = Path(handle.place["folder"])
+        # Ended or running: this order was started before, perhaps by an engine that died before it could say so.
         if (folder / "exit.json").exists() or _is_locked(folder):
             return handle
         own = folder / WORK
@@ -175,6 +176,7 @@ class ProcessRuntime:
             return _ended(folder, ended)
         if alive:
             return WorkerStatus(phase=RunPhase.RUNNING, usage=_usage(_read(folder / "usage.json")))
+        # Nobody watches its limits any more, and its attempt is about to be given to another worker.
         _kill_orphan(folder)
         return WorkerStatus(
             phase=RunPhase.LOST,

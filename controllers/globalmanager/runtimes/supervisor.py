@@ -45,12 +45,14 @@ class _Terminated:
 
 def main(folder: Path) -> int:
     """Detach, then watch. The caller's process returns once the worker is started, or could not be."""
+    # The pipe is how the caller learns that the worker is started: it ends without a byte if this process dies first.
     ready, tell = os.pipe()
     if os.fork() > 0:
         os.close(tell)
         with os.fdopen(ready, "rb") as pipe:
             return 0 if pipe.read(1) == b"+" else 1
     os.close(ready)
+    # A session of its own: neither Ctrl-C at the service nor the end of its process group reaches the worker.
     os.setsid()
     with os.fdopen(tell, "wb", buffering=0) as pipe:
         watched = _begin(folder)
@@ -118,6 +120,7 @@ def _watch(
             rss, cpu = _measure(worker.pid)
             peak = max(peak, rss)
             _write(folder / "usage.json", {"cpu_seconds": cpu, "peak_rss_bytes": peak}, durable=False)
+        # Asked once: a second SIGTERM would tell the worker not to wait for its checkpoint.
         if kill_at is None:
             why = _why_stop(folder, order, now - started, peak)
             if why is not None:
@@ -129,6 +132,7 @@ def _watch(
         time.sleep(_POLL_SECONDS)
     _signal_group(worker.pid, signal.SIGKILL)  # children that it left behind; its own id is not free until wait()
     code = worker.wait()
+    # A grandchild in a session of its own may hold the pipe for ever; five seconds are enough for what was written.
     copier.join(timeout=5)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     _write(

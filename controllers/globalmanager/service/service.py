@@ -51,6 +51,7 @@ class Service:
         data_dir = settings.data_dir.absolute()
         load_modules(settings.modules)
         with contextlib.ExitStack() as stack:
+            # In the order of need; the stack closes them in the opposite one, also when a later part cannot be made.
             stack.callback(DataDirLock(data_dir).release)
             db = Database(settings.db_url or data_dir / "sedna.db")
             stack.callback(db.close)
@@ -118,6 +119,7 @@ class Service:
 
     def stop(self) -> None:
         """End gracefully: edges, then requests, then the engine's tick. Workers keep running and are adopted later."""
+        # Event streams end first: the server waits for open requests, and they would stay open.
         self.api.stopping.set()
         self._edges.stop()
         self._open.close()

@@ -28,6 +28,8 @@ class EngineOptions(BaseModel):
     )
     heartbeat_seconds: float | None = Field(default=None, gt=0)
     stop_grace_seconds: float | None = Field(default=None, ge=0)
+    cache_bytes: int | None = Field(default=None, ge=0)
+    work_rounds_kept: int | None = Field(default=None, ge=1)
 
 
 class ServiceSettings(BaseSettings):

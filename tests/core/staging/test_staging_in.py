@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fixtures_orders import JOB, picture
-from sedna.common.errors import IntegrityError, NotFoundError, SpecError
+from sedna.common.errors import IntegrityError, LinkUnavailableError, NotFoundError, SpecError
 from sedna.common.types import sample_id
 from sedna.core.staging import NodeCache, WorkFolder, stage_in
 from sedna.store.layout import sample_key
@@ -183,3 +183,35 @@ def test_without_hard_links_inputs_are_copied(orders, folder, cache, monkeypatch
     monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
     stage_in(orders.make(), orders.store, folder, cache)
     assert (folder.model("base") / "net.bin").read_bytes() == b"weights of the base"
+
+
+def test_a_connection_that_breaks_in_the_middle_of_a_file_costs_that_file_alone(orders, folder, cache):
+    class Half:
+        """The first bytes, and then nothing."""
+
+        def __init__(self, stream):
+            self.stream, self.reads = stream, 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.stream.close()
+
+        def read(self, size):
+            self.reads += 1
+            if self.reads > 1:
+                raise LinkUnavailableError("no answer: connection reset")
+            return self.stream.read(3)
+
+    class Breaking(Counting):
+        def open(self, key):
+            first = key not in self.opened
+            stream = super().open(key)
+            return Half(stream) if first else stream
+
+    store = Breaking(orders.store)
+    order = orders.make()
+    stage_in(order, store, folder, cache)
+    assert (folder.model("base") / "net.bin").read_bytes() == b"weights of the base"
+    assert len(store.opened) == 10

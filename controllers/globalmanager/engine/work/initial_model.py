@@ -33,6 +33,7 @@ def publish_initial_model(seams: EngineSeams, job: JobRow) -> None:
         if stored is None:
             raise
         manifest, entry = stored
+    # In the store before the database: an edge that hears of model 1 can fetch it.
     with seams.write() as session:
         models.insert(session, job.id, manifest, entry=entry, now=seams.now())
         files = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in manifest.files)

@@ -50,7 +50,7 @@ def read_log(
     store: ObjectStore,
     runtime: WorkerRuntime,
     key: JobKey,
-    number: int,
+    round_id: int,
     *,
     kind: Kind | None = None,
     offset: int = 0,
@@ -66,11 +66,11 @@ def read_log(
     """
     with db.read() as session:
         job = jobs.get(session, key)
-        rounds.get(session, job.id, number)
-        rows = [row for row in workers.of_round(session, job.id, number) if kind in (None, KINDS[row.stage])]
+        rounds.get(session, job.id, round_id)
+        rows = [row for row in workers.of_round(session, job.id, round_id) if kind in (None, KINDS[row.stage])]
     if not rows:
         what = {"train": "training", "eval": "evaluation", None: "worker"}[kind]
-        raise NotFoundError(f"round {number} has had no {what} yet", where=str(key))
+        raise NotFoundError(f"round {round_id} has had no {what} yet", where=str(key))
     row = rows[-1]
     ended = row.phase not in (WorkerPhase.PENDING, WorkerPhase.RUNNING)
     if ended:

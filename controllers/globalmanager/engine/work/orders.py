@@ -38,14 +38,14 @@ __all__ = ["KINDS", "dataset_of", "dataset_ref", "ensure_order", "order_of", "pr
 KINDS: Mapping[Stage, Kind] = {Stage.TRAINING: "train", Stage.EVALUATING: "eval"}
 
 
-def prefix_of(job: JobRow, number: int, stage: Stage, attempt: int) -> str:
+def prefix_of(job: JobRow, round_id: int, stage: Stage, attempt: int) -> str:
     """Where order and results of an attempt lie in the store."""
-    return attempt_prefix(job.key, number, KINDS[stage], attempt)
+    return attempt_prefix(job.key, round_id, KINDS[stage], attempt)
 
 
-def order_of(seams: EngineSeams, job: JobRow, number: int, stage: Stage, attempt: int) -> WorkOrder | None:
+def order_of(seams: EngineSeams, job: JobRow, round_id: int, stage: Stage, attempt: int) -> WorkOrder | None:
     """The order of an attempt as it was written, or None before that."""
-    key = f"{prefix_of(job, number, stage, attempt)}order.json"
+    key = f"{prefix_of(job, round_id, stage, attempt)}order.json"
     try:
         return load_order(seams.store.get(key), key)
     except NotFoundError:
@@ -71,15 +71,15 @@ def ensure_order(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: st
     return order_of(seams, job, effect.round, effect.stage, effect.attempt)
 
 
-def dataset_of(seams: EngineSeams, job: JobRow, number: int) -> DatasetManifest:
+def dataset_of(seams: EngineSeams, job: JobRow, round_id: int) -> DatasetManifest:
     """The dataset version of a round, as the store has it."""
-    return read_dataset(seams.store, dataset_ref(seams, job, number))
+    return read_dataset(seams.store, dataset_ref(seams, job, round_id))
 
 
-def dataset_ref(seams: EngineSeams, job: JobRow, number: int) -> DatasetRef:
+def dataset_ref(seams: EngineSeams, job: JobRow, round_id: int) -> DatasetRef:
     """Which dataset version a round works with; written to the store now if it is not there yet."""
     with seams.db.read() as session:
-        row = rounds.get(session, job.id, number)
+        row = rounds.get(session, job.id, round_id)
         assert row.dataset_version is not None, "training and evaluating rounds have a dataset version"
         version = datasets.get(session, job.id, row.dataset_version)
     if version.manifest_key is None or version.manifest_sha256 is None:
@@ -104,15 +104,15 @@ def _write_manifest(seams: EngineSeams, job: JobRow, version: DatasetVersionRow)
     return ref
 
 
-def _entry(member: datasets.Member, number: int) -> DatasetEntry:
-    """New is what no earlier round than ``number`` has learned from; one that failed gave its samples back."""
+def _entry(member: datasets.Member, round_id: int) -> DatasetEntry:
+    """New is what no earlier round than ``round_id`` has learned from; one that failed gave its samples back."""
     return DatasetEntry(
         sample_id=member.sample_id,
         extension=member.extension,
         part=DatasetPart(member.part),
         annotation=member.annotation,
         picked=member.picked,
-        new=member.round_used in (None, number),
+        new=member.round_used in (None, round_id),
         round=member.round_used,
     )
 
@@ -204,10 +204,10 @@ def _module(seams: EngineSeams, job: JobRow, path: str) -> StoredFile:
     return stored
 
 
-def _unlabelled(seams: EngineSeams, job: JobRow, number: int) -> StoredFile:
+def _unlabelled(seams: EngineSeams, job: JobRow, round_id: int) -> StoredFile:
     """The samples without a label that a round learns from, chosen once: a further attempt goes on from checkpoints
     that know them."""
-    key = f"{round_prefix(job.key, number)}unlabelled.jsonl"
+    key = f"{round_prefix(job.key, round_id)}unlabelled.jsonl"
     if seams.store.stat(key) is None:
         with seams.db.read() as session:
             found = pool.newest(session, job.id, job.spec.train_spec.unlabelled_samples)

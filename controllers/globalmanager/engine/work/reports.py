@@ -17,6 +17,7 @@ def receive_report(db: Database, worker: str, report: WorkerReport, now: datetim
         does not say how it went are noted as a stray event and change nothing.
     """
     body = report.body()
+    # One transaction for the look and the note: of two reports at the same instant one is the first.
     with db.write() as session:
         row = workers.by_name(session, worker)
         why = None

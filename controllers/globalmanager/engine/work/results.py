@@ -41,12 +41,14 @@ def look_after(seams: EngineSeams, job: JobRow, active: Sequence[WorkerRow]) -> 
         TemporaryError: the result could not be stored now; nothing is lost.
     """
     changed = False
+    # All of them and not the current one only: a worker of an earlier attempt may still write, and holds its machine.
     for row in active:
         status = seams.runtime.observe(WorkerHandle(name=row.name, place=row.handle))
         ended = status.phase is not RunPhase.RUNNING
         if not _is_current(job.state.current, row):
             _clear_up(seams, job, row, status)
             changed = changed or ended
+        # A pending one was perhaps never started: `ensure_worker` starts it, or finds it.
         elif row.phase is WorkerPhase.RUNNING and ended:
             collect(seams, job, row, status)
             changed = True
@@ -155,13 +157,14 @@ def _take_model(
     """Publish the candidate. Its number is reserved first, so that a repetition after a crash meets its own files."""
     if not result.output:
         raise WorkerError("left no model", where=row.name, hint="a training worker writes into MODEL_URL")
+    # A crash after the reservation comes back with the same number; one before it wastes none.
     version = row.model_version
     if version is None:
         with seams.write() as session:
             version = models.reserve(session, job.id)
             workers.reserve_model(session, row.id, version)
     with seams.db.read() as session:
-        number = rounds.get(session, job.id, row.round)
+        round_row = rounds.get(session, job.id, row.round)
     first = dict(report.results[0]) if report.results else {}
     order = order_of(seams, job, row.round, row.stage, row.attempt)
     description = description_of(
@@ -169,9 +172,9 @@ def _take_model(
         version,
         [file.name for file in result.output],
         entry=result.entry,
-        parent=number.champion if row.champion is None else row.champion,
+        parent=round_row.champion if row.champion is None else row.champion,
         round=row.round,
-        dataset_version=number.dataset_version,
+        dataset_version=round_row.dataset_version,
         metrics=_scores(row, {**_metrics(first), "per_sample": ()}).metrics,
         model_format=str(first.get("format") or ""),
         note=f"trained in round {row.round}",
@@ -227,6 +230,7 @@ def store_evaluation(
 ) -> None:
     """Store an evaluation, then say so."""
     key = evaluation_key(job, row)
+    # The object first: a database that knows of an evaluation can always be asked for it.
     seams.store.put_if_absent(key, evaluation.model_dump_json().encode())
     with _ended(seams, job, row, status, f"evaluated on {len(evaluation.judged)} samples", report) as session:
         rounds.set_evaluation(session, job.id, row.round, evaluation, key)
@@ -247,6 +251,7 @@ def _ended(
     report: WorkerReport | None,
 ) -> Iterator[Any]:
     """The transaction that makes a success final; the block adds what belongs to it."""
+    # Before the row is closed: from then on the log is read from the store.
     keep_log(seams, job, row)
     now = seams.now()
     with seams.write() as session:

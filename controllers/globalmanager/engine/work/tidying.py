@@ -33,24 +33,25 @@ def tidy(seams: EngineSeams, job: JobRow) -> None:
         busy.add(job.state.current.id)
     oldest_kept = job.state.next_round - seams.settings.work_rounds_kept
     # One round more than is kept: the others before it went when their time had come.
-    for number in range(max(1, oldest_kept - 1), job.state.next_round):
-        if number not in busy:
-            _tidy_round(seams, job, number, keep=number >= oldest_kept)
+    for round_id in range(max(1, oldest_kept - 1), job.state.next_round):
+        if round_id not in busy:
+            _tidy_round(seams, job, round_id, keep=round_id >= oldest_kept)
 
 
-def _tidy_round(seams: EngineSeams, job: JobRow, number: int, *, keep: bool) -> None:
+def _tidy_round(seams: EngineSeams, job: JobRow, round_id: int, *, keep: bool) -> None:
     with seams.db.read() as session:
-        rows = workers.of_round(session, job.id, number)
+        rows = workers.of_round(session, job.id, round_id)
+    # Machines before the store: a worker's folder is found by its row, and rows stay.
     for row in rows:
         seams.runtime.forget(WorkerHandle(name=row.name, place=row.handle))
     if rows:
         with seams.write() as session:
             tokens.forget_workers(session, [row.name for row in rows])
-    prefix = round_prefix(job.key, number)
+    prefix = round_prefix(job.key, round_id)
     kept = [f"{prefix}{_EVALUATION}"]
     if keep:
         for row in rows:
-            attempt = prefix_of(job, number, row.stage, row.attempt)
+            attempt = prefix_of(job, round_id, row.stage, row.attempt)
             kept += [f"{attempt}{name}.json" for name in ("order", "result", "failure", "end", "log")]
     for key in list(_keys(seams, prefix)):
         if not key.startswith(tuple(kept)):

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import tenacity
+
 from sedna.common.atomic import sha256_file, temporary_beside
-from sedna.common.errors import IntegrityError
+from sedna.common.errors import IntegrityError, LinkUnavailableError
 from sedna.store.download import stream_to_file
 from sedna.store.file_sets import FileStore
 from sedna.store.oserrors import os_errors
@@ -22,6 +24,7 @@ DEFAULT_BYTES = 32 * 2**30
 """Some hundred thousand pictures: what a round reads again, without filling the disk of a small machine."""
 
 _PARALLEL = 8  # downloads at a time: enough to hide the latency of an object store
+_BROKEN_DOWNLOADS = 8  # in a row, of one file
 _TRIES = 3  # another worker may delete an old file between its look-up and its link
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 
@@ -99,12 +102,23 @@ class NodeCache:
                     return path
                 path.unlink(missing_ok=True)
         try:
-            # Not flushed to the disk: what a power cut tears is found at the next use.
-            stream_to_file(store.open(key), path, sha256=sha256, durable=False)
+            self._fetch(store, key, sha256, path)
         except IntegrityError as error:
             raise IntegrityError("the store's bytes are not those that are recorded", where=key) from error
         self._grew = True
         return path
+
+    @staticmethod
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(LinkUnavailableError),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=15),
+        stop=tenacity.stop_after_attempt(_BROKEN_DOWNLOADS),
+        reraise=True,
+    )
+    def _fetch(store: FileStore, key: str, sha256: str, path: Path) -> None:
+        """A connection that breaks in the middle of a file costs that file, and not the attempt."""
+        # Not flushed to the disk: what a power cut tears is found at the next use.
+        stream_to_file(store.open(key), path, sha256=sha256, durable=False)
 
 
 def _link(held: Path, target: Path) -> None:
