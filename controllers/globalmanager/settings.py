@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sedna.core.staging.cache import DEFAULT_BYTES
 from sedna.edge.protocol import LONGEST_BACKOFF_SECONDS
 from sedna.store import S3Settings
+from sedna.store.node_cache import DEFAULT_BYTES
 
 
 class EngineSettings(BaseModel):

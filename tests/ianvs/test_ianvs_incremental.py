@@ -12,6 +12,7 @@ from sedna.common.types import JobKey
 from sedna.store import FolderStore
 from sedna.store.datasets import DatasetEntry, DatasetPart, materialise
 from sedna.store.layout import dataset_manifest_key
+from sedna.store.node_cache import NodeCache
 
 ONE_RATE = {
     "type": "basemodel",
@@ -226,9 +227,9 @@ def test_versions_are_kept_as_in_production(bench: Bench) -> None:
     listed = [DatasetEntry.model_validate(entry) for entry in entries]
     index = bench.folder / "materialised.txt"
     job = JobKey(namespace="ianvs", name="stump-incremental")
-    assert materialise(store, job, listed, bench.folder / "cache", index, parts=(DatasetPart.TRAIN,)) == (
-        rounds[0]["hard"] + rounds[1]["hard"]
-    )
+    cache, pictures = NodeCache(bench.folder / "cache"), bench.folder / "pictures"
+    found = materialise(store, job, listed, cache, pictures, index, parts=(DatasetPart.TRAIN,))
+    assert found == rounds[0]["hard"] + rounds[1]["hard"]
     for line in index.read_text().splitlines():
         name, label = line.split()
         assert int(float(Path(name).read_text()) > 0.5) == int(label)

@@ -34,7 +34,7 @@ from sedna.store.datasets import (
     write_dataset,
 )
 from sedna.store.layout import sample_key
-from sedna.store.materialise import SampleCache
+from sedna.store.node_cache import NodeCache
 
 JOB = JobKey(namespace="default", name="pcb")
 CLASSES = ("open", "short")
@@ -135,44 +135,52 @@ def test_a_manifest_of_another_format_is_told(tmp_path: Path, data: bytes) -> No
 
 def test_the_index_is_what_upstream_reads(store: ObjectStore, tmp_path: Path) -> None:
     _upload(store, b"one", b"two", b"three", b"four")
-    index, cache = tmp_path / "deep" / "train.txt", tmp_path / "cache"
-    assert materialise(store, JOB, ENTRIES, cache, index) == 4
+    index, folder = tmp_path / "deep" / "train.txt", tmp_path / "pictures"
+    assert materialise(store, JOB, ENTRIES, NodeCache(tmp_path / "cache"), folder, index) == 4
     lines = index.read_text().splitlines()
     paths = [Path(line.split()[0]) for line in lines]
     assert [line.split()[1:] for line in lines] == [["1,2,30,4,1"], [], ["1"], ["1,2,30,4,1"]]
     assert [path.read_bytes() for path in paths] == [b"one", b"two", b"three", b"four"]
     assert [path.stem for path in paths] == [entry.sample_id for entry in ENTRIES]
-    assert all(path.is_absolute() and path.parent == cache / path.stem[:2] for path in paths)
+    assert all(path.is_absolute() and path.parent == folder for path in paths)
 
 
 def test_parts_are_chosen(store: ObjectStore, tmp_path: Path) -> None:
     _upload(store, b"one", b"two", b"three", b"four")
     index = tmp_path / "test.txt"
     wanted = (DatasetPart.EVAL, DatasetPart.HOLDOUT)
-    assert materialise(store, JOB, ENTRIES, tmp_path / "cache", index, parts=wanted) == 2
+    assert (
+        materialise(store, JOB, ENTRIES, NodeCache(tmp_path / "cache"), tmp_path / "pictures", index, parts=wanted) == 2
+    )
     assert [parse_line(line, "").label for line in index.read_text().splitlines()] == [None, 1]
-    assert not (tmp_path / "cache" / sample_id(b"one")[:2]).exists(), "what is not wanted is not fetched"
-    assert materialise(store, JOB, [], tmp_path / "cache", index) == 0
+    assert not (tmp_path / "pictures" / f"{sample_id(b'one')}.jpg").exists(), "what is not wanted is not fetched"
+    assert materialise(store, JOB, [], NodeCache(tmp_path / "cache"), tmp_path / "pictures", index) == 0
     assert index.read_bytes() == b""
 
 
 def test_unlabelled_samples_are_listed_by_path(store: ObjectStore, tmp_path: Path) -> None:
     _upload(store, b"one", b"two")
     samples = [(sample_id(b"two"), "jpg"), (sample_id(b"one"), "jpg")]
-    assert materialise_unlabelled(store, JOB, samples, tmp_path / "cache", tmp_path / "index") == 2
+    assert (
+        materialise_unlabelled(
+            store, JOB, samples, NodeCache(tmp_path / "cache"), tmp_path / "pictures", tmp_path / "index"
+        )
+        == 2
+    )
     assert [Path(line).read_bytes() for line in (tmp_path / "index").read_text().splitlines()] == [b"two", b"one"]
 
 
 def test_the_cache_is_used_and_damage_is_fetched_again(tmp_path: Path) -> None:
     store = _CountingStore(tmp_path / "store")
     _upload(store, b"one")
-    cache = SampleCache(store, JOB, tmp_path / "cache")
-    path = cache.fetch(sample_id(b"one"), "jpg")
-    assert cache.fetch(sample_id(b"one"), "jpg") == path
+    cache, key, target = NodeCache(tmp_path / "cache"), sample_key(JOB, sample_id(b"one"), "jpg"), tmp_path / "one.jpg"
+    cache.place(store, key, sample_id(b"one"), target)
+    cache.place(store, key, sample_id(b"one"), target)
     assert store.opened == 1
     for damage in (b"onf", b"", b"one and more"):
-        path.write_bytes(damage)
-        assert cache.fetch(sample_id(b"one"), "jpg").read_bytes() == b"one"
+        target.write_bytes(damage)  # in place: the cache has the same file
+        cache.place(store, key, sample_id(b"one"), target)
+        assert target.read_bytes() == b"one"
     assert store.opened == 4
 
 
@@ -183,7 +191,7 @@ def test_what_the_store_damaged_is_never_cached_or_listed(tmp_path: Path) -> Non
     index = tmp_path / "index"
     index.write_text("of the round before\n")
     with pytest.raises(IntegrityError, match=f"samples/{sample_id(b'three')}.jpg"):
-        materialise(store, JOB, ENTRIES, tmp_path / "cache", index)
+        materialise(store, JOB, ENTRIES, NodeCache(tmp_path / "cache"), tmp_path / "pictures", index)
     assert index.read_text() == "of the round before\n"
     assert not list((tmp_path / "cache").glob(f"*/*{sample_id(b'three')}*"))
 
@@ -191,7 +199,7 @@ def test_what_the_store_damaged_is_never_cached_or_listed(tmp_path: Path) -> Non
 def test_a_missing_sample_is_named(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     with pytest.raises(NotFoundError, match="default/pcb/samples/"):
-        materialise(store, JOB, ENTRIES, tmp_path / "cache", tmp_path / "index")
+        materialise(store, JOB, ENTRIES, NodeCache(tmp_path / "cache"), tmp_path / "pictures", tmp_path / "index")
     assert not (tmp_path / "index").exists()
 
 
@@ -202,18 +210,20 @@ def test_a_store_that_goes_away_is_told_and_the_next_try_goes_on(tmp_path: Path)
     store.fail_after = 20
     entries = [_entry(data) for data in contents]
     with pytest.raises(StoreUnavailableError):
-        materialise(store, JOB, entries, tmp_path / "cache", tmp_path / "index")
+        materialise(store, JOB, entries, NodeCache(tmp_path / "cache"), tmp_path / "pictures", tmp_path / "index")
     store.fail_after = None
-    before = len(list((tmp_path / "cache").glob("*/*.jpg")))
+    before = len(list((tmp_path / "cache").glob("??/*")))
     store.opened = 0
-    assert materialise(store, JOB, entries, tmp_path / "cache", tmp_path / "index") == 40
+    assert (
+        materialise(store, JOB, entries, NodeCache(tmp_path / "cache"), tmp_path / "pictures", tmp_path / "index") == 40
+    )
     assert store.opened == 40 - before
 
 
 def test_white_space_in_the_cache_path_is_refused(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     with pytest.raises(SpecError, match="with space"):
-        materialise(store, JOB, [], tmp_path / "with space", tmp_path / "index")
+        materialise(store, JOB, [], NodeCache(tmp_path / "cache"), tmp_path / "with space", tmp_path / "index")
 
 
 def test_a_large_dataset_round_trips(tmp_path: Path) -> None:

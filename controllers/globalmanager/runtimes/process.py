@@ -32,8 +32,8 @@ from sedna.common.atomic import write_atomic
 from sedna.common.errors import TemporaryError, WorkerError
 from sedna.common.log import LOGGER
 from sedna.core.staging.access import WorkerAccess
-from sedna.core.staging.cache import DEFAULT_BYTES
 from sedna.core.staging.command import command_of
+from sedna.store.node_cache import DEFAULT_BYTES
 from sedna.store.oserrors import os_errors
 
 START_SECONDS = 60.0

@@ -23,10 +23,10 @@ from sedna.common.errors import (
 )
 from sedna.common.log import LOGGER
 from sedna.common.validation import first_fault
-from sedna.core.staging.cache import DEFAULT_BYTES
 from sedna.store import FolderStore
 from sedna.store.base import ObjectInfo, Source, opened
 from sedna.store.file_sets import FileStore
+from sedna.store.node_cache import DEFAULT_BYTES
 
 __all__ = ["ServiceLink", "WorkerAccess"]
 

@@ -17,7 +17,6 @@ from sedna.common.errors import ConflictError, SednaError, SpecError
 from sedna.common.log import LOGGER
 from sedna.core.report import error_kind
 from sedna.core.staging.access import ServiceLink, WorkerAccess
-from sedna.core.staging.cache import NodeCache
 from sedna.core.staging.command import Command, command_of
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.helper import Helper
@@ -25,6 +24,7 @@ from sedna.core.staging.order import WorkOrder, load_order
 from sedna.core.staging.stage_in import stage_in
 from sedna.core.staging.stage_out import load_end, load_result
 from sedna.store.file_sets import FileStore
+from sedna.store.node_cache import NodeCache
 from sedna.store.oserrors import os_errors
 
 __all__ = ["EXIT_CODES", "Attempt", "run"]

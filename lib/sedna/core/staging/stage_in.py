@@ -8,19 +8,17 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from sedna.common.atomic import sha256_file, write_atomic
-from sedna.common.errors import IntegrityError, NotFoundError, SpecError
+from sedna.common.atomic import sha256_file
+from sedna.common.errors import IntegrityError, NotFoundError
 from sedna.common.log import LOGGER
-from sedna.common.types import Annotation
 from sedna.common.validation import first_fault
-from sedna.core.staging.cache import NodeCache
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.order import WorkOrder, read_unlabelled
-from sedna.labels.txt import format_line
 from sedna.store.datasets import read_dataset
 from sedna.store.download import stream_to_file
 from sedna.store.file_sets import FileStore, StoredFile
-from sedna.store.layout import sample_key
+from sedna.store.materialise import check_index_folder, materialise, materialise_unlabelled
+from sedna.store.node_cache import NodeCache
 from sedna.store.oserrors import os_errors
 
 __all__ = ["checkpoint_manifest_key", "read_checkpoints", "stage_in"]
@@ -39,31 +37,21 @@ def stage_in(order: WorkOrder, store: FileStore, folder: WorkFolder, cache: Node
         NotFoundError, IntegrityError: an input is gone or damaged.
         TemporaryError: the store does not answer, or the disk is full.
     """
-    if len(str(folder.root).split()) != 1:
-        hint = "txt indexes are split there; choose another data folder"
-        raise SpecError("the path of the work folder holds white space", where=repr(str(folder.root)), hint=hint)
+    check_index_folder(folder.samples)  # before the models: it needs no download to be known
     _make_empty(order, folder)
     entries = order.samples(read_dataset(store, order.dataset))
-    pictures = {entry.sample_id: folder.samples / f"{entry.sample_id}.{entry.extension}" for entry in entries}
-    wanted = [(sample_key(order.job, e.sample_id, e.extension), e.sample_id, pictures[e.sample_id]) for e in entries]
-    lines = [format_line(str(pictures[entry.sample_id]), entry.annotation) for entry in entries]
-    unlabelled = []
-    if order.unlabelled is not None:
-        for sample in read_unlabelled(store.get(order.unlabelled.key), order.unlabelled.key):
-            path = folder.samples / f"{sample.sample_id}.{sample.extension}"
-            wanted.append((sample_key(order.job, sample.sample_id, sample.extension), sample.sample_id, path))
-            unlabelled.append(format_line(str(path), Annotation()))
-    for model in order.models:
-        wanted += [(file.key, file.sha256, folder.model(model.role) / file.name) for file in model.files]
-    module = _module_from_here(order, folder)
-    if module is not None:
-        wanted.append(module)
-    cache.place_all(store, wanted)
+    files = [
+        (file.key, file.sha256, folder.model(model.role) / file.name) for model in order.models for file in model.files
+    ]
+    module = _module_to_fetch(order, folder)
+    cache.place_all(store, files if module is None else [*files, module])
     if order.checkpoints is not None:
         _restore_checkpoints(order.checkpoints, store, folder.checkpoints)
     if order.unlabelled is not None:
-        _write_lines(folder.unlabelled, unlabelled)
-    _write_lines(folder.index(order), lines)
+        listed = read_unlabelled(store.get(order.unlabelled.key), order.unlabelled.key)
+        samples = ((sample.sample_id, sample.extension) for sample in listed)
+        materialise_unlabelled(store, order.job, samples, cache, folder.samples, folder.unlabelled)
+    materialise(store, order.job, entries, cache, folder.samples, folder.index(order))
     LOGGER.info("%s: %d samples and %d models are here", order.worker, len(entries), len(order.models))
 
 
@@ -98,7 +86,7 @@ def _make_empty(order: WorkOrder, folder: WorkFolder) -> None:
             path.mkdir(parents=True, exist_ok=True)
 
 
-def _module_from_here(order: WorkOrder, folder: WorkFolder) -> tuple[str, str, Path] | None:
+def _module_to_fetch(order: WorkOrder, folder: WorkFolder) -> tuple[str, str, Path] | None:
     """What has to be fetched for the user's module: nothing where the file itself is on this machine, unchanged.
 
     The link leads to the file in its own folder, so that it can import its neighbours, as it does where it was written.
@@ -121,8 +109,3 @@ def _restore_checkpoints(prefix: str, store: FileStore, target: Path) -> None:
         return
     for file in read_checkpoints(store, prefix):
         stream_to_file(store.open(file.key), target / file.name, sha256=file.sha256, size=file.size)
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    with os_errors(str(path), writing=True):
-        write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
