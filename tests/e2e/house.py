@@ -6,6 +6,7 @@ documentation names.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -168,12 +169,15 @@ class House:
         return json.loads(done.stdout) if as_json else done.stdout
 
     def kill_workers(self) -> list[int]:
-        """kill -9 of every running worker and its supervisor, as when the power fails; their process ids."""
+        """kill -9 of every running worker with its program and its supervisor, as when the power fails; their ids."""
         killed = []
         for notes in self.folder.rglob("supervisor.json"):
             if (notes.parent / "exit.json").exists():
                 continue
             found = json.loads(notes.read_text())
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for program in psutil.Process(found["worker_pid"]).children(recursive=True):
+                    program.kill()
             for number in (found["pid"], found["worker_pid"]):
                 killed += [number] if _kill(number, notes.parent, found["worker_created"]) else []
         return killed

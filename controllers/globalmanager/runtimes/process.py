@@ -329,11 +329,26 @@ def _reaped(pid: int, created: float) -> bool:
 
 
 def _kill_orphan(folder: Path) -> None:
-    """End what a killed supervisor left behind, if it is still that process and not a later one with its number."""
+    """End what a killed supervisor left behind, if it is still that and not something later with its number.
+
+    The program may have outlived the worker that started it: then the group has no leader any more, and its members
+    are known by the name of the worker in their environment.
+    """
     notes = _read(folder / "supervisor.json")
     if notes is None:
         return
+    group, created = notes["worker_pid"], notes["worker_created"]
     with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-        process = psutil.Process(notes["worker_pid"])
-        if abs(process.create_time() - notes["worker_created"]) < 1.0 and os.getpgid(process.pid) == process.pid:
-            os.killpg(process.pid, signal.SIGKILL)
+        if psutil.pid_exists(group):
+            ours = abs(psutil.Process(group).create_time() - created) < 1.0 and os.getpgid(group) == group
+        else:
+            ours = any(_is_of_worker(process, group, folder.name) for process in psutil.process_iter())
+        if ours:
+            os.killpg(group, signal.SIGKILL)
+
+
+def _is_of_worker(process: psutil.Process, group: int, name: str) -> bool:
+    try:
+        return os.getpgid(process.pid) == group and process.environ().get("WORKER_NAME") == name
+    except (psutil.Error, OSError):  # it ended, or is somebody else's
+        return False

@@ -243,6 +243,19 @@ def test_a_killed_supervisor_leaves_a_lost_worker_and_no_orphan(runtime, desk):
     assert not runtime.adopt(handle)
 
 
+def test_a_program_that_outlived_its_worker_and_its_supervisor_is_ended(runtime, desk):
+    code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    handle = runtime.start(desk.spec(code))
+    pid = int(wait_for(lambda: (desk.own / "pid").exists() and (desk.own / "pid").read_text()))
+    notes = json.loads((desk.notes / "supervisor.json").read_bytes())
+    for number in (notes["pid"], notes["worker_pid"]):
+        os.kill(number, signal.SIGKILL)
+    gone(notes["worker_pid"])
+    assert psutil.pid_exists(pid)
+    assert result(runtime, handle).phase is RunPhase.LOST
+    assert gone(pid)
+
+
 def test_the_shutdown_of_the_machine_is_no_fault_of_the_worker(runtime, desk):
     handle = runtime.start(desk.spec("import time; time.sleep(60)"))
     os.kill(json.loads((desk.notes / "supervisor.json").read_bytes())["pid"], signal.SIGTERM)

@@ -22,6 +22,7 @@ from sedna.backend.calls import names_parameter
 from sedna.backend.estimator import make_estimator
 from sedna.common.atomic import append_line
 from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.clock import SystemClock
 from sedna.common.config import BaseConfig
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.common.errors import SednaError, SpecError, StorageFullError
@@ -36,6 +37,7 @@ from sedna.service.encode import to_jsonable
 
 __all__ = ["main"]
 
+_LOG_SECONDS = 10.0
 _EXIT = {"user": 2, "permanent": 3, "temporary": 75}
 
 
@@ -165,18 +167,40 @@ def _evaluate(job: IncrementalLearning, settings: WorkerSettings) -> None:
 
 
 def _progress(settings: WorkerSettings, stop: StopRequest) -> Callable[[Any], None]:
-    """Call-back for ``train``: one JSON line a report, and the place where a stop request is noticed."""
+    """Call-back for ``train``: one JSON line a report, and the place where a stop request is noticed.
+
+    Every event, and how far the training is once in ten seconds, is in the log as well, for who follows that.
+    """
+    clock = SystemClock()
+    logged_at = clock.monotonic()
 
     def report(progress: Any) -> None:
+        nonlocal logged_at
+        told: Any = to_jsonable(progress, "progress")
         if settings.progress_path is not None:
-            line = json.dumps(to_jsonable(progress, "progress"), ensure_ascii=False)
             try:
-                append_line(settings.progress_path, line)
+                append_line(settings.progress_path, json.dumps(told, ensure_ascii=False))
             except StorageFullError as error:
                 LOGGER.warning("progress is not written: %s", error)  # the training itself may still fit
+        text = _progress_text(told)
+        if text and (told.get("note") or clock.monotonic() - logged_at >= _LOG_SECONDS):
+            logged_at = clock.monotonic()
+            LOGGER.info("%s", text)
         stop.check()
 
     return report
+
+
+def _progress_text(told: object) -> str:
+    """A report in words; "" if it does not say how far the training is. Users' algorithms may report anything."""
+    if not isinstance(told, dict) or "iteration" not in told:
+        return ""
+    parts = [f"step {told['iteration']} of {told.get('max_iteration', '?')}"]
+    if isinstance(told.get("loss"), float):
+        parts.append(f"loss {told['loss']:.4g}")
+    if isinstance(told.get("eta_seconds"), float):
+        parts.append(f"{told['eta_seconds']:.0f} s left")
+    return ", ".join([*parts, *filter(None, [told.get("note")])])
 
 
 def _required(value: str | None, variable: str) -> str:

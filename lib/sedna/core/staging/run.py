@@ -120,7 +120,7 @@ def _run(attempt: Attempt, python: str, lock: int) -> int:
 
 def _run_program(command: Command, env: dict[str, str], lock: int, *, forward: bool) -> int:
     """The exit code of the program; negative: it was ended by that signal."""
-    with _terminations() as on_termination:
+    with _terminations() as program_started:
         try:
             program = subprocess.Popen(
                 command.argv, cwd=command.cwd, env=env, stdin=subprocess.DEVNULL, pass_fds=(lock,)
@@ -128,30 +128,33 @@ def _run_program(command: Command, env: dict[str, str], lock: int, *, forward: b
         except OSError as error:
             hint = "command, args and workingDir of the template are those of a process, without a container's files"
             raise SpecError(f"it could not be started: {error}", where=command.argv[0], hint=hint) from error
-        # From here on SIGTERM is the program's: it may have a checkpoint to write, and we have to bring that home.
-        on_termination(program.terminate if forward else lambda: None)
+        program_started(program, forward)
         return program.wait()
 
 
 @contextlib.contextmanager
-def _terminations() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Within the block, SIGTERM calls what was given last instead of ending this process; nothing given: it waits."""
-    asked: list[bool] = []
-    actions: list[Callable[[], None]] = []
+def _terminations() -> Iterator[Callable[[subprocess.Popen[bytes], bool], None]]:
+    """Within the block SIGTERM does not end this process: it is the program's, which may have a checkpoint to write,
+    and we have to bring that home. What is yielded is called with the program, and whether to pass the signal on.
+    """
+    asked = False
+    target: subprocess.Popen[bytes] | None = None
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        asked.append(True)
-        if actions:
-            actions[-1]()
+        nonlocal asked
+        asked = True
+        if target is not None:
+            target.terminate()
 
-    def give(action: Callable[[], None]) -> None:
-        actions.append(action)
-        if asked:  # it came while the program was being started
-            action()
+    def program_started(program: subprocess.Popen[bytes], forward: bool) -> None:
+        nonlocal target
+        target = program if forward else None
+        if asked:  # it came before there was a program, which whoever sent it could not reach
+            program.terminate()
 
     before = signal.signal(signal.SIGTERM, on_signal)
     try:
-        yield give
+        yield program_started
     finally:
         signal.signal(signal.SIGTERM, before)
 
