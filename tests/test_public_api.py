@@ -37,6 +37,10 @@ PINNED = {
         EdgeServer EdgeSettings EdgeWorker HttpEdgeLink ModelRuntime ModelSlot ServerLimits SlotStatus
         Spool Uploader UploaderSettings open_runtime serve
     """,
+    "sedna.core.staging": """
+        Attempt NodeCache OrderedModel ServiceLink WorkFolder WorkOrder WorkResult WorkerAccess load_result
+        run stage_in store_result
+    """,
     "sedna.edge.runtime": """
         ModelRuntime open_runtime
     """,
@@ -77,7 +81,7 @@ PINNED = {
         Oracle Order QueuedSample label_sample labelling_queue
     """,
     "globalmanager.runtimes": """
-        ProcessRuntime RunPhase WorkerHandle WorkerRuntime WorkerSpec WorkerStatus
+        LogPart ProcessRuntime RunPhase WorkerHandle WorkerRuntime WorkerSpec WorkerStatus
     """,
     "sedna.algorithms": "BUILT_IN",
 }

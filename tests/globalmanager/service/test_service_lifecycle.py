@@ -54,13 +54,13 @@ def test_answers_of_a_kept_connection_are_not_delayed(service: Service) -> None:
 
 
 def test_no_request_builds_a_route(tmp_path: Path, warning_filters_entered: list[str]) -> None:
-    """Of the API, the local controller and an edge: building one changes the warning filters that threads share."""
+    """Of the API and an edge: building one changes the warning filters that threads share."""
     service = Service(ServiceSettings(data_dir=tmp_path / "d", port=0, edges=1))
     service.start()
     try:
         warning_filters_entered.clear()
         assert call(service, "GET", "jobs").status_code == 200
-        for url in (service.url, service.api.engine_settings.lc_server, service.edge_urls["local-1"]):
+        for url in (service.url, service.edge_urls["local-1"]):
             assert httpx.get(f"{url}/nowhere", timeout=10).status_code == 404
     finally:
         service.stop()
