@@ -205,7 +205,7 @@ class MemoryRuntime:
         data = self.logs.get(handle.name, "").encode()
         start = max(0, len(data) + offset) if offset < 0 else min(offset, len(data))
         part = data[start:][:max_bytes]
-        return LogPart(text=part.decode(), offset=start, next_offset=start + len(part))
+        return LogPart(data=part, offset=start)
 
     def forget(self, handle: WorkerHandle) -> None:
         if self.observe(handle).phase is not RunPhase.RUNNING:

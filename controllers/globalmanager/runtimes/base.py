@@ -59,11 +59,15 @@ class WorkerStatus(Value):
 
 
 class LogPart(Value):
-    """A part of a worker's output. ``offset``: bytes of the output before ``text``; ``next_offset``: after it."""
+    """A part of a worker's output, as it wrote it. ``offset``: how many bytes came before ``data``."""
 
-    text: str
+    data: bytes
     offset: int = 0
-    next_offset: int = 0
+
+    @property
+    def next_offset(self) -> int:
+        """Where the next part begins."""
+        return self.offset + len(self.data)
 
 
 class WorkerRuntime(Protocol):

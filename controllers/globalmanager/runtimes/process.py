@@ -296,7 +296,7 @@ def _signal_name(number: int) -> str:
 
 
 def _log_tail(folder: Path) -> str:
-    return _read_log(folder, -LOG_TAIL_BYTES, LOG_TAIL_BYTES).text.strip()
+    return _read_log(folder, -LOG_TAIL_BYTES, LOG_TAIL_BYTES).data.decode(errors="replace").strip()
 
 
 def _read_log(folder: Path, offset: int, max_bytes: int) -> LogPart:
@@ -314,7 +314,7 @@ def _read_log(folder: Path, offset: int, max_bytes: int) -> LogPart:
                 file.seek(place)
                 part += file.read(max_bytes - len(part))
         before += size
-    return LogPart(text=part.decode(errors="replace"), offset=start, next_offset=start + len(part))
+    return LogPart(data=part, offset=start)
 
 
 def _reaped(pid: int, created: float) -> bool:

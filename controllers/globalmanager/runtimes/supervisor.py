@@ -11,6 +11,7 @@ life), ``supervisor.json`` (process ids), ``usage.json``, ``stop.json`` (from th
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -32,6 +33,7 @@ OLDER_LOG = "worker.log.1"
 DROPPED = "worker.log.dropped"
 """How many bytes of the log came before the older half, so that a place in it has one number for ever."""
 
+_PR_SET_CHILD_SUBREAPER = 36
 _POLL_SECONDS = 0.05
 _MEASURE_SECONDS = 0.5
 _LOCK_TRIES = 40
@@ -66,6 +68,7 @@ def _begin(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes], threa
     """Take the folder and start the worker; None when another process has it, or it ended already."""
     if not _lock(folder) or (folder / "exit.json").exists():
         return None
+    _adopt_orphans()
     signal.signal(signal.SIGTERM, lambda *_: setattr(_Terminated, "asked", True))
     order = json.loads((folder / "worker.json").read_bytes())
     started = time.monotonic()
@@ -97,6 +100,12 @@ def _begin(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes], threa
     return order, worker, copier, started
 
 
+def _adopt_orphans() -> None:
+    """Have the kernel give us what the worker's programs leave alone: a daemon counts, and ends with its worker."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
 def _lock(folder: Path) -> bool:
     """Hold ``lock`` until this process ends. A reader that looks for life holds it for an instant, so try again."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -117,7 +126,7 @@ def _watch(
         now = time.monotonic()
         if now - measured >= _MEASURE_SECONDS:
             measured = now
-            rss, cpu = _measure(worker.pid)
+            rss, cpu = _measure()
             peak = max(peak, rss)
             _write(folder / "usage.json", {"cpu_seconds": cpu, "peak_rss_bytes": peak}, durable=False)
         # Asked once: a second SIGTERM would tell the worker not to wait for its checkpoint.
@@ -131,6 +140,7 @@ def _watch(
             _signal_group(worker.pid, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
     _signal_group(worker.pid, signal.SIGKILL)  # children that it left behind; its own id is not free until wait()
+    _kill_orphans(worker.pid)
     code = worker.wait()
     # A grandchild in a session of its own may hold the pipe for ever; five seconds are enough for what was written.
     copier.join(timeout=5)
@@ -165,12 +175,12 @@ def _has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _measure(pid: int) -> tuple[int, float]:
-    """Resident bytes and processor seconds of the worker and all its living descendants."""
+def _measure() -> tuple[int, float]:
+    """Resident bytes and processor seconds of the worker and all that it has started and that lives."""
     rss, cpu = 0, 0.0
     with contextlib.suppress(psutil.Error):
-        root = psutil.Process(pid)
-        for process in (root, *root.children(recursive=True)):
+        # Ours and not the worker's alone: a daemon of it is our child.
+        for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
                 rss += process.memory_info().rss
@@ -181,6 +191,15 @@ def _measure(pid: int) -> tuple[int, float]:
 def _signal_group(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
+
+
+def _kill_orphans(worker: int) -> None:
+    """End descendants in sessions of their own, which no signal to the group has reached."""
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process().children(recursive=True):
+            if process.pid != worker:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
 
 
 def _copy(source: IO[bytes], path: Path, limit: int) -> None:

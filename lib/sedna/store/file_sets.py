@@ -121,7 +121,9 @@ def _read(name: str, path: Path) -> LocalFile:
     try:
         return LocalFile(path, FileEntry(name=name, sha256=digest, size=stamp[1]), stamp)
     except ValidationError as error:
-        raise DataError(first_fault(error).message, where=str(path)) from error
+        # The name may be no UTF-8, which is what is wrong with it: the message has to be.
+        shown = str(path).encode(errors="backslashreplace").decode()
+        raise DataError(first_fault(error).message, where=shown) from error
 
 
 def _stamp(path: Path) -> tuple[int, int]:

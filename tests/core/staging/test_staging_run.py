@@ -280,3 +280,37 @@ def test_settings_travel_by_environment_and_the_program_gets_none_of_them(tmp_pa
     assert WorkerAccess.from_env(env) == given
     assert WorkerAccess.without({**env, "PATH": "/bin"}) == {"PATH": "/bin"}
     assert "secret" not in repr(given)
+
+
+# --- programs that leave odd things ----------------------------------------------------------------------------------
+
+
+REPORT = "body = {'name': os.environ['WORKER_NAME'], 'kind': 'train', 'status': 'completed', 'results': []}\n"
+WRITE = "pathlib.Path(os.environ['REPORT_PATH']).write_text(json.dumps(body))\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("out = pathlib.Path(os.environ['MODEL_URL']); out.rmdir(); out.symlink_to('/etc')\n" + REPORT + WRITE, "link"),
+        ("pathlib.Path(os.environ['REPORT_PATH']).mkdir()", "no file"),
+        ("os.mkfifo(os.environ['REPORT_PATH'])", "no file"),
+        ("pathlib.Path(os.environ['REPORT_PATH']).write_text('[' * 100000)", "nested too deeply"),
+        (REPORT + "body['name'] = 'another'\n" + WRITE, "of worker 'another'"),
+        (REPORT + "body['kind'] = 'eval'\n" + WRITE, "of kind 'eval'"),
+        (REPORT + "body['note'] = '\\ud800'; body['results'] = [{'x': '\\ud800'}]\n" + WRITE, "cannot be"),
+        (REPORT + WRITE + "open(os.path.join(os.environ['MODEL_URL'].encode(), b'\\xff.bin'), 'w').close()", "is no name"),
+    ],
+    ids=["output link", "report folder", "report pipe", "deep", "another", "other kind", "surrogate", "odd name"],
+)
+def test_what_no_result_can_be_made_of_is_a_failure_with_its_reason(orders, code, words):
+    order = orders.make(code=f"import json, os, pathlib\n{code}")
+    assert run(access(orders, order)) == 2
+    assert words in load_failure(orders.store, order.prefix)["ownerInfo"]["error"]["message"]
+    assert load_result(orders.store, order.prefix) is None
+
+
+def test_progress_in_a_pipe_or_a_folder_is_no_progress_and_stops_nothing(orders):
+    for make in ("os.mkfifo", "os.mkdir"):
+        order = orders.make(code=f"import os; {make}(os.environ['PROGRESS_PATH'])", attempt=1 + (make == "os.mkdir"))
+        assert run(access(orders, order, make)) == 0

@@ -311,16 +311,16 @@ def test_the_link_tells_errors_apart(attempt: Attempt, server: ThreadedServer) -
 
 
 class Machine:
-    """A runtime with one log."""
+    """A runtime with one log, of which it gives at most ``most`` bytes at a time."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, data: bytes, most: int = 10**6) -> None:
+        self.data, self.most = data, most
 
     def read_log(self, _handle: WorkerHandle, offset: int, max_bytes: int) -> LogPart:
-        data = self.text.encode()
+        data, max_bytes = self.data, min(max_bytes, self.most)
         start = max(0, len(data) + offset) if offset < 0 else min(offset, len(data))
         part = data[start:][:max_bytes]
-        return LogPart(text=part.decode(), offset=start, next_offset=start + len(part))
+        return LogPart(data=part, offset=start)
 
 
 def log(attempt: Attempt, **params: object) -> dict[str, object]:
@@ -343,7 +343,7 @@ def round_one(attempt: Attempt) -> Attempt:
 
 
 def test_the_log_of_a_running_worker_is_read_from_its_machine(round_one: Attempt) -> None:
-    round_one.api.engine.runtime = Machine("epoch 1\nepoch 2\n")
+    round_one.api.engine.runtime = Machine(b"epoch 1\nepoch 2\n")
     found = log(round_one)
     assert (found["text"], found["worker"], found["kind"]) == ("epoch 1\nepoch 2\n", round_one.order.worker, "train")
     assert found["ended"] is False
@@ -353,8 +353,7 @@ def test_the_log_of_a_running_worker_is_read_from_its_machine(round_one: Attempt
 
 
 def test_the_log_of_an_ended_worker_is_read_from_the_store(round_one: Attempt) -> None:
-    kept = LogPart(text="epoch 2\n", offset=8, next_offset=16)
-    round_one.orders.store.put(f"{round_one.order.prefix}log.json", kept.model_dump_json().encode())
+    round_one.orders.store.put(f"{round_one.order.prefix}log-8.txt", b"epoch 2\n")
     round_one.end()
     found = log(round_one)
     assert (found["text"], found["offset"], found["next_offset"], found["ended"]) == ("epoch 2\n", 8, 16, True)
@@ -364,10 +363,36 @@ def test_the_log_of_an_ended_worker_is_read_from_the_store(round_one: Attempt) -
 
 def test_a_log_that_is_gone_is_empty_and_a_stage_that_never_was_is_told(round_one: Attempt) -> None:
     round_one.end()
-    assert log(round_one, stage="train")["text"] == ""
+    assert (log(round_one, stage="train")["text"], log(round_one)["kept"]) == ("", False)
     response = round_one.api.http.get(
         "/api/v1/jobs/default/pcb/rounds/1/log", params={"stage": "eval"}, headers=round_one.api.admin
     )
     assert response.status_code == 404
     assert "no evaluation yet" in response.json()["detail"]
     assert json.loads(response.text)["where"] == "default/pcb"
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 5, 7])
+def test_characters_are_whole_wherever_a_part_ends(round_one: Attempt, most: int) -> None:
+    text = "a\u00e9\u20ac\U0001f600z" * 3
+    round_one.api.engine.runtime = Machine(text.encode(), max(most, 4))
+    read, place = "", 0
+    while True:
+        part = log(round_one, offset=place)
+        if not part["text"]:
+            break
+        read, place = read + str(part["text"]), int(str(part["next_offset"]))
+    assert read == text
+    tail = log(round_one, offset=-most)
+    assert text.endswith(str(tail["text"]))
+    assert "\ufffd" not in str(tail["text"])
+
+
+def test_garbage_in_a_log_moves_no_place(round_one: Attempt) -> None:
+    data = b"ok\n\xff\xfe\x80garbage\n"
+    round_one.api.engine.runtime = Machine(data)
+    running = log(round_one)
+    assert "garbage" in str(running["text"])
+    round_one.orders.store.put(f"{round_one.order.prefix}log-0.txt", data)
+    round_one.end()
+    assert log(round_one, offset=running["next_offset"])["text"] == ""

@@ -81,7 +81,7 @@ def worker_pid(folder):
 
 
 def log_of(runtime, desk):
-    return runtime.read_log(runtime.handle("train-worker-1"), 0, 10**6).text
+    return runtime.read_log(runtime.handle("train-worker-1"), 0, 10**6).data.decode()
 
 
 def gone(pid):
@@ -243,6 +243,27 @@ def test_a_killed_supervisor_leaves_a_lost_worker_and_no_orphan(runtime, desk):
     assert not runtime.adopt(handle)
 
 
+DAEMON = (
+    "import os, subprocess, sys, time\n"
+    "code = 'import time; held = bytearray({size} * 2**20); time.sleep(60)'\n"
+    "child = subprocess.Popen([sys.executable, '-c', code], start_new_session=True)\n"
+    "open('pid', 'w').write(str(child.pid))\n"
+    "{then}\n"
+)
+
+
+def test_a_daemon_ends_with_its_worker(runtime, desk):
+    status = result(runtime, runtime.start(desk.spec(DAEMON.format(size=1, then="os._exit(0)"))))
+    assert status.phase is RunPhase.SUCCEEDED
+    assert gone(int((desk.own / "pid").read_text()))
+
+
+def test_the_memory_limit_counts_daemons(runtime, desk):
+    status = result(runtime, runtime.start(desk.spec(DAEMON.format(size=300, then="time.sleep(60)"), memory=250)))
+    assert "memory limit" in status.reason
+    assert gone(int((desk.own / "pid").read_text()))
+
+
 def test_a_program_that_outlived_its_worker_and_its_supervisor_is_ended(runtime, desk):
     code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
     handle = runtime.start(desk.spec(code))
@@ -278,15 +299,15 @@ def test_a_log_is_read_in_parts_by_places_that_stay(desk):
     handle = runtime.start(desk.spec(code))
     result(runtime, handle)
     tail = runtime.read_log(handle, -100, 1000)
-    assert (tail.text[-11:], tail.next_offset - tail.offset) == ("\nline 9999\n", 100)
+    assert (tail.data[-11:], tail.next_offset - tail.offset) == (b"\nline 9999\n", 100)
     whole = runtime.read_log(handle, 0, 10**6)
     assert whole.offset > 20_000, "the oldest lines are gone, and their places with them"
     assert whole.next_offset == tail.next_offset
     parts = [runtime.read_log(handle, whole.offset, 777)]
-    while parts[-1].text:
+    while parts[-1].data:
         parts.append(runtime.read_log(handle, parts[-1].next_offset, 777))
-    assert "".join(part.text for part in parts) == whole.text
-    assert runtime.read_log(runtime.handle("nobody"), 0, 100).text == ""
+    assert b"".join(part.data for part in parts) == whole.data
+    assert runtime.read_log(runtime.handle("nobody"), 0, 100).data == b""
 
 
 def test_what_is_forgotten_is_gone_unless_it_runs(runtime, desk):

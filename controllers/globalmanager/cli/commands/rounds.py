@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from globalmanager.cli.options import Format, JobName, Output, Token, Url
-from globalmanager.cli.render import Column, field, print_data, print_table, time_of
+from globalmanager.cli.render import Column, field, print_data, print_note, print_table, time_of
 
 _POLL_SECONDS = 0.5
 
@@ -23,6 +23,12 @@ class Stage(StrEnum):
 
 app = typer.Typer(help="List and show rounds, print their logs, and watch one.", no_args_is_help=True)
 
+
+def _first_line(text: str) -> str:
+    """A failure carries the end of a log, which no cell can show; ``round logs`` does."""
+    return text.strip().partition("\n")[0]
+
+
 _LIST = (
     Column("ROUND", field("round")),
     Column("KIND", field("kind")),
@@ -32,7 +38,7 @@ _LIST = (
     Column("DATASET", field("dataset_version")),
     Column("STARTED", time_of("started_at")),
     Column("ENDED", time_of("ended_at")),
-    Column("REASON", lambda row: row["outcome_reason"] or row["reason"]),
+    Column("REASON", lambda row: _first_line(row["outcome_reason"] or row["reason"])),
 )
 
 _STAGES = (
@@ -57,7 +63,7 @@ _WORKERS = (
     Column("PHASE", field("phase")),
     Column("EXIT", field("exit_code")),
     Column("CPU SECONDS", field("usage.cpu_seconds")),
-    Column("ERROR", lambda row: (row["error"] or "").strip().partition("\n")[0]),
+    Column("ERROR", lambda row: _first_line(row["error"] or "")),
 )
 
 
@@ -115,18 +121,39 @@ def print_logs(
     """Print what the newest worker of a round wrote, while it runs and afterwards."""
     from globalmanager.cli.client import connect, job_path
 
-    offset = 0 if tail is None else -tail
     with connect(url, token) as client:
+        path = f"{job_path(job)}/rounds/{number}"
+        worker, kind, offset = "", stage, 0 if tail is None else -tail
         while True:
-            part = client.get(f"{job_path(job)}/rounds/{number}/log", stage=stage, offset=offset)
-            typer.echo(part["text"], nl=False)
-            got_more = part["next_offset"] > part["offset"]
-            offset = part["next_offset"]
-            # An ended worker's log is read to its end; that of a running one as long as somebody wants to see it.
-            if not got_more and (part["ended"] or not follow):
+            part = client.get(f"{path}/log", stage=kind, offset=offset)
+            if worker and part["worker"] != worker:
+                # A further attempt, or the evaluation after the training: from its beginning.
+                worker, offset = part["worker"], 0
+                typer.echo(f"--- {worker}")
+                continue
+            worker, kind = part["worker"], Stage(part["kind"])
+            _echo_log(part, offset)
+            got_more, offset = part["next_offset"] > part["offset"], part["next_offset"]
+            if got_more:
+                continue
+            if not follow or (part["ended"] and stage is not None):
                 return
-            if not got_more:
-                time.sleep(_POLL_SECONDS)
+            if part["ended"]:
+                newest = client.get(f"{path}/log", offset=-1)
+                if newest["worker"] != worker:
+                    kind = Stage(newest["kind"])
+                    continue
+                if client.get(path)["round"]["outcome"]:
+                    return
+            time.sleep(_POLL_SECONDS)
+
+
+def _echo_log(part: dict[str, Any], offset: int) -> None:
+    if not part["kept"]:
+        print_note(part["worker"], "its log is no longer kept; the newest rounds have theirs")
+    elif 0 <= offset < part["offset"]:
+        print_note(part["worker"], f"{part['offset'] - offset} bytes before this are no longer kept")
+    typer.echo(part["text"], nl=False)
 
 
 @app.command("watch")

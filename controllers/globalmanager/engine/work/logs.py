@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 from globalmanager.db import Database, jobs, rounds, workers
 from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.engine.seams import EngineSeams
@@ -13,17 +15,21 @@ from sedna.core.staging.order import Kind
 from sedna.loop.observation import WorkerPhase
 from sedna.store.base import ObjectStore
 
-__all__ = ["KEPT_BYTES", "WorkerLog", "keep_log", "read_log"]
+__all__ = ["KEPT_BYTES", "PART_BYTES", "WorkerLog", "keep_log", "read_log"]
 
 KEPT_BYTES = 2**20
 """Of each worker that has ended: the newest lines, which say how it ended."""
 
-_PART_BYTES = 2**18
+PART_BYTES = 2**18
 """Of one answer; whoever follows a log asks again."""
 
 
 class WorkerLog(Value):
-    """A part of a worker's output, as its reader gets it. ``ended``: no more will come."""
+    """A part of a worker's output, as its reader gets it.
+
+    ``offset`` and ``next_offset`` are places in bytes, between whole characters. ``ended``: no more will come.
+    ``kept``: False for an old round, of which the output is gone.
+    """
 
     worker: str
     kind: Kind
@@ -32,6 +38,7 @@ class WorkerLog(Value):
     offset: int
     next_offset: int
     ended: bool
+    kept: bool = True
 
 
 def keep_log(seams: EngineSeams, job: JobRow, row: WorkerRow) -> None:
@@ -41,8 +48,9 @@ def keep_log(seams: EngineSeams, job: JobRow, row: WorkerRow) -> None:
         TemporaryError: the store does not answer, or is full.
     """
     part = seams.runtime.read_log(WorkerHandle(name=row.name, place=row.handle), -KEPT_BYTES, KEPT_BYTES)
-    if part.text:
-        seams.store.put(_key(job, row), part.model_dump_json().encode())
+    if part.data:
+        # The bytes as they are, and their place in the key: a reader who has followed the worker goes on from there.
+        seams.store.put(f"{_prefix(job, row)}{part.offset}.txt", part.data)
 
 
 def read_log(
@@ -76,29 +84,48 @@ def read_log(
     if ended:
         part = _stored(store, job, row, offset)
     else:
-        part = runtime.read_log(WorkerHandle(name=row.name, place=row.handle), offset, _PART_BYTES)
+        part = runtime.read_log(WorkerHandle(name=row.name, place=row.handle), offset, PART_BYTES)
+    text, before, next_offset = _whole_characters(part or LogPart(data=b""), at_end=ended)
     return WorkerLog(
         worker=row.name,
         kind=KINDS[row.stage],
         attempt=row.attempt,
-        text=part.text,
-        offset=part.offset,
-        next_offset=part.next_offset,
+        text=text,
+        offset=before,
+        next_offset=next_offset,
         ended=ended,
+        kept=part is not None,
     )
 
 
-def _key(job: JobRow, row: WorkerRow) -> str:
-    return f"{prefix_of(job, row.round, row.stage, row.attempt)}log.json"
+def _prefix(job: JobRow, row: WorkerRow) -> str:
+    return f"{prefix_of(job, row.round, row.stage, row.attempt)}log-"
 
 
-def _stored(store: ObjectStore, job: JobRow, row: WorkerRow, offset: int) -> LogPart:
-    """Of what was kept; nothing, once the round is one of the older ones."""
-    try:
-        kept = LogPart.model_validate_json(store.get(_key(job, row)))
-    except NotFoundError:
-        return LogPart(text="")
-    data = kept.text.encode()
-    end = kept.offset + len(data)
-    start = min(max(kept.offset, end + offset if offset < 0 else offset), end)
-    return LogPart(text=data[start - kept.offset :].decode(errors="replace"), offset=start, next_offset=end)
+def _stored(store: ObjectStore, job: JobRow, row: WorkerRow, offset: int) -> LogPart | None:
+    """Of what was kept, all that comes after ``offset``; None once the round is one of the older ones."""
+    prefix = _prefix(job, row)
+    found = next(iter(store.list(prefix)), None)
+    if found is None:
+        return None
+    data = store.get(found.key)
+    first = int(found.key.removeprefix(prefix).removesuffix(".txt"))
+    end = first + len(data)
+    start = min(max(first, end + offset if offset < 0 else offset), end)
+    return LogPart(data=data[start - first :], offset=start)
+
+
+def _whole_characters(part: LogPart, *, at_end: bool) -> tuple[str, int, int]:
+    """The text of a part with its first and next place: a character at the border belongs to the part that ends it.
+
+    What is no UTF-8 is shown by replacement characters.
+    """
+    data, offset = part.data, part.offset
+    begun = 0
+    while begun < min(3, len(data)) and data[begun] & 0b1100_0000 == 0b1000_0000:
+        begun += 1
+    data, offset = data[begun:], offset + begun
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    text = decoder.decode(data, final=at_end)
+    held = 0 if at_end else len(decoder.getstate()[0])
+    return text, offset, offset + len(data) - held

@@ -52,7 +52,8 @@ def _tidy_round(seams: EngineSeams, job: JobRow, round_id: int, *, keep: bool) -
     if keep:
         for row in rows:
             attempt = prefix_of(job, round_id, row.stage, row.attempt)
-            kept += [f"{attempt}{name}.json" for name in ("order", "result", "failure", "end", "log")]
+            kept += [f"{attempt}{name}.json" for name in ("order", "result", "failure", "end")]
+            kept.append(f"{attempt}log-")
     for key in list(_keys(seams, prefix)):
         if not key.startswith(tuple(kept)):
             seams.store.delete(key)

@@ -87,8 +87,10 @@ class Helper:
         """Keep a report, and what it speaks of; repeating one changes nothing.
 
         Raises:
+            DataError: it is the report of another worker or stage.
             SednaError: it could not be kept; the program's client tries again.
         """
+        self._require_own(report)
         with self._lock:
             if report == self._told:
                 return
@@ -141,6 +143,13 @@ class Helper:
             if thread.is_alive():
                 thread.join()
 
+    def _require_own(self, report: dict[str, Any]) -> None:
+        name, kind = report.get("name"), str(report.get("kind", "")).lower()
+        if name != self._order.worker:
+            raise DataError(f"the report is of worker {name!r}", where="name", hint=self._order.worker)
+        if kind not in ("", self._order.kind):
+            raise DataError(f"the report is of kind {kind!r}", where="kind", hint=self._order.kind)
+
     def _look_on(self) -> None:
         while not self._over.wait(LOOK_SECONDS):
             self._look_at_progress()
@@ -156,7 +165,7 @@ class Helper:
         try:
             self._service.progress(json.loads(line))
             self._progress = line
-        except (SednaError, ValueError) as error:  # the next line says it better
+        except (SednaError, ValueError, RecursionError) as error:  # the next line says it better
             LOGGER.info("progress was not reported: %s", error)
 
     def _hand_over(self, report: dict[str, Any]) -> None:
@@ -172,11 +181,14 @@ class Helper:
 def newest_line(path: Path) -> bytes:
     """The newest whole line of a file that grows; b"" while there is none."""
     try:
+        # Looked at first: opening a pipe would wait for its writer.
+        if not path.is_file():
+            return b""
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL_BYTES))
             lines = file.read().split(b"\n")
-    except FileNotFoundError:
+    except OSError:  # gone since, or not for us to read: there is no news
         return b""
     return lines[-2] if len(lines) > 1 else b""  # what follows the last line break is half written
 
@@ -188,17 +200,22 @@ def _read_report(path: Path) -> dict[str, Any] | None:
         DataError: it cannot be read.
     """
     try:
+        if not path.exists():
+            return None
+        if not path.is_file():  # reading a pipe would wait for its writer
+            raise DataError("the report cannot be read: this is no file", where=str(path))
         if path.stat().st_size > MAX_REPORT_BYTES:
             raise DataError(f"the report is larger than {MAX_REPORT_BYTES} bytes", where=str(path))
         return _as_report(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"the report cannot be read: {error}", where=str(path)) from error
 
 
 def _as_report(body: bytes) -> dict[str, Any]:
-    report = json.loads(body, parse_constant=_refuse_constant)
+    try:
+        report = json.loads(body, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(report, dict):
         raise ValueError(f"expected an object, got {type(report).__name__}")
     return report

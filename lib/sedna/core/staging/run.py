@@ -98,6 +98,9 @@ def run(access: WorkerAccess, *, python: str = sys.executable) -> int:
     except SednaError as error:
         LOGGER.error("%s", error)
         return EXIT_CODES[error_kind(error)]
+    except Exception as error:  # noqa: BLE001 - the boundary of the process: every error becomes an exit code
+        LOGGER.exception("the worker ends with an error of its own")
+        return EXIT_CODES[error_kind(error)]
 
 
 def _run(attempt: Attempt, python: str, lock: int) -> int:

@@ -76,7 +76,7 @@ def store_result(order: WorkOrder, store: FileStore, folder: WorkFolder, report:
         )
     except ValidationError as error:
         raise as_error(DataError, error, order.worker, what="the report cannot be read") from error
-    if store.put_if_absent(_result_key(order.prefix), made.model_dump_json().encode()):
+    if store.put_if_absent(_result_key(order.prefix), _encoded(made)):
         return made
     existing = load_result(store, order.prefix)
     assert existing is not None, "it was there a moment ago"
@@ -85,7 +85,8 @@ def store_result(order: WorkOrder, store: FileStore, folder: WorkFolder, report:
 
 def store_failure(order: WorkOrder, store: FileStore, report: dict[str, Any]) -> None:
     """Keep the report of a worker that says that it failed; the last one counts."""
-    store.put(f"{order.prefix}failure.json", json.dumps(report, ensure_ascii=False).encode())
+    # Escaped: messages may name files whose names are no UTF-8.
+    store.put(f"{order.prefix}failure.json", json.dumps(report).encode())
 
 
 def store_end(order: WorkOrder, store: FileStore, exit_code: int) -> None:
@@ -136,11 +137,21 @@ def _load(store: FileStore, key: str, kind: type[_Stored]) -> _Stored | None:
         raise IntegrityError(f"no {kind.__name__}: {first_fault(error)}", where=key) from error
 
 
+def _encoded(made: WorkResult) -> bytes:
+    try:
+        return made.model_dump_json().encode()
+    except ValueError as error:  # text that no UTF-8 expresses, values nested too deeply
+        raise DataError(f"the report cannot be stored: {error}", where=made.worker) from error
+
+
 def _result_key(prefix: str) -> str:
     return f"{prefix}result.json"
 
 
 def _output(folder: WorkFolder) -> list[LocalFile]:
+    if folder.output.is_symlink():
+        hint = "write into the folder that MODEL_URL names"
+        raise DataError("the output folder was replaced by a link", where=str(folder.output), hint=hint)
     if not any(path.is_file() or path.is_symlink() for path in folder.output.rglob("*")):
         return []
     return list_files(folder.output)
