@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -20,13 +19,20 @@ import psutil
 import sedna
 from globalmanager.runtimes import supervisor
 from globalmanager.runtimes.base import (
-    TEMPORARY_EXIT,
     LogPart,
     RunPhase,
-    RunUsage,
     WorkerHandle,
     WorkerSpec,
     WorkerStatus,
+)
+from globalmanager.runtimes.notes import (
+    LOG_TAIL_BYTES,
+    ended_status,
+    is_locked,
+    log_tail,
+    read_log_part,
+    read_note,
+    usage_of,
 )
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import TemporaryError, WorkerError
@@ -38,8 +44,6 @@ from sedna.store.oserrors import os_errors
 
 START_SECONDS = 60.0
 """A supervisor that takes longer to start a worker is looked for later; the slowest disks need a few seconds."""
-
-LOG_TAIL_BYTES = 4096
 
 WORK = "work"
 """Folder of the worker itself, beside the notes of its supervisor, which it has no business with."""
@@ -108,7 +112,7 @@ class ProcessRuntime:
         handle = self.handle(order.worker)
         folder = Path(handle.place["folder"])
         # Ended or running: this order was started before, perhaps by an engine that died before it could say so.
-        if (folder / "exit.json").exists() or _is_locked(folder):
+        if (folder / "exit.json").exists() or is_locked(folder):
             return handle
         own = folder / WORK
         command_of(order, self._python, own)  # what cannot run is said now, and not by a process that ends at once
@@ -164,26 +168,26 @@ class ProcessRuntime:
     def adopt(self, handle: WorkerHandle) -> bool:
         """As `WorkerRuntime.adopt`."""
         folder = Path(handle.place["folder"])
-        return (folder / "exit.json").exists() or _is_locked(folder)
+        return (folder / "exit.json").exists() or is_locked(folder)
 
     def observe(self, handle: WorkerHandle) -> WorkerStatus:
         """As `WorkerRuntime.observe`."""
         folder = Path(handle.place["folder"])
-        alive = _is_locked(folder)  # first: the exit file is written while the lock is still held
-        ended = _read(folder / "exit.json")
+        alive = is_locked(folder)  # first: the exit file is written while the lock is still held
+        ended = read_note(folder / "exit.json")
         if ended is not None:
-            self._reap(_read(folder / "supervisor.json"))
-            return _ended(folder, ended)
+            self._reap(read_note(folder / "supervisor.json"))
+            return ended_status(folder, ended)
         if alive:
-            return WorkerStatus(phase=RunPhase.RUNNING, usage=_usage(_read(folder / "usage.json")))
+            return WorkerStatus(phase=RunPhase.RUNNING, usage=usage_of(read_note(folder / "usage.json")))
         # Nobody watches its limits any more, and its attempt is about to be given to another worker.
         _kill_orphan(folder)
         return WorkerStatus(
             phase=RunPhase.LOST,
             reason="the worker is gone and left no exit code: its supervisor was killed, or the machine restarted",
             retryable=True,
-            usage=_usage(_read(folder / "usage.json")),
-            log_tail=_log_tail(folder),
+            usage=usage_of(read_note(folder / "usage.json")),
+            log_tail=log_tail(folder),
         )
 
     def _reap(self, notes: dict[str, Any] | None) -> None:
@@ -205,12 +209,12 @@ class ProcessRuntime:
 
     def read_log(self, handle: WorkerHandle, offset: int, max_bytes: int) -> LogPart:
         """As `WorkerRuntime.read_log`."""
-        return _read_log(Path(handle.place["folder"]), offset, max_bytes)
+        return read_log_part(Path(handle.place["folder"]), offset, max_bytes)
 
     def forget(self, handle: WorkerHandle) -> None:
         """As `WorkerRuntime.forget`."""
         folder = Path(handle.place["folder"])
-        if not folder.exists() or _is_locked(folder):
+        if not folder.exists() or is_locked(folder):
             return
         try:
             shutil.rmtree(folder)
@@ -230,93 +234,6 @@ def worker_environment(own: dict[str, str], threads: int | None) -> dict[str, st
     return env | own
 
 
-def _is_locked(folder: Path) -> bool:
-    """Whether a supervisor lives: the kernel drops its lock with it, whatever becomes of its process id."""
-    try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _usage(content: dict[str, Any] | None) -> RunUsage | None:
-    if content is None or "peak_rss_bytes" not in content:
-        return None
-    return RunUsage(cpu_seconds=content["cpu_seconds"], peak_rss_bytes=content["peak_rss_bytes"])
-
-
-_REASONS = {
-    "timeout": "it was ended at its time limit",
-    "memory": "it was ended at its memory limit",
-    "stopped": "it was stopped",
-}
-
-
-def _ended(folder: Path, content: dict[str, Any]) -> WorkerStatus:
-    """Retryable are a temporary failure (75), a foreign signal, and the end of the machine; limits are not."""
-    code, why = content["exit_code"], content["reason"]
-    usage = _usage(content)
-    if why == "start":
-        return WorkerStatus(phase=RunPhase.FAILED, reason=f"it could not be started: {content['message']}")
-    if code == 0 and why == "exited":
-        return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0, usage=usage)
-    reason = _REASONS.get(why) or (
-        f"it was killed by {_signal_name(-code)}" if code < 0 else f"it ended with exit code {code}"
-    )
-    retryable = why == "terminated" or (why == "exited" and (code < 0 or code == TEMPORARY_EXIT))
-    return WorkerStatus(
-        phase=RunPhase.FAILED,
-        exit_code=code,
-        reason=reason,
-        retryable=retryable,
-        usage=usage,
-        log_tail=_log_tail(folder),
-    )
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _log_tail(folder: Path) -> str:
-    return _read_log(folder, -LOG_TAIL_BYTES, LOG_TAIL_BYTES).data.decode(errors="replace").strip()
-
-
-def _read_log(folder: Path, offset: int, max_bytes: int) -> LogPart:
-    """Of the older half and the newer half of the log; before them lie the bytes that were dropped."""
-    dropped = int((_read(folder / supervisor.DROPPED) or {}).get("bytes", 0))
-    halves = [path for path in (folder / supervisor.OLDER_LOG, folder / supervisor.LOG) if path.exists()]
-    sizes = [path.stat().st_size for path in halves]
-    end = dropped + sum(sizes)
-    start = min(max(dropped, end + offset if offset < 0 else offset), end)
-    part, before = b"", dropped
-    for path, size in zip(halves, sizes, strict=True):
-        place = start + len(part) - before
-        if 0 <= place < size:
-            with path.open("rb") as file:
-                file.seek(place)
-                part += file.read(max_bytes - len(part))
-        before += size
-    return LogPart(data=part, offset=start)
-
-
 def _reaped(pid: int, created: float) -> bool:
     """Whether a supervisor needs no more care: it is gone, it is not our child, or its number is another process's."""
     try:
@@ -334,7 +251,7 @@ def _kill_orphan(folder: Path) -> None:
     The program may have outlived the worker that started it: then the group has no leader any more, and its members
     are known by the name of the worker in their environment.
     """
-    notes = _read(folder / "supervisor.json")
+    notes = read_note(folder / "supervisor.json")
     if notes is None:
         return
     group, created = notes["worker_pid"], notes["worker_created"]

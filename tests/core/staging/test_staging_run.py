@@ -299,7 +299,10 @@ WRITE = "pathlib.Path(os.environ['REPORT_PATH']).write_text(json.dumps(body))\n"
         (REPORT + "body['name'] = 'another'\n" + WRITE, "of worker 'another'"),
         (REPORT + "body['kind'] = 'eval'\n" + WRITE, "of kind 'eval'"),
         (REPORT + "body['note'] = '\\ud800'; body['results'] = [{'x': '\\ud800'}]\n" + WRITE, "cannot be"),
-        (REPORT + WRITE + "open(os.path.join(os.environ['MODEL_URL'].encode(), b'\\xff.bin'), 'w').close()", "is no name"),
+        (
+            REPORT + WRITE + "open(os.path.join(os.environ['MODEL_URL'].encode(), b'\\xff.bin'), 'w').close()",
+            "is no name",
+        ),
     ],
     ids=["output link", "report folder", "report pipe", "deep", "another", "other kind", "surrogate", "odd name"],
 )
