@@ -126,7 +126,7 @@ def _watch(
         now = time.monotonic()
         if now - measured >= _MEASURE_SECONDS:
             measured = now
-            rss, cpu = _measure()
+            rss, cpu = _measure(worker.pid)
             peak = max(peak, rss)
             _write(folder / "usage.json", {"cpu_seconds": cpu, "peak_rss_bytes": peak}, durable=False)
         # Asked once: a second SIGTERM would tell the worker not to wait for its checkpoint.
@@ -175,15 +175,18 @@ def _has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _measure() -> tuple[int, float]:
-    """Resident bytes and processor seconds of the worker and all that it has started and that lives."""
+def _measure(worker: int) -> tuple[int, float]:
+    """Resident bytes of what the worker has started, and processor seconds of that and of itself.
+
+    A limit is one of the user's program: what our own process takes beside it, some tens of megabytes, is no part.
+    """
     rss, cpu = 0, 0.0
     with contextlib.suppress(psutil.Error):
         # Ours and not the worker's alone: a daemon of it is our child.
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
-                rss += process.memory_info().rss
+                rss += 0 if process.pid == worker else process.memory_info().rss
                 cpu += times.user + times.system
     return rss, cpu
 
