@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sedna.common import archive
-from sedna.common.errors import NotFoundError, UserError
+from sedna.common.errors import NotFoundError, SpecError, UserError
 
 __all__ = ["FileOps"]
 
@@ -110,6 +110,20 @@ class FileOps:
     def is_remote(cls, src: str) -> bool:
         """Whether ``src`` is an s3, gs or http(s) address."""
         return str(src).startswith(_REMOTE)
+
+    @classmethod
+    def local_path(cls, name: str | os.PathLike[str], where: str) -> Path:
+        """The path behind ``name``, with or without ``file://``, for what is written or read in place.
+
+        Args:
+            where: the setting that holds it, for the message.
+
+        Raises:
+            SpecError: it is a remote address; as a path it would name a folder "s3:".
+        """
+        if cls.is_remote(str(name)):
+            raise SpecError(f"{name} is an address", where=where, hint="a path on this machine")
+        return Path(_local(str(name)))
 
     @classmethod
     def copy_file(cls, src: str, dst: str) -> None:

@@ -4,7 +4,8 @@ The offer is a file, ``MODEL_HOT_UPDATE_CONFIG``::
 
     {"model_config": {"model_path": "/model-hot-update/m.pb", "model_update_time": "...", "sha256": "..."}}
 
-``model_update_time`` is the version, an opaque text. ``sha256`` is optional.
+``model_update_time`` is the version, an opaque text. ``model_path`` is a folder, or a file with those beside it that
+share its name up to the suffix, or the s3 address of either. ``sha256`` is optional, and that of the file.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from sedna.backend.calls import is_factory
 from sedna.common.atomic import sha256_file, write_atomic
 from sedna.common.config import BaseConfig, Context
 from sedna.common.constant import K8sResourceKindStatus
-from sedna.common.errors import IntegrityError, NotFoundError, SednaError, SpecError
+from sedna.common.errors import IntegrityError, SednaError, SpecError
+from sedna.common.file_ops import FileOps
 from sedna.common.log import LOGGER
+from sedna.common.model_files import copy_model, fetch_model
 from sedna.core.report import failure_info
 
 __all__ = ["ModelLoadingThread", "Offer", "UpdatableJob"]
@@ -52,8 +55,8 @@ class UpdatableJob(Protocol):
     estimator: BackendBase
 
     @property
-    def model_path(self) -> str:
-        """Where the job's own model is."""
+    def model_address(self) -> str:
+        """Where the job's own model is loaded from."""
 
     def model_change(self) -> AbstractContextManager[None]:
         """Exclusive right to change or replace the estimator."""
@@ -93,7 +96,7 @@ class ModelLoadingThread(threading.Thread):
         config = Context.get_parameters("MODEL_HOT_UPDATE_CONFIG")
         if not config:
             raise SpecError("is not set", where="MODEL_HOT_UPDATE_CONFIG", hint="path of the model_config.json")
-        self.config_path = Path(config)
+        self.config_path = FileOps.local_path(config, "MODEL_HOT_UPDATE_CONFIG")
         self.period = _period()
         self._job = job
         self._source = source
@@ -171,7 +174,7 @@ class ModelLoadingThread(threading.Thread):
 
     def _load_in_place(self, backend: BackendBase, copy: Path, previous: Path | None) -> None:
         """Load into the estimator in service; when that fails, load the model that was there before."""
-        back_to = str(previous) if previous else self._job.model_path if backend.has_load else None
+        back_to = str(previous) if previous else self._job.model_address if backend.has_load else None
         with self._job.model_change():
             try:
                 backend.load(str(copy))
@@ -183,21 +186,17 @@ class ModelLoadingThread(threading.Thread):
                 raise
 
     def _copy(self, offer: Offer) -> Path:
-        """The model in a folder of our own: the platform may replace its file at any time."""
-        source = Path(offer.model_path)
-        if not source.exists():
-            raise NotFoundError("no such model", where=offer.model_path)
+        """The model, with every file of it, in a folder of our own: the platform may replace its file at any time."""
         self._copies += 1
         folder = Path(self._folder.name) / str(self._copies)
         folder.mkdir()
-        target = folder / source.name
         try:
-            if source.is_dir():
-                shutil.copytree(source, target)
+            if FileOps.is_remote(offer.model_path):
+                target = fetch_model(offer.model_path, folder)
             else:
-                shutil.copyfile(source, target)
-                if offer.sha256 and (found := sha256_file(target)) != offer.sha256:
-                    raise IntegrityError(f"sha256 is {found}, not {offer.sha256}", where=offer.model_path)
+                target = copy_model(FileOps.local_path(offer.model_path, str(self.config_path)), folder)
+            if offer.sha256 and target.is_file() and (found := sha256_file(target)) != offer.sha256:
+                raise IntegrityError(f"sha256 is {found}, not {offer.sha256}", where=offer.model_path)
         except BaseException:
             _remove(folder)
             raise

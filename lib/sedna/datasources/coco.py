@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sedna.common.errors import DataError, NotFoundError
-from sedna.datasources.base import BaseDataSource, as_array, existing_files
+from sedna.common.file_ops import FileOps
+from sedna.datasources.base import BaseDataSource, as_array
 
 __all__ = ["JSONDataParse"]
 
@@ -45,17 +46,21 @@ class JSONDataParse(BaseDataSource):
 
         Args:
             args: its path.
-            data_dir: folder of the images; default the folder of the file.
+            data_dir: folder of the images, on this machine; default the folder of the file. A remote file needs one.
 
         Raises:
             NotFoundError: there is no such file.
             DataError: it is no COCO file, an annotation refers to an unknown image or category, or a box is wrong.
         """
-        files = list(existing_files(args))
+        files = list(self._existing_files(args))
         if len(files) != 1:
             raise DataError(f"{len(files)} files", where="JSONDataParse.parse", hint="one COCO file")
         path = files[0]
         images, annotations, categories = _read(path)
+        if not data_dir and any(FileOps.is_remote(str(name)) for name in args):
+            raise DataError(
+                "its images are not on this machine", where=str(args[0]), hint="data_dir, a folder with them"
+            )
         self.data_dir = Path(data_dir) if data_dir else path.parent
         # Sorted by id, as upstream: the position in the file is no property of a class.
         categories = sorted(categories, key=lambda category: category["id"])

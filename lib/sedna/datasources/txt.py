@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sedna.common.errors import DataError
-from sedna.datasources.base import BaseDataSource, as_array, existing_files
+from sedna.datasources.base import BaseDataSource, as_array
 
 __all__ = ["TxtDataParse"]
 
@@ -36,7 +36,7 @@ class TxtDataParse(BaseDataSource):
         """
         x: list[Any] = []
         y: list[Any] = []
-        for path in existing_files(args):
+        for path in self._existing_files(args):
             for number, line in enumerate(_lines(path), start=1):
                 if not line:
                     continue

@@ -25,6 +25,7 @@ from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.config import BaseConfig
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.common.errors import SednaError, SpecError, StorageFullError
+from sedna.common.file_ops import FileOps
 from sedna.common.log import LOGGER, setup_logging
 from sedna.common.plugin import load_plugin
 from sedna.core.incremental_learning.incremental_learning import IncrementalLearning
@@ -101,7 +102,10 @@ class _Worker:
             "status": K8sResourceKindStatus.FAILED.value,
         }
         try:
-            deliver(message, ReportTarget(get("LC_SERVER"), get("REPORT_PATH")))
+            path = get("REPORT_PATH", "")
+            # It may be what is wrong; the local controller is told all the same.
+            target = ReportTarget(get("LC_SERVER"), None if FileOps.is_remote(path) else path.removeprefix("file://"))
+            deliver(message, target)
         except SednaError as lost:
             LOGGER.error("the failure could not be reported: %s", lost)
 
