@@ -59,6 +59,7 @@ class BackendBase:
 
         An estimator may state its own suffix in an attribute ``model_format`` (such as "safetensors").
         """
+        # The job's MODEL_NAME wins over what the estimator says about itself.
         if self.default_name:
             return self.default_name
         declared = getattr(self.estimator, "model_format", None)
@@ -185,6 +186,7 @@ class BackendBase:
             options = {
                 key: value
                 for key, value in (kwargs or {}).items()
+                # A constructor that collects keywords would keep a reference to the whole training data.
                 if key not in _DATA or names_parameter(self.estimator, key)
             }
             self.estimator = self.estimator(**filter_kwargs(self.estimator, options))
@@ -205,8 +207,10 @@ class BackendBase:
         data = kwargs["train_data"]
         rest = {key: value for key, value in kwargs.items() if key != "train_data"}
         if rest.get("valid_data") is None and not names_parameter(method, "valid_data"):
+            # Upstream's programs have no such parameter; None would reach their **kwargs and be taken for data.
             rest.pop("valid_data", None)
         first = first_parameters(method)
+        # scikit-learn's convention; such methods cannot take a data source.
         if first[:2] in (["X", "y"], ["x", "y"]) and not accepts(method, "train_data"):
             return method(data.x, data.y, **filter_kwargs(method, rest))
         return call_with(method, "train_data", data, rest)
@@ -252,6 +256,7 @@ class BackendBase:
             before.close()
 
     def _default_path(self, model_name: str | None) -> str:
+        # After a load from a file, a save goes back to it.
         if Path(self.model_save_path).is_file():
             return self.model_save_path
         return FileOps.join_path(self.model_save_path, model_name or self.model_name)
@@ -260,6 +265,7 @@ class BackendBase:
         FileOps.make_base_dir(target)
         self._instance()
         answer = self._method("save")(target)
+        # An answer that is no path (True, a dictionary) says nothing about the place: the target is looked at.
         if isinstance(answer, str | Path) and Path(answer).exists():
             return str(answer)
         if not Path(target).exists():
@@ -267,6 +273,7 @@ class BackendBase:
         return target
 
     def _inside(self, path: str, model_name: str | None) -> str:
+        # MODEL_URL of an inference worker is often the folder that a training has filled.
         inside = Path(path) / (model_name or self.model_name)
         if inside.is_file():
             return str(inside)

@@ -55,6 +55,7 @@ def s3_download(src: str, target: Path) -> None:
     for name in names:
         inside = name[len(key) :].strip("/")
         file = (target / inside) if inside else target
+        # S3 takes any name, ".." included.
         if not file.resolve().is_relative_to(target.resolve()):
             raise SpecError("an object name leads outside the folder", where=f"s3://{bucket}/{name}")
         wanted[f"s3://{bucket}/{name}"] = file
@@ -119,6 +120,7 @@ def http_download(src: str, target: Path) -> None:
         PermanentError: another status below 500.
         StoreUnavailableError: no answer, or a status from 500 on; tried several times.
     """
+    # A half file under the final name would be taken for the whole one by the next reader.
     temporary = temporary_beside(target)
     try:
         with (
@@ -184,6 +186,7 @@ def _list(client: Minio, bucket: str, prefix: str, recursive: bool, where: str) 
 def _names_below(client: Minio, bucket: str, key: str, where: str) -> list[str]:
     """The object ``key``, or every object below the folder ``key``."""
     found = _list(client, bucket, key, True, where)
+    # An object wins over a folder of the same name: it is what the address says to the letter.
     if key in found and not key.endswith("/"):
         return [key]
     folder = f"{key.rstrip('/')}/" if key else ""
@@ -215,6 +218,7 @@ def _s3_errors(where: str) -> Iterator[None]:
             raise NotFoundError(error.code, where=where) from error
         if error.code in _DENIED:
             raise AuthError(f"{error.code}: {error.message}", where=where, forbidden=True) from error
+        # SlowDown comes with status 503 from Amazon, and with others from services that copy it.
         if error.response.status >= 500 or error.code == "SlowDown":
             raise StoreUnavailableError(f"{error.code}: {error.message}", where=where) from error
         raise PermanentError(f"{error.code}: {error.message}", where=where) from error

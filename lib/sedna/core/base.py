@@ -58,6 +58,7 @@ class JobBase:
         self.model_load_mode = self.get_parameters("MODEL_LOAD_MODE", "file")
         self.reported_failure: BaseException | None = None
         self._report_target()  # a place that cannot be written to is better known before the work than after it
+        # Re-entrant: an estimator's predict may ask the job for another inference.
         self._model_lock = threading.RLock()
         backend = set_backend(estimator, self.config)
         if backend is None:
@@ -195,6 +196,7 @@ class JobBase:
         return function
 
     def _report_target(self) -> ReportTarget:
+        # The default address is upstream's; a program that runs alone has nobody there and must not wait for it.
         chosen = "LC_SERVER" in os.environ or self.lc_server != BaseConfig.DEFAULT_LC_SERVER
         report_path = self.get_parameters("REPORT_PATH")
         return ReportTarget(

@@ -134,6 +134,7 @@ class ModelLoadingThread(threading.Thread):
         if offer is None or offer.model_update_time == self._version:
             return False
         known = self._handled is not None and self._handled.version == offer.model_update_time
+        # A version that has failed three times would fail again at every poll, with a copy each time.
         if known and self._handled is not None and self._handled.status == K8sResourceKindStatus.FAILED.value:
             return False
         try:
@@ -161,6 +162,7 @@ class ModelLoadingThread(threading.Thread):
         copy = self._copy(offer)
         previous = self._current
         if self._job.estimator.loads_beside and is_factory(self._source):
+            # Beside the one in service: loading takes seconds, in which requests come.
             fresh = set_backend(self._source, self._job.config)
             assert fresh is not None
             fresh.load(str(copy))
@@ -168,6 +170,7 @@ class ModelLoadingThread(threading.Thread):
                 self._job.estimator = fresh
         else:
             self._load_in_place(self._job.estimator, copy, previous)
+        # Only after the load: until then the estimator reads from the copy before.
         self._current = copy
         if previous is not None:
             _remove(previous.parent)
@@ -211,6 +214,7 @@ class ModelLoadingThread(threading.Thread):
             self._finish(offer, K8sResourceKindStatus.FAILED.value, failure_info(error))
 
     def _finish(self, offer: Offer, status: str, info: dict[str, Any] | None) -> None:
+        # Before the report: when that fails, the version is not loaded again, only reported again.
         self._handled = _Applied(version=offer.model_update_time, status=status)
         self._unreported = (status, info)
         self._report_pending()
@@ -225,6 +229,7 @@ class ModelLoadingThread(threading.Thread):
         except SednaError as error:
             LOGGER.warning("the hot update is not reported yet: %s", error)
             return
+        # Not noted before it is reported: a process that dies in between reports twice, and never not at all.
         self._unreported = None
         try:
             write_atomic(self._marker, self._handled.model_dump_json().encode())

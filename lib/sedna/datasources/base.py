@@ -1,4 +1,4 @@
-"""What every data source is: samples ``x``, labels ``y``."""
+"""The base of all data sources: samples ``x``, labels ``y``."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ class BaseDataSource:
 
     def _copy_of(self, address: str) -> Path:
         folder = tempfile.mkdtemp(prefix="sedna-index-")
+        # Deleted with this object: a parser may read a file after it has asked for the next one.
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(FileOps.download(address, f"{folder}/{Path(address).name}"))
 
@@ -104,6 +105,7 @@ def as_array(values: list[Any]) -> npt.NDArray[Any]:
 def _resolve(func: Callable[..., Any] | str | None) -> Callable[..., Any] | None:
     if func is None or callable(func):
         return func
+    # A name, as upstream's programs pass: the class may come from a file that is loaded later than this module.
     registered = ClassFactory.get_cls(ClassType.CALLBACK, func)
     if inspect.isclass(registered):
         registered = registered()

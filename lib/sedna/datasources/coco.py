@@ -53,6 +53,7 @@ class JSONDataParse(BaseDataSource):
             DataError: it is no COCO file, an annotation refers to an unknown image or category, or a box is wrong.
         """
         files = list(self._existing_files(args))
+        # Ids of two files overlap, and nothing in them says which file an annotation belongs to.
         if len(files) != 1:
             raise DataError(f"{len(files)} files", where="JSONDataParse.parse", hint="one COCO file")
         path = files[0]
@@ -77,6 +78,7 @@ class JSONDataParse(BaseDataSource):
         if self.process_func:
             pairs = [self.process_func(*pair) for pair in pairs]
         self.x = as_array([name for name, _ in pairs])
+        # Of dtype object always: boxes of equally many per image would become one array of three axes.
         self.y = _objects([] if self.is_test_data else [boxes for _, boxes in pairs])
 
     def load_anno_from_ids(self, id_: Any) -> tuple[npt.NDArray[np.float64], tuple[Any, ...], str]:
@@ -98,6 +100,8 @@ class JSONDataParse(BaseDataSource):
         boxes = _boxes(found, self.class_ids, self._path)
         if found and all("track_id" in annotation for annotation in found):
             tracks = np.array([[annotation["track_id"]] for annotation in found], dtype=np.float64)
+            # A sixth column only where all have one: NaN in some rows would be a track of its own to upstream's
+            # readers.
             boxes = np.concatenate([boxes, tracks], axis=1)
         name = str(image["file_name"])
         return boxes, (*(image.get(key) for key in ("height", "width", "frame_id", "video_id")), name), name

@@ -73,6 +73,7 @@ class CSVDataParse(BaseDataSource):
                 table = pd.read_csv(path, **options)
             except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
                 raise DataError(f"no csv table: {error}", where=where) from error
+        # After the reading and not by usecols: pandas' own error does not say which columns there are.
         if columns:
             _require(columns, table, where)
             table = table[columns]

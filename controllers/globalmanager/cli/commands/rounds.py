@@ -121,6 +121,7 @@ def print_logs(
             part = client.get(f"{job_path(job)}/rounds/{number}/log", stage=stage, offset=offset)
             typer.echo(part["text"], nl=False)
             got_more = part["next_offset"] > part["offset"]
+            # The service says where to go on: a tail begins at an offset that only it knows.
             offset = part["next_offset"]
             # An ended worker's log is read to its end; that of a running one as long as somebody wants to see it.
             if not got_more and (part["ended"] or not follow):

@@ -77,6 +77,7 @@ class IncrementalLearning(JobBase):
         """
         with self.failure_reported("train"):
             callback = self.callback(post_process)
+            # After hours of training it would be too late to say so.
             if self.config.model_url and FileOps.is_remote(self.model_path):
                 require_writable(self.model_path)
             result = self.estimator.train(train_data=train_data, valid_data=valid_data, **kwargs)
@@ -103,6 +104,7 @@ class IncrementalLearning(JobBase):
                 self.estimator.load(self.model_address)
         with self.model_in_use() as model:
             infer_res = model.predict(data, **kwargs)
+        # A copy: call-backs of upstream's examples change the prediction in place, and the caller gets it too.
         res = callback(deepcopy(infer_res)) if callback else infer_res
         miner = self.hard_example_mining_algorithm
         return infer_res, res, bool(miner(res)) if miner else False
@@ -137,6 +139,7 @@ class IncrementalLearning(JobBase):
 
     def _measure(self, data: Any, address: str | None, kwargs: dict[str, Any]) -> Any:
         if address is not None:
+            # An estimator without model_path reads it from the backend, as upstream's do.
             self.estimator.model_save_path = address
             return self.estimator.evaluate(data=data, model_path=address, **kwargs)
         url = self.config.model_url

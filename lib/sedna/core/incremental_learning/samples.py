@@ -87,6 +87,7 @@ class SampleLine:
         boxes = _BOXES.match(line)
         if boxes:
             return self._existing(boxes["path"], line), " ".join(boxes["boxes"].split())
+        # The whole line first: a name may end in a number, as "frame 7.png" or "b 7" do.
         if self._find(line):
             return self._existing(line, line), ""
         path, _, label = line.rpartition(" ")
@@ -126,6 +127,7 @@ def read_index(index: str, data_type: str, original: str | None = None) -> TxtDa
     data.parse(index)
     if not len(data):
         raise DataError("holds no sample", where=index, hint="one line per sample")
+    # After every line was read: one wrong line must not cost the transfer of the others.
     for folder in folders:
         if isinstance(folder, _StoredFolder):
             folder.bring()

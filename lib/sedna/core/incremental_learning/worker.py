@@ -66,9 +66,11 @@ class _Worker:
         settings = WorkerSettings.from_env(self.environment)
         setup_logging(settings.log_level, settings.log_format)
         stop = StopRequest(settings.stop_grace_seconds)
+        # Before the estimator is made: importing a framework takes seconds, in which SIGTERM must count already.
         stop.install()
         if settings.backend_type is None:
             BaseConfig().update(backend_type=PLAIN)  # upstream's default is TENSORFLOW, for programs of users
+        # Before the job, which reads the format of the model from it.
         estimator = _estimator(settings)
         self.job = IncrementalLearning(estimator=estimator, hard_example_mining={})
         if self.stage == "train":
@@ -85,6 +87,7 @@ class _Worker:
             LOGGER.error("%s failed: %s", self.stage, error, exc_info=error)
         if self.job is None:
             self._report_early_failure(error)
+        # The job has reported what its own train or evaluate raised.
         elif self.job.reported_failure is not error:
             self.job.report_failure(error, self.stage)
         return _EXIT[kind]
@@ -140,6 +143,7 @@ def _train(job: IncrementalLearning, settings: WorkerSettings, stop: StopRequest
         options["checkpoint_dir"] = str(settings.checkpoint_dir)
     if names_parameter(train, "progress"):
         options["progress"] = _progress(settings, stop)
+    # Waiting for a checkpoint that is never written would cost the whole grace period.
     resumable = {"checkpoint_dir", "progress"} <= options.keys()
     with stop.at_checkpoints(Path(options["checkpoint_dir"])) if resumable else nullcontext():
         job.train(train_data=data, **options)
