@@ -55,6 +55,7 @@ def run(settings: LocalControllerSettings) -> None:
     controller.start()
     LOGGER.info("workers report to %s", controller.url)
     ended.wait()
+    # Before its sink and link are closed: a delivery that is under way ends first.
     controller.stop()
     sink.close()
     link.close()

@@ -31,9 +31,11 @@ def create_app(receive: Callable[[WorkerReport], None], pending: Callable[[], in
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
+            # Counted while it arrives: a chunked body declares no length.
             if len(body) > MAX_REPORT_BYTES:
                 return _answer(413, f"the report is larger than {MAX_REPORT_BYTES} bytes", close=True)
         try:
+            # An absent name is empty to upstream, and then differs from the one in the path.
             report = WorkerReport.model_validate({"name": "", **_json_object(bytes(body))})
         except (ValidationError, ValueError) as error:
             return _answer(400, f"the message body is not a worker report: {_first_line(error)}")

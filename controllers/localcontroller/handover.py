@@ -92,5 +92,6 @@ class Handover:
         """Wait longer than the last time; returns how long, without the jitter that keeps nodes apart."""
         wait = min(max(last * 2, self._first_wait), self._longest_wait)
         LOGGER.warning("reports wait for the cloud, next try in %.1f s: %s", wait, reason)
+        # A new report does not end this wait: it would be refused like the one before it.
         self._stopping.wait(wait * random.uniform(0.8, 1.2))
         return wait

@@ -154,6 +154,7 @@ class HotUpdateFolder:
         """
         with self._lock:
             offered, serving = self._state.offered, self._state.serving
+            # Workers report every load, also after a restart: only the first after an offer is news.
             if offered is None or offered == serving:
                 return False
             if loaded:

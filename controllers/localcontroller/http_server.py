@@ -49,6 +49,7 @@ class ThreadedServer:
         )
         self._thread.start()
         deadline = time.monotonic() + _START_SECONDS
+        # uvicorn has no call-back for it, and a worker that reports before it would be refused.
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
                 raise PermanentError(f"{self._name} did not start", where=self.url, hint="the log says why")

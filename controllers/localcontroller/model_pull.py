@@ -98,6 +98,7 @@ class ModelPull:
                 manifest = self._link.model_manifest(desired.job, desired.model_version)
                 open_file = functools.partial(self._link.open_model_file, desired.job, desired.model_version)
                 folder.offer(desired, manifest, open_file, self._clock.now())
+            # Only this model is given up; the loop goes on with those of other jobs.
             except PermanentError as error:
                 folder.give_up(desired, str(error))
                 self._beat.set()

@@ -73,6 +73,7 @@ class Outbox:
         with self._lock, self._errors():
             cursor = self._connection.execute(
                 "INSERT INTO reports (worker, digest, body, received_at) VALUES (?, ?, ?, ?) "
+                # By the database and not by a look before it: two threads may bring one report.
                 "ON CONFLICT (worker, digest) DO NOTHING",
                 (
                     report.name,

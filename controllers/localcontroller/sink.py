@@ -15,8 +15,8 @@ __all__ = ["HttpReportSink", "ReportSink"]
 
 _TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
 _REFUSED = frozenset({400, 403, 404, 409, 413, 415, 422})
-"""Of the global manager itself. 403: the token is good, and this report is not one that its bearer may hand over; if it
-waited for another token, every report behind it would wait too."""
+"""Answers with which the global manager refuses a report for good. 403: the token is valid, but its bearer may not hand
+over this report; if the report waited for another token, every report behind it would wait too."""
 
 
 class ReportSink(Protocol):
@@ -58,6 +58,7 @@ class HttpReportSink:
         if response.is_success:
             return
         message = f"answer {response.status_code}: {response.text[:300]}"
+        # A proxy's 404 says nothing about the report, which must wait then.
         ours = "problem+json" in response.headers.get("Content-Type", "")
         if ours and response.status_code in _REFUSED:
             raise DataError(message, where=path)

@@ -1,4 +1,6 @@
+import gc
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -404,13 +406,148 @@ def test_torch_backend_trains_a_network(tmp_path):
     assert torch.equal(again.predict(x), wrapped.predict(x))
 
 
-@pytest.mark.s3
-def test_models_in_object_storage(s3_server, monkeypatch):
+@pytest.fixture
+def bucket(s3_server, monkeypatch, request):
     monkeypatch.setenv("S3_ENDPOINT_URL", s3_server.endpoint)
     monkeypatch.setenv("ACCESS_KEY_ID", s3_server.access_key)
     monkeypatch.setenv("SECRET_ACCESS_KEY", s3_server.secret_key)
-    address = f"s3://{s3_server.bucket}/backend/train/1/m.pkl"
+    return f"s3://{s3_server.bucket}/backend/{request.node.name.partition('[')[0]}"
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """The folder of all temporary files."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+class Twin:
+    """A model of several files; it reads one of them long after `load`, and can load by itself."""
+
+    shape = "file"
+
+    def __init__(self):
+        self.value, self.beside = 0, None
+
+    def train(self, train_data, base_model_url=None):
+        if base_model_url:
+            self.load(base_model_url)
+        self.value += sum(train_data)
+
+    def save(self, model_path):
+        path = Path(model_path)
+        if self.shape == "folder":
+            path.mkdir()
+            path = path / "weights"
+        elif self.shape == "parent":
+            path = path.with_name("inside")
+        path.write_text(str(self.value))
+        path.with_suffix(".onnx").write_text(f"twin of {self.value}")
+        (path.parent / "labels.json").write_text('["a"]')
+        return str({"file": path, "folder": path.parent, "parent": path.parent}[self.shape])
+
+    def load(self, model_url):
+        path = Path(model_url)
+        if path.is_dir():
+            path = path / {"folder": "weights", "parent": "inside"}[self.shape]
+        self.value = int(path.read_text())
+        assert (path.parent / "labels.json").read_text() == '["a"]'
+        self.beside = path.with_suffix(".onnx")
+
+    def predict(self, data):
+        return self.beside.read_text()
+
+    def evaluate(self, data, model_path=None):
+        self.load(model_path)
+        return self.predict(data)
+
+
+class OnlyLoads(Twin):
+    def evaluate(self, data):
+        return self.predict(data)
+
+
+@pytest.mark.s3
+def test_models_in_object_storage(bucket, scratch):
+    address = f"{bucket}/train/1/m.pkl"
     assert BackendBase(Mean(6)).save(address) == address
+    assert list(scratch.iterdir()) == []
     wrapped = BackendBase(Mean)
     wrapped.load(address)
     assert wrapped.predict([0]) == [6.0]
+    assert wrapped.model_save_path == address
+    with pytest.raises(NotFoundError, match="none"):
+        wrapped.load(f"{bucket}/none")
+    assert wrapped.predict([0]) == [6.0]
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize(
+    ("shape", "stored"), [("file", "m.bin"), ("folder", "m.bin"), ("parent", "")], ids=["file", "folder", "parent"]
+)
+def test_every_file_of_a_model_reaches_object_storage_and_comes_back(bucket, scratch, monkeypatch, shape, stored):
+    monkeypatch.setattr(Twin, "shape", shape)
+    first = f"{bucket}/{shape}/1"
+    address = f"{first}/{stored}".rstrip("/")
+    wrapped = BackendBase(Twin)
+    wrapped.train(train_data=[4])
+    assert wrapped.save(f"{first}/m.bin") == address
+    assert list(scratch.iterdir()) == []
+    wrapped.train(train_data=[1], base_model_url=address)
+    second = wrapped.save(f"{bucket}/{shape}/2/m.bin")
+    assert [BackendBase(Twin).evaluate([0], model_path=url) for url in (second, address)] == ["twin of 5", "twin of 4"]
+    for estimator in (Twin, OnlyLoads):
+        wrapped = BackendBase(estimator)
+        assert [wrapped.evaluate([0], model_path=url) for url in (address, second)] == ["twin of 4", "twin of 5"]
+        assert len(list(scratch.iterdir())) == 1
+        del wrapped
+        gc.collect()
+        assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.s3
+def test_a_model_that_the_estimator_writes_elsewhere_is_stored_too(bucket, tmp_path):
+    class Stubborn(Twin):
+        def save(self, model_path):
+            (tmp_path / "own").mkdir(exist_ok=True)
+            return super().save(tmp_path / "own" / "mine.bin")
+
+        def load(self, model_url):
+            self.beside = Path(model_url).with_suffix(".onnx")
+
+    address = BackendBase(Stubborn()).save(f"{bucket}/m.bin")
+    assert address == f"{bucket}/mine.bin"
+    assert (tmp_path / "own" / "mine.bin").exists()
+    wrapped = BackendBase(Stubborn)
+    wrapped.load(address)
+    assert wrapped.predict([0]) == "twin of 0"
+
+
+@pytest.mark.s3
+def test_a_folder_in_object_storage_is_loaded_as_a_local_one(bucket, monkeypatch):
+    BackendBase(Twin()).save(f"{bucket}/m.bin")
+    wrapped = BackendBase(Twin, model_name="m.bin")
+    wrapped.load(bucket)
+    assert wrapped.predict([0]) == "twin of 0"
+
+
+@pytest.mark.s3
+def test_a_failed_load_leaves_the_copy_of_the_model_in_service(bucket, scratch):
+    address = BackendBase(Twin()).save(f"{bucket}/1/m.bin")
+    broken = BackendBase(Mean(6)).save(f"{bucket}/2/m.bin")
+    wrapped = BackendBase(Twin)
+    wrapped.load(address)
+    before = list(scratch.iterdir())
+    with pytest.raises(ValueError, match="invalid literal"):
+        wrapped.load(broken)
+    assert wrapped.predict([0]) == "twin of 0"
+    assert list(scratch.iterdir()) == before
+
+
+@pytest.mark.parametrize("address", ["https://host/m.pkl", "gs://bucket/m.pkl", "s3://bucket"])
+def test_addresses_that_take_no_model(address, scratch):
+    with pytest.raises(SpecError, match="s3://bucket/folder/model"):
+        BackendBase(Mean(6)).save(address)
+    assert list(scratch.iterdir()) == []

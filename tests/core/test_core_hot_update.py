@@ -75,6 +75,21 @@ def answer(job):
     return job.inference("frame")[0]
 
 
+class WithTwin(Number):
+    def load(self, model_url):
+        self.number = Path(model_url).with_suffix(".twin").read_text()
+
+
+def test_files_beside_the_model_come_with_it(make_job, offer):
+    (offer.folder / "m.twin").write_text("beside")
+    offer(2, "v2")
+    job = make_job(WithTwin)
+    assert job.model_loading.poll()
+    (offer.folder / "m.twin").unlink()
+    assert answer(job) == "beside"
+    assert sorted(path.name for path in Path(job.model_loading.copies).rglob("m.*")) == ["m.pb", "m.twin"]
+
+
 def statuses(lc):
     return [(report["kind"], report["status"]) for report in lc.reports]
 

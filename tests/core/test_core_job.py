@@ -307,18 +307,6 @@ def test_remote_model_folders_make_no_local_ones(worker_env, tmp_path, monkeypat
     assert job.model_path == "s3://bucket/output/train/1/model_finetune_.pkl"
 
 
-@pytest.mark.s3
-def test_train_into_object_storage(worker_env, lc, s3_server, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    address = f"s3://{s3_server.bucket}/output/train/1"
-    worker_env(**WORKER, LC_SERVER=lc.url, MODEL_URL=address, S3_ENDPOINT_URL=s3_server.endpoint)
-    worker_env(ACCESS_KEY_ID=s3_server.access_key, SECRET_ACCESS_KEY=s3_server.secret_key)
-    IncrementalLearning(Estimator).train([0.5])
-    assert only(lc.reports)["results"][0]["url"] == f"{address}/model_finetune_.pkl"
-    assert list(tmp_path.iterdir()) == []
-    assert IncrementalLearning(Estimator).inference(["x"])[0][0][4] == 0.5
-
-
 def test_job_base(worker_env):
     job = JobBase(Estimator(), config={"job_name": "from-config"})
     assert job.job_kind == "default"

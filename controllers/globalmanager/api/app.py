@@ -74,6 +74,7 @@ def create_app(services: ApiServices) -> FastAPI:
 def _limits(settings: ApiSettings) -> tuple[LimitRule, ...]:
     job = rf"{API_PREFIX}/jobs/[^/]+/[^/]+"
     return (
+        # The first rule that fits counts; everything else has the small default.
         LimitRule(re.compile(rf"{job}/samples/[^/]+"), settings.max_sample_bytes),
         LimitRule(re.compile(rf"{job}/labels:import"), settings.max_labels_bytes),
         LimitRule(re.compile(rf"{API_PREFIX}/resources"), settings.max_manifest_bytes),
@@ -99,6 +100,7 @@ def _document(app: FastAPI) -> None:
                     for operation in operations.values():
                         operation["security"] = [{"token": []}]
                         _drop_foreign_validation(operation["responses"])
+            # Named by no route any more, and clients made from the document would carry them along.
             for name in ("HTTPValidationError", "ValidationError"):
                 components["schemas"].pop(name, None)
             app.openapi_schema = schema

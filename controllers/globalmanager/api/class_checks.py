@@ -1,4 +1,4 @@
-"""Whether the algorithms and miners that a job names exist, and whether the miner accepts its parameters."""
+"""A check that the algorithms and miners that a job names exist, and that the miner accepts its parameters."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["check_classes"]
 
 
 def check_classes(spec: JobSpec, modules: ModuleCheck) -> Iterator[Mistake]:
-    """Names that nothing is registered under, files that do not bring them, and parameters that a miner refuses.
+    """Mistakes: unknown names, files that do not register them, and parameters that a miner refuses.
 
-    Classes of containers cannot be known here.
+    Classes inside containers cannot be checked here.
     """
     for section, algorithm in (("trainSpec", spec.train_spec.algorithm), ("evalSpec", spec.eval_spec.algorithm)):
         if algorithm is None:

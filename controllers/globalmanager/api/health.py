@@ -24,6 +24,7 @@ def _database(services: ApiServices) -> str:
             found = lease.current(session)
     except SednaError as error:
         return str(error)
+    # A service whose engine has lost its lease takes requests that nobody would carry out.
     if found is None or found.expires_at <= services.clock.now():
         return "no engine holds the lease"
     return "ok"

@@ -79,6 +79,7 @@ class Document:
 def with_nodes(contents: Sequence[Any], text: str) -> Iterator[Document]:
     """Pair loaded YAML documents with their nodes."""
     nodes = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if not _empty(node)]
+    # Two passes over the text: the loader keeps no lines, and the composer no values.
     for content, node in zip(contents, nodes, strict=True):
         yield Document(content, node)
 
@@ -127,7 +128,7 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 
 def as_mistake(model: type[BaseModel], problem: ErrorDetails) -> Mistake:
-    """What one pydantic error says, in our words."""
+    """One pydantic error as a `Mistake`."""
     loc = tuple(problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = sorted(_known_keys(model, loc[:-1]))

@@ -23,6 +23,7 @@ def get_job(session: Session, key: JobKey) -> JobRow:
     row = jobs.find(session, key)
     if row is not None and row.deleted_at is None:
         return row
+    # Only now: the list is for the hint, and a name that is right does not need it.
     names = [str(job.key) for job in jobs.list_all(session)]
     known = f"jobs: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}" if names else "there is no job"
     guess = closest(str(key), names)

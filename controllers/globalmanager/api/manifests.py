@@ -101,6 +101,7 @@ def parse_manifests(text: bytes, source: str, modules: ModuleCheck = _AS_THE_SER
         ManifestError: with every mistake found, each with its line (YAML) and key path.
         TooLargeError: over `MAX_BYTES`.
     """
+    # The command line reads files without the service's limit on bodies.
     if len(text) > MAX_BYTES:
         raise TooLargeError(f"{len(text)} bytes of descriptions", where=source, hint=f"at most {MAX_BYTES}")
     resources: list[Resource] = []

@@ -69,6 +69,7 @@ class _ServiceCollector(Collector):
                 rows = jobs.list_all(session)
                 unused = [samples.counts(session, row.id) for row in rows]
                 known_edges = edges.list_all(session)
+        # The scrape answers all the same: that the database is away is what the metrics have to say.
         except TemporaryError:
             yield GaugeMetricFamily("sedna_database_up", "1 while the database answers.", 0)
             return

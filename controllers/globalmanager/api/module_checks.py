@@ -1,4 +1,4 @@
-"""Whether the file that a job's algorithm comes from is there, and brings it."""
+"""A check that the file of a job's algorithm exists and registers the algorithm."""
 
 from __future__ import annotations
 

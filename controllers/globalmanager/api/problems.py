@@ -116,6 +116,7 @@ def from_error(error: SednaError, request_id: str) -> JSONResponse:
     status = status_of(error)
     headers: dict[str, str] = {}
     if isinstance(error, TemporaryError):
+        # Whole seconds, and never 0, which clients take for "at once".
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="sedna", error="invalid_token"'

@@ -50,7 +50,7 @@ class AppliedResource(View):
     namespace: str
     name: str
     action: Change
-    notes: tuple[str, ...] = Field(description="what is right as it is described, and may still surprise when it runs")
+    notes: tuple[str, ...] = Field(description="what is valid, and may still surprise when it runs")
 
 
 class JobSummary(View):
@@ -125,7 +125,7 @@ class ReasonBody(Body):
 
 
 class LabelBody(Body):
-    """What a sample shows, and who says so (default: the token's name)."""
+    """What a sample shows. ``author`` defaults to the token's name."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -36,7 +36,7 @@ class ApiSettings(BaseModel):
     sse_poll_seconds: float = Field(default=0.5, gt=0, description="between two looks for new events")
     sse_heartbeat_seconds: float = Field(default=15, gt=0, description="proxies close a silent stream after 30 to 60")
     engine_silence_seconds: float = Field(
-        default=60, gt=0, description="an engine that did not look at its jobs for so long is not ready"
+        default=60, gt=0, description="an engine that has not looked at its jobs for longer is not ready"
     )
 
 

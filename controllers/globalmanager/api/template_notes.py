@@ -1,6 +1,6 @@
-"""What a pod template leaves to its image, and a process does not have: said when the job is applied, not in its round.
+"""Notes on what a pod template leaves to its image and a process lacks, given when the job is applied.
 
-These are notes and not mistakes: the description is right, and upstream's are written so.
+A note is no mistake: the description is valid, and upstream's are written like this.
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ def ensure_admin_token(db: Database, data_dir: Path, clock: Clock) -> str:
     if path.exists():
         secret = path.read_text(encoding="utf-8").strip()
         with db.read() as session:
+            # The database decides: a file alone proves nothing, and a revoked token must not come back with a restart.
             if secret and tokens.authenticate(session, secret, clock.now()) is not None:
+                # A file that was copied or restored may have lost its mode.
                 path.chmod(0o600)
                 return secret
     secret = secrets.token_urlsafe(32)

@@ -24,6 +24,7 @@ class DatabaseAuthenticator:
             AuthError: it is unknown, expired or revoked.
             StoreUnavailableError: the database does not answer.
         """
+        # No cache: the query is one look-up by key, and a revoked token that works for another minute is a hole.
         with self._db.read() as session:
             found = tokens.authenticate(session, token, self._clock.now())
         if found is None:

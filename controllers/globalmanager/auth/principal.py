@@ -29,6 +29,7 @@ class Principal(Value):
 
     @model_validator(mode="after")
     def _is_bound(self) -> Self:
+        # Checked here and not where tokens are made: a row written by hand must not become an edge without a name.
         if (self.role == "edge") != (self.edge is not None):
             raise ValueError("an edge token names exactly one edge; no other token names one")
         if (self.role == "worker") != (self.worker is not None):
@@ -59,6 +60,7 @@ class Principal(Value):
 
     def require_edge(self, edge: str) -> None:
         """Raise `AuthError` (403) unless this may speak for the edge: its own token, or an admin."""
+        # None equals no name: tokens of workers are refused here as well.
         if self.role != "admin" and self.edge != edge:
             raise AuthError(
                 f"token {self.name!r} belongs to {self.role} {self.edge or self.worker!r}, not to edge {edge!r}",

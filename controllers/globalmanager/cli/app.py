@@ -36,6 +36,7 @@ class SednaGroup(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        # The one place: no command catches errors in order to print them.
         except SednaError as error:
             print_error(error)
             raise typer.Exit(exit_code_of(error)) from None
@@ -46,6 +47,7 @@ app = typer.Typer(
     cls=SednaGroup,
     help="Edge-cloud incremental learning: hard examples travel from the edge, better models travel back.",
     no_args_is_help=True,
+    # A trace with the values of all locals would show tokens.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -46,6 +46,7 @@ _ERRORS: dict[int, type[SednaError]] = {
 
 def default_context() -> Path:
     """The file that `sedna up` writes for the commands of the same user."""
+    # For tests, and for services of two projects on one account.
     folder = os.environ.get("SEDNA_CONFIG_DIR") or typer.get_app_dir("sedna")
     return Path(folder) / CONTEXT_FILE
 
@@ -67,6 +68,7 @@ def job_key(text: str) -> JobKey:
         namespace, name = "default", text
     try:
         return JobKey(namespace=namespace, name=name)
+    # pydantic's error is a ValueError; what it says of patterns helps nobody who typed a name.
     except ValueError as error:
         raise SpecError(f"{text!r} is not the name of a job", where="JOB", hint="NAME or NAMESPACE/NAME") from error
 
@@ -148,6 +150,7 @@ class Client:
         found: list[Any] = []
         cursor: str | None = None
         while limit is None or len(found) < limit:
+            # Never more than is still wanted: the last page would be read for nothing.
             size = _PAGE if limit is None else min(_PAGE, limit - len(found))
             page = self.get(path, limit=size, cursor=cursor, **params)
             found += page["items"]
@@ -167,6 +170,7 @@ class Client:
         try:
             with self._http.stream("GET", path, params=params, timeout=timeout) as response:
                 if response.is_error:
+                    # A streamed answer has no body yet, and the error is in it.
                     response.read()
                     raise _error(response)
                 for line in response.iter_lines():
@@ -194,6 +198,7 @@ class Client:
 def _given(params: Mapping[str, object]) -> dict[str, str]:
     """Query parameters without absent ones, in the spelling of JSON."""
     return {
+        # Python writes True, which the service reads as a text.
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in params.items()
         if value is not None
@@ -203,6 +208,7 @@ def _given(params: Mapping[str, object]) -> dict[str, str]:
 def _error(response: httpx.Response) -> SednaError:
     """The error that a problem stands for."""
     status = response.status_code
+    # A proxy, or another service on that port: its words would be taken for ours.
     if "problem+json" not in response.headers.get("Content-Type", ""):
         return PermanentError(f"answer {status} of some other server", where=str(response.url), hint="check --url")
     problem = response.json()

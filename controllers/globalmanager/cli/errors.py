@@ -20,7 +20,7 @@ class ManyMistakesError(SpecError):
 
 
 def print_error(error: SednaError) -> None:
-    """Say what went wrong, and what would be right."""
+    """Print what went wrong, and what would be right."""
     if isinstance(error, ManyMistakesError):
         for line in error.lines:
             typer.echo(f"error: {line}", err=True)
@@ -44,6 +44,7 @@ class ExitCode(IntEnum):
 
 def exit_code_of(error: SednaError) -> ExitCode:
     """The exit code of an error."""
+    # Before its base class: scripts tell "not there" from "wrong".
     if isinstance(error, NotFoundError):
         return ExitCode.NOT_FOUND
     if isinstance(error, UserError):

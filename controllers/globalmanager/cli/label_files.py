@@ -26,6 +26,7 @@ def read_labels_to_send(source: Path, label_format: LabelFormat) -> bytes:
         DataError: it cannot be read, or it is a folder and the format has one file for all images.
     """
     if str(source) == "-":
+        # Bytes: an archive can be piped as well.
         return sys.stdin.buffer.read()
     suffix = source.suffix.lower()
     if source.is_dir():
@@ -41,6 +42,7 @@ def read_labels_to_send(source: Path, label_format: LabelFormat) -> bytes:
 
 def _packed(folder: Path, label_format: LabelFormat) -> bytes:
     suffixes = label_suffixes(label_format)
+    # Pictures beside the labels stay here: gigabytes, of which the service has those that it knows.
     names = [name for name, _ in walk(folder) if name.lower().endswith(suffixes)]
     if not names:
         raise DataError("there are no label files below it", where=str(folder), hint=f"files {', '.join(suffixes)}")
@@ -49,6 +51,7 @@ def _packed(folder: Path, label_format: LabelFormat) -> bytes:
 
 def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
     out = io.BytesIO()
+    # A zip for one folder of small files: one request, and names come along.
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files:
             archive.writestr(name, data)

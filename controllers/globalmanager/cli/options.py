@@ -50,9 +50,11 @@ def parse_pairs(pairs: list[str]) -> dict[str, object]:
         key, separator, text = pair.partition("=")
         if not separator or not key:
             raise SpecError(f"{pair!r} is not KEY=VALUE", where="--param", hint="--param epochs=5")
+        # The last would win silently, and which of the two counted is seen only in the results.
         if key in found:
             raise SpecError(f"{key!r} is given twice", where="--param")
         try:
+            # JSON first: epochs=5 is a number to an algorithm, and a text needs no quotes.
             found[key] = json.loads(text)
         except ValueError:
             found[key] = text

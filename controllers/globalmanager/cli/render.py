@@ -64,7 +64,7 @@ def print_data(data: Any, output: Format, columns: Sequence[Column], *, empty: s
 
 
 def print_note(where: str, note: str) -> None:
-    """Print a note on standard error: what is right, and may still surprise. Data and exit code stay as they are."""
+    """Print a note on standard error: what is valid, and may still surprise. Output and exit code do not change."""
     sys.stderr.write(f"note: {where}: {note}\n")
 
 
@@ -73,6 +73,7 @@ def print_secret(data: Any, output: Format, name: str) -> None:
     if output is not Format.TABLE:
         print_data(data, output, ())
         return
+    # Not on standard output: with `> FILE` that line would become part of the token.
     sys.stderr.write(f"the token of {name}, which cannot be shown again:\n")
     sys.stdout.write(f"{data['token']}\n")
 
@@ -86,6 +87,7 @@ def print_table(items: Sequence[Any], columns: Sequence[Column], *, empty: str =
     from rich.table import Table
     from rich.text import Text
 
+    # On a pipe a row stays one line, however long it is: scripts count lines.
     terminal = sys.stdout.isatty()
     table = Table(
         box=None, pad_edge=False, show_edge=False, padding=(0, 3, 0, 0), header_style="bold" if terminal else ""
@@ -93,8 +95,10 @@ def print_table(items: Sequence[Any], columns: Sequence[Column], *, empty: str =
     for column in columns:
         table.add_column(column.header, overflow="fold", no_wrap=not terminal)
     for item in items:
+        # Text: brackets in a reason or an error would be taken for markup.
         table.add_row(*(Text(_cell(column.read(item))) for column in columns))
     console = Console(file=sys.stdout, width=None if terminal else _PIPE_WIDTH, no_color=not terminal, highlight=False)
+    # Through a string: rich pads every line with blanks, which scripts would have to strip.
     with console.capture() as captured:
         console.print(table)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))

@@ -42,6 +42,7 @@ class RoundView:
             self._say(f"{title}: {current['outcome']}: {current['outcome_reason'] or ''}")
             return
         self._say(f"{title}: {current['stage']}")
+        # The newest attempt: the earlier ones have ended.
         worker = found["workers"][-1] if found["workers"] else None
         progress = worker["progress"] if worker is not None and worker["ended_at"] is None else None
         if progress is not None:
@@ -62,6 +63,7 @@ class RoundView:
         self._bars.update(self._task, description=title, completed=done, total=total, detail=detail)
 
     def _say(self, text: str) -> None:
+        # The service is asked twice a second; a log of a pipe gets a line where something changed.
         if text != self._said:
             self._said = text
             self._console.print(text, markup=False)

@@ -38,6 +38,7 @@ class Database:
         self.dialect = self._engine.dialect.name
         self._reader = self._engine.execution_options(**_reader_options(self.dialect))
         self._writer = self._engine.execution_options(**{_WRITE: True})
+        # With the write lock: two services that start on one file must not both migrate it.
         with _translated(), self._writer.begin() as connection:
             upgrade(connection)
 
@@ -70,6 +71,7 @@ class Database:
 
 
 def _reader_options(dialect: str) -> dict[str, Any]:
+    # SQLite's readers see one snapshot anyway; PostgreSQL's default shows each query the newest commits.
     return {"isolation_level": "REPEATABLE READ"} if dialect == "postgresql" else {}
 
 
@@ -83,6 +85,7 @@ def _create(url: str | Path) -> Engine:
             "an in-memory database forgets what it acknowledged", where="database url", hint="sqlite:///path/to/file"
         )
     if backend == "postgresql":
+        # Pinged: a database that was restarted leaves dead connections in the pool.
         return create_engine(parsed, pool_pre_ping=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
@@ -103,6 +106,7 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITE, False)
+    # Immediate: a transaction that reads first and writes later could not get the lock, and fails without a wait.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -122,6 +126,7 @@ def _translated() -> Iterator[None]:
     except DataError as error:
         raise SpecError(f"a value has no place in the database: {error.orig}") from error
     except DBAPIError as error:
+        # Anything else of the driver is a defect here, and must show its trace.
         if not error.connection_invalidated:
             raise
         raise StoreUnavailableError(f"the database connection was lost: {error.orig}", where="database") from error

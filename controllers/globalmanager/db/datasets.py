@@ -33,6 +33,7 @@ def _build(row: DatasetVersion) -> DatasetVersionRow:
 def create(session: Session, job_id: int, round_id: int, new: int, now: datetime) -> DatasetVersionRow:
     """The next version of the job, for round ``round_id``: everything labelled at this moment."""
     job = session.get_one(Job, job_id)
+    # The object may have been read before labels came in within this transaction.
     session.refresh(job)
     row = DatasetVersion(
         job_id=job_id,
@@ -95,6 +96,7 @@ def members(session: Session, job_id: int, label_seq: int) -> Iterator[Member]:
         .join(newest, newest.c.sample_pk == Sample.id)
         .join(Label, and_(Label.job_id == job_id, Label.seq == newest.c.seq))
         .order_by(Sample.id)
+        # A version may have a million members; they go into the manifest one by one.
         .execution_options(yield_per=1000)
     )
     for sample_id, extension, part, picked, round_used, annotation in session.execute(query):

@@ -41,6 +41,7 @@ def add(session: Session, job_id: int, decision: Decision, kept: int) -> None:
     )
     # One that fired always has a row of its own: a round refers to it.
     if newest is not None and newest.digest == digest and not decision.fire:
+        # The row is as new as its last repetition: pruning goes by id, and this one stays the newest.
         newest.count += 1
         newest.last_at = decision.at
         return

@@ -32,8 +32,9 @@ def remove(session: Session, name: str) -> None:
 
 
 def seen(session: Session, name: str, software: str, now: datetime) -> None:
-    """An edge was heard of. Raises `NotFoundError` when it is not registered."""
+    """Note that an edge was heard. Raises `NotFoundError` when it is not registered."""
     edge = session.get(Edge, name)
+    # Not registered on the fly: whoever has a token for a removed edge must notice that it was removed.
     if edge is None:
         raise NotFoundError("this edge is not registered", where=name, hint="register it first")
     edge.software, edge.last_seen_at = software, now
@@ -65,13 +66,14 @@ def put_status(
         session.add(row)
     row.model_version, row.state, row.failed_version = model_version, state, failed_version
     row.reason, row.counters, row.at = reason, counters, now
+    # What it was answered last time is what it knew when it spoke now; see `observe`.
     row.desired_before, row.desired = row.desired, desired
     session.flush()
     return before
 
 
 def keep_only(session: Session, edge: str, job_ids: Sequence[int]) -> None:
-    """Forget what an edge said about jobs that it serves no more."""
+    """Forget what an edge said about jobs that it no longer serves."""
     session.execute(delete(EdgeJob).where(EdgeJob.edge == edge, EdgeJob.job_id.not_in(job_ids)))
 
 
@@ -115,6 +117,7 @@ def _heard(edge: Edge, since: datetime | None) -> bool:
 
 
 def _speaks_of_now(row: EdgeJob) -> bool:
+    # The answer before and the answer now: a failure between two roll-outs of one version speaks of the first.
     return row.failed_version == row.desired_before == row.desired
 
 

@@ -31,6 +31,7 @@ def add(
     anyway, PostgreSQL is made to have one for events.
     """
     if session.get_bind().dialect.name == "postgresql":
+        # Before the id is drawn: a sequence gives ids in the order of inserts, which commit in another.
         session.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
     row = Event(job_id=job_id, at=now, kind=kind, level=level, message=message, data=data or {})
     session.add(row)

@@ -85,6 +85,7 @@ def ids(session: Session) -> tuple[int, ...]:
 
 def insert(session: Session, key: JobKey, spec: JobSpec, metadata: dict[str, Any], now: datetime) -> JobRow:
     """Create a job. Raises `ConflictError` when the name is taken, also by a deleted job: `revive` that one."""
+    # Also a deleted job keeps its name: its models and samples lie below that in the store.
     if _select(session, key) is not None:
         raise ConflictError("a job of this name exists", where=str(key))
     row = Job(
@@ -132,7 +133,8 @@ def swap_state(session: Session, job_id: int, seq: int, state: JobState) -> None
     Raises:
         ConflictError: somebody else has.
     """
-    # Compare and swap in one statement: whoever read an older state has decided on what is past, and must look again.
+    # Compare and swap in one statement: an engine that has read an older state has decided on the past, and must look
+    # again.
     statement = update(Job).where(Job.id == job_id, Job.seq == seq)
     if execute_dml(session, statement.values(state=state.model_dump(mode="json"), seq=seq + 1)) != 1:
         raise ConflictError(f"the state of job row {job_id} moved on from {seq}", where="database")

@@ -1,4 +1,4 @@
-"""The lease that makes one engine the driver. ``token`` fences: a transaction of a former holder is refused."""
+"""The lease that makes one engine the driver. ``token`` fences off a former holder: its transactions are refused."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def acquire(
         session.add(EngineLease(id=_ROW, holder=holder, identity=identity, token=1, since=now, expires_at=expires_at))
         session.flush()
         return 1
+    # A process of this machine that is gone cannot come back: waiting for its lease would only delay a restart.
     if row.expires_at > now and not is_dead(row.identity):
         raise ConflictError(
             f"another engine drives this database: held by {row.holder} since {row.since:%Y-%m-%d %H:%M:%S}Z,"

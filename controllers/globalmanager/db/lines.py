@@ -1,7 +1,7 @@
 """Which lines of a watched dataset a job has seen, by content: counting them would miss a rewritten file.
 
-Of every image that a file names it is kept which line was taken last, since a file may go back to an earlier one.
-All this is about one folder: the same line in another folder is about another image.
+For every image that a file names, the line taken last is kept, since a file may go back to an earlier one. Both belong
+to one folder: the same line in another folder names another image.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ _BATCH = 500  # below the limit of bound parameters of every database
 
 
 def folder(session: Session, job_id: int, holdout: bool) -> str | None:
-    """To which folder the known lines belong; None before `move`."""
+    """The folder that the known lines belong to; None before `move`."""
     row = session.get(ImportedFolder, (job_id, holdout))
     return None if row is None else row.folder
 
 
 def move(session: Session, job_id: int, holdout: bool, to: str) -> None:
-    """From now on lines are read in the folder ``to``; those of another one are forgotten.
+    """Read lines in the folder ``to`` from now on; the lines of another folder are forgotten.
 
     Lines that were known before folders were noted belong to the first one that is.
     """
     row = session.get(ImportedFolder, (job_id, holdout))
     if row is None:
         session.add(ImportedFolder(job_id=job_id, holdout=holdout, folder=to))
+    # A dataset that moved names other images by the same lines: what was known would hide them.
     elif row.folder != to:
         row.folder = to
         for table in (ImportedLine, ImportedImage):
@@ -38,7 +39,7 @@ def move(session: Session, job_id: int, holdout: bool, to: str) -> None:
 
 
 def known(session: Session, job_id: int, holdout: bool, digests: Sequence[str]) -> dict[str, str | None]:
-    """Of these lines, the ones that were seen before, each with its error (None = imported)."""
+    """The lines among these that were seen before, each with its error (None = imported)."""
     found: dict[str, str | None] = {}
     for start in range(0, len(digests), _BATCH):
         query = select(ImportedLine.sha256, ImportedLine.error).where(
@@ -62,7 +63,8 @@ def put(session: Session, job_id: int, holdout: bool, digest: str, error: str | 
 
 
 def taken(session: Session, job_id: int, holdout: bool, names: Collection[str]) -> dict[str, str]:
-    """Of these images, the line that was taken last, by the image's name; absent where none was."""
+    """The line that each of these images was last labelled by, by the image's name; absent where none was."""
+    # By hash: names are longer than what an index of every database takes.
     by_hash = {_hash(name): name for name in names}
     hashes = list(by_hash)
     found: dict[str, str] = {}
@@ -86,4 +88,5 @@ def take(session: Session, job_id: int, holdout: bool, name: str, digest: str) -
 
 
 def _hash(name: str) -> str:
+    # surrogatepass: names from JSON files may hold half characters, which have no UTF-8.
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()

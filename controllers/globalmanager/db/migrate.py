@@ -18,6 +18,7 @@ _FOLDER = Path(__file__).parent / "migrations"
 def config_for(connection: Connection | None = None) -> Config:
     """Alembic's configuration; commands work on ``connection``, inside its transaction."""
     config = Config()
+    # The configuration parser takes a percent sign in a path for a reference.
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config

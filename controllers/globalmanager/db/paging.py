@@ -20,6 +20,7 @@ def parse_cursor(cursor: str | None) -> int | None:
     """The key in a cursor. Raises `SpecError` for text that no page returned."""
     if cursor is None:
         return None
+    # 18 digits fit every integer column; isdigit alone takes digits of other scripts.
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
         raise SpecError(f"{cursor!r} is not a cursor", where="cursor", hint="pass on the 'next' of the previous page")
     return int(cursor)

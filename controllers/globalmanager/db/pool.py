@@ -12,7 +12,7 @@ from sedna.common.types import Prediction, Value
 
 
 class PooledSample(Value):
-    """A sample without what only its whole story needs."""
+    """The fields of a sample that a choice among many needs."""
 
     sample_id: str
     extension: str
@@ -32,6 +32,7 @@ def newest(session: Session, job_id: int, limit: int, *, labelled: bool = False)
         .where(
             Sample.job_id == job_id,
             Sample.labelled_at.is_not(None) if labelled else Sample.labelled_at.is_(None),
+            # Distinct and not unequal: a sample without a part has NULL there, which is unequal to nothing.
             Sample.part.is_distinct_from("holdout"),
         )
         .order_by(Sample.id.desc())

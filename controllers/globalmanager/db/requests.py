@@ -46,6 +46,7 @@ def add(
             )
         )
         if earlier is not None:
+            # The first answer would be a lie about this content.
             if earlier.body_sha256 != digest:
                 raise ConflictError(
                     "this key belongs to another request", where="Idempotency-Key", hint="use a fresh key"

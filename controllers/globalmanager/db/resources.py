@@ -1,4 +1,4 @@
-"""Datasets and Models, as they were applied."""
+"""Descriptions of Datasets and Models that were applied."""
 
 from __future__ import annotations
 

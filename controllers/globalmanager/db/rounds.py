@@ -67,23 +67,25 @@ def move(
     reason: str,
     now: datetime,
 ) -> None:
-    """The round entered a stage, or starts another attempt of it."""
+    """Note that the round entered a stage, or starts another attempt of it."""
     row = session.get_one(Round, (job_id, round_id))
     row.stage, row.attempt, row.candidate = stage.value, attempt, candidate
     entry: dict[str, Any] = {"stage": stage.value, "attempt": attempt, "at": now.isoformat(), "reason": reason}
+    # A new list: the session notices no change inside a JSON value.
     row.stages = [*row.stages, entry]
     session.flush()
 
 
 def set_verdict(session: Session, job_id: int, round_id: int, verdict: GateVerdict) -> None:
-    """What the gate said."""
+    """Keep what the gate said."""
     session.get_one(Round, (job_id, round_id)).verdict = verdict.model_dump(mode="json")
     session.flush()
 
 
 def set_evaluation(session: Session, job_id: int, round_id: int, evaluation: Evaluation, key: str) -> None:
-    """Where the whole evaluation is in the store; the row keeps it without the results per sample."""
+    """Keep an evaluation without its results per sample, and the key of the whole one in the store."""
     row = session.get_one(Round, (job_id, round_id))
+    # A row a sample, for two models: megabytes that every list of rounds would read.
     short = evaluation.model_copy(
         update={
             "candidate": evaluation.candidate.model_copy(update={"per_sample": ()}),
@@ -91,20 +93,21 @@ def set_evaluation(session: Session, job_id: int, round_id: int, evaluation: Eva
         }
     )
     dumped = short.model_dump(mode="json")
+    # Sets have no order; sorted, the same evaluation gives the same row.
     dumped["judged"], dumped["holdout"] = sorted(dumped["judged"]), sorted(dumped["holdout"])
     row.evaluation, row.evaluation_key = dumped, key
     session.flush()
 
 
 def start_evaluation(session: Session, job_id: int, round_id: int, champion: int | None) -> None:
-    """The candidate is compared with ``champion`` from now on; what an earlier attempt found counts no more."""
+    """Compare the candidate with ``champion`` from now on; the result of an earlier attempt no longer counts."""
     row = session.get_one(Round, (job_id, round_id))
     row.evaluation, row.evaluation_key, row.champion = None, None, champion
     session.flush()
 
 
 def close(session: Session, job_id: int, round_id: int, outcome: Outcome, reason: str, ended_at: datetime) -> None:
-    """The round ended."""
+    """Note the end of the round."""
     row = session.get_one(Round, (job_id, round_id))
     row.outcome, row.outcome_reason, row.ended_at = outcome.value, reason, ended_at
     session.flush()

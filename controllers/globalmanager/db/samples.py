@@ -70,6 +70,7 @@ def hold_out(session: Session, job_id: int, sample_id: str) -> bool:
     sample = _select(session, job_id, sample_id)
     if sample is None:
         raise NotFoundError("the job has no such sample", where=sample_id)
+    # One that has a part was in a dataset version, and a model may have learnt from it.
     if sample.part is None:
         sample.part = "holdout"
         session.flush()
@@ -153,7 +154,7 @@ def _first_label(job: Job, sample: Sample, now: datetime) -> None:
 
 
 def counts(session: Session, job_id: int) -> SampleCounts:
-    """What the trigger looks at. Costs as much as there are unused labelled samples, not as there are samples."""
+    """What the trigger looks at. The cost grows with the unused labelled samples, not with all samples."""
     job = session.get_one(Job, job_id)
     train, oldest_train = _new(session, job_id, "train")
     judged, oldest_judged = _new(session, job_id, "eval")
@@ -202,7 +203,7 @@ def take_new(session: Session, job_id: int, round_id: int) -> int:
 
 
 def release(session: Session, job_id: int, round_id: int) -> int:
-    """The opposite of `take_new`: the round taught nothing."""
+    """Undo `take_new`, for a round that taught nothing."""
     return _mark(session, job_id, (Sample.round_used == round_id,), None)
 
 
@@ -212,6 +213,7 @@ def _mark(session: Session, job_id: int, conditions: Sequence[ColumnElement[bool
         update(Sample)
         .where(Sample.job_id == job_id, *conditions)
         .values(round_used=round_id)
+        # No object of these rows is in the session; looking for them would read every one.
         .execution_options(synchronize_session=False),
     )
     return changed

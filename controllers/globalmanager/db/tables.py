@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from globalmanager.db.columns import BigId, JsonColumn, UtcDateTime
 
+# SQLite alters a constraint by its name only, and makes up none that could be known.
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -79,6 +80,7 @@ class Resource(Base):
     updated_at: Mapped[datetime]
 
 
+# Partial indexes: what waits is a small share of all rows, and what every look of the engine asks for.
 _BAD = text("error IS NOT NULL")
 _NEW = text("labelled_at IS NOT NULL AND round_used IS NULL")
 _UNLABELLED = text("labelled_at IS NULL")
@@ -94,6 +96,7 @@ class Sample(Base):
     __tablename__ = "samples"
     __table_args__ = (
         UniqueConstraint("job_id", "sample_id"),
+        # Each list and each question of the trigger has its index: cost per sample must not grow with their number.
         Index("ix_samples_page", "job_id", "id"),
         Index("ix_samples_picked", "job_id", "picked", "id"),
         Index("ix_samples_part", "job_id", "part", "id"),
@@ -330,6 +333,7 @@ class EdgeJob(Base):
     model_version: Mapped[int | None] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(16))
     failed_version: Mapped[int | None] = mapped_column(Integer)
+    # The columns keep the names of the first schema.
     desired_before: Mapped[int | None] = mapped_column("told_before", Integer)
     desired: Mapped[int | None] = mapped_column("told", Integer)
     reason: Mapped[str] = mapped_column(Text, default="")

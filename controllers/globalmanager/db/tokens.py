@@ -1,4 +1,4 @@
-"""Bearer tokens. The database holds their sha256; whoever reads it cannot log in with that."""
+"""Bearer tokens. The database holds their sha256, with which nobody can log in."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def create_for_worker(session: Session, worker: str, now: datetime) -> str:
 
 
 def forget_workers(session: Session, workers: Collection[str]) -> None:
-    """Delete the tokens of attempts that are over: they are valid no more, and there is one for each attempt."""
+    """Delete the tokens of attempts that are over: they are no longer valid, and every attempt brings one."""
     session.execute(delete(Token).where(Token.worker.in_(workers)))
 
 
@@ -88,10 +88,11 @@ def list_all(session: Session) -> tuple[TokenRow, ...]:
 
 
 def revoke(session: Session, name: str, now: datetime) -> None:
-    """The token is no longer valid. Raises `NotFoundError`."""
+    """End a token. Raises `NotFoundError`."""
     row = session.scalar(select(Token).where(Token.name == name))
     if row is None:
         raise NotFoundError("there is no such token", where=name)
     if row.revoked_at is None:
+        # The row stays: records name the token, and its name must not come to mean another one.
         row.revoked_at = now
         session.flush()

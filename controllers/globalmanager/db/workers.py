@@ -34,6 +34,7 @@ def ensure(
     """The row of an attempt, made if it is missing. ``champion``: the model in service."""
     row = _select(session, job_id, round_id, stage, attempt)
     if row is None:
+        # Written before the process is started: after a crash in between the row says what to look for.
         row = Worker(
             job_id=job_id,
             round=round_id,
@@ -79,6 +80,7 @@ def active(session: Session, job_id: int) -> tuple[WorkerRow, ...]:
 def started(session: Session, worker_id: int) -> None:
     """Note that the runtime has started a worker."""
     row = session.get_one(Worker, worker_id)
+    # It may have ended already: a runtime tells of a start after the fact.
     if row.phase == WorkerPhase.PENDING.value:
         row.phase = WorkerPhase.RUNNING.value
     session.flush()
@@ -93,7 +95,7 @@ def reported(session: Session, worker_id: int, report: dict[str, Any]) -> None:
 
 
 def progressed(session: Session, worker_id: int, progress: WorkerProgress) -> None:
-    """It told how far it is."""
+    """Keep how far a worker says that it is."""
     session.get_one(Worker, worker_id).progress = progress.model_dump(mode="json")
     session.flush()
 

@@ -124,5 +124,5 @@ def _refuse(unknown: Sequence[str], problems: Sequence[str]) -> None:
     more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
     raise DataError(
         f"the job has no image {', '.join(unknown[:_SHOWN])}{more}",
-        hint="nothing was stored; name images by sample id, or as they were imported; mode 'clip' leaves them out",
+        hint="nothing was stored; name images by sample id or imported file name; mode 'clip' leaves them out",
     )

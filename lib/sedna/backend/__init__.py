@@ -1,4 +1,4 @@
-"""What stands between a job and the user's estimator, by framework."""
+"""Backends: the layer between a job and the user's estimator, one for each framework."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def set_backend(estimator: Any = None, config: BaseConfig | None = None) -> Back
     config = config or BaseConfig()
     use_cuda = "CUDA_VISIBLE_DEVICES" in os.environ
     if use_cuda:
+        # Upstream's programs read it from there.
         os.environ["DEVICE_CATEGORY"] = "GPU"
     kind = str(config.get("backend_type") or "").upper()
     backend: type[BackendBase] = BackendBase

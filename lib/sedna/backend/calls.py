@@ -1,4 +1,4 @@
-"""How a backend calls methods of estimators whose signatures it does not know."""
+"""Calls of estimator methods whose signatures a backend does not know."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ def is_factory(estimator: Any) -> bool:
     """Whether ``estimator`` has to be called to get an instance: a class, or a function; not a callable network."""
     if inspect.isclass(estimator):
         return True
+    # A torch module can be called as well: what has methods of an estimator is one.
     return callable(estimator) and not any(hasattr(estimator, name) for name in _METHODS)
 
 
 def filter_kwargs(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments that ``func`` can take: all when it collects keywords under any name, else those it names."""
     parameters = _parameters(func)
+    # Upstream looks for a collector that is literally called "kwargs"; here its name does not matter.
     if parameters is None or any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
         return dict(kwargs)
     named = {p.name for p in parameters if p.kind in _NAMED}

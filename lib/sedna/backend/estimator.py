@@ -40,6 +40,7 @@ def bind_estimator(
     if class_names and "class_names" not in arguments and accepts(factory, "class_names"):
         arguments["class_names"] = list(class_names)
     try:
+        # Before the call: a TypeError from inside the constructor would look like wrong parameters.
         inspect.signature(factory).bind(**arguments)
     except TypeError as error:
         raise SpecError(f"{name} does not take them: {error}", where=where) from error

@@ -1,4 +1,4 @@
-"""Does a user's file bring what a job names? Tried in a process of its own: ``python -m sedna.backend.trial``.
+"""Try whether a user's file registers what a job names, in a process of its own: ``python -m sedna.backend.trial``.
 
 Reads ``{"module", "name", "parameters", "class_names"}`` as JSON from standard input and answers on standard output
 with ``{}``, or with a `Refusal`. The file may print what it likes; that goes to standard error.
@@ -36,6 +36,7 @@ def try_module(module: str, name: str, parameters: dict[str, Any], class_names: 
         load_modules([module])
     except SednaError as error:
         return _refusal("module", error)
+    # A program without the check of __name__ ends here; it would end the worker too.
     except SystemExit as error:
         return _refusal("module", SpecError(f"ends the process when it is loaded ({error.code!r})", where=module))
     try:
@@ -57,6 +58,7 @@ def _refusal(key: str, error: SednaError) -> Refusal:
 def main() -> int:
     """Answer one question."""
     order = json.load(sys.stdin)
+    # Descriptor 1 and not sys.stdout: libraries in C print as well, and one line of theirs would spoil the answer.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:
         os.dup2(2, 1)
         refusal = try_module(order["module"], order["name"], order["parameters"], order["class_names"])

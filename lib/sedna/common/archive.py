@@ -78,11 +78,14 @@ def unpack(archive: Path | str, folder: Path | str, limits: ArchiveLimits | None
     archive, folder = Path(archive), Path(folder)
     if not archive.is_file():
         raise NotFoundError("no such archive", where=str(archive))
+    # Checked whole before anything is written: a bomb in the last entry must not find the first ones on the disk.
     with _damage_as_error(archive), _open(archive) as reader:
         _check(reader, archive, limits or ArchiveLimits())
         folder.mkdir(parents=True, exist_ok=True)
         with (
             full_disk_as_error(folder),
+            # Beside the folder, hence on its file system: the moves below are renames and cannot run out of space half
+            # way.
             tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder.parent) as staging,
         ):
             names = [_write(Path(staging), name, source) for name, source in reader.files()]
@@ -116,6 +119,7 @@ def pack(source: Path | str, archive: Path | str) -> Path:
 
 
 def _check(reader: _Reader, archive: Path, limits: ArchiveLimits) -> None:
+    # An empty file is no archive, and no divisor either.
     packed = max(archive.stat().st_size, 1)
     total, seen = 0, set[str]()
     for number, entry in enumerate(reader.entries(), start=1):
@@ -123,6 +127,7 @@ def _check(reader: _Reader, archive: Path, limits: ArchiveLimits) -> None:
         refusal = entry.refusal or _name_refusal(entry.name)
         if refusal:
             raise DataError(refusal, where=where, hint="regular files and folders with relative names")
+        # "a/./b" and "a/b" are one file.
         key = str(PurePosixPath(entry.name))
         # The second would replace the first after both were checked.
         if key in seen and not entry.is_dir:
@@ -144,6 +149,7 @@ def _check(reader: _Reader, archive: Path, limits: ArchiveLimits) -> None:
 def _name_refusal(name: str) -> str:
     if not name or "\0" in name:
         return "has no usable name"
+    # A back-slash and a drive letter mean something to Windows only, and there they lead out of the folder.
     if "\\" in name or name.startswith("/") or (len(name) > 1 and name[1] == ":"):
         return "has an absolute name or a back-slash"
     if ".." in PurePosixPath(name).parts:
@@ -154,6 +160,7 @@ def _name_refusal(name: str) -> str:
 def _write(staging: Path, name: str, source: IO[bytes]) -> str:
     target = staging / name
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Never over an existing file: names that differ in case only are one file on some file systems.
     with target.open("xb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
     return name
@@ -187,6 +194,7 @@ def _damage_as_error(archive: Path) -> Iterator[None]:
 
 @contextmanager
 def _open(archive: Path) -> Iterator[_Reader]:
+    # By content: the name of an archive is whatever its sender has typed.
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened_zip:
             yield _ZipReader(opened_zip)
@@ -218,6 +226,7 @@ class _ZipReader:
 
     def entries(self) -> Iterator[_Entry]:
         for info in self._zip.infolist():
+            # The upper half holds the Unix mode; archives made on Windows leave it 0.
             kind = stat.S_IFMT(info.external_attr >> 16)
             refusal = ""
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -98,6 +98,7 @@ def append_line(path: Path | str, line: str) -> None:
         raise ValueError("append_line takes one line, got a line break inside it")
     path = Path(path)
     with full_disk_as_error(path):
+        # O_APPEND: the kernel puts each write at the end, whoever else has written meanwhile.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             _write_whole(descriptor, line.encode() + b"\n")
@@ -139,6 +140,7 @@ def free_bytes(path: Path | str) -> int:
     """Bytes that an ordinary user may still write on the file system of ``path`` (of its nearest existing
     parent)."""
     folder = Path(path).absolute()
+    # The folder of a new job is made later than its space is asked about.
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free

@@ -114,6 +114,7 @@ class ClassFactory:
         itself."""
         entry = _Entry(None, module, (module, alias), module)
         with cls._lock:
+            # setdefault: a class that is there already is worth more than the promise of one.
             cls.__registry__.setdefault(type_name, {}).setdefault(alias, entry)
 
     @classmethod
@@ -139,6 +140,7 @@ class ClassFactory:
         """
         entry = cls._find(type_name, t_cls_name)
         if entry.target is None:
+            # Outside the lock: the import registers classes itself, and may take seconds.
             _import_built_in(entry.module, f"{type_name}/{t_cls_name}")
             entry = cls._find(type_name, t_cls_name)
             if entry.target is None:
@@ -173,6 +175,7 @@ class ClassFactory:
         with cls._lock:
             known = cls.__registry__.setdefault(type_name, {})
             old = known.get(name)
+            # Noted with the entry: a module that is loaded twice must not warn twice.
             mixed = old is not None and old.built_in != entry.built_in and not override
             winner = entry if old is None or _supersedes(entry, old, where, override) else old
             known[name] = replace(winner, announced=True) if mixed else winner
@@ -181,6 +184,7 @@ class ClassFactory:
             warnings.warn(
                 f"{where}: the class at {users.place} replaces the built-in of {ours.place}",
                 ReplacedBuiltInWarning,
+                # The user's line: _add, the decorator's wrapper, and then the class.
                 stacklevel=3,
             )
 

@@ -73,6 +73,7 @@ class SettableClock:
             return
         with self._moved:
             wake_at = self._elapsed + seconds
+            # Counted before the wait: `wait_for_sleepers` must not miss one that is about to sleep.
             self._sleepers += 1
             self._moved.notify_all()
             try:

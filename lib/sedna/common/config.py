@@ -124,6 +124,7 @@ class _Env(Generic[T]):
         self.default: T = default
 
     def __get__(self, instance: object, owner: type) -> T:
+        # At every access: upstream reads at import, and misses what a program sets after it.
         value: T = os.environ.get(self.variable, self.default)
         return value
 
@@ -217,6 +218,7 @@ def _pairs(text: str, variable: str) -> dict[str, Any]:
 
 
 def _read(source: str) -> Any:
+    # Longer than any path: inline JSON, of which Path may refuse to take a suffix.
     suffix = Path(source).suffix.lower() if len(source) < 4096 else ""
     if suffix not in (".yaml", ".yml", ".json", ".py"):
         try:

@@ -50,6 +50,7 @@ class SednaError(Exception):
 
 def _rebuild(kind: type[SednaError], state: dict[str, object]) -> SednaError:
     """Errors cross process boundaries by pickle; keyword-only arguments need help there."""
+    # Past __init__, whose arguments differ from class to class.
     error = kind.__new__(kind)
     error.__dict__.update(state)
     Exception.__init__(error, str(error))

@@ -1,4 +1,4 @@
-"""Packages that only some installations have: which extra brings them, said instead of a bare import error."""
+"""Optional packages: a missing one becomes an error that names the extra to install."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OURS = ("sedna", "ianvs", "globalmanager", "localcontroller")
 
 
 class MissingPackageError(UserError):
-    """A part of the software needs a package that is not installed."""
+    """A package that a part of the software needs is not installed."""
 
 
 @contextmanager
@@ -26,11 +26,11 @@ def extra_needed(extra: str, what: str, *packages: str) -> Iterator[None]:
     Args:
         extra: its name; several are separated by commas.
         what: the part that needs it.
-        packages: needed too, though nobody in this process imports them: they are looked for, and not loaded.
+        packages: further packages that the part needs without importing them; they are looked for, and not loaded.
 
     Raises:
-        MissingPackageError: a package of somebody else's is not there.
-        ModuleNotFoundError: a module of ours is not there, which is a defect.
+        MissingPackageError: a package of another project is not installed.
+        ModuleNotFoundError: a module of this project is missing, which is a defect.
     """
     try:
         for package in packages:
@@ -38,6 +38,7 @@ def extra_needed(extra: str, what: str, *packages: str) -> Iterator[None]:
                 raise ModuleNotFoundError(package, name=package)
         yield
     except ModuleNotFoundError as error:
+        # A missing module of ours is a defect; no extra brings it.
         if error.name is None or error.name.partition(".")[0] in _OURS:
             raise
         raise MissingPackageError(

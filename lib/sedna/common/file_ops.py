@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sedna.common import archive
-from sedna.common.errors import NotFoundError, UserError
+from sedna.common.errors import NotFoundError, SpecError, UserError
 
 __all__ = ["FileOps"]
 
@@ -53,6 +53,7 @@ class FileOps:
             if not name or cls.is_remote(name):
                 continue
             path = Path(_local(name))
+            # An unset variable in a path leaves "/" or the home folder, and this deletes trees.
             if clean and path.resolve() in (Path(path.resolve().anchor), Path.home()):
                 raise UserError("will not be emptied", where=str(path), hint="a folder of the job")
             if path.is_file():
@@ -68,6 +69,7 @@ class FileOps:
     def delete(cls, path: str) -> None:
         """Delete a file or a folder with its content; nothing happens when there is none."""
         local = Path(_local(path))
+        # A link is deleted, not what it leads to.
         if local.is_dir() and not local.is_symlink():
             shutil.rmtree(local)
         else:
@@ -86,6 +88,7 @@ class FileOps:
     def join_path(cls, *args: str) -> str:
         """Join parts with ``/``; a leading ``/`` counts only in the first. Works on addresses too."""
         first, *rest = (str(part) for part in args)
+        # os.path.join would drop everything before a part that begins with "/".
         return os.path.join(first, *(part.lstrip("/") for part in rest))  # noqa: PTH118 - also for addresses
 
     @classmethod
@@ -112,6 +115,20 @@ class FileOps:
         return str(src).startswith(_REMOTE)
 
     @classmethod
+    def local_path(cls, name: str | os.PathLike[str], where: str) -> Path:
+        """The path behind ``name``, with or without ``file://``, for what is written or read in place.
+
+        Args:
+            where: the setting that holds it, for the message.
+
+        Raises:
+            SpecError: it is a remote address; as a path it would name a folder "s3:".
+        """
+        if cls.is_remote(str(name)):
+            raise SpecError(f"{name} is an address", where=where, hint="a path on this machine")
+        return Path(_local(str(name)))
+
+    @classmethod
     def copy_file(cls, src: str, dst: str) -> None:
         """Copy a file to a file or into a folder, or a folder as `copy_folder` does.
 
@@ -126,6 +143,7 @@ class FileOps:
             raise NotFoundError("no such file", where=str(source))
         if target.is_dir():
             target = target / source.name
+        # Opening the target for writing would empty the source.
         if target.exists() and target.samefile(source):
             return
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -203,6 +221,7 @@ class FileOps:
         finally:
             if tar and payload != Path(_local(dst)):
                 payload.unlink()
+        # Uploading a file to itself with upstream's default would delete it.
         same = not cls.is_remote(dst) and Path(_local(dst)).exists() and Path(_local(dst)).samefile(source)
         if clean and not same:
             cls.delete(str(source))

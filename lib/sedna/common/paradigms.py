@@ -1,4 +1,4 @@
-"""What importing a part of Sedna's other paradigms says: what this package is, and what it has.
+"""Errors for imports of Sedna's other paradigms, which say what this package is and has.
 
 Programs that were written for KubeEdge Sedna's SDK find its modules for incremental learning here, under their own
 names. For the others a bare "No module named ..." would look like a broken installation.
@@ -61,7 +61,7 @@ class OtherParadigmError(ImportError):
 
 
 class _OtherParadigms(MetaPathFinder):
-    """Asked last, for modules that nobody has found."""
+    """The last finder: it is asked for modules that no other one has found."""
 
     def find_spec(
         self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
@@ -75,6 +75,7 @@ class _OtherParadigms(MetaPathFinder):
 def explain_missing_paradigms() -> None:
     """Answer imports of modules of other paradigms with `OtherParadigmError`; called again, it changes nothing."""
     if not any(isinstance(finder, _OtherParadigms) for finder in sys.meta_path):
+        # At the end: a module that somebody really has is found first.
         sys.meta_path.append(_OtherParadigms())
 
 

@@ -32,6 +32,7 @@ def load_plugin(path: Path | str) -> ModuleType:
     if not path.is_file():
         raise NotFoundError("no such Python file", where=str(path))
     name = f"sedna_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    # Classes that were registered a second time would be others, and isinstance would not know the first ones.
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -66,6 +67,7 @@ def load_modules(paths: Iterable[Path | str]) -> None:
             raise
         except Exception as error:
             file = str(Path(path).resolve())
+            # The deepest line of the user's own file: what lies below it is a library's business.
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f"{file}:{lines[-1]}" if lines else file
             raise SpecError(f"cannot be loaded: {type(error).__name__}: {error}", where=where) from error

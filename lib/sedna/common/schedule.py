@@ -68,6 +68,7 @@ def _fire(expression: str, tz: str, start: datetime, *, reverse: bool, where: st
     hint = "minute hour day-of-month month day-of-week, such as '30 2 * * 1-5'"
     try:
         for fired in CronSim(expression, _run_up(local, reverse), reverse=reverse):
+            # The run-up has made cronsim begin too early: firings before the start are passed over.
             if (fired < start) if reverse else (fired > start):
                 return fired.astimezone(UTC)
     except CronSimError as error:

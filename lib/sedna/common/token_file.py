@@ -1,4 +1,4 @@
-"""Bearer tokens that lie in files."""
+"""Bearer tokens in files."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def check_token(token: str, where: str) -> str:
     Raises:
         AuthError: it is empty, has blanks or several lines, or characters that no header carries.
     """
+    # httpx would raise an error of its own that shows the token.
     if not _TOKEN.fullmatch(token):
         raise AuthError("this is no token", where=where, hint=_HINT)
     return token
@@ -33,6 +34,7 @@ def read_token_file(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
+            # Bounded: the path may name a log or a device by mistake.
             text = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise AuthError(f"the token cannot be read: {error.strerror}", where=str(path)) from error

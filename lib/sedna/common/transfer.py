@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,10 @@ from sedna.common.errors import AuthError, NotFoundError, PermanentError, SpecEr
 if TYPE_CHECKING:
     from minio import Minio
 
-__all__ = ["http_download", "s3_download", "s3_upload"]
+__all__ = ["http_download", "s3_download", "s3_fetch", "s3_names", "s3_upload"]
+
+_CONNECTIONS = 8
+"""Enough to hide the way to the store behind small files; more would take the bandwidth from each other."""
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "ResourceNotFound"})
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -47,13 +51,47 @@ def s3_download(src: str, target: Path) -> None:
     names = _names_below(client, bucket, key, src)
     if not names:
         raise NotFoundError("nothing at this address", where=src)
+    wanted: dict[str, Path] = {}
     for name in names:
         inside = name[len(key) :].strip("/")
         file = (target / inside) if inside else target
+        # S3 takes any name, ".." included.
         if not file.resolve().is_relative_to(target.resolve()):
             raise SpecError("an object name leads outside the folder", where=f"s3://{bucket}/{name}")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _get(client, bucket, name, file)
+        wanted[f"s3://{bucket}/{name}"] = file
+    s3_fetch(wanted)
+
+
+def s3_fetch(wanted: Mapping[str, Path]) -> None:
+    """Bring each object to its file, several at a time; folders are made. The first error ends it.
+
+    Raises:
+        NotFoundError, AuthError, StoreUnavailableError: as `s3_download`.
+    """
+    client = _client()
+    with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="s3-fetch") as pool:
+        transfers = [pool.submit(_get, client, *_split(address), file) for address, file in wanted.items()]
+        try:
+            for transfer in as_completed(transfers):
+                transfer.result()
+        except BaseException:
+            # Without it the pool would bring all the others before the error is seen.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def s3_names(address: str, recursive: bool = False) -> list[str]:
+    """How the addresses of all objects that begin with ``address`` go on; "" for the object ``address`` itself.
+
+    Args:
+        recursive: also what lies in folders; without it folders are left out.
+
+    Raises:
+        NotFoundError (no such bucket), AuthError, StoreUnavailableError: as `s3_download`.
+    """
+    bucket, prefix = _split(address)
+    names = _list(_client(), bucket, prefix, recursive, address)
+    return [name.removeprefix(prefix) for name in names if not name.endswith("/")]
 
 
 def s3_upload(source: Path, dst: str) -> None:
@@ -82,6 +120,7 @@ def http_download(src: str, target: Path) -> None:
         PermanentError: another status below 500.
         StoreUnavailableError: no answer, or a status from 500 on; tried several times.
     """
+    # A half file under the final name would be taken for the whole one by the next reader.
     temporary = temporary_beside(target)
     try:
         with (
@@ -124,7 +163,7 @@ def _client() -> Minio:
     patience = urllib3.Timeout(connect=10, read=60)
     return Minio(
         endpoint.netloc,
-        http_client=urllib3.PoolManager(timeout=patience, retries=False),  # tenacity repeats
+        http_client=urllib3.PoolManager(timeout=patience, retries=False, maxsize=_CONNECTIONS),  # tenacity repeats
         access_key=BaseConfig.access_key_id or None,
         secret_key=BaseConfig.secret_access_key or None,
         secure=endpoint.scheme == "https",
@@ -139,10 +178,15 @@ def _split(address: str) -> tuple[str, str]:
 
 
 @_patiently
+def _list(client: Minio, bucket: str, prefix: str, recursive: bool, where: str) -> list[str]:
+    with _s3_errors(where):
+        return [item.object_name or "" for item in client.list_objects(bucket, prefix=prefix, recursive=recursive)]
+
+
 def _names_below(client: Minio, bucket: str, key: str, where: str) -> list[str]:
     """The object ``key``, or every object below the folder ``key``."""
-    with _s3_errors(where):
-        found = [item.object_name or "" for item in client.list_objects(bucket, prefix=key, recursive=True)]
+    found = _list(client, bucket, key, True, where)
+    # An object wins over a folder of the same name: it is what the address says to the letter.
     if key in found and not key.endswith("/"):
         return [key]
     folder = f"{key.rstrip('/')}/" if key else ""
@@ -151,6 +195,7 @@ def _names_below(client: Minio, bucket: str, key: str, where: str) -> list[str]:
 
 @_patiently
 def _get(client: Minio, bucket: str, name: str, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     with _s3_errors(f"s3://{bucket}/{name}"), full_disk_as_error(file):
         client.fget_object(bucket, name, str(file), tmp_file_path=str(temporary_beside(file)))
 
@@ -173,6 +218,7 @@ def _s3_errors(where: str) -> Iterator[None]:
             raise NotFoundError(error.code, where=where) from error
         if error.code in _DENIED:
             raise AuthError(f"{error.code}: {error.message}", where=where, forbidden=True) from error
+        # SlowDown comes with status 503 from Amazon, and with others from services that copy it.
         if error.response.status >= 500 or error.code == "SlowDown":
             raise StoreUnavailableError(f"{error.code}: {error.message}", where=where) from error
         raise PermanentError(f"{error.code}: {error.message}", where=where) from error

@@ -7,7 +7,7 @@ import socket
 __all__ = ["get_host_ip"]
 
 _ELSEWHERE = ("192.0.2.1", 9)
-"""An address of no network (RFC 5737): asking for the way to it sends nothing."""
+"""An address of a documentation network (RFC 5737). Connecting a UDP socket to it sends nothing."""
 
 
 def get_host_ip() -> str:

@@ -1,4 +1,4 @@
-"""What every web server of ours does before it serves: its socket, its routes, its uvicorn.
+"""Set-up that all web servers of this project share: the socket, the routes, uvicorn.
 
 The packages of the web stack are imported where they are used: the rooms that serve have them, a worker has not.
 """
@@ -40,6 +40,7 @@ def bind_tcp(host: str, port: int, *, backlog: int | None = None) -> socket.sock
     # acknowledged the head, which the client delays by 40 ms.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
+        # A restart must not wait until the kernel has forgotten the connections of the process before.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
         if backlog is not None:
@@ -84,6 +85,7 @@ def make_server(app: FastAPI, *, grace_seconds: int, lifespan: bool = True) -> u
     build_routes(app)
     config = uvicorn.Config(
         app,
+        # The program has set up its log already; uvicorn would replace it.
         log_config=None,
         access_log=False,
         server_header=False,

@@ -34,6 +34,7 @@ _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 
 class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        # Merged keys are left out: the mapping's own keys may replace them, that is what merging is for.
         own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         seen: dict[Hashable, int] = {}
         for key_node in own:
@@ -87,6 +88,7 @@ def load_yaml_all(text: str | bytes, name: str = "yaml") -> list[Any]:
             ``name:line``.
         TooLargeError: over `MAX_BYTES`, or too many nodes once aliases are expanded.
     """
+    # Before the parser sees it: PyYAML builds every node of a text in memory.
     if len(text) > MAX_BYTES:
         raise TooLargeError(f"{len(text)} bytes of YAML", where=name, hint=f"at most {MAX_BYTES}")
     try:
@@ -159,5 +161,6 @@ def _expanded_size(node: yaml.Node, sizes: dict[int, int], open_nodes: set[int])
         open_nodes.discard(id(node))
     if size > _MAX_NODES:
         raise _NodeLimitError
+    # Remembered by node: an alias is the same node again, and walking it anew would take the time that is refused here.
     sizes[id(node)] = size
     return size

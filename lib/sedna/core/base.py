@@ -57,6 +57,8 @@ class JobBase:
         self.lc_server = self.config.lc_server
         self.model_load_mode = self.get_parameters("MODEL_LOAD_MODE", "file")
         self.reported_failure: BaseException | None = None
+        self._report_target()  # a place that cannot be written to is better known before the work than after it
+        # Re-entrant: an estimator's predict may ask the job for another inference.
         self._model_lock = threading.RLock()
         backend = set_backend(estimator, self.config)
         if backend is None:
@@ -83,6 +85,19 @@ class JobBase:
         if not url:
             raise SpecError("is not set", where="MODEL_URL", hint="a file, or the folder for the model")
         return FileOps.join_path(url, self.estimator.model_name)
+
+    @property
+    def model_address(self) -> str:
+        """Where the model is loaded from: `model_path`, but a remote ``MODEL_URL`` itself.
+
+        Whether that names the file or its folder is seen when it is on this machine, and with a folder come the files
+        that the model reads beside itself.
+
+        Raises:
+            SpecError: as `model_path`.
+        """
+        url = self.config.model_url
+        return url if url and FileOps.is_remote(url) and not self.get_parameters("model_path") else self.model_path
 
     def train(self, **kwargs: Any) -> Any:
         """Each kind of job says what training is."""
@@ -181,8 +196,13 @@ class JobBase:
         return function
 
     def _report_target(self) -> ReportTarget:
+        # The default address is upstream's; a program that runs alone has nobody there and must not wait for it.
         chosen = "LC_SERVER" in os.environ or self.lc_server != BaseConfig.DEFAULT_LC_SERVER
-        return ReportTarget(self.lc_server if chosen else None, self.get_parameters("REPORT_PATH"))
+        report_path = self.get_parameters("REPORT_PATH")
+        return ReportTarget(
+            self.lc_server if chosen else None,
+            str(FileOps.local_path(report_path, "REPORT_PATH")) if report_path else None,
+        )
 
 
 def _log_somewhere(level: str) -> None:

@@ -4,7 +4,8 @@ The offer is a file, ``MODEL_HOT_UPDATE_CONFIG``::
 
     {"model_config": {"model_path": "/model-hot-update/m.pb", "model_update_time": "...", "sha256": "..."}}
 
-``model_update_time`` is the version, an opaque text. ``sha256`` is optional.
+``model_update_time`` is the version, an opaque text. ``model_path`` is a folder, or a file with those beside it that
+share its name up to the suffix, or the s3 address of either. ``sha256`` is optional, and that of the file.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from sedna.backend.calls import is_factory
 from sedna.common.atomic import sha256_file, write_atomic
 from sedna.common.config import BaseConfig, Context
 from sedna.common.constant import K8sResourceKindStatus
-from sedna.common.errors import IntegrityError, NotFoundError, SednaError, SpecError
+from sedna.common.errors import IntegrityError, SednaError, SpecError
+from sedna.common.file_ops import FileOps
 from sedna.common.log import LOGGER
+from sedna.common.model_files import copy_model, fetch_model
 from sedna.core.report import failure_info
 
 __all__ = ["ModelLoadingThread", "Offer", "UpdatableJob"]
@@ -52,8 +55,8 @@ class UpdatableJob(Protocol):
     estimator: BackendBase
 
     @property
-    def model_path(self) -> str:
-        """Where the job's own model is."""
+    def model_address(self) -> str:
+        """Where the job's own model is loaded from."""
 
     def model_change(self) -> AbstractContextManager[None]:
         """Exclusive right to change or replace the estimator."""
@@ -93,7 +96,7 @@ class ModelLoadingThread(threading.Thread):
         config = Context.get_parameters("MODEL_HOT_UPDATE_CONFIG")
         if not config:
             raise SpecError("is not set", where="MODEL_HOT_UPDATE_CONFIG", hint="path of the model_config.json")
-        self.config_path = Path(config)
+        self.config_path = FileOps.local_path(config, "MODEL_HOT_UPDATE_CONFIG")
         self.period = _period()
         self._job = job
         self._source = source
@@ -131,6 +134,7 @@ class ModelLoadingThread(threading.Thread):
         if offer is None or offer.model_update_time == self._version:
             return False
         known = self._handled is not None and self._handled.version == offer.model_update_time
+        # A version that has failed three times would fail again at every poll, with a copy each time.
         if known and self._handled is not None and self._handled.status == K8sResourceKindStatus.FAILED.value:
             return False
         try:
@@ -158,6 +162,7 @@ class ModelLoadingThread(threading.Thread):
         copy = self._copy(offer)
         previous = self._current
         if self._job.estimator.loads_beside and is_factory(self._source):
+            # Beside the one in service: loading takes seconds, in which requests come.
             fresh = set_backend(self._source, self._job.config)
             assert fresh is not None
             fresh.load(str(copy))
@@ -165,13 +170,14 @@ class ModelLoadingThread(threading.Thread):
                 self._job.estimator = fresh
         else:
             self._load_in_place(self._job.estimator, copy, previous)
+        # Only after the load: until then the estimator reads from the copy before.
         self._current = copy
         if previous is not None:
             _remove(previous.parent)
 
     def _load_in_place(self, backend: BackendBase, copy: Path, previous: Path | None) -> None:
         """Load into the estimator in service; when that fails, load the model that was there before."""
-        back_to = str(previous) if previous else self._job.model_path if backend.has_load else None
+        back_to = str(previous) if previous else self._job.model_address if backend.has_load else None
         with self._job.model_change():
             try:
                 backend.load(str(copy))
@@ -183,21 +189,17 @@ class ModelLoadingThread(threading.Thread):
                 raise
 
     def _copy(self, offer: Offer) -> Path:
-        """The model in a folder of our own: the platform may replace its file at any time."""
-        source = Path(offer.model_path)
-        if not source.exists():
-            raise NotFoundError("no such model", where=offer.model_path)
+        """The model, with every file of it, in a folder of our own: the platform may replace its file at any time."""
         self._copies += 1
         folder = Path(self._folder.name) / str(self._copies)
         folder.mkdir()
-        target = folder / source.name
         try:
-            if source.is_dir():
-                shutil.copytree(source, target)
+            if FileOps.is_remote(offer.model_path):
+                target = fetch_model(offer.model_path, folder)
             else:
-                shutil.copyfile(source, target)
-                if offer.sha256 and (found := sha256_file(target)) != offer.sha256:
-                    raise IntegrityError(f"sha256 is {found}, not {offer.sha256}", where=offer.model_path)
+                target = copy_model(FileOps.local_path(offer.model_path, str(self.config_path)), folder)
+            if offer.sha256 and target.is_file() and (found := sha256_file(target)) != offer.sha256:
+                raise IntegrityError(f"sha256 is {found}, not {offer.sha256}", where=offer.model_path)
         except BaseException:
             _remove(folder)
             raise
@@ -212,6 +214,7 @@ class ModelLoadingThread(threading.Thread):
             self._finish(offer, K8sResourceKindStatus.FAILED.value, failure_info(error))
 
     def _finish(self, offer: Offer, status: str, info: dict[str, Any] | None) -> None:
+        # Before the report: when that fails, the version is not loaded again, only reported again.
         self._handled = _Applied(version=offer.model_update_time, status=status)
         self._unreported = (status, info)
         self._report_pending()
@@ -226,6 +229,7 @@ class ModelLoadingThread(threading.Thread):
         except SednaError as error:
             LOGGER.warning("the hot update is not reported yet: %s", error)
             return
+        # Not noted before it is reported: a process that dies in between reports twice, and never not at all.
         self._unreported = None
         try:
             write_atomic(self._marker, self._handled.model_dump_json().encode())

@@ -71,6 +71,7 @@ class WorkerReport(BaseModel):
         ``discriminator`` tells apart reports whose bodies say the same about different things: a worker reports
         each hot update with the same words.
         """
+        # Of the parsed report: the same one, sent again by another client, has other white space.
         text = json.dumps(self.body(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(f"{discriminator}\n{text}".encode()).hexdigest()
 
@@ -101,6 +102,7 @@ def deliver(message: dict[str, Any], target: ReportTarget) -> None:
     if target.report_path:
         path = Path(target.report_path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Before it is sent: a worker that dies while it waits for an answer has reported all the same.
         write_atomic(path, json.dumps(body, ensure_ascii=False).encode())
     if target.lc_server:
         try:
@@ -110,7 +112,7 @@ def deliver(message: dict[str, Any], target: ReportTarget) -> None:
                 raise
             LOGGER.error("the local controller did not take the report, it is only in %s: %s", path, error)
     if not target.report_path and not target.lc_server:
-        LOGGER.info("neither LC_SERVER nor REPORT_PATH is set; the report goes nowhere: %s", body)
+        LOGGER.info("neither LC_SERVER nor REPORT_PATH is set, so that nobody gets the report: %s", body)
 
 
 def error_kind(error: BaseException) -> ErrorKind:

@@ -1,8 +1,11 @@
-"""What every data source is: samples ``x``, labels ``y``."""
+"""The base of all data sources: samples ``x``, labels ``y``."""
 
 from __future__ import annotations
 
 import inspect
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,21 +60,34 @@ class BaseDataSource:
         """Write the source with joblib to ``output`` (local or s3; default a temporary file) and return its path."""
         return FileOps.dump(self, output or None)
 
+    def _existing_files(self, args: Sequence[Any]) -> Iterator[Path]:
+        """The named files. Empty names (an optional index that was not given) are left out.
 
-def existing_files(args: Sequence[Any]) -> Iterator[Path]:
-    """The named files. Empty names (an optional index that was not given) are left out.
+        A remote file is a copy on this machine, which goes with this object.
 
-    Raises:
-        NotFoundError: a name without a file; going on would train on less data than was asked for.
-    """
-    for name in args:
-        if not name:
-            LOGGER.warning("an index without a name is left out")
-            continue
-        path = Path(str(name).removeprefix("file://"))
-        if not path.is_file():
-            raise NotFoundError("no such data file", where=str(name), hint="a file on this machine")
-        yield path
+        Raises:
+            NotFoundError: a name without a file; going on would train on less data than was asked for.
+            AuthError, StoreUnavailableError: a remote file cannot be brought.
+        """
+        for name in args:
+            if not name:
+                LOGGER.warning("an index without a name is left out")
+            elif FileOps.is_remote(str(name)):
+                yield _data_file(self._copy_of(str(name)), name)
+            else:
+                yield _data_file(Path(str(name).removeprefix("file://")), name)
+
+    def _copy_of(self, address: str) -> Path:
+        folder = tempfile.mkdtemp(prefix="sedna-index-")
+        # Deleted with this object: a parser may read a file after it has asked for the next one.
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(FileOps.download(address, f"{folder}/{Path(address).name}"))
+
+
+def _data_file(path: Path, name: object) -> Path:
+    if not path.is_file():
+        raise NotFoundError("no such data file", where=str(name), hint="a file, on this machine or on S3")
+    return path
 
 
 def as_array(values: list[Any]) -> npt.NDArray[Any]:
@@ -89,6 +105,7 @@ def as_array(values: list[Any]) -> npt.NDArray[Any]:
 def _resolve(func: Callable[..., Any] | str | None) -> Callable[..., Any] | None:
     if func is None or callable(func):
         return func
+    # A name, as upstream's programs pass: the class may come from a file that is loaded later than this module.
     registered = ClassFactory.get_cls(ClassType.CALLBACK, func)
     if inspect.isclass(registered):
         registered = registered()

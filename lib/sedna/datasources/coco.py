@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sedna.common.errors import DataError, NotFoundError
-from sedna.datasources.base import BaseDataSource, as_array, existing_files
+from sedna.common.file_ops import FileOps
+from sedna.datasources.base import BaseDataSource, as_array
 
 __all__ = ["JSONDataParse"]
 
@@ -45,17 +46,22 @@ class JSONDataParse(BaseDataSource):
 
         Args:
             args: its path.
-            data_dir: folder of the images; default the folder of the file.
+            data_dir: folder of the images, on this machine; default the folder of the file. A remote file needs one.
 
         Raises:
             NotFoundError: there is no such file.
             DataError: it is no COCO file, an annotation refers to an unknown image or category, or a box is wrong.
         """
-        files = list(existing_files(args))
+        files = list(self._existing_files(args))
+        # Ids of two files overlap, and nothing in them says which file an annotation belongs to.
         if len(files) != 1:
             raise DataError(f"{len(files)} files", where="JSONDataParse.parse", hint="one COCO file")
         path = files[0]
         images, annotations, categories = _read(path)
+        if not data_dir and any(FileOps.is_remote(str(name)) for name in args):
+            raise DataError(
+                "its images are not on this machine", where=str(args[0]), hint="data_dir, a folder with them"
+            )
         self.data_dir = Path(data_dir) if data_dir else path.parent
         # Sorted by id, as upstream: the position in the file is no property of a class.
         categories = sorted(categories, key=lambda category: category["id"])
@@ -72,6 +78,7 @@ class JSONDataParse(BaseDataSource):
         if self.process_func:
             pairs = [self.process_func(*pair) for pair in pairs]
         self.x = as_array([name for name, _ in pairs])
+        # Of dtype object always: boxes of equally many per image would become one array of three axes.
         self.y = _objects([] if self.is_test_data else [boxes for _, boxes in pairs])
 
     def load_anno_from_ids(self, id_: Any) -> tuple[npt.NDArray[np.float64], tuple[Any, ...], str]:
@@ -93,6 +100,8 @@ class JSONDataParse(BaseDataSource):
         boxes = _boxes(found, self.class_ids, self._path)
         if found and all("track_id" in annotation for annotation in found):
             tracks = np.array([[annotation["track_id"]] for annotation in found], dtype=np.float64)
+            # A sixth column only where all have one: NaN in some rows would be a track of its own to upstream's
+            # readers.
             boxes = np.concatenate([boxes, tracks], axis=1)
         name = str(image["file_name"])
         return boxes, (*(image.get(key) for key in ("height", "width", "frame_id", "video_id")), name), name

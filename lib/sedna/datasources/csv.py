@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sedna.common.errors import DataError
 from sedna.common.extras import extra_needed
-from sedna.datasources.base import BaseDataSource, existing_files
+from sedna.datasources.base import BaseDataSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,14 +59,13 @@ class CSVDataParse(BaseDataSource):
             table = table.drop(columns=[label])
         self.x = table
 
-    @classmethod
-    def _read(cls, source: Any, columns: list[str], options: dict[str, Any]) -> pd.DataFrame | None:
+    def _read(self, source: Any, columns: list[str], options: dict[str, Any]) -> pd.DataFrame | None:
         pd = _pandas()
         if isinstance(source, dict | list):
-            table = cls.parse_json(source)
+            table = self.parse_json(source)
             where = "rows"
         else:
-            path = next(existing_files([source]), None)
+            path = next(self._existing_files([source]), None)
             if path is None:
                 return None
             where = str(path)
@@ -74,6 +73,7 @@ class CSVDataParse(BaseDataSource):
                 table = pd.read_csv(path, **options)
             except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
                 raise DataError(f"no csv table: {error}", where=where) from error
+        # After the reading and not by usecols: pandas' own error does not say which columns there are.
         if columns:
             _require(columns, table, where)
             table = table[columns]

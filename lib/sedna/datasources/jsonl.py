@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sedna.common.errors import DataError
-from sedna.datasources.base import BaseDataSource, as_array, existing_files
+from sedna.datasources.base import BaseDataSource, as_array
 
 __all__ = ["JsonlDataParse"]
 
@@ -39,7 +39,7 @@ class JsonlDataParse(BaseDataSource):
         """
         samples: list[Any] = []
         labels: list[Any] = []
-        for path in existing_files(args):
+        for path in self._existing_files(args):
             with path.open("rb") as lines:
                 for number, line in enumerate(lines, start=1):
                     if not line.strip():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sedna.common.errors import DataError
-from sedna.datasources.base import BaseDataSource, as_array, existing_files
+from sedna.datasources.base import BaseDataSource, as_array
 
 __all__ = ["TxtDataParse"]
 
@@ -36,8 +36,9 @@ class TxtDataParse(BaseDataSource):
         """
         x: list[Any] = []
         y: list[Any] = []
-        for path in existing_files(args):
+        for path in self._existing_files(args):
             for number, line in enumerate(_lines(path), start=1):
+                # Upstream passes blank lines to func, which fails on them.
                 if not line:
                     continue
                 value = self.process_func(line) if self.process_func else line.split()
@@ -46,6 +47,7 @@ class TxtDataParse(BaseDataSource):
                     continue
                 first, second = _first_two(value, f"{path}:{number}")
                 x.append(first)
+                # Test data has no labels, whatever stands on its lines.
                 if not self.is_test_data:
                     y.append(second)
         self.x, self.y = as_array(x), as_array(y)
@@ -53,6 +55,7 @@ class TxtDataParse(BaseDataSource):
 
 def _lines(path: Path) -> list[str]:
     try:
+        # utf-8-sig: editors on Windows put a mark in front, which would become part of the first path.
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text: {error}", where=str(path)) from error

@@ -68,6 +68,7 @@ def read_coco(
     images = _rows(content, "images", where)
     classes = _classes(_rows(content, "categories", where), class_names, where)
     numbered, crowds = _boxes_by_image(content, images, classes, where)
+    # Boxes are checked with the image they belong to: only there is the size known.
     check = BoxCheck(mode, classes.names)
     items: list[LabelledImage] = []
     box_ids: list[tuple[int, ...]] = []
@@ -124,6 +125,7 @@ def _item(image: _Row, annotations: Sequence[tuple[int, _Row]], classes: _Classe
             if not row.get("iscrowd")
         ]
     except DataError as error:
+        # The statement as it stands, so that a corrected file has another digest and is tried again.
         text = json.dumps([image, [row for _, row in annotations]])
         return faulty(name if isinstance(name, str) else "", at, text, error)
     labels = ImageLabels(tuple(boxes), size=size)
@@ -134,7 +136,7 @@ def write_coco(labels: LabelSet, ids: CocoIds | None = None) -> bytes:
     """The labels as a COCO file. ``ids`` as read before, or None for 1, 2, 3...
 
     Raises:
-        DataError: whole-image labels, which COCO has not; ``ids`` of another label set.
+        DataError: whole-image labels, which COCO cannot hold; ``ids`` of another label set.
     """
     if ids is None:
         ids = _fresh_ids(labels)
@@ -187,6 +189,7 @@ def _fresh_ids(labels: LabelSet) -> CocoIds:
 
 def _check_ids(labels: LabelSet, ids: CocoIds) -> None:
     counts = [len(item.annotation.boxes) for item in labels.items]
+    # Counts alone: whether an id belongs to this very box, only its reader can know.
     fits = len(ids.images) == len(labels.items) and len(ids.categories) == len(labels.class_names)
     if not fits or [len(boxes) for boxes in ids.annotations] != counts:
         raise DataError("these COCO ids belong to another label set", hint="leave ids out to have new ones made")
@@ -232,6 +235,7 @@ def _boxes_by_image(
     for number, row in _rows(content, "annotations", where).items():
         at = f"{where}: annotation {number}"
         image = _image_of(row, images, at)
+        # A crowd region is a mask over many things; as a box it would teach one large thing.
         if row.get("iscrowd"):
             crowds[image] += 1
         else:

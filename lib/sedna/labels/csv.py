@@ -40,6 +40,7 @@ def read_csv_rows(data: bytes, where: str) -> Iterator[LabelRow]:
     width = 0
     try:
         for values in reader:
+            # Spreadsheets write rows of separators below a table.
             if not any(value.strip() for value in values):
                 continue
             at = f"{where}: line {reader.line_num}"
@@ -55,6 +56,7 @@ def read_csv_rows(data: bytes, where: str) -> Iterator[LabelRow]:
 
 def _columns(header: Sequence[str], at: str) -> tuple[int, int]:
     for name in ("x", "y"):
+        # Which of two columns of one name is meant, nobody can tell.
         if header.count(name) != 1:
             found = "no column" if name not in header else f"{header.count(name)} columns"
             raise DataError(f"{found} {name!r} among {', '.join(header)}", where=at, hint=_HEADER)

@@ -20,7 +20,7 @@ _LIMITS = ArchiveLimits(max_bytes=1 << 30, max_entries=200_000)
 """Labels of some hundred thousand images: an archive comes in one request, and is unpacked on the service's disk."""
 
 MAX_FILES = 1_000_000
-"""In a folder. More are a wrong folder rather than a label set."""
+"""Largest number of files in a folder. A folder with more is a mistake rather than a label set."""
 
 
 class LabelFiles(Protocol):
@@ -79,6 +79,7 @@ class FolderFiles:
         """The bytes of a file."""
         try:
             with (self._folder / name).open("rb") as file:
+                # One byte more than allowed tells a file that is too large, without reading it to the end.
                 data = file.read(max_bytes + 1)
         except FileNotFoundError as error:
             raise NotFoundError("there is no such file", where=self.at(name)) from error
@@ -102,6 +103,7 @@ def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     found: list[tuple[str, os.stat_result]] = []
     # os.walk follows no links to folders: one that leads to its own parent would never end.
     for path, folders, files in os.walk(folder):
+        # In place: os.walk goes on with what is left in the list.
         folders[:] = [name for name in folders if not is_hidden(name)]
         prefix = "" if Path(path) == folder else f"{Path(path).relative_to(folder).as_posix()}/"
         for name in files:
@@ -142,7 +144,7 @@ def opened(data: bytes, name: str, where: str) -> Iterator[LabelFiles]:
         archive.write_bytes(data)
         try:
             unpack(archive, Path(folder) / "files", _LIMITS)
-        except UserError as error:  # the path of a passing folder tells nobody anything
+        except UserError as error:  # the path of a temporary folder would mislead
             raise type(error)(error.message, where=error.where.replace(str(archive), where), hint=error.hint) from error
         yield FolderFiles(Path(folder) / "files", where)
 

@@ -13,12 +13,12 @@ from sedna.labels.validate import BoxCheck, Mode, RawBox
 __all__ = ["ImageLabels", "LabelItem", "digest", "faulty", "said"]
 
 _SNAP = 1e-5
-"""Share of the image by which a relative corner may lie outside: six decimals, as tools write them, are not exact."""
+"""Share of the image by which a relative corner may lie outside: tools round to six decimals."""
 
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """What is said about one image, before the image was seen.
+    """The labels of one image, before the image was opened.
 
     Attributes:
         boxes: in pixels; where ``relative`` is set, in fractions of width and height.
@@ -50,6 +50,7 @@ class ImageLabels:
             )
         check = BoxCheck(mode, class_names or self._numbers())
         boxes = [_in_pixels(box, size) for box in self.boxes] if self.relative else self.boxes
+        # Checked in pixels, after the scaling: the limits of all formats are the same then.
         kept = check.boxes(where, *size, boxes)
         label = None if self.label is None else check.label(where, self.label)
         return Annotation(boxes=kept, label=label), len(check.clipped)
@@ -78,7 +79,7 @@ class LabelItem:
     Attributes:
         name: of the image, as the labels call it; empty where a fault hides it.
         where: file, and line or image, for messages.
-        digest: sha256 of what is said: the same statement has the same digest in every version of a file.
+        digest: sha256 of the statement, which is the same in every version of a file.
         read: takes the statement apart; raises `UserError` where that is impossible. It may be called late, or never:
             of a file that has grown most lines are known by their digests.
         others: further names by which the image may be known, where a format does not give the whole name.

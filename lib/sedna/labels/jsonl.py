@@ -61,6 +61,7 @@ def _line(text: str, at: str) -> TxtLine:
 def _labelled(name: str, label: Any, at: str) -> TxtLine:
     if isinstance(label, str):
         return parse_parts(name, label.split(), at)
+    # True is an int to Python; nobody means class 1 by it.
     if isinstance(label, int) and not isinstance(label, bool):
         return TxtLine(name, label=check_label(label, at))
     if isinstance(label, list):

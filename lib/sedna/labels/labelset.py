@@ -28,6 +28,7 @@ class LabelledImage(Value):
             raise ValueError(f"file_name {self.file_name!r} must be a relative path without '..' and backslash")
         if not path.name:
             raise ValueError(f"file_name {self.file_name!r} names no file")
+        # Names stand on lines and in headers later, where a line break would begin a new one.
         if not _is_plain(self.file_name):
             raise ValueError(f"file_name {self.file_name!r} holds control characters or outer white space")
         return self

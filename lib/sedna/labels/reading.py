@@ -1,4 +1,4 @@
-"""The one reader of label files: what a Dataset may name is what an import may send, and both mean the same."""
+"""The one reader of label files. A Dataset and an import take the same formats, and read them alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sedna.labels.yolo_folder import yolo_items
 __all__ = ["is_one_file", "label_suffixes", "read_labels"]
 
 MAX_BYTES = 256 << 20
-"""Of a file that holds the labels of all images."""
+"""Largest file that holds the labels of all images."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class _Source:
         if not name:
             names = files.names()
             found = [entry for entry in names if entry.lower().endswith(self.suffixes)]
+            # The only file may have any suffix: standard input has none.
             if len(names) != 1 and len(found) != 1:
                 listed = f": {', '.join(found[:5])}" if found else ""
                 hint = f"one file {' or '.join(self.suffixes)} holds the labels of all images"

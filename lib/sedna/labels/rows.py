@@ -1,4 +1,4 @@
-"""Label files with a row a sample: what one row says, or what is wrong with it."""
+"""Rows of label files that have one row a sample."""
 
 from __future__ import annotations
 

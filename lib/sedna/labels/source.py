@@ -21,6 +21,7 @@ def read_source(source: bytes | Path, max_bytes: int, what: str) -> tuple[bytes,
         NotFoundError: there is no such file.
         TooLargeError: more than ``max_bytes``; a file is not read further than that.
     """
+    # Bytes have no name of their own; the message says what they were taken for.
     if isinstance(source, bytes):
         data, where = source, what
     else:

@@ -61,6 +61,7 @@ def parse_parts(name: str, parts: Sequence[str], where: str) -> TxtLine:
         values = part.split(",")
         if len(values) != 5:
             raise DataError(f"{part!r} is no box", where=where, hint=_FORM)
+        # Fractions are read although upstream writes none: tools that convert to txt do.
         x1, y1, x2, y2 = (_decimal(value, part, where) for value in values[:4])
         boxes.append(RawBox(x1, y1, x2, y2, _label(values[4], part, where)))
     return TxtLine(name, tuple(boxes))
@@ -107,6 +108,7 @@ def read_txt(
             continue
         at = f"{where}: line {number}"
         line = parse_line(text, at)
+        # Asked once a line: it may open the image.
         width, height = size_of(line.file_name)
         annotation = Annotation(
             boxes=check.boxes(line.file_name, width, height, line.boxes),
@@ -151,6 +153,7 @@ def _format_box(box: Box) -> str:
 
 def _whole(low: float, high: float) -> tuple[int, int]:
     """The nearest whole pixels; where they coincide, the pixel that holds ``low``: it is inside the image."""
+    # To the nearest: down for both corners would move every box by half a pixel on average.
     first, last = round(low), round(high)
     return (first, last) if last > first else (math.floor(low), math.floor(low) + 1)
 
@@ -171,7 +174,7 @@ def _label(text: str, part: str, where: str) -> int:
 
 
 def check_label(label: int, where: str) -> int:
-    """A class number that is one, whatever the class list is; else `DataError`."""
+    """``label``, if it can be a class number at all; else `DataError`. The class list is checked elsewhere."""
     if not -MAX_LABEL <= label <= MAX_LABEL:  # a negative one is an unknown class, as any that the list has not
         shown = str(label) if abs(label) < 10**20 else "a number of more than 20 digits"
         raise DataError(f"label {shown} is too large", where=where, hint=f"at most {MAX_LABEL}")

@@ -1,4 +1,4 @@
-"""Are the boxes possible? The one place where all formats ask."""
+"""The check of boxes that all formats share."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sedna.labels.labelset import LabelledImage, LabelSet
 __all__ = ["BoxCheck", "Clipped", "LabelReport", "LabelsRead", "Mode", "RawBox", "Skipped", "validate"]
 
 Mode = Literal["strict", "clip"]
-"""What happens to a box that reaches out of its image or has no area: an error, or it is cut to what is inside."""
+"""How a box is treated that reaches out of its image or has no area: as an error, or cut to the part inside."""
 
 _TOLERANCE = 1e-3
-"""Pixels that a box may reach out in silence: x + width of a COCO file is often 640.0000001."""
+"""Pixels by which a box may reach out without a report: x + width of a COCO file is often 640.0000001."""
 
 
 @dataclass(frozen=True)
 class RawBox:
-    """A box as a file has it, in absolute pixels, x2 and y2 exclusive, before anybody has looked at it."""
+    """A box as a file has it, in absolute pixels, x2 and y2 exclusive, before it is checked."""
 
     x1: float
     y1: float
@@ -33,7 +33,7 @@ class RawBox:
 
     @classmethod
     def of(cls, box: Box) -> Self:
-        """A box that is to be looked at again."""
+        """A checked box, to be checked again."""
         return cls(box.x1, box.y1, box.x2, box.y2, box.label, box.score)
 
 
@@ -104,6 +104,7 @@ class BoxCheck:
         where = f"{image}: box {number}"
         corners = (raw.x1, raw.y1, raw.x2, raw.y2)
         for name, value in zip(("x1", "y1", "x2", "y2"), corners, strict=True):
+            # Before the comparisons below, which are all false for NaN.
             if not math.isfinite(value):
                 raise DataError(f"{name} is {value}", where=where, hint="coordinates are finite numbers of pixels")
         if not 0 <= raw.label < len(self._class_names):
@@ -131,6 +132,7 @@ class BoxCheck:
         x1, y1, x2, y2 = corners
         if x2 <= x1 or y2 <= y1:
             raise DataError(f"[{x1}, {y1}, {x2}, {y2}] has no area", where=where, hint="x2 exceeds x1, y2 exceeds y1")
+        # By corner: the message names the one coordinate that is wrong.
         for name, found, allowed, limit in zip(("x1", "y1", "x2", "y2"), corners, inside, size * 2, strict=True):
             if abs(found - allowed) > _TOLERANCE:
                 hint = f"allowed are 0 to {limit} in this image of {size[0]} x {size[1]}; mode 'clip' cuts such boxes"

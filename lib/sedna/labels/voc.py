@@ -27,7 +27,7 @@ from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBo
 __all__ = ["read_voc", "voc_items", "write_voc"]
 
 MAX_BYTES = 4 << 20
-"""Of one image's file: some 20,000 objects."""
+"""Largest file of one image: some 20,000 objects."""
 
 _XML_CHARS = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -90,6 +90,7 @@ def voc_items(files: LabelFiles, start: str, class_names: Sequence[str]) -> Iter
     chosen = [name for name in names if name.lower().endswith(".xml") and below(name, start)]
     if names and not chosen:
         raise DataError("there is no VOC file", where=files.at(start), hint="a file <name>.xml per image")
+    # All files before the first item: the classes are the names in all of them.
     read = {name: _read_or_fault(files, name) for name in chosen}
     parsed = [one for one in read.values() if isinstance(one, _Parsed)]
     classes = tuple(class_names) or _found_classes(parsed)
@@ -131,6 +132,7 @@ def _item(name: str, one: _Parsed, classes: tuple[str, ...], pictures: Pictures)
 
 
 def _found_classes(parsed: Iterable[_Parsed]) -> tuple[str, ...]:
+    # Sorted: the order in which a folder lists its files is no property of the classes.
     return tuple(sorted({name for one in parsed for name, _ in one.objects}))
 
 
@@ -150,12 +152,13 @@ def write_voc(labels: LabelSet) -> Iterator[tuple[str, bytes]]:
     """The labels as VOC files: (name, content), the name being the image's with the suffix ``.xml``.
 
     Raises:
-        DataError: whole-image labels, which VOC has not; two images whose files would have one name; a name with
+        DataError: whole-image labels, which VOC cannot hold; two images whose files would have one name; a name with
             characters that XML cannot hold.
     """
     seen: set[str] = set()
     for item in labels.items:
         name = str(PurePosixPath(item.file_name).with_suffix(".xml"))
+        # a.png and a.jpg would both write a.xml, and the second would win.
         if name in seen:
             raise DataError(f"two images need the file {name!r}", where=item.file_name, hint="rename one of them")
         seen.add(name)
@@ -187,6 +190,7 @@ def _object(root: Element, class_name: str, box: Box) -> None:
     _text(element, "difficult", "0")
     corners = SubElement(element, "bndbox")
     for name, value in zip(_CORNERS, (box.x1 + 1, box.y1 + 1, box.x2, box.y2), strict=True):
+        # Whole numbers without a point: most readers of VOC files call int().
         _text(corners, name, str(int(value)) if value == int(value) else repr(value))
 
 

@@ -63,7 +63,7 @@ def parse_yolo(data: bytes, classes: YoloClasses, where: str, keypoint_values: i
     """The boxes of one label file, in fractions of the image.
 
     Args:
-        keypoint_values: so many values of key points follow a box; 0 = there are none.
+        keypoint_values: number of key point values after each box; 0 = none.
 
     Raises:
         DataError: no UTF-8, or a line that is none of YOLO's.

@@ -19,10 +19,10 @@ from sedna.labels.yolo import YoloClasses, parse_yolo
 __all__ = ["yolo_items"]
 
 MAX_BYTES = 4 << 20
-"""Of one label file: some 100,000 boxes."""
+"""Largest label file: some 100,000 boxes."""
 
 MAX_LIST_BYTES = 64 << 20
-"""Of a list of pictures: some million paths."""
+"""Largest list of pictures: some million paths."""
 
 _FORM = "labels/<name>.txt for images/<name>.jpg, and data.yaml with the names of the classes"
 _NAME_FILES = ("classes.txt", "obj.names")
@@ -117,6 +117,7 @@ class _Folder:
         Such paths are right on the machine where they were written. What counts is their longest tail that exists
         here: "../train/images", "/content/boards/train/images" and "train/images" are one folder.
         """
+        # The longest first: a shorter tail may fit a folder of another split by chance.
         for tail in _tails(entry):
             if tail.lower().endswith(".txt") and tail in self._names:
                 yield from self._of_list(tail)
@@ -138,6 +139,7 @@ class _Folder:
     def _item(self, name: str) -> LabelItem:
         where = self._files.at(name)
         path = stem(name)
+        # The usual layout first; pictures beside their labels are rarer.
         pictured = with_part(path, "labels", "images")
         found, others = self._pictures.named([pictured, path, without_part(path, "labels")], unless=pictured)
         try:
@@ -173,6 +175,7 @@ def _label_files(names: Sequence[str], pictures: Pictures) -> list[str]:
     texts = [name for name in names if name.lower().endswith(".txt")]
     texts = [name for name in texts if PurePosixPath(name).name.lower() not in _NAME_FILES]
     inside = [name for name in texts if "labels" in PurePosixPath(name).parts[:-1]]
+    # Without folders "labels" every text could be one: what is known to be something else is left out.
     return inside or [name for name in texts if not _is_other_text(name) or pictures.has(stem(name))]
 
 

@@ -96,6 +96,7 @@ def _once(method: str, url: str, timeout: float, options: dict[str, Any]) -> htt
     verify = options.get("verify", True)
     rest = {key: value for key, value in options.items() if key != "verify"}
     try:
+        # A client a request: reports are minutes apart, and an idle connection is closed by then.
         with httpx.Client(timeout=timeout, verify=verify, follow_redirects=True) as client:
             response = client.request(method, url, **rest)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -112,6 +113,7 @@ def _once(method: str, url: str, timeout: float, options: dict[str, Any]) -> htt
 def _refusal(response: httpx.Response, url: str) -> SednaError:
     status = response.status_code
     text = f"status {status}: {response.text[:500]}"
+    # 408 and 429 are the server's word for "later".
     if status >= 500 or status in (408, 429):
         return LinkUnavailableError(text, where=url)
     if status in (404, 410):

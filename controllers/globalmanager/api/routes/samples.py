@@ -121,6 +121,7 @@ def put_sample(
 ) -> SampleStored:  # fmt: skip
     """``sample_id`` is the sha256 of the image; an edge's token uploads samples of that edge only."""
     parsed = _record(record)
+    # Before the image is read: a wrong record is refused without its megabytes in memory.
     if parsed.sample_id != sample_id:
         raise DataError(f"the record is of sample {parsed.sample_id}", where="record.sample_id", hint=sample_id)
     if parsed.job != key:

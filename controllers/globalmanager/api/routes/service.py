@@ -1,4 +1,4 @@
-"""What machines ask about the service itself; no token needed."""
+"""Health and metrics of the service, for machines; they need no token."""
 
 from __future__ import annotations
 

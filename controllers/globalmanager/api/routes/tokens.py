@@ -36,6 +36,7 @@ def create(services: Services, caller: Admin, body: TokenBody) -> TokenCreated:
     expires_at = now + timedelta(seconds=body.expires_in_seconds) if body.expires_in_seconds else None
     with services.db.write() as session:
         if body.edge is not None:
+            # In the same transaction: an edge that is removed meanwhile would leave a token that speaks for nobody.
             edges.get(session, body.edge)
         token = tokens.create(session, body.name, body.role, now, edge=body.edge, expires_at=expires_at)
         events.add(session, None, "TokenCreated", f"token {body.name} was created by {caller.name}", now)
@@ -50,6 +51,7 @@ def create(services: Services, caller: Admin, body: TokenBody) -> TokenCreated:
     responses=problems(404, 409),
 )
 def revoke(services: Services, caller: Admin, token_name: str) -> None:
+    # The last admin could lock everybody out.
     if token_name == caller.name:
         raise ConflictError("a token cannot revoke itself", where=token_name, hint="use another admin token")
     now = services.clock.now()

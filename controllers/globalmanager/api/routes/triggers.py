@@ -161,6 +161,7 @@ def _champion_before(session: Session, job: JobRow) -> int:
     while True:
         page = rounds.list_page(session, job.id, limit=100, cursor=cursor)
         for row in page.items:
+            # A deployment of the champion itself changed nothing: going back to it would not go back.
             changed = row.outcome is Outcome.DEPLOYED and row.candidate == job.state.champion
             if changed and row.champion is not None and row.champion != row.candidate:
                 return row.champion

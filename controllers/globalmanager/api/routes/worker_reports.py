@@ -32,6 +32,7 @@ def report(services: Services, caller: Caller, worker: str, body: WorkerReport) 
     for field, value in (("kind", body.kind), ("status", body.status)):
         if not value:
             raise DataError("is missing", where=field, hint="train, eval or deploy; completed or failed")
+    # An edge's token is on a machine at the line; what it says must not decide about models.
     if body.kind.lower() != "deploy":
         caller.require_admin()
     if body.name != worker:

@@ -67,6 +67,7 @@ def remove_edge(
 
     from globalmanager.cli.client import connect
 
+    # The token is gone for good, and the edge keeps its samples until somebody registers it again.
     if not yes:
         typer.confirm(f"Remove edge {name}?", abort=True)
     with connect(url, token) as client:
@@ -110,6 +111,7 @@ def list_rejected(
     from sedna.edge import Spool
 
     folder = data / "spool"
+    # Opening a spool makes its folder; a wrong --data must not leave one behind.
     if not folder.is_dir():
         raise NotFoundError("no edge has kept samples here", where=str(folder), hint="the --data of 'sedna edge serve'")
     with Spool(folder) as spool:

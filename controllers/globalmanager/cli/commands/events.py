@@ -31,6 +31,7 @@ def events(
         while True:
             try:
                 for event in client.events(path, after=last, follow=follow):
+                    # Kept before it is printed: a stream that breaks off goes on behind it.
                     last = event["id"]
                     _print(event, output)
             except LinkUnavailableError as error:
@@ -39,6 +40,7 @@ def events(
                 typer.echo(f"warning: {error.message}; trying again", err=True)
             if not follow:
                 return
+            # Also after an end without an error: a service that shuts down ends its streams in order.
             time.sleep(_RECONNECT_SECONDS)
 
 

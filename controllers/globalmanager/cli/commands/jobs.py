@@ -62,8 +62,10 @@ def apply_files(
     from globalmanager.cli.client import connect
     from sedna.common.plugin import load_modules
 
+    # Before the description is read: it may name what the files register.
     load_modules(modules or ())
     described = [resource for path in files for resource in resolve_paths(read_manifests(path), path.parent)]
+    # exclude_unset: the service stores what was written, and its defaults stay free to change.
     documents = [resource.model_dump_json(by_alias=True, exclude_unset=True) for resource in described]
     with connect(url, token) as client:
         body = f"[{','.join(documents)}]".encode()

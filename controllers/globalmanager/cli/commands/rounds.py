@@ -133,6 +133,7 @@ def print_logs(
                 continue
             worker, kind = part["worker"], Stage(part["kind"])
             _echo_log(part, offset)
+            # The service says where to go on: a tail begins at an offset that only it knows.
             got_more, offset = part["next_offset"] > part["offset"], part["next_offset"]
             if got_more:
                 continue

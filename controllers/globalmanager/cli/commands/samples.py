@@ -88,6 +88,7 @@ def list_samples(
 
     with connect(url, token) as client:
         path = f"{job_path(job)}/samples"
+        # One more than is shown says whether there are others.
         found = client.pages(path, limit=limit + 1, picked=picked, labelled=labelled, part=part, edge=edge)
     print_data(found[:limit], output, _LIST, empty="no such samples")
     if len(found) > limit:
@@ -144,6 +145,7 @@ def label_sample(
     """Say what a sample shows."""
     from globalmanager.cli.client import connect, job_path
 
+    # An empty label is a statement, so that leaving all options out must not make one.
     if sum((bool(box), label is not None, empty)) != 1:
         raise SpecError("give exactly one kind of label", where="label", hint="--box, --class or --empty")
     with connect(url, token) as client:
@@ -210,6 +212,7 @@ def _sample_id(client: Client, path: str, text: str) -> str:
         return wanted
     if len(wanted) < _SHORTEST_PREFIX or not set(wanted) <= set("0123456789abcdef"):
         raise SpecError(f"{text!r} is not a sample id", where="SAMPLE", hint="8 to 64 characters of 0-9 and a-f")
+    # The service looks ids up whole; a prefix is a person's abbreviation, and rare enough for a walk over all.
     ids = [row["record"]["sample_id"] for row in client.pages(f"{path}/samples", limit=None)]
     found = [name for name in ids if name.startswith(wanted)]
     if not found:
@@ -226,6 +229,7 @@ def _box(text: str, names: list[str]) -> dict[str, object]:
         (name,) = parts[4:]
     except ValueError as error:
         raise SpecError(f"{text!r} is not a box", where="--box", hint="X1,Y1,X2,Y2,CLASS") from error
+    # The name first: a class may be called "7".
     if name in names:
         number = names.index(name)
     elif name.isdigit():

@@ -28,11 +28,13 @@ def up(
     from globalmanager.cli.client import CONTEXT_FILE, default_context, save_context
     from sedna.common.extras import extra_needed
 
+    # Imported here: other commands work without the packages of the service.
     with extra_needed("control", "sedna up"):
         from globalmanager.service.run import run
         from globalmanager.service.service import Service
 
     def started(service: Service) -> None:
+        # In both: the user's file is overwritten by the next service, the one beside the data stays its own.
         for path in (service.settings.data_dir / CONTEXT_FILE, default_context()):
             save_context(path, service.url, service.admin_token)
         typer.echo(f"service      {service.url}  (documentation: {service.url}/docs)")

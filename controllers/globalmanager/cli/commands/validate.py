@@ -27,6 +27,7 @@ def validate(files: Files, modules: Modules = None) -> None:
             resources = read_manifests(path, try_modules=True)
         except ManifestError as error:
             mistakes += [str(diagnostic) for diagnostic in error.diagnostics]
+            # The other files are read all the same: one run shows every mistake.
             continue
         for resource in resources:
             typer.echo(f"{path}: {resource.kind} {resource.key} is valid")

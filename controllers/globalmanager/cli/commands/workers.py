@@ -114,6 +114,7 @@ def stage_out(
     from sedna.core.staging import Attempt
 
     with Attempt(_access(order, store, service, token_file, work_dir, None)) as attempt:
+        # Without --listen nobody asks for its port: a program that has ended left its report in a file.
         helper = attempt.helper(port=listen or 0)
         try:
             if listen is not None:

@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 from sedna.algorithms.training.config import EstimatorConfig
 from sedna.common.config import Context
 from sedna.common.errors import SpecError
+from sedna.common.file_ops import FileOps
 from sedna.common.log import LOGGER
+from sedna.common.model_files import LocalModel
 
 _Config = TypeVar("_Config", bound=EstimatorConfig)
 
@@ -69,5 +71,13 @@ class TrainableEstimator(ABC, Generic[_Config]):
         if not self.has_weights:
             url = url or Context.get_parameters("base_model_url")
         if url:
-            self.load(url)
+            if FileOps.is_remote(str(url)):
+                # From the environment, which no backend has looked at. The training reads nothing from it later.
+                copy = LocalModel(str(url))
+                try:
+                    self.load(copy.path)
+                finally:
+                    copy.close()
+            else:
+                self.load(url)
             LOGGER.info("%s starts from %s", self.config.ALGORITHM, url)

@@ -11,6 +11,7 @@ from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.common.errors import SpecError
 from sedna.common.file_ops import FileOps
+from sedna.common.model_files import require_writable
 from sedna.core.base import JobBase, PostProcess
 
 __all__ = ["IncrementalLearning"]
@@ -20,7 +21,8 @@ class IncrementalLearning(JobBase):
     """Trains, evaluates and runs one model of an incremental learning job.
 
     Which files it reads and writes comes from the environment that the platform sets: ``MODEL_URL``, ``MODEL_URLS``,
-    ``DATA_PATH_PREFIX``, and ``HEM_NAME`` with ``HEM_PARAMETERS`` for the miner.
+    ``DATA_PATH_PREFIX``, and ``HEM_NAME`` with ``HEM_PARAMETERS`` for the miner. ``MODEL_URL`` and ``MODEL_URLS`` may
+    be s3 addresses: reports name these, and the estimator reads and writes local copies (see `BackendBase`).
 
     Args:
         estimator: class or instance of the user's model; see `BackendBase` for its methods.
@@ -75,6 +77,9 @@ class IncrementalLearning(JobBase):
         """
         with self.failure_reported("train"):
             callback = self.callback(post_process)
+            # After hours of training it would be too late to say so.
+            if self.config.model_url and FileOps.is_remote(self.model_path):
+                require_writable(self.model_path)
             result = self.estimator.train(train_data=train_data, valid_data=valid_data, **kwargs)
             path = self.estimator.save(self.model_path)
             entries = self.estimator.model_info(path, result=result, relpath=self.config.data_path_prefix)
@@ -96,9 +101,10 @@ class IncrementalLearning(JobBase):
         callback = self.callback(post_process)
         with self.model_change():
             if not self.estimator.has_load:
-                self.estimator.load(self.model_path)
+                self.estimator.load(self.model_address)
         with self.model_in_use() as model:
             infer_res = model.predict(data, **kwargs)
+        # A copy: call-backs of upstream's examples change the prediction in place, and the caller gets it too.
         res = callback(deepcopy(infer_res)) if callback else infer_res
         miner = self.hard_example_mining_algorithm
         return infer_res, res, bool(miner(res)) if miner else False
@@ -131,12 +137,14 @@ class IncrementalLearning(JobBase):
             self.report_task_info(None, K8sResourceKindStatus.COMPLETED.value, results, kind="eval")
         return results
 
-    def _measure(self, data: Any, url: str | None, kwargs: dict[str, Any]) -> Any:
-        if url is not None:
-            self.estimator.model_save_path = url
-            return self.estimator.evaluate(data=data, model_path=url, **kwargs)
-        if not self.estimator.has_load and self.config.model_url and Path(self.model_path).exists():
-            self.estimator.load(self.model_path)
+    def _measure(self, data: Any, address: str | None, kwargs: dict[str, Any]) -> Any:
+        if address is not None:
+            # An estimator without model_path reads it from the backend, as upstream's do.
+            self.estimator.model_save_path = address
+            return self.estimator.evaluate(data=data, model_path=address, **kwargs)
+        url = self.config.model_url
+        if url and not self.estimator.has_load and (FileOps.is_remote(url) or Path(self.model_path).exists()):
+            self.estimator.load(self.model_address)
         return self.estimator.evaluate(data=data, **kwargs)
 
 

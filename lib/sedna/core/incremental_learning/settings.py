@@ -10,6 +10,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sedna.common.errors import SpecError
+from sedna.common.file_ops import FileOps
+from sedna.common.validation import first_fault
 
 __all__ = ["WorkerSettings"]
 
@@ -17,7 +19,8 @@ __all__ = ["WorkerSettings"]
 class WorkerSettings(BaseModel):
     """The environment of the built-in worker; each field is the variable of the same name in capitals.
 
-    An empty variable counts as missing. The first group is upstream's, the second is ours.
+    An empty variable counts as missing. The first group is upstream's, the second is ours. Datasets and models may be
+    s3 addresses; where the worker itself writes (checkpoints, progress, report) must be on this machine.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), populate_by_name=True)
@@ -61,16 +64,26 @@ class WorkerSettings(BaseModel):
         try:
             return cls.model_validate({name: value for name, value in given.items() if value})
         except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0]).upper()
-            field = cls.model_fields.get(str(first["loc"][0]))
-            hint = (field.description if field else None) or ""
-            raise SpecError(f"{first['msg']}, got {environment.get(name)!r}", where=name, hint=hint) from error
+            fault = first_fault(error)
+            name = str(fault.keys[0])
+            hint = cls.model_fields[name].description or ""
+            got = environment.get(name.upper())
+            raise SpecError(f"{fault.message}, got {got!r}", where=name.upper(), hint=hint) from error
 
     @field_validator("model_urls", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(url.strip() for url in value.split(";") if url.strip()) if isinstance(value, str) else value
+
+    @field_validator("checkpoint_dir", "progress_path", "report_path", "algorithm_module", mode="before")
+    @classmethod
+    def _on_this_machine(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        # As a path an address would name a folder "s3:", and what is written there would be lost with the container.
+        if FileOps.is_remote(value):
+            raise ValueError("an address; it must be a path on this machine")
+        return value.removeprefix("file://")
 
     @field_validator("algorithm_parameters", "class_names", mode="before")
     @classmethod

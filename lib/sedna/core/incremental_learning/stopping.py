@@ -48,6 +48,7 @@ class StopRequest:
         try:
             yield
         finally:
+            # A signal after the training must end the process at once again.
             self._folder = None
         if self._requested_at is not None:
             raise Stopped
@@ -66,9 +67,11 @@ class StopRequest:
             raise Stopped
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        # The second signal is somebody who does not want to wait.
         if self._folder is None or self._requested_at is not None:
             raise Stopped
         self._requested_at = self._clock.monotonic()
+        # What is there now is not new: the checkpoint to wait for differs from it.
         self._seen = _state(self._folder)
         LOGGER.info("asked to stop; waiting for the next checkpoint")
 

@@ -26,6 +26,7 @@ from sedna.common.clock import SystemClock
 from sedna.common.config import BaseConfig
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.common.errors import SednaError, SpecError, StorageFullError
+from sedna.common.file_ops import FileOps
 from sedna.common.log import LOGGER, setup_logging
 from sedna.common.plugin import load_plugin
 from sedna.core.incremental_learning.incremental_learning import IncrementalLearning
@@ -67,9 +68,11 @@ class _Worker:
         settings = WorkerSettings.from_env(self.environment)
         setup_logging(settings.log_level, settings.log_format)
         stop = StopRequest(settings.stop_grace_seconds)
+        # Before the estimator is made: importing a framework takes seconds, in which SIGTERM must count already.
         stop.install()
         if settings.backend_type is None:
             BaseConfig().update(backend_type=PLAIN)  # upstream's default is TENSORFLOW, for programs of users
+        # Before the job, which reads the format of the model from it.
         estimator = _estimator(settings)
         self.job = IncrementalLearning(estimator=estimator, hard_example_mining={})
         if self.stage == "train":
@@ -86,6 +89,7 @@ class _Worker:
             LOGGER.error("%s failed: %s", self.stage, error, exc_info=error)
         if self.job is None:
             self._report_early_failure(error)
+        # The job has reported what its own train or evaluate raised.
         elif self.job.reported_failure is not error:
             self.job.report_failure(error, self.stage)
         return _EXIT[kind]
@@ -103,7 +107,10 @@ class _Worker:
             "status": K8sResourceKindStatus.FAILED.value,
         }
         try:
-            deliver(message, ReportTarget(get("LC_SERVER"), get("REPORT_PATH")))
+            path = get("REPORT_PATH", "")
+            # It may be what is wrong; the local controller is told all the same.
+            target = ReportTarget(get("LC_SERVER"), None if FileOps.is_remote(path) else path.removeprefix("file://"))
+            deliver(message, target)
         except SednaError as lost:
             LOGGER.error("the failure could not be reported: %s", lost)
 
@@ -138,6 +145,7 @@ def _train(job: IncrementalLearning, settings: WorkerSettings, stop: StopRequest
         options["checkpoint_dir"] = str(settings.checkpoint_dir)
     if names_parameter(train, "progress"):
         options["progress"] = _progress(settings, stop)
+    # Waiting for a checkpoint that is never written would cost the whole grace period.
     resumable = {"checkpoint_dir", "progress"} <= options.keys()
     with stop.at_checkpoints(Path(options["checkpoint_dir"])) if resumable else nullcontext():
         job.train(train_data=data, **options)
