@@ -42,6 +42,7 @@ class JobDriver:
     """What the engine remembers of a job between two ticks. None of it matters for correctness."""
 
     job_id: int
+    name: str = ""
     watch: DatasetWatch = field(default_factory=DatasetWatch)
     checked: tuple[int, datetime] | None = None
     evaluation: tuple[str, Evaluation] | None = None
@@ -59,6 +60,7 @@ class JobDriver:
         """
         with seams.db.read() as session:
             job = jobs.by_id(session, self.job_id)
+        self.name = str(job.key)
         if job.deleted_at is not None:
             self._pass(seams)  # `decide` ends what is under way; workers that still stop are looked after next time
             self._tidy(seams)
@@ -82,7 +84,7 @@ class JobDriver:
             try:
                 tidy(seams, job)
             except TemporaryError as error:  # it costs space and nothing else: no trouble of the job
-                LOGGER.info("job row %d is tidied later: %s", self.job_id, error)
+                LOGGER.info("job %s is tidied later: %s", self.name, error)
                 self.tidied = None
                 return
             self.tidied = None if busy else mark  # a worker that is still stopping keeps its folder

@@ -194,10 +194,10 @@ class Engine:
             raise
         except SednaError as error:
             trouble = str(error)
-            LOGGER.warning("job row %d: %s", job_id, error)
+            LOGGER.warning("job %s: %s", driver.name, error)
         except Exception as error:  # noqa: BLE001 - the boundary: a defect in one job must not stop the others
             trouble = f"internal error: {type(error).__name__}: {error}"
-            LOGGER.exception("job row %d", job_id)
+            LOGGER.exception("job %s", driver.name)
         self._record_trouble(seams, driver, "; ".join(filter(None, (*driver.problems, trouble))) or None)
         return more
 
@@ -215,4 +215,4 @@ class Engine:
                         events.add(session, driver.job_id, "Degraded", trouble, now, level="error")
             driver.noted = (trouble,)
         except TemporaryError as error:
-            LOGGER.warning("the trouble of job row %d was not noted: %s", driver.job_id, error)
+            LOGGER.warning("the trouble of job %s was not noted: %s", driver.name, error)

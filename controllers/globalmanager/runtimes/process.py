@@ -45,6 +45,9 @@ from sedna.store.oserrors import os_errors
 START_SECONDS = 60.0
 """A supervisor that takes longer to start a worker is looked for later; the slowest disks need a few seconds."""
 
+SERVICE_URL = "service.url"
+"""File in the folder of all workers; read by each whenever it calls the service."""
+
 WORK = "work"
 """Folder of the worker itself, beside the notes of its supervisor, which it has no business with."""
 
@@ -63,7 +66,7 @@ class ProcessRuntime:
         cache_dir: what workers of this machine fetched from the store, shared by them.
         cache_bytes: upper bound of that.
         store_url: a folder store, which workers open by themselves; None: objects come through the service.
-        service_url: where the service answers, asked at each start; None: workers report to the store alone.
+        service_url: where the service answers; None: workers report to the store alone.
         python: interpreter of workers.
         log_bytes: upper bound of a worker's log; the oldest lines go.
         grace_seconds: between SIGTERM and SIGKILL when a time limit is reached.
@@ -121,7 +124,7 @@ class ProcessRuntime:
         access = WorkerAccess(
             order=order.key if self._store_url is not None else "",
             store_url=self._store_url,
-            service_url=None if self._service_url is None else self._service_url(),
+            service_url_file=None if self._service_url is None else self._work_dir / SERVICE_URL,
             worker_token=spec.token,
             work_dir=own,
             cache_dir=self._cache_dir,
@@ -164,6 +167,17 @@ class ProcessRuntime:
         if done.returncode != 0:
             text = log.read_text(errors="replace").strip()[-LOG_TAIL_BYTES:]
             raise WorkerError(f"the supervisor ended with code {done.returncode}: {text}", where=str(folder))
+
+    def announce(self) -> None:
+        """Leave the address of the service where workers read it, those of earlier starts as well.
+
+        Raises:
+            StorageFullError: the disk is full.
+        """
+        if self._service_url is not None:
+            with os_errors(str(self._work_dir), writing=True):
+                self._work_dir.mkdir(parents=True, exist_ok=True)
+                write_atomic(self._work_dir / SERVICE_URL, f"{self._service_url()}\n".encode())
 
     def adopt(self, handle: WorkerHandle) -> bool:
         """As `WorkerRuntime.adopt`."""

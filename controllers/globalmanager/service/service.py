@@ -21,7 +21,7 @@ from globalmanager.service.settings import ServiceSettings
 from globalmanager.settings import EngineSettings
 from localcontroller.http_server import ThreadedServer
 from sedna.common.clock import Clock, SystemClock
-from sedna.common.errors import ConflictError
+from sedna.common.errors import ConflictError, TemporaryError
 from sedna.common.plugin import load_modules
 from sedna.store import open_store
 
@@ -58,7 +58,7 @@ class Service:
             store = OwnStore(open_store(settings.store_url or data_dir / "store", settings.s3))
             stack.callback(store.close)
             engine_settings = self._engine_settings(data_dir)
-            runtime = ProcessRuntime(
+            self._runtime = ProcessRuntime(
                 engine_settings.work_dir,
                 engine_settings.cache_dir,
                 cache_bytes=engine_settings.cache_bytes,
@@ -69,7 +69,7 @@ class Service:
                 log_bytes=engine_settings.log_bytes,
                 grace_seconds=engine_settings.stop_grace_seconds,
             )
-            self.engine = Engine(db, store, runtime, self._clock, engine_settings)
+            self.engine = Engine(db, store, self._runtime, self._clock, engine_settings)
             stack.callback(self.engine.stop)
             self.api = ApiServices(
                 db=db,
@@ -103,6 +103,9 @@ class Service:
             ConflictError: another engine drives this database.
         """
         try:
+            # Before the engine: the first worker that it starts asks there, and those of the last start have waited.
+            self._runtime.announce()
+            self._check_store()
             self._start_engine()
             self._server.start()
             self._edges.start()
@@ -123,6 +126,13 @@ class Service:
         self.api.stopping.set()
         self._edges.stop()
         self._open.close()
+
+    def _check_store(self) -> None:
+        """Say at the start what uploads and rounds would say later; the service goes on and tries again by itself."""
+        try:
+            next(iter(self.api.store.list("")), None)
+        except TemporaryError as error:
+            LOGGER.warning("the object store cannot be used now: %s", error)
 
     def _start_engine(self) -> None:
         """Take the lease. A dead engine's runs out; one that is held for longer than that is a living engine's."""

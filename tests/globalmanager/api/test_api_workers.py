@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -287,7 +289,7 @@ def test_a_checkpoint_travels_over_http(api: Api, orders: Orders, server: Thread
 
 
 def test_the_link_tells_errors_apart(attempt: Attempt, server: ThreadedServer) -> None:
-    link = ServiceLink(server.url, attempt.token)
+    link = ServiceLink(lambda: server.url, attempt.token)
     prefix = attempt.order.prefix
     try:
         assert link.put_if_absent(f"{prefix}a b/c%d", b"one")
@@ -396,3 +398,35 @@ def test_garbage_in_a_log_moves_no_place(round_one: Attempt) -> None:
     round_one.orders.store.put(f"{round_one.order.prefix}log-0.txt", data)
     round_one.end()
     assert log(round_one, offset=running["next_offset"])["text"] == ""
+
+
+def test_a_service_that_comes_back_elsewhere_is_found_although_another_program_has_its_port(
+    attempt: Attempt, server: ThreadedServer, tmp_path: Path
+) -> None:
+    class Foreign(BaseHTTPRequestHandler):
+        asked = 0
+
+        def do_GET(self) -> None:
+            Foreign.asked += 1
+            if Foreign.asked == 3:  # by then the service has said where it is
+                address.write_text(f"{server.url}\n")
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    address = tmp_path / "service.url"
+    with HTTPServer(("127.0.0.1", 0), Foreign) as foreign:
+        address.write_text(f"http://127.0.0.1:{foreign.server_address[1]}\n")
+        threading.Thread(target=foreign.serve_forever, daemon=True).start()
+        machine = WorkerAccess(
+            service_url_file=address, worker_token=attempt.token, work_dir=tmp_path / "w", cache_dir=tmp_path / "c"
+        )
+        link = machine.service()
+        assert link is not None
+        try:
+            assert WorkOrder.model_validate_json(link.order()) == attempt.order
+        finally:
+            link.close()
+            foreign.shutdown()
+    assert Foreign.asked == 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -43,6 +43,9 @@ class WorkerAccess(BaseModel):
     order: str = Field(default="", description="key of the order in the store; empty: the one of the token")
     store_url: str | None = Field(default=None, description="folder store of this machine; none: through the service")
     service_url: str | None = Field(default=None, description="http(s)://host:port of the service; none: no reports")
+    service_url_file: Path | None = Field(
+        default=None, description="file with that address, read for every call: a service may come back elsewhere"
+    )
     worker_token: str | None = Field(default=None, repr=False, description="bearer token of this attempt")
     work_dir: Path = Field(description="folder of this worker alone")
     cache_dir: Path = Field(description="files of the store that this machine's workers share")
@@ -71,7 +74,7 @@ class WorkerAccess(BaseModel):
 
     def check(self) -> None:
         """Raise `SpecError` unless there is a way to the inputs."""
-        if self.store_url is None and (self.service_url is None or self.worker_token is None):
+        if self.store_url is None and (not self._has_service() or self.worker_token is None):
             hint = "SEDNA_STORE_URL, a folder; or SEDNA_SERVICE_URL with SEDNA_WORKER_TOKEN"
             raise SpecError("there is no way to the inputs", where="SEDNA_STORE_URL", hint=hint)
         if self.store_url is not None and self.store_url.startswith("s3:"):
@@ -89,11 +92,24 @@ class WorkerAccess(BaseModel):
         ours = {f"{_PREFIX}{name.upper()}" for name in WorkerAccess.model_fields}
         return {name: value for name, value in environment.items() if name not in ours}
 
+    def _has_service(self) -> bool:
+        return self.service_url is not None or self.service_url_file is not None
+
     def service(self) -> ServiceLink | None:
         """The service as this worker sees it, or None."""
-        if self.service_url is None or self.worker_token is None:
+        if not self._has_service() or self.worker_token is None:
             return None
-        return ServiceLink(self.service_url, self.worker_token)
+        return ServiceLink(self._address, self.worker_token)
+
+    def _address(self) -> str:
+        if self.service_url_file is None:
+            assert self.service_url is not None, "checked by service()"
+            return self.service_url
+        try:
+            return self.service_url_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            message = f"the address of the service cannot be read: {error.strerror}"
+            raise LinkUnavailableError(message, where=str(self.service_url_file)) from error
 
     def files(self, service: ServiceLink | None) -> FileStore:
         """Where inputs are and results go."""
@@ -110,14 +126,14 @@ class ServiceLink:
     the service. The time limit of the worker ends it.
 
     Args:
-        url: ``http(s)://host:port``.
+        url: gives ``http(s)://host:port``; asked for every call, since the service may come back at another port.
         token: of this attempt; once the attempt is over, every call raises `AuthError`.
         longest_wait: seconds between two tries.
     """
 
-    def __init__(self, url: str, token: str, *, longest_wait: float = 15.0) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        self._client = httpx.Client(base_url=f"{url.rstrip('/')}/api/v1/worker/", headers=headers, timeout=_TIMEOUT)
+    def __init__(self, url: Callable[[], str], token: str, *, longest_wait: float = 15.0) -> None:
+        self._url = url
+        self._client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT)
         # Where the service sends us to the object store itself, our token is none of its business.
         self._anonymous = httpx.Client(timeout=_TIMEOUT)
         self._retrying = tenacity.Retrying(
@@ -193,7 +209,7 @@ class ServiceLink:
 
     def _begin(self, stack: contextlib.ExitStack, key: str) -> httpx.Response:
         with _errors(key):
-            response = stack.enter_context(self._client.stream("GET", _path(key)))
+            response = stack.enter_context(self._client.stream("GET", self._at(_path(key))))
             if response.is_redirect:
                 address = response.headers["Location"]
                 response = stack.enter_context(self._anonymous.stream("GET", address))
@@ -202,9 +218,12 @@ class ServiceLink:
                 raise _refusal(response, key)
             return response
 
+    def _at(self, path: str) -> str:
+        return f"{self._url().rstrip('/')}/api/v1/worker/{path}"
+
     def _once(self, method: str, path: str, **options: Any) -> httpx.Response:
         with _errors(path):
-            response = self._client.request(method, path, **options)
+            response = self._client.request(method, self._at(path), **options)
         if not response.is_success:
             raise _refusal(response, path)
         return response
@@ -235,6 +254,15 @@ def _path(key: str) -> str:
     return f"objects/{quote(key)}"
 
 
+def _is_ours(response: httpx.Response) -> bool:
+    """Whether the service itself refuses, or the object store that it has sent us to."""
+    return (
+        "json" in response.headers.get("Content-Type", "")
+        or bool(response.history)
+        or "/api/v1/" not in str(response.url)
+    )
+
+
 @contextlib.contextmanager
 def _errors(where: str) -> Iterator[None]:
     try:
@@ -248,6 +276,9 @@ def _refusal(response: httpx.Response, where: str) -> SednaError:
     text = f"status {status}: {response.text[:500]}"
     if status == 412:
         return _AlreadyThereError(text, where=where)
+    if status >= 400 and not _is_ours(response):
+        # Another program has the port of a service that will come back elsewhere, or a proxy answers for it.
+        return LinkUnavailableError(f"an answer of something else: {text}", where=where)
     if status > 500 or status in (408, 429):
         return LinkUnavailableError(text, where=where)
     if status in (404, 410):
