@@ -2,12 +2,14 @@ import json
 
 import pytest
 
-from fixtures_gm import job_spec, report_of
+from fixtures_gm import KEY, job_spec, report_of
 from globalmanager.db import workers
 from globalmanager.engine.work.reports import receive_report
+from sedna.common.errors import NotFoundError
 from sedna.core.report import WorkerReport
 from sedna.core.staging import load_result
 from sedna.loop.state import Outcome, Stage
+from sedna.store.models import load_manifest
 
 
 def report(spec, results, **changes):
@@ -181,3 +183,33 @@ def test_the_database_keeps_no_results_per_sample_and_still_knows_a_repeated_rep
     for name, told in posted.items():
         assert receive_report(world.db, name, told, world.clock.now())
     assert world.events("StrayReport") == []
+
+
+@pytest.mark.parametrize("what", ["another job's", "a traversal", "another file's"])
+def test_a_forged_result_brings_nothing_of_others_into_a_model(world, what):
+    """A worker may write anything below its prefix, its result too."""
+    world.store.put("other/secret/model.bin", b"secret")
+
+    class Forger(type(world.trainer)):
+        def __call__(self, spec, desk):
+            status = super().__call__(spec, desk)
+            if spec.order.kind == "train":
+                key = f"{spec.order.prefix}result.json"
+                body = json.loads(world.store.get(key))
+                file = body["output"][0]
+                file["key"] = {
+                    "another job's": "other/secret/model.bin",
+                    "a traversal": f"{spec.order.prefix}files/{file['sha256']}/../../../../../../other/secret/model.bin",
+                    "another file's": f"{spec.order.prefix}order.json",
+                }[what]
+                world.store.put(key, json.dumps(body).encode())
+            return status
+
+    world.runtime = world.twins(Forger())
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    assert world.round(1).outcome is Outcome.FAILED
+    assert "not its own" in world.round(1).outcome_reason
+    with pytest.raises(NotFoundError):
+        load_manifest(world.store, KEY, 2)

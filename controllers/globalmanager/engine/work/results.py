@@ -20,7 +20,7 @@ from sedna.common.validation import as_error
 from sedna.core.report import WorkerReport, summary_of
 from sedna.core.staging.command import NO_WORKING_DIR, has_working_dir
 from sedna.core.staging.order import evaluation_samples
-from sedna.core.staging.stage_out import WorkResult, load_end, load_failure, load_result
+from sedna.core.staging.stage_out import WorkResult, load_end, load_failure, load_result, output_key
 from sedna.loop.evidence import Evaluation, ModelScores
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import RoundState, Stage
@@ -102,8 +102,14 @@ def _result(seams: EngineSeams, job: JobRow, row: WorkerRow) -> WorkResult:
     Raises:
         WorkerError: it ended well and made nothing, or says that it failed.
     """
-    result = load_result(seams.store, _prefix(job, row))
+    prefix = _prefix(job, row)
+    result = load_result(seams.store, prefix)
     if result is not None:
+        for file in result.output:
+            # Users' code writes below the prefix, and so may write a result: what it names would be copied into the
+            # model with our rights, and be read by every edge.
+            if file.key != output_key(prefix, file):
+                raise WorkerError("its result names an object that is not its own", where=row.name, hint=file.key)
         return result
     failed = _read_failure(seams, job, row)
     if failed is not None:

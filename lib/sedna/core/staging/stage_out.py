@@ -26,6 +26,7 @@ __all__ = [
     "load_end",
     "load_failure",
     "load_result",
+    "output_key",
     "store_end",
     "store_failure",
     "store_result",
@@ -54,6 +55,11 @@ class WorkEnd(Value):
     exit_code: int
 
 
+def output_key(prefix: str, file: FileEntry) -> str:
+    """Where a file of the output of an attempt lies: nowhere else, for a result that names other keys is forged."""
+    return f"{prefix}files/{file.sha256}/{file.name}"
+
+
 def store_result(order: WorkOrder, store: FileStore, folder: WorkFolder, report: dict[str, Any]) -> WorkResult:
     """Store the output and, after it, the result. The first result of an attempt stays.
 
@@ -63,7 +69,7 @@ def store_result(order: WorkOrder, store: FileStore, folder: WorkFolder, report:
         TemporaryError: the store does not answer, or is full.
     """
     local = _output(folder) if order.kind == "train" else []
-    output = upload(store, local, lambda file: f"{order.prefix}files/{file.sha256}/{file.name}")
+    output = upload(store, local, lambda file: output_key(order.prefix, file))
     results = report.get("results")
     entries = [one for one in results if isinstance(one, dict)] if isinstance(results, list) else []
     try:
