@@ -73,10 +73,10 @@ class Watcher:
             if status.job == self._key and status.model_version == version and status.state == "serving"
         }  # fmt: skip
 
-    def ended(self, number: int) -> bool:
+    def ended(self, round_id: int) -> bool:
         """Whether the round is over."""
         with self._db.read() as session:
-            row = rounds.find(session, jobs.get(session, self._key).id, number)
+            row = rounds.find(session, jobs.get(session, self._key).id, round_id)
         return row is not None and row.outcome is not None
 
     def missing(self, kept: Mapping[str, str]) -> set[str]:
@@ -116,7 +116,7 @@ class Watcher:
                 if status.job == self._key:
                     self._screen.edges[edge.name] = _edge_line(status)
         for event in news:
-            self._tell(event)
+            self._show_event(event)
 
     def _decision(self, decision: Decision) -> None:
         """Every change of mind of the trigger, with its reasons; what only counts up is told once."""
@@ -126,7 +126,7 @@ class Watcher:
             self._last_shape = shape
             self._screen.say(f"trigger {self._screen.trigger}", "" if decision.fire else "dim")
 
-    def _tell(self, event: EventRow) -> None:
+    def _show_event(self, event: EventRow) -> None:
         self._last_event = event.id
         if event.kind in TOLD or event.level != "info":
             self._screen.say(f"{event.kind}: {event.message}", STYLES[event.level])

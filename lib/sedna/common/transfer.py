@@ -54,20 +54,25 @@ def s3_download(src: str, target: Path) -> None:
     wanted: dict[str, Path] = {}
     for name in names:
         inside = name[len(key) :].strip("/")
-        file = (target / inside) if inside else target
-        # S3 takes any name, ".." included.
-        if not file.resolve().is_relative_to(target.resolve()):
-            raise SpecError("an object name leads outside the folder", where=f"s3://{bucket}/{name}")
-        wanted[f"s3://{bucket}/{name}"] = file
-    s3_fetch(wanted)
+        wanted[f"s3://{bucket}/{name}"] = (target / inside) if inside else target
+    s3_fetch(wanted, target)
 
 
-def s3_fetch(wanted: Mapping[str, Path]) -> None:
+def s3_fetch(wanted: Mapping[str, Path], inside: Path) -> None:
     """Bring each object to its file, several at a time; folders are made. The first error ends it.
 
+    Args:
+        wanted: file by address.
+        inside: the folder that no file may lie outside.
+
     Raises:
+        SpecError: an address has a name that leads out of the folder; nothing was written.
         NotFoundError, AuthError, StoreUnavailableError: as `s3_download`.
     """
+    for address, file in wanted.items():
+        # S3 takes any name, ".." included.
+        if not file.resolve().is_relative_to(inside.resolve()):
+            raise SpecError("an object name leads outside the folder", where=address)
     client = _client()
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="s3-fetch") as pool:
         transfers = [pool.submit(_get, client, *_split(address), file) for address, file in wanted.items()]
