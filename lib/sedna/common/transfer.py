@@ -16,6 +16,7 @@ import tenacity
 from sedna.common.atomic import full_disk_as_error, temporary_beside
 from sedna.common.config import BaseConfig
 from sedna.common.errors import AuthError, NotFoundError, PermanentError, SpecError, StoreUnavailableError
+from sedna.common.http_status import error_of_status
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -132,7 +133,9 @@ def http_download(src: str, target: Path) -> None:
             full_disk_as_error(target),
             httpx.stream("GET", src, timeout=httpx.Timeout(60, connect=10), follow_redirects=True) as response,
         ):
-            _check_status(response.status_code, src)
+            if not response.is_success:
+                status = response.status_code
+                raise error_of_status(status, f"status {status}", src, unavailable=StoreUnavailableError)
             with temporary.open("wb") as file:
                 for piece in response.iter_bytes():
                     file.write(piece)
@@ -143,17 +146,6 @@ def http_download(src: str, target: Path) -> None:
         raise StoreUnavailableError(f"no answer: {error}", where=src) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _check_status(status: int, where: str) -> None:
-    if status in (404, 410):
-        raise NotFoundError(f"status {status}", where=where)
-    if status in (401, 403):
-        raise AuthError(f"status {status}", where=where, forbidden=status == 403)
-    if status >= 500 or status in (408, 429):
-        raise StoreUnavailableError(f"status {status}", where=where)
-    if status >= 400:
-        raise PermanentError(f"status {status}", where=where)
 
 
 def _client() -> Minio:
