@@ -29,7 +29,7 @@ class EngineSettings(BaseModel):
         default=20.0, ge=0, description="between SIGTERM and SIGKILL of a worker: time to write a checkpoint"
     )
     eval_history_rounds: int = Field(
-        default=5, ge=1, description="candidates are judged on the evaluation samples of so many rounds, as upstream"
+        default=5, ge=1, description="number of rounds on whose evaluation samples candidates are judged, as upstream"
     )
     audit_window: int = Field(
         default=1000, ge=1, description="newest labelled audit samples that count; old traffic says little about today"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request
@@ -12,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from sedna.common.errors import TemporaryError
 from sedna.common.validation import first_fault
-from sedna.core.report import MAX_REPORT_BYTES, WorkerReport
+from sedna.core.report import MAX_REPORT_BYTES, WorkerReport, parse_report
 
 __all__ = ["create_app"]
 
@@ -36,7 +35,7 @@ def create_app(receive: Callable[[WorkerReport], None], pending: Callable[[], in
                 return _answer(413, f"the report is larger than {MAX_REPORT_BYTES} bytes", close=True)
         try:
             # An absent name is empty to upstream, and then differs from the one in the path.
-            report = WorkerReport.model_validate({"name": "", **_json_object(bytes(body))})
+            report = WorkerReport.model_validate({"name": "", **parse_report(bytes(body))})
         except (ValidationError, ValueError) as error:
             return _answer(400, f"the message body is not a worker report: {_first_line(error)}")
         if report.name != worker:
@@ -55,17 +54,6 @@ def create_app(receive: Callable[[WorkerReport], None], pending: Callable[[], in
         return {"status": "ok", "pending_reports": pending()}
 
     return app
-
-
-def _json_object(body: bytes) -> dict[str, object]:
-    content = json.loads(body, parse_constant=_refuse_constant)
-    if not isinstance(content, dict):
-        raise ValueError(f"expected an object, got {type(content).__name__}")
-    return content
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _first_line(error: Exception) -> str:

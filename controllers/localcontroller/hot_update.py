@@ -46,7 +46,7 @@ class _Offer(Value):
     updated: str
 
 
-class _State(Value):
+class _FolderState(Value):
     """What was offered, what the worker confirmed, and what it could not load."""
 
     offered: _Offer | None = None
@@ -158,11 +158,11 @@ class HotUpdateFolder:
             if offered is None or offered == serving:
                 return False
             if loaded:
-                self._store(_State(offered=offered, serving=offered))
+                self._store(_FolderState(offered=offered, serving=offered))
                 self._forget_others()
                 return True
             self._store(
-                _State(
+                _FolderState(
                     offered=serving,
                     serving=serving,
                     failed_version=offered.version,
@@ -233,15 +233,15 @@ class HotUpdateFolder:
             if path.is_file() and path.name not in keep and path.name not in (CONFIG_NAME, STATE_NAME):
                 path.unlink()
 
-    def _store(self, state: _State) -> None:
+    def _store(self, state: _FolderState) -> None:
         write_atomic(self._folder / STATE_NAME, state.model_dump_json(indent=2).encode())
         self._state = state
 
-    def _load_state(self) -> _State:
+    def _load_state(self) -> _FolderState:
         path = self._folder / STATE_NAME
         try:
-            return _State.model_validate_json(path.read_bytes())
+            return _FolderState.model_validate_json(path.read_bytes())
         except FileNotFoundError:
-            return _State()
+            return _FolderState()
         except ValidationError as error:
             raise as_error(DataError, error, str(path), what="damaged state", hint="delete the file") from error

@@ -113,6 +113,13 @@ def test_a_hostile_list_leads_nowhere(bucket, tmp_path, name):
         fetch_model(f"{bucket}/m.bin", tmp_path / "back")
 
 
+def test_names_that_lead_outside_write_nothing(tmp_path):
+    for name in ("../x", "/x", "a/../../x"):
+        with pytest.raises(SpecError, match="leads outside the folder"):
+            transfer.s3_fetch({"s3://bucket/a": tmp_path / "a", "s3://bucket/x": tmp_path / name}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.s3
 def test_a_store_that_refuses_is_an_error(bucket, tmp_path, monkeypatch):
     folder = write(tmp_path / "saved", MODEL)

@@ -34,6 +34,7 @@ Modules = Annotated[
     list[Path] | None,
     typer.Option("--module", metavar="FILE", help="Your Python file that registers algorithms or miners; repeatable."),
 ]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")]
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="NAME, or NAMESPACE/NAME.", show_default=False)]
 
 

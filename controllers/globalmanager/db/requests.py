@@ -119,12 +119,12 @@ def oldest_open(session: Session, job_id: int, *, deploy_only: bool = False) -> 
 
 
 def answer(
-    session: Session, request_id: str, *, accepted: bool, round_number: int | None, message: str, now: datetime
+    session: Session, request_id: str, *, accepted: bool, round_id: int | None, message: str, now: datetime
 ) -> None:
     """Answer a request."""
     row = session.scalar(select(TriggerRequest).where(TriggerRequest.id == request_id))
     if row is None:
         raise NotFoundError("there is no such request", where=request_id)
     row.state = (RequestState.ACCEPTED if accepted else RequestState.REFUSED).value
-    row.round, row.message, row.answered_at = round_number, message, now
+    row.round, row.message, row.answered_at = round_id, message, now
     session.flush()

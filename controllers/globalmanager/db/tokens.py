@@ -50,8 +50,8 @@ def create(
 def create_for_worker(session: Session, worker: str, now: datetime) -> str:
     """A token for an attempt, valid as long as its worker may run; returns the secret."""
     secret = secrets.token_urlsafe(32)
-    number = 1 + (session.scalar(select(func.count()).where(Token.worker == worker)) or 0)
-    name = f"{worker}-{number}"
+    ordinal = 1 + (session.scalar(select(func.count()).where(Token.worker == worker)) or 0)
+    name = f"{worker}-{ordinal}"
     session.add(Token(name=name, role="worker", worker=worker, sha256=_digest(secret), created_at=now))
     session.flush()
     return secret

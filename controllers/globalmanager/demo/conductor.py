@@ -225,12 +225,12 @@ class Conductor:
         with self._timed(part):
             traffic.stream(boards, progress)
 
-    def _finish_round(self, service: Service, watcher: Watcher, number: int) -> RoundRow:
-        self._wait(f"round {number} to end", ROUND_SECONDS, lambda: watcher.ended(number))
+    def _finish_round(self, service: Service, watcher: Watcher, round_id: int) -> RoundRow:
+        self._wait(f"round {round_id} to end", ROUND_SECONDS, lambda: watcher.ended(round_id))
         with service.api.db.read() as session:
-            row = round_rows.get(session, watcher.job().id, number)
+            row = round_rows.get(session, watcher.job().id, round_id)
         if row.outcome is Outcome.FAILED:
-            raise WorkerError(f"round {number} failed: {row.outcome_reason}", where=str(JOB))
+            raise WorkerError(f"round {round_id} failed: {row.outcome_reason}", where=str(JOB))
         return row
 
     # --- helpers -----------------------------------------------------------------------------------------------------

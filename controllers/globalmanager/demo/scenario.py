@@ -14,7 +14,7 @@ from sedna.common.validation import as_error
 STREAMS = ("stream-1", "stream-2")
 
 
-class _Board(Value):
+class _BoardEntry(Value):
     name: str
     group: str
     part: str
@@ -24,14 +24,14 @@ class _Board(Value):
     boxes: tuple[tuple[float, float, float, float, int], ...] = ()
 
 
-class _Manifest(Value):
+class _ExampleManifest(Value):
     source: str
     license: str
     encoding: str
     class_names: tuple[str, ...]
     boxes: str
     seed: int
-    boards: tuple[_Board, ...]
+    boards: tuple[_BoardEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Scenario:
         return [board.path for board in self.parts[part]]
 
 
-def _read_board(folder: Path, board: _Board) -> Board:
+def _read_board(folder: Path, board: _BoardEntry) -> Board:
     assert board.file is not None
     path = folder / board.file
     try:
@@ -91,7 +91,7 @@ def load_scenario(folder: Path) -> Scenario:
     """
     path = folder / "manifest.json"
     try:
-        manifest = _Manifest.model_validate_json(path.read_bytes())
+        manifest = _ExampleManifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         hint = "run from the repository, or name the folder with --example"
         raise NotFoundError("no example here", where=str(path), hint=hint) from error

@@ -73,10 +73,10 @@ class Watcher:
             if status.job == self._key and status.model_version == version and status.state == "serving"
         }  # fmt: skip
 
-    def ended(self, number: int) -> bool:
+    def ended(self, round_id: int) -> bool:
         """Whether the round is over."""
         with self._db.read() as session:
-            row = rounds.find(session, jobs.get(session, self._key).id, number)
+            row = rounds.find(session, jobs.get(session, self._key).id, round_id)
         return row is not None and row.outcome is not None
 
     def missing(self, kept: Mapping[str, str]) -> set[str]:

@@ -75,7 +75,7 @@ class _Writer:
                     self._session,
                     record.id,
                     accepted=record.accepted,
-                    round_number=record.round,
+                    round_id=record.round,
                     message=record.message,
                     now=self._now,
                 )

@@ -158,7 +158,7 @@ def take_batch(seams: Seams, job: JobRow, reading: Reading, folder: SourceFolder
         with seams.write() as session:
             results = [_insert(session, job, reading, one, now) for one in prepared]
             if not reading.pending:
-                _tell(session, job, reading.with_results(results), now)
+                _add_events(session, job, reading.with_results(results), now)
     except BaseException:
         reading.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
         raise
@@ -215,7 +215,7 @@ def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now
     return _Result(item, taken=True)
 
 
-def _tell(session: Session, job: JobRow, reading: Reading, now: datetime) -> None:
+def _add_events(session: Session, job: JobRow, reading: Reading, now: datetime) -> None:
     """One event each for what was taken and for what was wrong: a file of a million lines must not fill the log.
 
     Where no entry is usable the job is Degraded, and that event says why.

@@ -18,7 +18,7 @@ from sedna.common.validation import as_error
 _PAGE = 200
 
 
-class _Board(BaseModel):
+class _LabelledBoard(BaseModel):
     """An image of a manifest, by the sha256 of its file. ``boxes``: x1, y1, x2, y2 in pixels, label."""
 
     model_config = ConfigDict(extra="ignore")
@@ -32,10 +32,10 @@ class _Board(BaseModel):
         return Annotation(boxes=boxes, label=self.label)
 
 
-class _Manifest(BaseModel):
+class _LabelManifest(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    boards: tuple[_Board, ...]
+    boards: tuple[_LabelledBoard, ...]
 
 
 class Oracle:
@@ -55,7 +55,7 @@ class Oracle:
             DataError: it is not such a manifest.
         """
         try:
-            manifest = _Manifest.model_validate_json(path.read_bytes())
+            manifest = _LabelManifest.model_validate_json(path.read_bytes())
             known = {board.sha256: board.annotation() for board in manifest.boards if board.sha256 is not None}
         except FileNotFoundError as error:
             raise NotFoundError("there is no such manifest", where=str(path)) from error

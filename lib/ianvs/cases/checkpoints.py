@@ -29,7 +29,7 @@ counts as none, and its test case starts anew, instead of failing."""
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CaseState:
     """The state that an earlier process saved after ``pieces`` of the stream. ``estimator`` is None if it could not be
     pickled, or the paradigm has none."""
 
@@ -86,7 +86,7 @@ class Checkpoints:
         )
         write_atomic(self.folder / CHECKPOINT, _framed(self.key, pickle.dumps(stored)))
 
-    def restore(self) -> Checkpoint | None:
+    def restore(self) -> CaseState | None:
         """The checkpoint, if there is one. Random generators and the meter are set to where they were, so call this
         when everything else is made.
 
@@ -99,7 +99,7 @@ class Checkpoints:
             return None
         try:
             stored: _StoredCheckpoint = pickle.loads(data)  # noqa: S301 - written by this user's own run, which runs their code
-            kept = Checkpoint(stored.pieces, pickle.loads(stored.parts), self._unpickled(stored.estimator))  # noqa: S301
+            kept = CaseState(stored.pieces, pickle.loads(stored.parts), self._unpickled(stored.estimator))  # noqa: S301
             # Last, as unpickling may run code of the user that draws numbers.
             set_random_states(pickle.loads(stored.random))  # noqa: S301
         except (pickle.UnpicklingError, AttributeError, ImportError, TypeError, EOFError, IndexError) as error:

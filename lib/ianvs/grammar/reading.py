@@ -19,7 +19,7 @@ MAX_BYTES = 4 << 20
 _SHOWN = 80
 
 
-class _Loader(yaml.SafeLoader):
+class _KeyLoader(yaml.SafeLoader):
     """SafeLoader that remembers keys given twice in one mapping; the last one counts, as upstream."""
 
     def __init__(self, stream: bytes) -> None:
@@ -65,7 +65,7 @@ def read_yaml(path: str, findings: Findings) -> Any:
 
 
 def _parse(data: bytes, path: str, findings: Findings) -> Any:
-    loader = _Loader(data)
+    loader = _KeyLoader(data)
     try:
         document = loader.get_single_data()
     finally:

@@ -123,11 +123,11 @@ class _Finder(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         # Extension modules and bytecode without source are left as they are: they have no import statements to serve.
         if spec is not None and type(spec.loader) is SourceFileLoader:
-            spec.loader = _Loader(spec.loader.name, spec.loader.path, self._code)
+            spec.loader = _UserModuleLoader(spec.loader.name, spec.loader.path, self._code)
         return spec
 
 
-class _Loader(SourceFileLoader):
+class _UserModuleLoader(SourceFileLoader):
     """Runs a file with an ``__import__`` that looks among its neighbours first."""
 
     def __init__(self, fullname: str, path: str, code: UserCode) -> None:

@@ -41,15 +41,15 @@ class ArchiveLimits:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Member:
     name: str
     size: int
     is_dir: bool
     refusal: str  # why it may not be unpacked; empty when it may
 
 
-class _Reader(Protocol):
-    def entries(self) -> Iterator[_Entry]: ...
+class _ArchiveReader(Protocol):
+    def entries(self) -> Iterator[_Member]: ...
 
     def files(self) -> Iterator[tuple[str, IO[bytes]]]: ...
 
@@ -118,7 +118,7 @@ def pack(source: Path | str, archive: Path | str) -> Path:
     return archive
 
 
-def _check(reader: _Reader, archive: Path, limits: ArchiveLimits) -> None:
+def _check(reader: _ArchiveReader, archive: Path, limits: ArchiveLimits) -> None:
     # An empty file is no archive, and no divisor either.
     packed = max(archive.stat().st_size, 1)
     total, seen = 0, set[str]()
@@ -193,7 +193,7 @@ def _damage_as_error(archive: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _open(archive: Path) -> Iterator[_Reader]:
+def _open(archive: Path) -> Iterator[_ArchiveReader]:
     # By content: the name of an archive is whatever its sender has typed.
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened_zip:
@@ -207,10 +207,10 @@ class _TarReader:
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
 
-    def entries(self) -> Iterator[_Entry]:
+    def entries(self) -> Iterator[_Member]:
         for member in self._tar:
             refusal = "" if member.isreg() or member.isdir() else "is a link or a device"
-            yield _Entry(member.name, member.size if member.isreg() else 0, member.isdir(), refusal)
+            yield _Member(member.name, member.size if member.isreg() else 0, member.isdir(), refusal)
 
     def files(self) -> Iterator[tuple[str, IO[bytes]]]:
         for member in self._tar.getmembers():
@@ -224,7 +224,7 @@ class _ZipReader:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._zip = archive
 
-    def entries(self) -> Iterator[_Entry]:
+    def entries(self) -> Iterator[_Member]:
         for info in self._zip.infolist():
             # The upper half holds the Unix mode; archives made on Windows leave it 0.
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -233,7 +233,7 @@ class _ZipReader:
                 refusal = "is a link or a device"
             elif info.flag_bits & 0x1:
                 refusal = "is encrypted"
-            yield _Entry(info.filename, info.file_size, info.is_dir(), refusal)
+            yield _Member(info.filename, info.file_size, info.is_dir(), refusal)
 
     def files(self) -> Iterator[tuple[str, IO[bytes]]]:
         for info in self._zip.infolist():

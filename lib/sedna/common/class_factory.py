@@ -46,7 +46,7 @@ class ReplacedBuiltInWarning(UserWarning):
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Registration:
     """One registered class, or the promise of one (``target`` None: import ``module`` and it registers
     itself)."""
 
@@ -74,7 +74,7 @@ class ClassFactory:
     "Built-in" means defined below the ``sedna`` package. All methods may be called from several threads.
     """
 
-    __registry__: ClassVar[dict[str, dict[str, _Entry]]] = {}
+    __registry__: ClassVar[dict[str, dict[str, _Registration]]] = {}
     _lock: ClassVar[threading.RLock] = threading.RLock()
 
     @classmethod
@@ -112,7 +112,7 @@ class ClassFactory:
     def register_lazy(cls, type_name: str, alias: str, module: str) -> None:
         """Make ``alias`` known; ``module`` is imported when it is asked for and must register the alias
         itself."""
-        entry = _Entry(None, module, (module, alias), module)
+        entry = _Registration(None, module, (module, alias), module)
         with cls._lock:
             # setdefault: a class that is there already is worth more than the promise of one.
             cls.__registry__.setdefault(type_name, {}).setdefault(alias, entry)
@@ -152,7 +152,7 @@ class ClassFactory:
         return entry.target
 
     @classmethod
-    def _find(cls, type_name: str, name: str | None) -> _Entry:
+    def _find(cls, type_name: str, name: str | None) -> _Registration:
         with cls._lock:
             entry = cls.__registry__.get(type_name, {}).get(name or "")
         if entry is not None:
@@ -189,7 +189,7 @@ class ClassFactory:
             )
 
 
-def _supersedes(new: _Entry, old: _Entry, where: str, override: bool) -> bool:
+def _supersedes(new: _Registration, old: _Registration, where: str, override: bool) -> bool:
     """Whether ``new`` takes the name from ``old``; raises when that would silently change a user's job."""
     if new.definition == old.definition or override:
         return True
@@ -204,7 +204,7 @@ def _supersedes(new: _Entry, old: _Entry, where: str, override: bool) -> bool:
     )
 
 
-def _describe(target: Callable[..., Any], frame: FrameType | None) -> _Entry:
+def _describe(target: Callable[..., Any], frame: FrameType | None) -> _Registration:
     module = str(getattr(target, "__module__", "") or "")
     here = frame.f_code.co_filename if frame else ""
     line = frame.f_lineno if frame else 0
@@ -214,7 +214,7 @@ def _describe(target: Callable[..., Any], frame: FrameType | None) -> _Entry:
     # file.
     file = code.co_filename if code else str(getattr(loaded, "__file__", None) or (module if loaded else here))
     qualified = getattr(target, "__qualname__", type(target).__qualname__)
-    return _Entry(target, module, (file, qualified), f"{here}:{line}")
+    return _Registration(target, module, (file, qualified), f"{here}:{line}")
 
 
 def _import_built_in(module: str, where: str) -> None:

@@ -149,6 +149,7 @@ def fetch_model(address: str, folder: Path) -> Path:
     Raises:
         NotFoundError: nothing is there.
         IntegrityError: a file on the list is missing or is another one: the model was not stored as a whole.
+        SpecError: an object has a name that leads out of the folder.
         AuthError, StoreUnavailableError: as `FileOps.download`.
     """
     address = address.rstrip("/")
@@ -161,7 +162,7 @@ def fetch_model(address: str, folder: Path) -> Path:
     names = _names_of(parent, name)
     if not names:
         raise NotFoundError("no such model", where=address)
-    transfer.s3_fetch({f"{parent}/{one}": folder / one for one in names})
+    transfer.s3_fetch({f"{parent}/{one}": folder / one for one in names}, folder)
     for written in sorted(folder.rglob(f"*{_LIST}")):
         _check(_read_list(written), written.parent, address)
         # An estimator that takes the only JSON file of a folder must not meet ours.
@@ -180,7 +181,7 @@ def _names_of(parent: str, name: str) -> set[str]:
     if f"{name}{_LIST}" in siblings:
         with tempfile.TemporaryDirectory(prefix="sedna-list-") as scratch:
             written = Path(scratch) / "list.json"
-            transfer.s3_fetch({f"{parent}/{name}{_LIST}": written})
+            transfer.s3_fetch({f"{parent}/{name}{_LIST}": written}, Path(scratch))
             listed = _read_list(written)
         return names | {f"{name}{_LIST}"} | {file.name for file in listed.files}
     if name in siblings:

@@ -16,6 +16,7 @@ import tenacity
 from sedna.common.atomic import full_disk_as_error, temporary_beside
 from sedna.common.config import BaseConfig
 from sedna.common.errors import AuthError, NotFoundError, PermanentError, SpecError, StoreUnavailableError
+from sedna.common.http_status import error_of_status
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -54,20 +55,25 @@ def s3_download(src: str, target: Path) -> None:
     wanted: dict[str, Path] = {}
     for name in names:
         inside = name[len(key) :].strip("/")
-        file = (target / inside) if inside else target
-        # S3 takes any name, ".." included.
-        if not file.resolve().is_relative_to(target.resolve()):
-            raise SpecError("an object name leads outside the folder", where=f"s3://{bucket}/{name}")
-        wanted[f"s3://{bucket}/{name}"] = file
-    s3_fetch(wanted)
+        wanted[f"s3://{bucket}/{name}"] = (target / inside) if inside else target
+    s3_fetch(wanted, target)
 
 
-def s3_fetch(wanted: Mapping[str, Path]) -> None:
+def s3_fetch(wanted: Mapping[str, Path], inside: Path) -> None:
     """Bring each object to its file, several at a time; folders are made. The first error ends it.
 
+    Args:
+        wanted: file by address.
+        inside: the folder that no file may lie outside.
+
     Raises:
+        SpecError: an address has a name that leads out of the folder; nothing was written.
         NotFoundError, AuthError, StoreUnavailableError: as `s3_download`.
     """
+    for address, file in wanted.items():
+        # S3 takes any name, ".." included.
+        if not file.resolve().is_relative_to(inside.resolve()):
+            raise SpecError("an object name leads outside the folder", where=address)
     client = _client()
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="s3-fetch") as pool:
         transfers = [pool.submit(_get, client, *_split(address), file) for address, file in wanted.items()]
@@ -127,7 +133,9 @@ def http_download(src: str, target: Path) -> None:
             full_disk_as_error(target),
             httpx.stream("GET", src, timeout=httpx.Timeout(60, connect=10), follow_redirects=True) as response,
         ):
-            _check_status(response.status_code, src)
+            if not response.is_success:
+                status = response.status_code
+                raise error_of_status(status, f"status {status}", src, unavailable=StoreUnavailableError)
             with temporary.open("wb") as file:
                 for piece in response.iter_bytes():
                     file.write(piece)
@@ -138,17 +146,6 @@ def http_download(src: str, target: Path) -> None:
         raise StoreUnavailableError(f"no answer: {error}", where=src) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _check_status(status: int, where: str) -> None:
-    if status in (404, 410):
-        raise NotFoundError(f"status {status}", where=where)
-    if status in (401, 403):
-        raise AuthError(f"status {status}", where=where, forbidden=status == 403)
-    if status >= 500 or status in (408, 429):
-        raise StoreUnavailableError(f"status {status}", where=where)
-    if status >= 400:
-        raise PermanentError(f"status {status}", where=where)
 
 
 def _client() -> Minio:

@@ -25,6 +25,7 @@ __all__ = [
     "deliver",
     "error_kind",
     "failure_info",
+    "parse_report",
     "summary_of",
 ]
 
@@ -113,6 +114,25 @@ def deliver(message: dict[str, Any], target: ReportTarget) -> None:
             LOGGER.error("the local controller did not take the report, it is only in %s: %s", path, error)
     if not target.report_path and not target.lc_server:
         LOGGER.info("neither LC_SERVER nor REPORT_PATH is set, so that nobody gets the report: %s", body)
+
+
+def parse_report(body: bytes) -> dict[str, Any]:
+    """The JSON object that a worker has sent as its report.
+
+    Raises:
+        ValueError: it is no JSON, no object, nested too deeply, or holds NaN or infinity, which are no JSON either.
+    """
+    try:
+        report = json.loads(body, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(report, dict):
+        raise ValueError(f"expected an object, got {type(report).__name__}")
+    return report
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def error_kind(error: BaseException) -> ErrorKind:

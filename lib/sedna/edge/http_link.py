@@ -105,7 +105,7 @@ class HttpEdgeLink:
                 with _network_errors(path):
                     response.read()
                 raise _error(response)
-            yield cast(BinaryIO, io.BufferedReader(_Body(response, path), 1024 * 1024))
+            yield cast(BinaryIO, io.BufferedReader(_ResponseBody(response, path), 1024 * 1024))
         finally:
             response.close()
 
@@ -148,7 +148,7 @@ class HttpEdgeLink:
         return response
 
 
-class _Body(io.RawIOBase):
+class _ResponseBody(io.RawIOBase):
     """A response's body as a readable file; network errors become `LinkUnavailableError`."""
 
     def __init__(self, response: httpx.Response, where: str) -> None:

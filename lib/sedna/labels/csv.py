@@ -14,7 +14,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from sedna.common.errors import DataError
-from sedna.labels.rows import LABEL_FORM, LabelRow
+from sedna.labels.rows import LABEL_FORM, FileRow
 from sedna.labels.source import as_text
 from sedna.labels.txt import parse_parts
 
@@ -23,7 +23,7 @@ __all__ = ["read_csv_rows"]
 _HEADER = f"the first line is the header; column x names the image, y: {LABEL_FORM}"
 
 
-def read_csv_rows(data: bytes, where: str) -> Iterator[LabelRow]:
+def read_csv_rows(data: bytes, where: str) -> Iterator[FileRow]:
     """The rows of a table, in its order; blank lines are passed over.
 
     Args:
@@ -63,7 +63,7 @@ def _columns(header: Sequence[str], at: str) -> tuple[int, int]:
     return header.index("x"), header.index("y")
 
 
-def _row(values: Sequence[str], columns: tuple[int, int], width: int, number: int, at: str) -> LabelRow:
+def _row(values: Sequence[str], columns: tuple[int, int], width: int, number: int, at: str) -> FileRow:
     text = ",".join(values)
     try:
         if len(values) != width:
@@ -73,6 +73,6 @@ def _row(values: Sequence[str], columns: tuple[int, int], width: int, number: in
         name = values[columns[0]].strip()
         if not name:
             raise DataError("x is empty", where=at, hint="the name of the image file")
-        return LabelRow(number, text, line=parse_parts(name, values[columns[1]].split(), at))
+        return FileRow(number, text, line=parse_parts(name, values[columns[1]].split(), at))
     except DataError as error:
-        return LabelRow(number, text, fault=error)
+        return FileRow(number, text, fault=error)

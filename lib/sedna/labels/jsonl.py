@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sedna.common.errors import DataError
-from sedna.labels.rows import LABEL_FORM, LabelRow, shown
+from sedna.labels.rows import LABEL_FORM, FileRow, shown
 from sedna.labels.source import as_text
 from sedna.labels.txt import TxtLine, check_label, parse_parts
 from sedna.labels.validate import RawBox
@@ -25,7 +25,7 @@ _FORM = f'a line is {{"x": "name.png", "y": ...}}; y: a label, a list of [x1, y1
 _BOX = 5
 
 
-def read_jsonl_rows(data: bytes, where: str) -> Iterator[LabelRow]:
+def read_jsonl_rows(data: bytes, where: str) -> Iterator[FileRow]:
     """The rows of a file, in its order; blank lines are passed over.
 
     Args:
@@ -38,9 +38,9 @@ def read_jsonl_rows(data: bytes, where: str) -> Iterator[LabelRow]:
     for number, text in enumerate(as_text(data, where).split("\n"), start=1):
         if text.strip():
             try:
-                yield LabelRow(number, text.strip(), line=_line(text, f"{where}: line {number}"))
+                yield FileRow(number, text.strip(), line=_line(text, f"{where}: line {number}"))
             except DataError as error:
-                yield LabelRow(number, text.strip(), fault=error)
+                yield FileRow(number, text.strip(), fault=error)
 
 
 def _line(text: str, at: str) -> TxtLine:

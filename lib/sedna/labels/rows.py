@@ -9,7 +9,7 @@ from sedna.common.errors import DataError
 from sedna.labels.items import ImageLabels, LabelItem, faulty, said
 from sedna.labels.txt import TxtLine
 
-__all__ = ["LABEL_FORM", "LabelRow", "row_items", "shown"]
+__all__ = ["LABEL_FORM", "FileRow", "row_items", "shown"]
 
 _LONGEST_VALUE = 80
 
@@ -18,7 +18,7 @@ LABEL_FORM = 'boxes "x1,y1,x2,y2,label ..." in pixels, or one whole-image label,
 
 
 @dataclass(frozen=True)
-class LabelRow:
+class FileRow:
     """One row, by the number of the line on which it ends. Either ``line`` or ``fault`` is set.
 
     Nothing is checked against the image or the class list yet. ``text`` is the row as the file has it.
@@ -36,7 +36,7 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
-def row_items(rows: Iterable[LabelRow], where: str) -> Iterator[LabelItem]:
+def row_items(rows: Iterable[FileRow], where: str) -> Iterator[LabelItem]:
     """Rows as items. Their identity is what they say: another column, or another spelling of a number, is no news."""
     for row in rows:
         at = f"{where}: line {row.number}"

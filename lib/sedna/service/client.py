@@ -10,14 +10,12 @@ import httpx
 import tenacity
 
 from sedna.common.errors import (
-    AuthError,
     DataError,
     LinkUnavailableError,
-    NotFoundError,
     PermanentError,
-    SednaError,
     SpecError,
 )
+from sedna.common.http_status import error_of_status
 from sedna.common.log import LOGGER
 from sedna.common.paradigms import names_of_other_paradigms
 from sedna.service.encode import to_jsonable
@@ -106,21 +104,9 @@ def _once(method: str, url: str, timeout: float, options: dict[str, Any]) -> htt
     except httpx.HTTPError as error:
         raise LinkUnavailableError(f"no answer: {error or type(error).__name__}", where=url) from error
     if not response.is_success:
-        raise _refusal(response, url)
+        text = f"status {response.status_code}: {response.text[:500]}"
+        raise error_of_status(response.status_code, text, url, unavailable=LinkUnavailableError)
     return response
-
-
-def _refusal(response: httpx.Response, url: str) -> SednaError:
-    status = response.status_code
-    text = f"status {status}: {response.text[:500]}"
-    # 408 and 429 are the server's word for "later".
-    if status >= 500 or status in (408, 429):
-        return LinkUnavailableError(text, where=url)
-    if status in (404, 410):
-        return NotFoundError(text, where=url)
-    if status in (401, 403):
-        return AuthError(text, where=url, forbidden=status == 403)
-    return PermanentError(text, where=url)
 
 
 class LCClient:

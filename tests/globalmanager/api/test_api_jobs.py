@@ -143,7 +143,7 @@ def test_a_request_is_accepted_later_and_its_answer_can_be_read(api: Api) -> Non
     assert found["parameters"] == {"epochs": 2}
     with api.services.db.write() as session:
         now = api.clock.now()
-        requests.answer(session, found["id"], accepted=True, round_number=1, message="ok", now=now)
+        requests.answer(session, found["id"], accepted=True, round_id=1, message="ok", now=now)
     assert api.http.get(location, headers=api.admin).json()["state"] == "accepted"
     assert [row["id"] for row in api.get("jobs/default/pcb/triggers")] == [found["id"]]
 

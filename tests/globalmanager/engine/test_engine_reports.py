@@ -199,7 +199,7 @@ def test_a_forged_result_brings_nothing_of_others_into_a_model(world, what):
                 file = body["output"][0]
                 file["key"] = {
                     "another job's": "other/secret/model.bin",
-                    "a traversal": f"{spec.order.prefix}files/{file['sha256']}/../../../../../../other/secret/model.bin",
+                    "a traversal": f"{spec.order.prefix}files/../../../../../other/secret/model.bin",
                     "another file's": f"{spec.order.prefix}order.json",
                 }[what]
                 world.store.put(key, json.dumps(body).encode())

@@ -40,7 +40,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = next((rule.limit for rule in self._rules if rule.path.fullmatch(scope["path"])), self._default)
-        body = _Body(scope, receive, send, limit)
+        body = _LimitedBody(scope, receive, send, limit)
         # An honest client is refused before it has sent anything; the count below is for the others, and for chunked
         # bodies.
         if body.declared > limit:
@@ -61,7 +61,7 @@ class _OverLimit(Exception):  # noqa: N818  (control flow that never leaves this
     pass
 
 
-class _Body:
+class _LimitedBody:
     """The body of one request, while it arrives."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:

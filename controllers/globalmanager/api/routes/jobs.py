@@ -67,19 +67,21 @@ def list_rounds(
 
 
 @router.get(
-    "/jobs/{namespace}/{name}/rounds/{number}",
+    "/jobs/{namespace}/{name}/rounds/{round_id}",
     operation_id="getRound",
     summary="One round with its workers",
     responses=problems(404),
 )
-def read_round(services: Services, key: Job, number: int) -> RoundView:
+def read_round(services: Services, key: Job, round_id: int) -> RoundView:
     with services.db.read() as session:
         job = get_job(session, key)
-        return RoundView(round=rounds.get(session, job.id, number), workers=workers.of_round(session, job.id, number))
+        return RoundView(
+            round=rounds.get(session, job.id, round_id), workers=workers.of_round(session, job.id, round_id)
+        )
 
 
 @router.get(
-    "/jobs/{namespace}/{name}/rounds/{number}/log",
+    "/jobs/{namespace}/{name}/rounds/{round_id}/log",
     operation_id="getRoundLog",
     summary="A part of what the newest worker of a round wrote, while it runs and afterwards",
     responses=problems(404, 422),
@@ -87,12 +89,12 @@ def read_round(services: Services, key: Job, number: int) -> RoundView:
 def read_round_log(
     services: Services,
     key: Job,
-    number: int,
+    round_id: int,
     stage: Annotated[Kind | None, Query(description="train or eval; none: whichever is the newest")] = None,
     offset: Annotated[int, Query(description="byte to begin at; negative: from the end")] = 0,
 ) -> WorkerLog:
     runtime = services.engine.runtime
-    return read_log(services.db, services.store, runtime, key, number, kind=stage, offset=offset)
+    return read_log(services.db, services.store, runtime, key, round_id, kind=stage, offset=offset)
 
 
 @router.get(

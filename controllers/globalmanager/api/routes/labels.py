@@ -96,11 +96,11 @@ def list_versions(
 
 
 @router.get(
-    "/jobs/{namespace}/{name}/datasets/{number}",
+    "/jobs/{namespace}/{name}/datasets/{version}",
     operation_id="getDatasetVersion",
     summary="One dataset version",
     responses=problems(404),
 )
-def read_version(services: Services, key: Job, number: int) -> DatasetVersionRow:
+def read_version(services: Services, key: Job, version: int) -> DatasetVersionRow:
     with services.db.read() as session:
-        return datasets.get(session, get_job(session, key).id, number)
+        return datasets.get(session, get_job(session, key).id, version)

@@ -151,7 +151,7 @@ def _store(
 def _check_version(session: Session, job: JobRow, version: int) -> None:
     """A version never goes away, so that one which is not there now need not wait for the engine's answer."""
     if models.find(session, job.id, version) is None:
-        known = ", ".join(str(number) for number in sorted(models.known(session, job.id))[-10:]) or "none yet"
+        known = ", ".join(str(one) for one in sorted(models.known(session, job.id))[-10:]) or "none yet"
         raise NotFoundError(f"there is no model version {version}", where=str(job.key), hint=f"known: {known}")
 
 

@@ -32,7 +32,7 @@ _REMEMBERED = 8
 """Orders whose inputs are known at a time; of one with 100,000 samples they take some 10 MB."""
 
 
-class Attempt:
+class CallingWorker:
     """The attempt behind the token."""
 
     def __init__(self, services: Services, caller: Caller) -> None:
@@ -53,6 +53,7 @@ class Attempt:
 
     def require_readable(self, key: str) -> None:
         """Raise `AuthError` unless the object is an input of this attempt, or a result of it."""
+        # Before the order is read: most objects are results, and the order costs a read of the store.
         if key.startswith(self.prefix):
             return
         order = self.order
@@ -70,7 +71,7 @@ class Attempt:
             raise AuthError("this worker may not write here", where=key, hint=hint, forbidden=True)
 
 
-Mine = Annotated[Attempt, Depends()]
+Worker = Annotated[CallingWorker, Depends()]
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -86,8 +87,8 @@ def _inputs(store: Hashable, order_key: str) -> frozenset[str]:
     summary="What this worker has to do, by store key and sha256",
     responses=problems(404),
 )
-def read_order(attempt: Mine) -> WorkOrder:
-    return attempt.order
+def read_order(worker: Worker) -> WorkOrder:
+    return worker.order
 
 
 @router.get(
@@ -101,9 +102,9 @@ def read_order(attempt: Mine) -> WorkOrder:
         **problems(404, 422),
     },
 )
-def read_object(attempt: Mine, key: str) -> Response:
-    attempt.require_readable(check_key(key))
-    services = attempt.services
+def read_object(worker: Worker, key: str) -> Response:
+    worker.require_readable(check_key(key))
+    services = worker.services
     address = services.store.presign_get(key, timedelta(seconds=services.settings.presign_seconds))
     if address is not None:
         return RedirectResponse(address, status_code=307)
@@ -120,16 +121,18 @@ def read_object(attempt: Mine, key: str) -> Response:
     responses=problems(412, 413, 422),
 )
 async def write_object(
-    attempt: Mine, request: Request, key: str, if_none_match: Annotated[str | None, Header()] = None
+    worker: Worker, request: Request, key: str, if_none_match: Annotated[str | None, Header()] = None
 ) -> ObjectInfo:
-    attempt.require_writable(check_key(key))
+    worker.require_writable(check_key(key))
+    # A condition that is passed over would store what its sender did not want stored.
     if if_none_match not in (None, "*"):
         raise DataError(f"{if_none_match!r} is not understood", where="If-None-Match", hint="*, or no such header")
+    # On disk from some size on: models of several workers at once do not fit into memory.
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
         async for chunk in request.stream():
             await run_in_threadpool(body.write, chunk)
         body.seek(0)
-        return await run_in_threadpool(_store, attempt.services.store, key, cast(BinaryIO, body), if_none_match)
+        return await run_in_threadpool(_store, worker.services.store, key, cast(BinaryIO, body), if_none_match)
 
 
 def _store(store: ObjectStore, key: str, body: BinaryIO, if_none_match: str | None) -> ObjectInfo:
@@ -149,9 +152,9 @@ def _store(store: ObjectStore, key: str, body: BinaryIO, if_none_match: str | No
     status_code=204,
     responses=problems(422),
 )
-def delete_object(attempt: Mine, key: str) -> None:
-    attempt.require_writable(check_key(key))
-    attempt.services.store.delete(key)
+def delete_object(worker: Worker, key: str) -> None:
+    worker.require_writable(check_key(key))
+    worker.services.store.delete(key)
 
 
 @router.put(
@@ -162,9 +165,9 @@ def delete_object(attempt: Mine, key: str) -> None:
     responses=problems(415, 422),
     dependencies=[accepts("application/json")],
 )
-def progress(attempt: Mine, body: WorkerProgress) -> None:
-    with attempt.services.db.write() as session:
-        workers.progressed(session, attempt.row.id, body)
+def progress(worker: Worker, body: WorkerProgress) -> None:
+    with worker.services.db.write() as session:
+        workers.progressed(session, worker.row.id, body)
 
 
 @router.post(
@@ -175,8 +178,8 @@ def progress(attempt: Mine, body: WorkerProgress) -> None:
     responses=problems(413, 415, 422),
     dependencies=[accepts("application/json")],
 )
-def report(attempt: Mine, body: WorkerReport) -> None:
-    if body.name != attempt.row.name:
-        raise DataError(f"the report is of worker {body.name!r}", where="name", hint=attempt.row.name)
-    receive_report(attempt.services.db, attempt.row.name, body, attempt.services.clock.now())
-    attempt.services.engine.wake()
+def report(worker: Worker, body: WorkerReport) -> None:
+    if body.name != worker.row.name:
+        raise DataError(f"the report is of worker {body.name!r}", where="name", hint=worker.row.name)
+    receive_report(worker.services.db, worker.row.name, body, worker.services.clock.now())
+    worker.services.engine.wake()

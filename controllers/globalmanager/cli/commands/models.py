@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from globalmanager.cli.commands.triggers import wait_for_round
-from globalmanager.cli.options import Format, JobName, Output, Token, Url
+from globalmanager.cli.options import Format, JobName, Limit, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, time_of
 
 app = typer.Typer(help="List, show, promote and rollback models.", no_args_is_help=True)
@@ -39,7 +39,7 @@ Wait = Annotated[bool, typer.Option("--wait", help="Until the edges serve it; ex
 @app.command("list")
 def list_models(
     job: JobName,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 20,
+    limit: Limit = 20,
     output: Output = Format.TABLE,
     url: Url = None,
     token: Token = None,

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from globalmanager.cli.options import Format, JobName, Output, Token, Url
+from globalmanager.cli.options import Format, JobName, Limit, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_note, print_table, time_of
 
 _POLL_SECONDS = 0.5
 
 
-class Stage(StrEnum):
+class WorkerStage(StrEnum):
     """Which worker of a round."""
 
     TRAIN = "train"
@@ -70,7 +70,7 @@ _WORKERS = (
 @app.command("list")
 def list_rounds(
     job: JobName,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 20,
+    limit: Limit = 20,
     output: Output = Format.TABLE,
     url: Url = None,
     token: Token = None,
@@ -85,7 +85,7 @@ def list_rounds(
 @app.command("show")
 def show_round(
     job: JobName,
-    number: Annotated[int, typer.Argument(metavar="ROUND", min=1, help="Number of the round.", show_default=False)],
+    round_id: Annotated[int, typer.Argument(metavar="ROUND", min=1, help="Number of the round.", show_default=False)],
     output: Output = Format.TABLE,
     url: Url = None,
     token: Token = None,
@@ -94,7 +94,7 @@ def show_round(
     from globalmanager.cli.client import connect, job_path
 
     with connect(url, token) as client:
-        found = client.get(f"{job_path(job)}/rounds/{number}")
+        found = client.get(f"{job_path(job)}/rounds/{round_id}")
     if output is not Format.TABLE:
         print_data(found, output, ())
         return
@@ -109,12 +109,12 @@ def show_round(
 @app.command("logs")
 def print_logs(
     job: JobName,
-    number: Annotated[int, typer.Argument(metavar="ROUND", min=1, help="Number of the round.", show_default=False)],
+    round_id: Annotated[int, typer.Argument(metavar="ROUND", min=1, help="Number of the round.", show_default=False)],
     stage: Annotated[
-        Stage | None, typer.Option("--stage", help="Of which worker.  [default: the newest]", show_default=False)
+        WorkerStage | None, typer.Option("--stage", help="Of which worker.  [default: the newest]", show_default=False)
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-F", help="Go on until the worker ends.")] = False,
-    tail: Annotated[int | None, typer.Option("--tail", min=1, help="Only the last so many bytes.")] = None,
+    tail: Annotated[int | None, typer.Option("--tail", min=1, help="Only this many bytes of the end.")] = None,
     url: Url = None,
     token: Token = None,
 ) -> None:
@@ -122,7 +122,7 @@ def print_logs(
     from globalmanager.cli.client import connect, job_path
 
     with connect(url, token) as client:
-        path = f"{job_path(job)}/rounds/{number}"
+        path = f"{job_path(job)}/rounds/{round_id}"
         worker, kind, offset = "", stage, 0 if tail is None else -tail
         while True:
             part = client.get(f"{path}/log", stage=kind, offset=offset)
@@ -131,7 +131,7 @@ def print_logs(
                 worker, offset = part["worker"], 0
                 typer.echo(f"--- {worker}")
                 continue
-            worker, kind = part["worker"], Stage(part["kind"])
+            worker, kind = part["worker"], WorkerStage(part["kind"])
             _echo_log(part, offset)
             # The service says where to go on: a tail begins at an offset that only it knows.
             got_more, offset = part["next_offset"] > part["offset"], part["next_offset"]
@@ -142,7 +142,7 @@ def print_logs(
             if part["ended"]:
                 newest = client.get(f"{path}/log", offset=-1)
                 if newest["worker"] != worker:
-                    kind = Stage(newest["kind"])
+                    kind = WorkerStage(newest["kind"])
                     continue
                 if client.get(path)["round"]["outcome"]:
                     return
@@ -160,7 +160,7 @@ def _echo_log(part: dict[str, Any], offset: int) -> None:
 @app.command("watch")
 def watch_round(
     job: JobName,
-    number: Annotated[
+    round_id: Annotated[
         int | None,
         typer.Argument(
             metavar="ROUND", min=1, help="Number of the round.  [default: the current or next one]", show_default=False
@@ -171,19 +171,19 @@ def watch_round(
 ) -> None:
     """Show how far a round is, with a bar and the time that its training still takes, until it is over."""
     from globalmanager.cli.client import connect, job_path
-    from globalmanager.cli.round_view import RoundView
+    from globalmanager.cli.round_display import RoundDisplay
 
-    with connect(url, token) as client, RoundView() as view:
+    with connect(url, token) as client, RoundDisplay() as display:
         path = job_path(job)
-        while number is None:
+        while round_id is None:
             current = client.get(path)["state"]["current"]
-            number = None if current is None else current["id"]
-            if number is None:
-                view.waiting(job)
+            round_id = None if current is None else current["id"]
+            if round_id is None:
+                display.waiting(job)
                 time.sleep(_POLL_SECONDS)
         while True:
-            found = client.get(f"{path}/rounds/{number}")
-            view.show(found)
+            found = client.get(f"{path}/rounds/{round_id}")
+            display.show(found)
             if found["round"]["outcome"]:
                 return
             time.sleep(_POLL_SECONDS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from globalmanager.cli.options import Format, JobName, Output, Token, Url
+from globalmanager.cli.options import Format, JobName, Limit, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, short_id, time_of
 from sedna.common.errors import NotFoundError, SpecError
 from sedna.common.label_format import LabelFormat
@@ -78,7 +78,7 @@ def list_samples(
     labelled: Annotated[bool | None, typer.Option("--labelled/--unlabelled", help="With a label or without.")] = None,
     part: Annotated[PartFilter | None, typer.Option("--part", help="Which share it went to.")] = None,
     edge: Annotated[str | None, typer.Option("--edge", help="From this edge.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 50,
+    limit: Limit = 50,
     output: Output = Format.TABLE,
     url: Url = None,
     token: Token = None,
@@ -100,7 +100,7 @@ def queue_samples(
     job: JobName,
     order: Annotated[QueueOrder, typer.Option("--by", help="What comes first.")] = QueueOrder.ENTROPY,
     balanced: Annotated[bool, typer.Option("--balanced", help="Equal shares of the predicted classes.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="So many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many.")] = 20,
     output: Output = Format.TABLE,
     url: Url = None,
     token: Token = None,

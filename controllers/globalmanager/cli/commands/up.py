@@ -20,7 +20,7 @@ def up(
         str | None,
         typer.Option("--store", help="s3://BUCKET/PREFIX or a folder.  [default: DATA/store]", show_default=False),
     ] = None,
-    edges: Annotated[int, typer.Option("--edge", min=0, max=16, help="Run so many edges in this process.")] = 0,
+    edges: Annotated[int, typer.Option("--edge", min=0, max=16, help="How many edges run in this process.")] = 0,
     modules: Modules = None,
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
 ) -> None:

@@ -74,7 +74,7 @@ class RoundExecutor(Protocol):
         """The model in service on randomly picked samples."""
         ...
 
-    def train(self, round_number: int, champion: int, parameters: dict[str, JsonValue]) -> int:
+    def train(self, round_id: int, champion: int, parameters: dict[str, JsonValue]) -> int:
         """Train a candidate on every unused sample; its model version."""
         ...
 

@@ -201,7 +201,7 @@ class _Incremental:
     def audit_metrics(self) -> AuditMetrics | None:
         return self.judge.audit_metrics(self.driver.champion)
 
-    def train(self, round_number: int, champion: int, parameters: dict[str, JsonValue]) -> int:  # noqa: ARG002
+    def train(self, round_id: int, champion: int, parameters: dict[str, JsonValue]) -> int:  # noqa: ARG002
         self._report("training", _INFERENCE_SHARE)
         folder = f"{self.case.output_dir}/output/train/{self.piece_number}"
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -209,7 +209,7 @@ class _Incremental:
         used, replayed = self.pool.take()
         index = f"{self.case.output_dir}/dataset/model_train-{self.piece_number}.txt"
         Path(index).write_text("".join(f"{sample.line}\n" for sample in (*used, *replayed)), encoding="utf-8")
-        self.versions.dataset(round_number, used, self.piece.evaluation)
+        self.versions.dataset(round_id, used, self.piece.evaluation)
         os.environ["MODEL_URL"] = folder
         os.environ["BASE_MODEL_URL"] = self.models[champion]
         job = EstimatorJob(self.estimator, self.miner, self.case.watch)
@@ -221,9 +221,9 @@ class _Incremental:
         # Of all models, not of the champion: a rejected candidate keeps its number, as in production.
         version = max(self.models) + 1
         self.models[version] = model
-        self.versions.model(version, champion, round_number, model)
+        self.versions.model(version, champion, round_id, model)
         self.record.update(
-            round=round_number, trained_on=len(used), replayed=len(replayed), train_seconds=seconds, candidate=version
+            round=round_id, trained_on=len(used), replayed=len(replayed), train_seconds=seconds, candidate=version
         )
         return version
 

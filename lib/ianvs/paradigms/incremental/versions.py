@@ -76,25 +76,25 @@ class VersionStore:
                 if int(info.key.removeprefix(prefix).partition("/")[0]) not in known:
                     self.store.delete(info.key)
 
-    def dataset(self, round_number: int, used: Sequence[HardExample], judging: str) -> None:
-        """The version that round ``round_number`` trains and judges with; it holds all earlier ones."""
+    def dataset(self, round_id: int, used: Sequence[HardExample], judging: str) -> None:
+        """The version that round ``round_id`` trains and judges with; it holds all earlier ones."""
         if self._labels is None:
             return
         entries = [
-            self._entry(sample.copy, sample.label, DatasetPart.TRAIN, sample.picked, round_number) for sample in used
+            self._entry(sample.copy, sample.label, DatasetPart.TRAIN, sample.picked, round_id) for sample in used
         ]
         for line in read_lines(judging):
             name, _, label = line.partition(" ")
-            entries.append(self._entry(name, label.strip(), DatasetPart.EVAL, Picked.IMPORT, round_number))
+            entries.append(self._entry(name, label.strip(), DatasetPart.EVAL, Picked.IMPORT, round_id))
         earlier = {key: entry.model_copy(update={"new": False}) for key, entry in self.written.entries.items()}
         # An earlier entry wins: a sample that judged once must not be trained on later.
         merged = {entry.sample_id: entry for entry in entries} | earlier
         write_dataset(
-            self.store, self.job, round_number, self.written.last, merged.values(), class_names=self._labels.class_names
+            self.store, self.job, round_id, self.written.last, merged.values(), class_names=self._labels.class_names
         )
-        self.written = WrittenDatasets(merged, round_number)
+        self.written = WrittenDatasets(merged, round_id)
 
-    def _entry(self, path: str, label: Any, part: DatasetPart, picked: Picked, round_number: int) -> DatasetEntry:
+    def _entry(self, path: str, label: Any, part: DatasetPart, picked: Picked, round_id: int) -> DatasetEntry:
         assert self._labels is not None
         sample = sha256_file(path)
         extension = _NOT_IN_NAMES.sub("", Path(path).suffix.lower())[:8] or "bin"
@@ -107,14 +107,14 @@ class VersionStore:
             annotation=self._labels.read(str(label)),
             picked=picked,
             new=True,
-            round=round_number,
+            round=round_id,
         )
 
-    def model(self, version: int, parent: int, round_number: int, path: str) -> None:
-        """A candidate, made in round ``round_number`` from version ``parent``."""
-        self._publish(version, parent if parent > 1 or self._has_initial else None, round_number, Path(path))
+    def model(self, version: int, parent: int, round_id: int, path: str) -> None:
+        """A candidate, made in round ``round_id`` from version ``parent``."""
+        self._publish(version, parent if parent > 1 or self._has_initial else None, round_id, Path(path))
 
-    def _publish(self, version: int, parent: int | None, round_number: int | None, path: Path) -> None:
+    def _publish(self, version: int, parent: int | None, round_id: int | None, path: Path) -> None:
         description = describe_model(
             self.job,
             version,
@@ -123,8 +123,8 @@ class VersionStore:
             format=path.suffix.lstrip(".") or "folder",
             created_at=self._created,
             parent=parent,
-            round=round_number,
-            dataset_version=self.written.last if round_number is not None else None,
+            round=round_id,
+            dataset_version=self.written.last if round_id is not None else None,
             class_names=self._labels.class_names if self._labels is not None else (),
         )
         publish_model(self.store, path, description)

@@ -65,7 +65,7 @@ class _StoredFolder:
         """Fetch what was found."""
         from sedna.common import transfer
 
-        transfer.s3_fetch(self._wanted)
+        transfer.s3_fetch(self._wanted, self._copies)
 
     def __str__(self) -> str:
         return self._address

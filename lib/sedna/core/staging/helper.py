@@ -16,7 +16,7 @@ from typing import Any
 
 from sedna.common.errors import ConflictError, DataError, SednaError, TemporaryError
 from sedna.common.log import LOGGER
-from sedna.core.report import MAX_REPORT_BYTES, failure_info, summary_of
+from sedna.core.report import MAX_REPORT_BYTES, failure_info, parse_report, summary_of
 from sedna.core.staging.access import ServiceLink
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.order import WorkOrder
@@ -206,19 +206,9 @@ def _read_report(path: Path) -> dict[str, Any] | None:
             raise DataError("the report cannot be read: this is no file", where=str(path))
         if path.stat().st_size > MAX_REPORT_BYTES:
             raise DataError(f"the report is larger than {MAX_REPORT_BYTES} bytes", where=str(path))
-        return _as_report(path.read_bytes())
+        return parse_report(path.read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(f"the report cannot be read: {error}", where=str(path)) from error
-
-
-def _as_report(body: bytes) -> dict[str, Any]:
-    try:
-        report = json.loads(body, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(report, dict):
-        raise ValueError(f"expected an object, got {type(report).__name__}")
-    return report
 
 
 def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
@@ -238,7 +228,7 @@ def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
                 self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the report is larger than {MAX_REPORT_BYTES} bytes")
                 return
             try:
-                report = _as_report(self.rfile.read(length))
+                report = parse_report(self.rfile.read(length))
             except ValueError as error:
                 self._answer(HTTPStatus.BAD_REQUEST, f"the message body is not a worker report: {error}")
                 return
@@ -267,7 +257,3 @@ def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
             LOGGER.debug(format, *args)
 
     return Reports
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON number")

@@ -8,10 +8,10 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-__all__ = ["RoundView"]
+__all__ = ["RoundDisplay"]
 
 
-class RoundView:
+class RoundDisplay:
     """Shows rounds as the service describes them; a context manager. On a pipe each change is a line."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class RoundView:
             console=self._console, transient=True, disable=not self._console.is_terminal,
         )  # fmt: skip
         self._task: TaskID | None = None
-        self._said = ""
+        self._printed = ""
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -32,16 +32,16 @@ class RoundView:
 
     def waiting(self, job: str) -> None:
         """No round is under way."""
-        self._say(f"{job} waits for its trigger")
+        self._print_once(f"{job} waits for its trigger")
 
     def show(self, found: dict[str, Any]) -> None:
         """A round and its workers, as ``GET .../rounds/N`` answers."""
         current = found["round"]
         title = f"round {current['round']}"
         if current["outcome"]:
-            self._say(f"{title}: {current['outcome']}: {current['outcome_reason'] or ''}")
+            self._print_once(f"{title}: {current['outcome']}: {current['outcome_reason'] or ''}")
             return
-        self._say(f"{title}: {current['stage']}")
+        self._print_once(f"{title}: {current['stage']}")
         # The newest attempt: the earlier ones have ended.
         worker = found["workers"][-1] if found["workers"] else None
         progress = worker["progress"] if worker is not None and worker["ended_at"] is None else None
@@ -56,16 +56,16 @@ class RoundView:
         if progress["eta_seconds"] is not None:
             detail += f"  {_duration(progress['eta_seconds'])} left"
         if not self._console.is_terminal:
-            self._say(f"{title}: {detail}")
+            self._print_once(f"{title}: {detail}")
             return
         if self._task is None:
             self._task = self._bars.add_task(title, total=total, detail=detail)
         self._bars.update(self._task, description=title, completed=done, total=total, detail=detail)
 
-    def _say(self, text: str) -> None:
+    def _print_once(self, text: str) -> None:
         # The service is asked twice a second; a log of a pipe gets a line where something changed.
-        if text != self._said:
-            self._said = text
+        if text != self._printed:
+            self._printed = text
             self._console.print(text, markup=False)
 
 
