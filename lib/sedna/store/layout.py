@@ -5,6 +5,7 @@
     {namespace}/{job}/datasets/{n}/manifest.jsonl        dataset version n
     {namespace}/{job}/inputs/{sha256}/{name}             a file that a description names: a model, a module
     {namespace}/{job}/rounds/{r}/{kind}-{attempt}/...    order, output, result and log of one attempt of round r
+    {namespace}/{job}/rounds/{r}/logs/...                what its workers wrote
     {namespace}/{job}/rounds/{r}/checkpoints-{v}/...     checkpoints of round r's trainings from model v
     {namespace}/{job}/models/{v}/files/{sha256}/{name}   a file of model version v
     {namespace}/{job}/models/{v}/manifest.json           model version v; written last, so what it lists is there

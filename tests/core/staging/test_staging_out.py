@@ -179,3 +179,21 @@ def test_a_report_is_kept_as_it_was_sent(orders, folder, trained):
     store_result(trained, orders.store, folder, told)
     body = json.loads(orders.store.get(f"{trained.prefix}result.json"))
     assert body["report"] == told
+
+
+@pytest.mark.parametrize("load", [load_result, load_end, load_failure])
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b"\xff\xfe", b"null"])
+def test_what_users_code_may_leave_there_is_damage_and_no_crash(orders, load, body):
+    order = orders.make()
+    for name in ("result", "end", "failure"):
+        orders.store.put(f"{order.prefix}{name}.json", body)
+    with pytest.raises(IntegrityError):
+        load(orders.store, order.prefix)
+
+
+def test_a_note_without_end_is_not_read_to_its_end(orders, monkeypatch):
+    order = orders.make()
+    monkeypatch.setattr("sedna.core.staging.stage_out._MAX_NOTE_BYTES", 1000)
+    orders.store.put(f"{order.prefix}end.json", b" " * 5000 + b'{"exit_code": 0}')
+    with pytest.raises(IntegrityError, match="more than 1000 bytes"):
+        load_end(orders.store, order.prefix)

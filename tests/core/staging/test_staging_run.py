@@ -317,3 +317,25 @@ def test_progress_in_a_pipe_or_a_folder_is_no_progress_and_stops_nothing(orders)
     for make in ("os.mkfifo", "os.mkdir"):
         order = orders.make(code=f"import os; {make}(os.environ['PROGRESS_PATH'])", attempt=1 + (make == "os.mkdir"))
         assert run(access(orders, order, make)) == 0
+
+
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        ({"args": ["-c", "pass"], "workingDir": "/no/such"}, "workingDir /no/such: there is no such folder"),
+        ({"command": ["/no/such/program"]}, "could not be started: No such file or directory"),
+        ({"args": ["-c", "a\x00b"]}, "could not be started: embedded null byte"),
+        ({"args": ["-c", "pass"], "env": [{"name": "A=B", "value": "1"}]}, "could not be started: illegal"),
+    ],
+)
+def test_a_program_that_cannot_be_started_is_the_users_to_mend(orders, container, words):
+    order = orders.make(template={"spec": {"containers": [container]}})
+    assert run(access(orders, order)) == 2
+    assert words in load_failure(orders.store, order.prefix)["ownerInfo"]["error"]["message"]
+
+
+def test_an_order_without_its_models_is_no_order(orders):
+    order = orders.make(code="")
+    text = order.model_copy(update={"models": ()}).model_dump_json()
+    with pytest.raises(SpecError, match="an order to train names a base model"):
+        load_order(text.encode(), order.key)

@@ -134,6 +134,11 @@ def test_it_writes_nowhere_else(attempt: Attempt) -> None:
     assert model is not None
     keys = [
         attempt.order.key,
+        f"{attempt.order.prefix}anything",
+        f"{attempt.order.prefix}result.json/x",
+        f"{attempt.order.prefix}order.json/x",
+        f"{attempt.order.checkpoints}anything",
+        "default/pcb/rounds/1/logs/train-1-0.txt",
         "default/pcb/rounds/1/train-10/result.json",
         "default/pcb/rounds/1/eval-1/result.json",
         "default/pcb/rounds/1/evaluation-1.json",
@@ -149,7 +154,7 @@ def test_it_writes_nowhere_else(attempt: Attempt) -> None:
 
 
 def test_a_condition_that_is_not_understood_is_an_error(attempt: Attempt) -> None:
-    key = f"{attempt.order.prefix}x"
+    key = f"{attempt.order.prefix}files/x"
     assert attempt.call("PUT", objects(key), content=b"x", headers={"If-None-Match": '"abc"'}).status_code == 422
 
 
@@ -290,7 +295,7 @@ def test_a_checkpoint_travels_over_http(api: Api, orders: Orders, server: Thread
 
 def test_the_link_tells_errors_apart(attempt: Attempt, server: ThreadedServer) -> None:
     link = ServiceLink(lambda: server.url, attempt.token)
-    prefix = attempt.order.prefix
+    prefix = f"{attempt.order.prefix}files/"
     try:
         assert link.put_if_absent(f"{prefix}a b/c%d", b"one")
         assert not link.put_if_absent(f"{prefix}a b/c%d", b"two")
@@ -355,7 +360,7 @@ def test_the_log_of_a_running_worker_is_read_from_its_machine(round_one: Attempt
 
 
 def test_the_log_of_an_ended_worker_is_read_from_the_store(round_one: Attempt) -> None:
-    round_one.orders.store.put(f"{round_one.order.prefix}log-8.txt", b"epoch 2\n")
+    round_one.orders.store.put("default/pcb/rounds/1/logs/train-1-8.txt", b"epoch 2\n")
     round_one.end()
     found = log(round_one)
     assert (found["text"], found["offset"], found["next_offset"], found["ended"]) == ("epoch 2\n", 8, 16, True)
@@ -395,7 +400,7 @@ def test_garbage_in_a_log_moves_no_place(round_one: Attempt) -> None:
     round_one.api.engine.runtime = Machine(data)
     running = log(round_one)
     assert "garbage" in str(running["text"])
-    round_one.orders.store.put(f"{round_one.order.prefix}log-0.txt", data)
+    round_one.orders.store.put("default/pcb/rounds/1/logs/train-1-0.txt", data)
     round_one.end()
     assert log(round_one, offset=running["next_offset"])["text"] == ""
 

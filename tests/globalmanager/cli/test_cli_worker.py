@@ -15,6 +15,7 @@ import pytest
 
 from fixtures_orders import ALGORITHM, Orders
 from sedna.core.staging import load_result
+from sedna.core.staging.run import alone
 from sedna.core.staging.stage_out import load_end
 from sedna.service.client import LCClient
 
@@ -53,6 +54,43 @@ def test_an_order_that_is_not_there_is_told(nowhere: Cli, orders: Orders) -> Non
 def test_without_a_way_to_the_inputs_nothing_begins(nowhere: Cli, orders: Orders) -> None:
     result = nowhere.run("worker", "run", "x", "--work-dir", str(orders.folder / "w"), code=2)
     assert "no way to the inputs" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-", "--store", "STORE"), "no order is named"),
+        (("-", "--service", "notaurl", "--token-file", "TOKEN"), "'notaurl' is no address"),
+        (("KEY", "--store", "/no/such/store"), "no such store"),
+        (("KEY", "--store", "STORE", "--work-dir", "TOKEN"), "this is no folder"),
+    ],
+    ids=["no order", "no address", "no store", "a file"],
+)
+def test_arguments_that_cannot_be_are_told(
+    nowhere: Cli, orders: Orders, arguments: tuple[str, ...], words: str
+) -> None:
+    token = orders.folder / "token"
+    token.write_text("secret")
+    names = {"STORE": str(orders.store.root), "TOKEN": str(token), "KEY": orders.make(code="").key}
+    given = [names.get(argument, argument) for argument in arguments]
+    if "--work-dir" not in given:
+        given += ["--work-dir", str(orders.folder / "work")]
+    result = nowhere.run("worker", "run", *given, code=2)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert words in result.output
+    assert not Path("/no/such/store").exists()
+
+
+def test_an_env_file_in_no_folder_is_told_before_anything_is_staged(nowhere: Cli, orders: Orders) -> None:
+    order = orders.make(code="")
+    nowhere.run("worker", "stage-in", order.key, *where(orders), "--env-file", "/no/such/folder/env", code=4)
+    assert not (orders.folder / "work").exists()
+
+
+def test_nothing_is_staged_under_a_program_that_runs(nowhere: Cli, orders: Orders) -> None:
+    order = orders.make(code="")
+    with alone(orders.folder / "work"):
+        nowhere.run("worker", "stage-in", order.key, *where(orders), code=2)
 
 
 def test_a_program_that_is_not_ours_is_staged_around(nowhere: Cli, orders: Orders) -> None:

@@ -33,8 +33,8 @@ def left(world, number):
 def test_old_rounds_go_and_new_ones_keep_what_explains_them(few):
     few.runtime.logs = _Everything("so far so good")
     rounds(few, 6)
-    kept = {"train-1/order.json", "train-1/result.json", "train-1/log-0.txt"}
-    kept |= {"eval-1/order.json", "eval-1/result.json", "eval-1/log-0.txt", "evaluation-1.json"}
+    kept = {"train-1/order.json", "train-1/result.json", "logs/train-1-0.txt"}
+    kept |= {"eval-1/order.json", "eval-1/result.json", "logs/eval-1-0.txt", "evaluation-1.json"}
     for number in (4, 5, 6):
         assert left(few, number) == kept
     for number in (1, 2, 3):

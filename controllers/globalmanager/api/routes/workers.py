@@ -23,6 +23,7 @@ from globalmanager.engine.work.reports import receive_report
 from sedna.common.errors import AuthError, DataError, NotFoundError
 from sedna.core.report import WorkerReport
 from sedna.core.staging.order import WorkOrder, load_order
+from sedna.core.staging.stage_out import may_write
 from sedna.store.base import ObjectInfo, ObjectStore, check_key
 
 router = APIRouter(prefix=f"{API_PREFIX}/worker", tags=["workers"])
@@ -65,9 +66,8 @@ class CallingWorker:
     def require_writable(self, key: str) -> None:
         """Raise `AuthError` unless the object is a result of this attempt, or a checkpoint of its round."""
         order = self.order
-        prefixes = [self.prefix, *filter(None, (order.checkpoints,))]
-        if not key.startswith(tuple(prefixes)) or key == order.key:
-            hint = f"below {' or '.join(prefixes)}; the order itself stays as it is"
+        if not may_write(order, key):
+            hint = f"result.json, failure.json, end.json and files/ below {order.prefix}, and its checkpoints"
             raise AuthError("this worker may not write here", where=key, hint=hint, forbidden=True)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedna.common.errors import NotFoundError
+
 if TYPE_CHECKING:
     from sedna.core.staging import WorkerAccess
 
@@ -84,8 +86,13 @@ def stage_in(
     """Bring the inputs of an order into the work folder, and nothing more: before a container that is not ours."""
     from sedna.common.atomic import write_atomic
     from sedna.core.staging import Attempt
+    from sedna.core.staging.run import alone
 
-    with Attempt(_access(order, store, service, token_file, work_dir, cache_dir)) as attempt:
+    if env_file is not None and not env_file.absolute().parent.is_dir():
+        raise NotFoundError("there is no such folder", where=f"--env-file {env_file}")
+    access = _access(order, store, service, token_file, work_dir, cache_dir)
+    # Alone in the folder: what a program that runs there reads and writes would be cleared away under it.
+    with Attempt(access) as attempt, alone(attempt.folder.root):
         attempt.stage_in()
         if env_file is not None:
             env = attempt.folder.environment(attempt.order)

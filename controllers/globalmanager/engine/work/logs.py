@@ -7,15 +7,16 @@ import codecs
 from globalmanager.db import Database, jobs, rounds, workers
 from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.engine.seams import EngineSeams
-from globalmanager.engine.work.orders import KINDS, prefix_of
+from globalmanager.engine.work.orders import KINDS
 from globalmanager.runtimes.base import LogPart, WorkerHandle, WorkerRuntime
 from sedna.common.errors import NotFoundError
 from sedna.common.types import JobKey, Value
 from sedna.core.staging.order import Kind
 from sedna.loop.observation import WorkerPhase
 from sedna.store.base import ObjectStore
+from sedna.store.layout import round_prefix
 
-__all__ = ["KEPT_BYTES", "PART_BYTES", "WorkerLog", "keep_log", "read_log"]
+__all__ = ["KEPT_BYTES", "PART_BYTES", "WorkerLog", "keep_log", "logs_prefix", "read_log"]
 
 KEPT_BYTES = 2**20
 """Of each worker that has ended: the newest lines, which say how it ended."""
@@ -41,12 +42,18 @@ class WorkerLog(Value):
     kept: bool = True
 
 
+def logs_prefix(job: JobRow, round_id: int) -> str:
+    """Prefix of the logs of a round's workers."""
+    return f"{round_prefix(job.key, round_id)}logs/"
+
+
 def keep_log(seams: EngineSeams, job: JobRow, row: WorkerRow) -> None:
     """Store the newest part of a worker's output, before its machine forgets it.
 
     Raises:
         TemporaryError: the store does not answer, or is full.
     """
+    # Beside the prefix of the attempt and not below it: there the worker writes.
     part = seams.runtime.read_log(WorkerHandle(name=row.name, place=row.handle), -KEPT_BYTES, KEPT_BYTES)
     if part.data:
         # The bytes as they are, and their place in the key: a reader who has followed the worker goes on from there.
@@ -99,7 +106,7 @@ def read_log(
 
 
 def _prefix(job: JobRow, row: WorkerRow) -> str:
-    return f"{prefix_of(job, row.round, row.stage, row.attempt)}log-"
+    return f"{logs_prefix(job, row.round)}{KINDS[row.stage]}-{row.attempt}-"
 
 
 def _stored(store: ObjectStore, job: JobRow, row: WorkerRow, offset: int) -> LogPart | None:

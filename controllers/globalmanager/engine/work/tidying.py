@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from globalmanager.db import tokens, workers
 from globalmanager.db.values import JobRow
 from globalmanager.engine.seams import EngineSeams
+from globalmanager.engine.work.logs import logs_prefix
 from globalmanager.engine.work.orders import prefix_of
 from globalmanager.runtimes.base import WorkerHandle
 from sedna.store.layout import round_prefix
@@ -50,10 +51,10 @@ def _tidy_round(seams: EngineSeams, job: JobRow, round_id: int, *, keep: bool) -
     prefix = round_prefix(job.key, round_id)
     kept = [f"{prefix}{_EVALUATION}"]
     if keep:
+        kept.append(logs_prefix(job, round_id))
         for row in rows:
             attempt = prefix_of(job, round_id, row.stage, row.attempt)
             kept += [f"{attempt}{name}.json" for name in ("order", "result", "failure", "end")]
-            kept.append(f"{attempt}log-")
     for key in list(_keys(seams, prefix)):
         if not key.startswith(tuple(kept)):
             seams.store.delete(key)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 import tenacity
@@ -77,6 +77,9 @@ class WorkerAccess(BaseModel):
         if self.store_url is None and (not self._has_service() or self.worker_token is None):
             hint = "SEDNA_STORE_URL, a folder; or SEDNA_SERVICE_URL with SEDNA_WORKER_TOKEN"
             raise SpecError("there is no way to the inputs", where="SEDNA_STORE_URL", hint=hint)
+        parts = urlsplit(self.service_url or "http://unknown")
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise SpecError(f"{self.service_url!r} is no address", where="SEDNA_SERVICE_URL", hint="http://HOST:PORT")
         if self.store_url is not None and self.store_url.startswith("s3:"):
             hint = "a worker gets objects of S3 through the service: SEDNA_SERVICE_URL with SEDNA_WORKER_TOKEN"
             raise SpecError("a worker holds no keys of an object store", where="SEDNA_STORE_URL", hint=hint)
@@ -114,7 +117,12 @@ class WorkerAccess(BaseModel):
     def files(self, service: ServiceLink | None) -> FileStore:
         """Where inputs are and results go."""
         if self.store_url is not None:
-            return FolderStore(self.store_url.removeprefix("file://"))
+            folder = Path(unquote(self.store_url.removeprefix("file://")))
+            if not folder.is_dir():  # an object store would make it, and find nothing in it
+                raise NotFoundError(
+                    "there is no such store", where=str(folder), hint="the folder of the service's store"
+                )
+            return FolderStore(folder)
         assert service is not None, "checked by check()"
         return service
 

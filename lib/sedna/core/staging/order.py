@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from sedna.common.errors import IntegrityError, SpecError
 from sedna.common.types import JobKey, Value
@@ -74,6 +74,14 @@ class WorkOrder(Value):
     class_names: tuple[str, ...] = ()
     limits: Limits = Limits()
     checkpoints: str | None = Field(default=None, description="prefix that all attempts of a training share")
+
+    @model_validator(mode="after")
+    def _names_its_models(self) -> Self:
+        needed = {"base"} if self.kind == "train" else {"candidate", "champion"}
+        missing = needed - {model.role for model in self.models}
+        if missing:
+            raise ValueError(f"an order to {self.kind} names a {min(missing)} model")
+        return self
 
     @property
     def prefix(self) -> str:

@@ -27,7 +27,7 @@ from sedna.store.file_sets import FileStore
 from sedna.store.node_cache import NodeCache
 from sedna.store.oserrors import os_errors
 
-__all__ = ["EXIT_CODES", "Attempt", "run"]
+__all__ = ["EXIT_CODES", "Attempt", "alone", "run"]
 
 EXIT_CODES = {"user": 2, "permanent": 3, "temporary": 75}
 """Of a worker that ends with an error of ours, by what the platform does about it."""
@@ -66,7 +66,10 @@ class Attempt:
     def _read_order(self) -> WorkOrder:
         if self.access.order:
             return load_order(self.store.get(self.access.order), self.access.order)
-        assert self.service is not None, "checked by WorkerAccess.check()"
+        if self.service is None:
+            raise SpecError(
+                "no order is named", where="ORDER", hint="its key in the store; only a token names one itself"
+            )
         return load_order(self.service.order(), "the order of this token")
 
     def is_done(self) -> bool:
@@ -90,7 +93,7 @@ def run(access: WorkerAccess, *, python: str = sys.executable) -> int:
     Errors of ours are logged, reported like those of a program, and end with a code of `EXIT_CODES`.
     """
     try:
-        with Attempt(access) as attempt, _alone(attempt.folder.root) as lock:
+        with Attempt(access) as attempt, alone(attempt.folder.root) as lock:
             if attempt.is_done():
                 LOGGER.info("%s was done before", attempt.order.worker)
                 return 0
@@ -123,14 +126,18 @@ def _run(attempt: Attempt, python: str, lock: int) -> int:
 
 def _run_program(command: Command, env: dict[str, str], lock: int, *, forward: bool) -> int:
     """The exit code of the program; negative: it was ended by that signal."""
+    if not command.cwd.is_dir():
+        hint = "name a folder of the machine that runs the worker"
+        raise SpecError("there is no such folder", where=f"workingDir {command.cwd}", hint=hint)
     with _terminations() as program_started:
         try:
             program = subprocess.Popen(
                 command.argv, cwd=command.cwd, env=env, stdin=subprocess.DEVNULL, pass_fds=(lock,)
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a value error: a null byte, an empty name of a variable
             hint = "command, args and workingDir of the template are those of a process, without a container's files"
-            raise SpecError(f"it could not be started: {error}", where=command.argv[0], hint=hint) from error
+            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise SpecError(f"it could not be started: {said}", where=command.argv[0], hint=hint) from error
         program_started(program, forward)
         return program.wait()
 
@@ -163,12 +170,14 @@ def _terminations() -> Iterator[Callable[[subprocess.Popen[bytes], bool], None]]
 
 
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[int]:
+def alone(root: Path) -> Iterator[int]:
     """Hold the folder; its program inherits the lock, so that one that outlived us is not joined by a second one.
 
     Raises:
         ConflictError: another worker is at work in this folder.
     """
+    if root.exists() and not root.is_dir():
+        raise SpecError("this is no folder", where=str(root), hint="name a folder for this worker alone")
     with os_errors(str(root), writing=True):
         root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)

@@ -14,6 +14,7 @@ from sedna.common.errors import ConflictError, DataError, IntegrityError, NotFou
 from sedna.common.log import LOGGER
 from sedna.common.types import Value
 from sedna.common.validation import as_error, first_fault
+from sedna.core.report import MAX_REPORT_BYTES, parse_report
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.order import WorkOrder
 from sedna.core.staging.stage_in import checkpoint_manifest_key, read_checkpoints
@@ -26,6 +27,7 @@ __all__ = [
     "load_end",
     "load_failure",
     "load_result",
+    "may_write",
     "output_key",
     "store_end",
     "store_failure",
@@ -33,6 +35,9 @@ __all__ = [
 ]
 
 _Stored = TypeVar("_Stored", bound=Value)
+
+_MAX_NOTE_BYTES = 2 * MAX_REPORT_BYTES
+"""A result is a report and a list of files; written anew its numbers may take more room than as they were sent."""
 
 _PAUSE_FACTOR = 20
 """Storing checkpoints takes at most a twentieth of the time: they are large, and the training needs the disk too."""
@@ -58,6 +63,19 @@ class WorkEnd(Value):
 def output_key(prefix: str, file: FileEntry) -> str:
     """Where a file of the output of an attempt lies: nowhere else, for a result that names other keys is forged."""
     return f"{prefix}files/{file.sha256}/{file.name}"
+
+
+def may_write(order: WorkOrder, key: str) -> bool:
+    """Whether the worker of ``order`` may write an object: its notes by their names, files, and checkpoints.
+
+    No other names: what the service writes beside them must always find its place free.
+    """
+    notes = {f"{order.prefix}{name}.json" for name in ("result", "failure", "end")}
+    folders = [f"{order.prefix}files/"]
+    if order.checkpoints is not None:
+        notes.add(checkpoint_manifest_key(order.checkpoints))
+        folders.append(f"{order.checkpoints}files/")
+    return key in notes or key.startswith(tuple(folders))
 
 
 def store_result(order: WorkOrder, store: FileStore, folder: WorkFolder, report: dict[str, Any]) -> WorkResult:
@@ -117,12 +135,11 @@ def load_failure(store: FileStore, prefix: str) -> dict[str, Any] | None:
     """
     key = f"{prefix}failure.json"
     try:
-        found = json.loads(store.get(key))
+        return parse_report(_read(store, key))
     except NotFoundError:
         return None
     except ValueError as error:
         raise IntegrityError(f"no report: {error}", where=key) from error
-    return found if isinstance(found, dict) else None
 
 
 def load_end(store: FileStore, prefix: str) -> WorkEnd | None:
@@ -136,11 +153,20 @@ def load_end(store: FileStore, prefix: str) -> WorkEnd | None:
 
 def _load(store: FileStore, key: str, kind: type[_Stored]) -> _Stored | None:
     try:
-        return kind.model_validate_json(store.get(key))
+        return kind.model_validate_json(_read(store, key))
     except NotFoundError:
         return None
     except ValidationError as error:
         raise IntegrityError(f"no {kind.__name__}: {first_fault(error)}", where=key) from error
+
+
+def _read(store: FileStore, key: str) -> bytes:
+    """A note of a worker, within a bound: users' code may have written it, and the service reads it."""
+    with store.open(key) as stream:
+        data = stream.read(_MAX_NOTE_BYTES + 1)
+    if len(data) > _MAX_NOTE_BYTES:
+        raise IntegrityError(f"it has more than {_MAX_NOTE_BYTES} bytes", where=key)
+    return data
 
 
 def _encoded(made: WorkResult) -> bytes:
