@@ -120,9 +120,11 @@ def _refuse(unknown: Sequence[str], problems: Sequence[str]) -> None:
     if problems:
         found = [*problems, *(f"the job has no image {name}" for name in unknown)]
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise DataError("; ".join(found[:_SHOWN]) + more, hint="nothing was stored; mode 'clip' takes what is usable")
+        raise DataError(
+            "; ".join(found[:_SHOWN]) + more, hint="nothing was stored; mode 'clip' (--clip) takes what is usable"
+        )
     more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
     raise DataError(
         f"the job has no image {', '.join(unknown[:_SHOWN])}{more}",
-        hint="nothing was stored; name images by sample id or imported file name; mode 'clip' leaves them out",
+        hint="nothing was stored; name images by sample id or imported file name; mode 'clip' (--clip) leaves them out",
     )

@@ -1,6 +1,7 @@
 """The helper beside a program: upstream's local controller to it, and the way of its results into the store."""
 
 import json
+import socket
 import urllib.error
 import urllib.request
 
@@ -134,8 +135,6 @@ def test_other_workers_and_routes_are_not_here(order, helper):
 
 
 def test_a_report_over_the_limit_is_refused_without_reading_it(order, helper):
-    import socket
-
     host, _, port = helper.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         head = f"POST /sedna/workers/{order.worker}/info HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_REPORT_BYTES + 1}"
@@ -202,3 +201,28 @@ def test_half_a_line_is_no_line(tmp_path, content, line):
     assert newest_line(path) == b""
     path.write_bytes(content)
     assert newest_line(path) == line
+
+
+@pytest.mark.parametrize("header", ["Content-Length: abc", "Content-Length: -5", "Transfer-Encoding: chunked"])
+def test_a_body_of_unknown_length_is_asked_for_its_length(order, helper, header):
+    host, _, port = helper.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head = f"POST /sedna/workers/{order.worker}/info HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert b" 411 " in connection.recv(200)
+
+
+def test_another_result_than_the_one_that_is_kept_is_not_answered_as_safe(orders, folder, order, helper):
+    url = f"{helper.url}/sedna/workers/{order.worker}/info"
+    assert post(url, json.dumps(body_of(order, folder)).encode())[0] == 200
+    other = body_of(order, folder, ownerInfo={"note": "better"})
+    status, answer = post(url, json.dumps(other).encode())
+    assert status == 422
+    assert "another result was reported before" in answer["Message"]
+    assert load_result(orders.store, order.prefix).report == body_of(order, folder)
+
+
+def test_how_a_program_failed_says_more_than_its_damaged_report(orders, folder, order, helper):
+    folder.report.write_text("{")
+    assert helper.finish(7) is False
+    assert load_end(orders.store, order.prefix).exit_code == 7

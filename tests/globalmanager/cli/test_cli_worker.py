@@ -113,6 +113,14 @@ def test_a_program_that_is_not_ours_is_staged_around(nowhere: Cli, orders: Order
     assert end.exit_code == 0
 
 
+def test_staging_out_what_never_reported_is_an_error(nowhere: Cli, orders: Orders) -> None:
+    order = orders.make(code="never run")
+    nowhere.run("worker", "stage-in", order.key, *where(orders))
+    result = nowhere.run("worker", "stage-out", order.key, *where(orders), code=2)
+    assert "left no report" in result.output
+    nowhere.run("worker", "stage-out", order.key, *where(orders), "--exit-code", "3")
+
+
 def test_beside_a_program_the_report_is_answered_when_everything_is_stored(orders: Orders) -> None:
     order = orders.make(code="never run")
     command = [sys.executable, "-m", "globalmanager.cli", "worker"]

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import event
 
-from fixtures_gm import KEY, png, record_of
+from fixtures_gm import KEY, job_spec, png, record_of
 from globalmanager.db import samples
 from globalmanager.ingest.intake import accept_sample
 from globalmanager.labelling import label_sample
@@ -105,3 +105,30 @@ def test_the_loop_stands_still_and_goes_on(world, disk):
     assert [row.outcome for row in world.rounds()] == [Outcome.DEPLOYED]
     assert world.unused() == 0
     assert job.degraded is None
+
+
+def test_a_worker_that_filled_the_disk_is_forgotten_so_that_its_round_can_end(world):
+    """What it has left is what fills the disk: nothing could be written down, and the round would never end."""
+
+    class Full:
+        def __init__(self, inner, runtime):
+            self.inner, self.runtime = inner, runtime
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def put(self, key, data):
+            if "/logs/" in key and not self.runtime.forgotten:
+                raise StorageFullError("cannot write: No space left on device")
+            return self.inner.put(key, data)
+
+    world.apply(job_spec(limits={"retries": 0}))
+    world.trainer.exit_codes = [3]
+    world.tick()
+    world.store = Full(world.store, world.runtime)
+    world.crash()
+    world.runtime.logs = type("Logs", (dict,), {"get": lambda *_: "no space left"})()
+    world.samples(8)
+    world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    assert world.round(1).outcome is Outcome.FAILED
+    assert world.runtime.forgotten

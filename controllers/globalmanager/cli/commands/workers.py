@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sedna.common.errors import NotFoundError
+from sedna.common.errors import DataError, NotFoundError
 
 if TYPE_CHECKING:
     from sedna.core.staging import WorkerAccess
@@ -128,7 +128,9 @@ def stage_out(
                 helper.start()
                 typer.echo(f"LC_SERVER={helper.url}")
                 _wait_for_termination()
-            helper.finish(exit_code)
+            if not helper.finish(exit_code) and exit_code == 0:
+                hint = f"the file {attempt.folder.report}, or a POST to LC_SERVER beside --listen"
+                raise DataError("the program has left no report, so there is no result", where=order, hint=hint)
         finally:
             helper.close()
 

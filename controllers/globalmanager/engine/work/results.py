@@ -15,7 +15,7 @@ from globalmanager.engine.work.logs import keep_log
 from globalmanager.engine.work.orders import dataset_of, order_of, prefix_of
 from globalmanager.engine.work.publishing import description_of
 from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus
-from sedna.common.errors import IntegrityError, PermanentError, UserError, WorkerError
+from sedna.common.errors import IntegrityError, PermanentError, StorageFullError, UserError, WorkerError
 from sedna.common.validation import as_error
 from sedna.core.report import WorkerReport, summary_of
 from sedna.core.staging.command import NO_WORKING_DIR, has_working_dir
@@ -281,22 +281,32 @@ def _ended(
 def finish(
     seams: EngineSeams, job: JobRow, row: WorkerRow, *, error: str, retryable: bool, status: WorkerStatus | None = None
 ) -> None:
-    """Make a failure final."""
-    keep_log(seams, job, row)
-    now = seams.now()
-    with seams.write() as session:
-        workers.ended(
-            session,
-            row.id,
-            phase=WorkerPhase.FAILED,
-            exit_code=None if status is None else status.exit_code,
-            error=error,
-            retryable=retryable,
-            usage=_usage(status),
-            now=now,
-        )
-        data: dict[str, JsonValue] = {"worker": row.name, "round": row.round}
-        events.add(session, job.id, "WorkerFailed", error, now, level="warning", data=data)
+    """Make a failure final.
+
+    Raises:
+        TemporaryError: not now; nothing is lost.
+    """
+    try:
+        keep_log(seams, job, row)
+        now = seams.now()
+        with seams.write() as session:
+            workers.ended(
+                session,
+                row.id,
+                phase=WorkerPhase.FAILED,
+                exit_code=None if status is None else status.exit_code,
+                error=error,
+                retryable=retryable,
+                usage=_usage(status),
+                now=now,
+            )
+            data: dict[str, JsonValue] = {"worker": row.name, "round": row.round}
+            events.add(session, job.id, "WorkerFailed", error, now, level="warning", data=data)
+    except StorageFullError:
+        # What fills the disk may be what this worker has left, and nobody needs it: without room the failure could not
+        # be told, and the round would never end. The next look finds the worker gone.
+        seams.runtime.forget(WorkerHandle(name=row.name, place=row.handle))
+        raise
 
 
 def _usage(status: WorkerStatus | None) -> WorkerUsage | None:

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sedna.common.errors import ConflictError, DataError, SednaError, TemporaryError
+from sedna.common.errors import ConflictError, DataError, SednaError, TemporaryError, UserError
 from sedna.common.log import LOGGER
 from sedna.core.report import MAX_REPORT_BYTES, failure_info, parse_report, summary_of
 from sedna.core.staging.access import ServiceLink
@@ -87,6 +87,7 @@ class Helper:
         """Keep a report, and what it speaks of; repeating one changes nothing.
 
         Raises:
+            ConflictError: another one was kept before.
             DataError: it is the report of another worker or stage.
             SednaError: it could not be kept; the program's client tries again.
         """
@@ -95,27 +96,43 @@ class Helper:
             if report == self._told:
                 return
             if str(report.get("status", "")).lower() == "completed":
-                store_result(self._order, self._store, self._folder, report)
+                kept = store_result(self._order, self._store, self._folder, report)
+                if kept.report != report:
+                    # The answer would say that what this report speaks of is safe, and it is not what was kept.
+                    raise ConflictError("another result was reported before, and stays", where=self._order.worker)
             else:
                 store_failure(self._order, self._store, report)
             self._told = report
         self._hand_over(report)
 
-    def finish(self, exit_code: int) -> None:
+    def finish(self, exit_code: int) -> bool:
         """The program has ended: bring in what is left, and say so in the store, last of all.
+
+        Returns:
+            Whether it has reported anything.
 
         Raises:
             SednaError: something could not be stored; without the end of the attempt in the store it can be run again.
         """
         self._over.set()
-        report = _read_report(self._folder.report) if self._told is None else None
-        if report is not None:  # of a program that knows of the file alone
-            self.receive(report)
+        if self._told is None:  # a program that knows of the file alone
+            self._take_report_of_file(failed=exit_code != 0)
         if exit_code == 0:
             self._look_at_progress()
         else:  # the next attempt goes on from them; after a success nobody needs them
             self._checkpoints.look(at_last=True)
         store_end(self._order, self._store, exit_code)
+        return self._told is not None
+
+    def _take_report_of_file(self, *, failed: bool) -> None:
+        try:
+            report = _read_report(self._folder.report)
+            if report is not None:
+                self.receive(report)
+        except UserError as error:
+            if not failed:
+                raise
+            LOGGER.warning("%s", error)  # how the program ended says more than what it wrote before
 
     def fail(self, error: Exception) -> None:
         """Report an error of ours in the place of the program, which could not be started or lost its result."""
@@ -211,6 +228,11 @@ def _read_report(path: Path) -> dict[str, Any] | None:
         raise DataError(f"the report cannot be read: {error}", where=str(path)) from error
 
 
+def _length(header: str | None) -> int | None:
+    """Bytes of a body, or None: one that comes in chunks would have to be read to an end that nobody has promised."""
+    return int(header) if header is not None and header.isascii() and header.isdecimal() else None
+
+
 def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
     """Upstream's one route, ``POST /sedna/workers/{worker}/info``, with upstream's answers."""
 
@@ -222,7 +244,11 @@ def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
             if self.path != f"/sedna/workers/{helper.worker}/info":
                 self._answer(HTTPStatus.NOT_FOUND, f"this is the local controller of worker {helper.worker} alone")
                 return
-            length = int(self.headers.get("Content-Length") or 0)
+            length = _length(self.headers.get("Content-Length"))
+            if length is None:
+                self.close_connection = True
+                self._answer(HTTPStatus.LENGTH_REQUIRED, "Content-Length is not given, or no number of bytes")
+                return
             if length > MAX_REPORT_BYTES:
                 self.close_connection = True
                 self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the report is larger than {MAX_REPORT_BYTES} bytes")
