@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ class Orders:
         fields: dict[str, Any] = {
             "worker": f"{kind}-worker-{attempt}",
             "job": JOB,
+            "job_created_at": datetime(2026, 1, 1, tzinfo=UTC),
             "round": 1,
             "attempt": attempt,
             "kind": kind,

@@ -50,7 +50,7 @@ def make_order(store: FolderStore, count: int, seed: int) -> WorkOrder:
     store.put("base.bin", weights)
     base = StoredFile(name="base.bin", key="base.bin", sha256=sample_id(weights), size=len(weights))
     return WorkOrder(
-        worker="bench", job=JOB, round=1, attempt=1, kind="train", history=5,
+        worker="bench", job=JOB, job_created_at=datetime.now(UTC), round=1, attempt=1, kind="train", history=5,
         dataset=write_dataset(store, JOB, 1, None, entries), models=(OrderedModel(role="base", files=(base,)),),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from globalmanager.engine.work.initial_model import publish_initial_model
 from globalmanager.engine.work.results import load_evaluation, look_after
 from globalmanager.engine.work.tidying import tidy
 from globalmanager.ingest.dataset_watch import DatasetWatch
+from sedna.common.clock import span
 from sedna.common.errors import TemporaryError, UserError
 from sedna.common.log import LOGGER
 from sedna.loop.actions import EnsureWorker, StopWorker
@@ -117,7 +118,7 @@ class JobDriver:
         try:
             result = work()
         except (UserError, TemporaryError) as error:
-            wait = timedelta(seconds=error.retry_after) if isinstance(error, TemporaryError) else RETRY
+            wait = span(error.retry_after) if isinstance(error, TemporaryError) else RETRY
             self.retries[chore] = _Retry(f"{chore}: {error}", seams.now() + wait)
             return None
         self.retries.pop(chore, None)
@@ -163,5 +164,5 @@ class JobDriver:
         """Whether the trigger's check period is over; an edited job is looked at at once."""
         if job.state.current is not None:
             return False
-        period = timedelta(seconds=job.spec.train_spec.trigger.check_period_seconds)
+        period = span(job.spec.train_spec.trigger.check_period_seconds)
         return self.checked is None or self.checked[0] != job.generation or now - self.checked[1] >= period

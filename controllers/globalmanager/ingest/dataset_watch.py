@@ -12,13 +12,14 @@ what the dataset said about them before is no news: labels that people have give
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from globalmanager.db import lines, resources
 from globalmanager.db.values import JobRow
 from globalmanager.ingest.dataset_reading import Reading, take_batch, to_take
 from globalmanager.ingest.label_source import LabelSource
 from globalmanager.ingest.seams import Seams
+from sedna.common.clock import span
 from sedna.common.errors import DataError
 from sedna.common.types import JobKey
 from sedna.labels.reading import read_labels
@@ -139,7 +140,7 @@ class DatasetWatch:
         return False
 
     def _is_due(self, job: JobRow, now: datetime) -> bool:
-        period = timedelta(seconds=job.spec.train_spec.trigger.check_period_seconds)
+        period = span(job.spec.train_spec.trigger.check_period_seconds)
         return self._checked_at is None or now - self._checked_at >= period
 
     def _named(self, spec: DatasetSpec) -> list[_Watched]:

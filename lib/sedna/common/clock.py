@@ -7,7 +7,16 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "SettableClock", "SystemClock"]
+__all__ = ["LONGEST_SPAN", "Clock", "SettableClock", "SystemClock", "span"]
+
+
+LONGEST_SPAN = timedelta(days=36_500)
+"""A hundred years. Longer spans, which descriptions may ask for, lead beyond the last date that there is."""
+
+
+def span(seconds: float) -> timedelta:
+    """``seconds`` as a span of time that can be added to a date; longer ones are as good as `LONGEST_SPAN`."""
+    return timedelta(seconds=min(seconds, LONGEST_SPAN.total_seconds()))
 
 
 class Clock(Protocol):

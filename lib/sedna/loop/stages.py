@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue
 
+from sedna.common.clock import span
 from sedna.loop.actions import RecordDecision, RecordVerdict
 from sedna.loop.gate import judge
 from sedna.loop.observation import WorkerObservation, WorkerPhase
@@ -42,7 +43,7 @@ def _limits(transition: Transition, stage: Stage) -> Limits:
 def _check_time(transition: Transition, current: RoundState) -> None:
     """A worker that never starts is as late as one that never ends."""
     limit = _limits(transition, current.stage).timeout_seconds
-    if transition.now - current.stage_started_at > timedelta(seconds=limit):
+    if transition.now - current.stage_started_at > span(limit):
         stop_worker(transition, current, "time limit")
         _stumbled(
             transition, current, f"{current.stage.value} took longer than its limit of {limit:g} s", retryable=False
@@ -64,7 +65,7 @@ def _stumbled(transition: Transition, current: RoundState, error: str, *, retrya
     limits = _limits(transition, current.stage)
     # Failures are counted, not attempts: an evaluation that is repeated because the champion changed costs no retry.
     if retryable and current.failed_attempts < limits.retries:
-        wait = timedelta(seconds=limits.retry_seconds * 2**current.failed_attempts)
+        wait = span(limits.retry_seconds * 2**current.failed_attempts)
         transition.update_round(failed_attempts=current.failed_attempts + 1)
         next_attempt(transition, current, f"attempt {current.attempt} failed: {error}", wait=wait)
     else:
@@ -144,7 +145,7 @@ def deploy(transition: Transition, current: RoundState) -> None:
         close(
             transition, Outcome.DEPLOYED, f"model {candidate} serves on {served} of {len(transition.seen.edges)} edges"
         )
-    elif late and transition.now - _offered_since(transition, current) > timedelta(seconds=limit):
+    elif late and transition.now - _offered_since(transition, current) > span(limit):
         text = f"model {candidate} is rolled back: not taken within {limit:g} s by {', '.join(late)}"
         close(transition, Outcome.FAILED, text)
 

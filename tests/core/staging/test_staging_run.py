@@ -339,3 +339,17 @@ def test_an_order_without_its_models_is_no_order(orders):
     text = order.model_copy(update={"models": ()}).model_dump_json()
     with pytest.raises(SpecError, match="an order to train names a base model"):
         load_order(text.encode(), order.key)
+
+
+def test_an_order_at_another_place_than_its_own_is_refused(orders):
+    order = orders.make(code="")
+    orders.store.put("elsewhere/order.json", order.model_dump_json().encode())
+    with pytest.raises(SpecError, match=f"belongs at {order.key}"):
+        Attempt(access(orders, order).model_copy(update={"order": "elsewhere/order.json"}))
+
+
+def test_a_model_is_opened_inside_its_folder(orders):
+    order = orders.make(code="")
+    text = order.model_dump_json().replace('"entry":"net.bin"', '"entry":"../../../etc/passwd"')
+    with pytest.raises(SpecError, match="no file or folder of a model"):
+        load_order(text.encode(), order.key)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from fixtures_gm import KEY, START, job_spec, png, record_of
+from fixtures_gm import KEY, START, job_spec, new_world, png, record_of
 from globalmanager.db import Database, models
 from globalmanager.db.tables import Round
 from globalmanager.engine.apply import delete_job
@@ -333,3 +333,30 @@ def test_every_error_of_this_package_is_of_the_tree():
     from globalmanager.db.lease import LeaseLostError
 
     assert issubclass(LeaseLostError, SednaError)
+
+
+def test_orders_of_an_earlier_job_of_this_name_are_not_taken_for_those_of_this_one(world):
+    """The database is gone and the store is not: rounds count from 1 again, and the old results are still there."""
+    with new_world() as before:
+        before.apply()
+        before.samples(8)
+        before.until(lambda job: job.state.champion == 2)
+        orders = [spec.order for spec in before.runtime.specs.values()]
+    world.clock.advance(3600)
+    for order in orders:
+        world.store.put(order.key, order.model_dump_json().encode())
+    world.apply()
+    world.samples(8)
+    world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
+    assert world.round(1).outcome is Outcome.FAILED
+    assert "an earlier job of this name" in world.round(1).outcome_reason
+    assert world.trainer.runs == []
+
+
+@pytest.mark.parametrize("limits", [{"retrySeconds": 1e300}, {"timeoutSeconds": 1e300}])
+def test_a_limit_beyond_the_end_of_time_is_a_long_one(world, limits):
+    world.apply(job_spec(limits=limits))
+    world.trainer.exit_codes = [75]
+    world.samples(8)
+    job = world.tick(12)
+    assert job.degraded is None

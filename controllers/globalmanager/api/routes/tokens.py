@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from fastapi import APIRouter
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Services, accepts, problems
 from globalmanager.api.schemas import TokenBody, TokenCreated
 from globalmanager.db import edges, events, tokens
 from globalmanager.db.values import TokenRow
+from sedna.common.clock import span
 from sedna.common.errors import ConflictError, SpecError
 
 router = APIRouter(prefix=API_PREFIX, tags=["tokens"], dependencies=[ADMIN_ONLY])
@@ -33,7 +32,7 @@ def create(services: Services, caller: Admin, body: TokenBody) -> TokenCreated:
     if (body.role == "edge") != (body.edge is not None):
         raise SpecError(f"role {body.role!r} with edge {body.edge!r}", where="edge", hint="role edge names one edge")
     now = services.clock.now()
-    expires_at = now + timedelta(seconds=body.expires_in_seconds) if body.expires_in_seconds else None
+    expires_at = now + span(body.expires_in_seconds) if body.expires_in_seconds else None
     with services.db.write() as session:
         if body.edge is not None:
             # In the same transaction: an edge that is removed meanwhile would leave a token that speaks for nobody.

@@ -12,7 +12,7 @@ from globalmanager.db import datasets, pool, resources, rounds
 from globalmanager.db.values import DatasetVersionRow, JobRow
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.described import baseline_model, model_spec, start_model, version_model
-from sedna.common.errors import NotFoundError
+from sedna.common.errors import ConflictError, NotFoundError
 from sedna.common.types import JobKey
 from sedna.core.staging.order import (
     Kind,
@@ -63,6 +63,10 @@ def ensure_order(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: st
         TemporaryError: the store does not answer.
     """
     order = order_of(seams, job, effect.round, effect.stage, effect.attempt)
+    if order is not None and order.job_created_at != job.created_at:
+        # Its result would be taken for that of this attempt, whatever it was made of.
+        hint = "only a database that is gone knew it; give the store a fresh prefix, or the job a fresh name"
+        raise ConflictError("the store has an order of an earlier job of this name", where=order.key, hint=hint)
     if order is not None:
         return order
     made = _train(seams, job, effect, name) if effect.stage is Stage.TRAINING else _evaluate(seams, job, effect, name)
@@ -176,6 +180,7 @@ def _order(
     return WorkOrder(
         worker=name,
         job=job.key,
+        job_created_at=job.created_at,
         round=effect.round,
         attempt=effect.attempt,
         kind=KINDS[effect.stage],

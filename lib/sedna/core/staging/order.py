@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from sedna.common.errors import IntegrityError, SpecError
 from sedna.common.types import JobKey, Value
 from sedna.common.validation import first_fault
 from sedna.loop.spec import Algorithm, Limits
+from sedna.store.base import is_key
 from sedna.store.dataset_values import DatasetEntry, DatasetManifest, DatasetPart, DatasetRef, Extension
 from sedna.store.datasets import read_dataset
 from sedna.store.file_sets import FileStore, StoredFile
@@ -40,6 +41,14 @@ class OrderedModel(Value):
 
     role: ModelRole
     entry: str = ""
+
+    @field_validator("entry")
+    @classmethod
+    def _stays_inside(cls, entry: str) -> str:
+        if entry and not is_key(entry):
+            raise ValueError(f"{entry!r} is no file or folder of a model")
+        return entry
+
     files: tuple[StoredFile, ...] = Field(min_length=1)
 
 
@@ -60,6 +69,7 @@ class WorkOrder(Value):
     order_format: Literal[1] = 1
     worker: str = Field(description="name of the worker; unique for ever")
     job: JobKey
+    job_created_at: AwareDatetime = Field(description="tells the job from an earlier one of its name")
     round: int = Field(ge=1)
     attempt: int = Field(ge=1)
     kind: Kind

@@ -65,7 +65,10 @@ class Attempt:
 
     def _read_order(self) -> WorkOrder:
         if self.access.order:
-            return load_order(self.store.get(self.access.order), self.access.order)
+            order = load_order(self.store.get(self.access.order), self.access.order)
+            if order.key != self.access.order:  # its results would go where nobody looks for them
+                raise SpecError(f"the order belongs at {order.key}", where=self.access.order)
+            return order
         if self.service is None:
             raise SpecError(
                 "no order is named", where="ORDER", hint="its key in the store; only a token names one itself"
