@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sedna.core.staging.command import NO_WORKING_DIR
+from sedna.core.staging.command import NO_WORKING_DIR, fault_of
 from sedna.loop.spec import IncrementalLearningJob, Resource
 
 __all__ = ["notes_on"]
@@ -45,6 +45,10 @@ def _notes(path: str, template: dict[str, Any]) -> Iterator[str]:
     for index, variable in enumerate(_list(container, "env")):
         if isinstance(variable, dict) and not variable.keys() <= _PLAIN:
             yield f"{first}.env[{index}]: a process takes plain values only (name and value)"
+    fault = fault_of(template)
+    # Values that are not plain have been noted above, each by its number.
+    if fault is not None and "Extra inputs" not in fault:
+        yield f"{first}.{fault}"
     if others or _list(pod, "initContainers"):
         yield f"{path}: a process is one container, the first; the others do not run (one container)"
 

@@ -40,6 +40,10 @@ def test_a_job_without_a_template_and_one_that_leaves_nothing_open_have_none() -
         ({"workingDir": ""}, "containers[0].workingDir", "workingDir: the folder that holds the program"),
         ({"args": []}, "containers[0]", "has neither command nor args"),
         ({"env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]}, "containers[0].env[0]", "plain values only"),
+        ({"args": "train.py"}, "containers[0].args", "valid tuple"),
+        ({"args": ["a\x00b"]}, "containers[0].args.0", "should match"),
+        ({"env": [{"name": "A=B", "value": "1"}]}, "containers[0].env.0.name", "should match"),
+        ({"env": [{"name": "A", "value": 5}]}, "containers[0].env.0.value", "valid string"),
     ],
 )
 def test_what_an_image_or_a_cluster_would_give(change: dict[str, Any], key: str, said: str) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from sedna.common.errors import SpecError
 from sedna.common.validation import as_error
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.order import WorkOrder
 
-__all__ = ["BUILT_IN", "NO_WORKING_DIR", "Command", "command_of", "has_working_dir"]
+__all__ = ["BUILT_IN", "NO_WORKING_DIR", "Command", "command_of", "fault_of", "has_working_dir"]
 
 BUILT_IN = "sedna.core.incremental_learning.worker"
 
@@ -26,11 +26,15 @@ NO_WORKING_DIR = (
 """What surprises most in descriptions that were written for images; said at apply, and where a round fails."""
 
 
+Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""What the kernel takes as an argument or a value: text without a null character."""
+
+
 class _EnvVar(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: str
-    value: str = ""
+    name: Annotated[str, StringConstraints(pattern=r"^[^=\x00]+$")]
+    value: Word = ""
 
 
 class _Container(BaseModel):
@@ -38,8 +42,8 @@ class _Container(BaseModel):
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
-    command: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
+    command: tuple[Word, ...] = ()
+    args: tuple[Word, ...] = ()
     working_dir: Path | None = Field(default=None, alias="workingDir")
     env: tuple[_EnvVar, ...] = ()
 
@@ -84,6 +88,15 @@ def has_working_dir(template: dict[str, Any]) -> bool:
     containers = pod.get("containers") if isinstance(pod, dict) else None
     first = containers[0] if isinstance(containers, list) and containers else None
     return isinstance(first, dict) and bool(first.get("workingDir"))
+
+
+def fault_of(template: dict[str, Any]) -> str | None:
+    """Why the first container of a template cannot be a process, or None."""
+    try:
+        _read(template, "")
+    except SpecError as error:
+        return str(error)
+    return None
 
 
 def _read(template: dict[str, Any], where: str) -> _Container:
