@@ -6,7 +6,7 @@ User code is looked at and never run. Built-ins are made: their constructors onl
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ianvs.grammar import AlgorithmConfig, MetricConfig
 from ianvs.grammar.algorithm import LIFELONG, Module, ModuleChoice
@@ -113,7 +113,7 @@ def built_in_warnings(algorithm: Draft[AlgorithmConfig], metric_files: Sequence[
     """Hyper-parameters that a built-in ignores, and built-ins that need a package which is not here."""
     for module in _built_in_modules(algorithm, metric_files):
         place = f"{algorithm.file}: algorithm.modules: the {module.type} {module.name!r}"
-        names = {name: None for values in module.combinations() for name in values}
+        names = dict.fromkeys(name for values in module.combinations() for name in values)
         try:
             for name in _ignored(module, names):
                 yield f"{place} ignores {name!r}{did_you_mean(name, _parameters(module))}"
@@ -121,7 +121,7 @@ def built_in_warnings(algorithm: Draft[AlgorithmConfig], metric_files: Sequence[
             yield f"{place} cannot be made on this machine: {error}"
 
 
-def _ignored(module: Module, given: dict[str, object]) -> list[str]:
+def _ignored(module: Module, given: Iterable[str]) -> list[str]:
     """Miners ignore what they do not know, as upstream's do; basemodels refuse it."""
     if FACTORY_TYPES[module.type] != ClassType.HEM:
         ClassFactory.get_cls(FACTORY_TYPES[module.type], module.name)  # that its package is missing is found here
