@@ -9,6 +9,7 @@ from types import FrameType
 from typing import NoReturn
 
 from ianvs.grammar import load_benchmark
+from ianvs.grammar.rank import PRINTED
 from ianvs.rank import RankFiles
 from ianvs.rank.show import print_table
 from ianvs.runner.run import JobOutcome, Settings, run_benchmark
@@ -30,7 +31,7 @@ def run(file: str, *, jobs: int = 1, resume: bool = False, report: bool = True) 
     outcome = run_benchmark(benchmark, Settings(jobs=jobs, resume=resume))
     files = RankFiles.of(benchmark.workspace)
     ranked = len(outcome.failed) < len(outcome.finished)
-    if ranked and benchmark.job.rank.visualization.mode == "selected_only":
+    if ranked and benchmark.job.rank.visualization.mode == PRINTED:
         print_table(files.selected)
     if benchmark.job.rank.save_mode == "selected_and_all_and_picture":
         from ianvs.rank.show import draw_heatmaps

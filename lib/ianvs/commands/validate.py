@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ianvs.cases import plan
 from ianvs.cases.workspace import workspace_problem
 from ianvs.commands.arguments import add_job_file, job_file
+from ianvs.commands.registered_names import (
+    algorithm_files,
+    built_in_problems,
+    built_in_warnings,
+    unregistered_metric,
+    unregistered_modules,
+)
 from ianvs.data.dataset import with_absolute_paths
 from ianvs.data.index import check_index
 from ianvs.data.split import split_dataset
@@ -19,8 +26,6 @@ from ianvs.grammar.algorithm import INCREMENTAL, LIFELONG
 from ianvs.grammar.section import Draft
 from ianvs.metrics.system import metric_problems
 from ianvs.usercode.inspection import Inspection
-from ianvs.usercode.parts import FACTORY_TYPES
-from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import DataError, SednaError
 
 
@@ -31,7 +36,11 @@ def main(words: Sequence[str]) -> int:
     file = job_file(parser, parser.parse_args(words))
     draft = read_benchmark(file)
     problems = list(check(draft))
-    for kind, lines in (("note", draft.findings.notes), ("warning", warnings(draft)), ("problem", problems)):
+    for kind, lines in (
+        ("note", draft.findings.notes),
+        ("warning", _each_once(warnings(draft))),
+        ("problem", problems),
+    ):
         for line in lines:
             sys.stdout.write(f"{kind}: {line}\n")
     if problems:
@@ -49,7 +58,11 @@ def check(draft: BenchmarkDraft) -> Iterator[SednaError]:
         if problem is not None:
             yield problem
     seen = set()
-    for error in (*_metric_problems(draft), *Inspection.of(_python_files(draft)).errors):
+    for error in (
+        *_metric_problems(draft),
+        *Inspection.of(_python_files(draft)).errors,
+        *_built_in_problems(draft),
+    ):
         if str(error) not in seen:  # several algorithms share the test environment and its files
             seen.add(str(error))
             yield error
@@ -59,30 +72,21 @@ def check(draft: BenchmarkDraft) -> Iterator[SednaError]:
 
 
 def warnings(draft: BenchmarkDraft) -> Iterator[str]:
-    """What may go wrong when user code runs: imports that lead nowhere here, names that nothing registers."""
+    """What upstream tolerates, and what may go wrong when user code runs: imports and names that lead nowhere here."""
+    yield from draft.findings.warnings
     yield from Inspection.of(_python_files(draft)).warnings
-    metrics = [metric for metric in _metrics(draft) if metric.url]
     for algorithm in draft.algorithms:
-        if algorithm.section.paradigm_type == LIFELONG:
-            continue  # its method is checked with the task set's configuration
-        files = _algorithm_files(algorithm)
-        wanted = [
-            (module.type, FACTORY_TYPES[module.type], module.name, module.url)
-            for module in algorithm.get("modules") or ()
-            if module.type in FACTORY_TYPES
-        ]
-        wanted += [("metric", ClassType.GENERAL, metric.name, metric.url) for metric in metrics]
-        for what, kind, alias, url in wanted:
-            registered = Inspection.of([*files, url])  # all of them are loaded before the name is looked up
-            if not registered.errors and not registered.registers(kind, alias) and not _is_built_in(kind, alias):
-                found = ", ".join(sorted(f"{name!r} ({kind})" for kind, name in registered.registered)) or "nothing"
-                yield f"{algorithm.file}: no file registers the {what} {alias!r} ({kind}); registered is: {found}"
+        yield from unregistered_modules(algorithm, _metric_files(draft))
+        yield from built_in_warnings(algorithm, _metric_files(draft))
+    if draft.testenv is not None and any(one.section.paradigm_type != LIFELONG for one in draft.algorithms):
+        for metric in _metrics(draft):
+            if metric.url:
+                yield from unregistered_metric(draft.testenv.file, metric, _python_files(draft))
 
 
-def _is_built_in(kind: str, alias: str) -> bool:
-    import sedna.algorithms  # noqa: F401 - registers the names of what is built in
-
-    return ClassFactory.is_exists(kind, alias)
+def _each_once(lines: Iterable[str]) -> list[str]:
+    """Two entries of a job may name the same file."""
+    return list(dict.fromkeys(lines))
 
 
 def _metrics(draft: BenchmarkDraft) -> list[MetricConfig]:
@@ -93,20 +97,28 @@ def _metrics(draft: BenchmarkDraft) -> list[MetricConfig]:
     return list(dict.fromkeys([*listed, *([] if judge is None else [judge])]))
 
 
-def _algorithm_files(algorithm: Draft[AlgorithmConfig]) -> list[str]:
-    parts = (*(algorithm.get("third_party_packages") or ()), *(algorithm.get("modules") or ()))
-    return [part.url for part in parts if part.url]
-
-
 def _python_files(draft: BenchmarkDraft) -> list[str]:
-    files = [url for algorithm in draft.algorithms for url in _algorithm_files(algorithm)]
-    return files + [metric.url for metric in _metrics(draft) if metric.url]
+    files = [url for algorithm in draft.algorithms for url in algorithm_files(algorithm)]
+    return files + _metric_files(draft)
+
+
+def _metric_files(draft: BenchmarkDraft) -> list[str]:
+    return [metric.url for metric in _metrics(draft) if metric.url]
 
 
 def _metric_problems(draft: BenchmarkDraft) -> Iterator[SednaError]:
-    if draft.testenv is not None and draft.testenv.sound("metrics"):
-        for algorithm in draft.algorithms:
-            yield from metric_problems(draft.testenv.section, algorithm.section.paradigm_type)
+    if draft.testenv is not None and draft.testenv.get("metrics"):  # what is left of them, if some are wrong
+        # Without a paradigm there are still names that none of them knows.
+        for paradigm in dict.fromkeys(algorithm.section.paradigm_type for algorithm in draft.algorithms) or (None,):
+            yield from metric_problems(draft.testenv.section, paradigm)
+
+
+def _built_in_problems(draft: BenchmarkDraft) -> Iterator[SednaError]:
+    job = draft.job
+    seeded = job is not None and job.get("seeds") and job.get("seed_parameter")
+    seed = (job.section.seed_parameter, job.section.seeds[0]) if job is not None and seeded else None
+    for algorithm in draft.algorithms:
+        yield from built_in_problems(algorithm, _metric_files(draft), seed)
 
 
 def _task_problems(draft: BenchmarkDraft) -> Iterator[SednaError]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from ianvs.grammar.locate import CodePath, ExistingPath, find
-from ianvs.grammar.reading import read_yaml, shown
+from ianvs.grammar.reading import did_you_mean, read_yaml, shown
 from ianvs.grammar.section import ReadContext, Section, context_of
 from sedna.common.errors import SednaError
 
@@ -184,8 +183,7 @@ class AlgorithmConfig(Section):
         if paradigm in OTHER_PARADIGMS:
             raise ValueError(f"a paradigm of Ianvs that is not supported here; supported: {supported}")
         if paradigm not in SUPPORTED_PARADIGMS:
-            close = get_close_matches(paradigm, [*SUPPORTED_PARADIGMS, *OTHER_PARADIGMS], n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+            meant = did_you_mean(paradigm, (*SUPPORTED_PARADIGMS, *OTHER_PARADIGMS))
             raise ValueError(f"no such paradigm; supported: {supported}{meant}")
         return paradigm
 

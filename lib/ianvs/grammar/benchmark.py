@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
-from ianvs.grammar.algorithm import INCREMENTAL, LIFELONG, AlgorithmConfig
+from ianvs.grammar.algorithm import INCREMENTAL, LIFELONG, OTHER_PARADIGMS, SUPPORTED_PARADIGMS, AlgorithmConfig
 from ianvs.grammar.findings import Findings
 from ianvs.grammar.job import Benchmark, BenchmarkingJob
+from ianvs.grammar.known_names import check_algorithm_names, check_rank
 from ianvs.grammar.section import Draft, read_section
 from ianvs.grammar.testenv import METADATA, TestEnv
 from sedna.common.errors import SpecError
@@ -45,7 +47,7 @@ class BenchmarkDraft:
             testenv=self.testenv.section,
             algorithms=tuple(draft.section for draft in self.algorithms),
             files=self.files,
-            notes=tuple(self.findings.notes),
+            notes=(*self.findings.notes, *self.findings.warnings),
         )
 
 
@@ -66,6 +68,7 @@ def read_benchmark(path: str) -> BenchmarkDraft:
     testenv: Draft[TestEnv] | None = None
     algorithms: list[Draft[AlgorithmConfig]] = []
     files = [path]
+    unreadable = False
     if job is not None:
         testenv_file = job.get("testenv")
         if testenv_file:
@@ -78,7 +81,11 @@ def read_benchmark(path: str) -> BenchmarkDraft:
             draft = read_section(AlgorithmConfig, entry.url, "algorithm", findings, {"name": entry.name})
             if draft is not None:
                 _check_name(draft, path, findings)
-                algorithms.append(draft)
+                algorithms.append(_with_paradigm_meant(draft))
+            unreadable |= draft is None
+        check_algorithm_names(algorithms, path, findings)
+        whole = job.sound("test_object") and not unreadable
+        check_rank(job, testenv, algorithms if whole else None, findings)
     usable = [draft for draft in algorithms if _is_run_here(draft, findings)]
     for draft in usable:
         _check_modules(draft, testenv, findings)
@@ -88,7 +95,7 @@ def read_benchmark(path: str) -> BenchmarkDraft:
 
 
 def _check_name(algorithm: Draft[AlgorithmConfig], job_file: str, findings: Findings) -> None:
-    """Names are folders of the workspace. Telling algorithms apart is the user's own matter."""
+    """Names are folders of the workspace."""
     if not algorithm.sound("name"):
         return
     name = algorithm.section.name
@@ -102,12 +109,24 @@ def _check_name(algorithm: Draft[AlgorithmConfig], job_file: str, findings: Find
         )
 
 
+def _with_paradigm_meant(algorithm: Draft[AlgorithmConfig]) -> Draft[AlgorithmConfig]:
+    """With the paradigm that a misspelt one must mean, so that what it needs is checked in the same go."""
+    given = algorithm.given.get("paradigm_type")
+    if algorithm.sound("paradigm_type") or not isinstance(given, str):
+        return algorithm
+    meant = get_close_matches(given, (*SUPPORTED_PARADIGMS, *OTHER_PARADIGMS), n=1)
+    if not meant:
+        return algorithm
+    return replace(algorithm, section=algorithm.section.model_copy(update={"paradigm_type": meant[0]}))
+
+
 def _is_run_here(algorithm: Draft[AlgorithmConfig], findings: Findings) -> bool:
     """Whether the paradigm, and the kind of basemodel under it, is one that is run here.
 
-    What else such an algorithm lacks is not told: whoever mended it would only meet the refusal then.
+    What else such an algorithm lacks is not told: whoever mended it would only meet the refusal then. One whose
+    paradigm cannot even be guessed is checked for what every paradigm needs.
     """
-    if not algorithm.sound("paradigm_type"):
+    if algorithm.section.paradigm_type in OTHER_PARADIGMS:
         return False
     if algorithm.section.paradigm_type == LIFELONG and algorithm.sound("modules"):
         own = algorithm.section.module("basemodel")
@@ -130,28 +149,40 @@ def _check_modules(algorithm: Draft[AlgorithmConfig], testenv: Draft[TestEnv] | 
         if algorithm.section.module("basemodel") is None:
             findings.problem(
                 SpecError(
-                    f"algorithm.modules: no module of type basemodel, which {paradigm} needs",
+                    f"algorithm.modules: no module of type basemodel, which {paradigm or 'every paradigm'} needs",
                     where=algorithm.file,
                     hint="modules: [{type: basemodel, name: MyModel, url: ./basemodel.py}]",
                 )
             )
         # Upstream's examples carry modules of other paradigms; ignoring them silently would look like using them.
         used = _USED_MODULES.get(paradigm, ("basemodel",))
-        for module in algorithm.section.modules:
+        for module in algorithm.section.modules if paradigm else ():
             if module.type not in used:
                 findings.note(
                     f"{algorithm.file}: algorithm.modules: {paradigm} does not use {module.name!r}, a {module.type}"
                 )
-    if paradigm == INCREMENTAL and testenv is not None and testenv.sound("model_eval", "gate", "deploy_trigger"):
-        env = testenv.section
-        if not env.model_eval.model_metric.name and not env.judged_by_gate:
-            findings.problem(
-                SpecError(
-                    "testenv.model_eval.model_metric is missing: it decides which model serves",
-                    where=testenv.file,
-                    hint="model_metric: {name: f1_score, url: ./testenv/f1_score.py}, or a gate",
-                )
+    if paradigm == INCREMENTAL and testenv is not None:
+        _check_judge(testenv, findings)
+
+
+def _check_judge(testenv: Draft[TestEnv], findings: Findings) -> None:
+    """Incremental learning compares models, by a metric that has a function or by a gate."""
+    if not testenv.sound("model_eval.model_metric", "gate", "deploy_trigger"):
+        return
+    metric = testenv.section.model_eval.model_metric
+    example = "model_metric: {name: f1_score, url: ./testenv/f1_score.py}"
+    if not metric.name and not testenv.section.judged_by_gate:
+        findings.problem(
+            SpecError(
+                "testenv.model_eval.model_metric is missing: it decides which model serves",
+                where=testenv.file,
+                hint=f"{example}, or a gate",
             )
+        )
+    if metric.name and not metric.url:
+        findings.problem(
+            SpecError(f"testenv.model_eval.model_metric {metric.name!r} has no url", where=testenv.file, hint=example)
+        )
 
 
 def _check_data(algorithm: Draft[AlgorithmConfig], testenv: Draft[TestEnv], findings: Findings) -> None:
@@ -166,7 +197,7 @@ def _check_data(algorithm: Draft[AlgorithmConfig], testenv: Draft[TestEnv], find
                 )
             )
         return
-    if not testenv.sound("dataset"):
+    if not algorithm.section.paradigm_type or not testenv.sound("dataset"):
         return
     for part, url in (("train", testenv.section.dataset.train), ("test", testenv.section.dataset.test)):
         if not url:

@@ -1,4 +1,4 @@
-"""What reading a benchmark finds: notes that stop nothing, and problems, all of them before the first one is raised."""
+"""What reading a benchmark finds: notes and warnings, which stop nothing, and problems, all before one is raised."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class BenchmarkError(SpecError):
 
 @dataclass
 class Findings:
-    """Notes and problems in the order of reading, each once; decisive problems come before all others."""
+    """Notes, warnings and problems in the order of reading, each once; decisive problems come first."""
 
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     _decisive: list[SednaError] = field(default_factory=list)
     _others: list[SednaError] = field(default_factory=list)
 
@@ -32,6 +33,11 @@ class Findings:
         """Something that a person should know, and that stops nothing."""
         if line not in self.notes:
             self.notes.append(line)
+
+    def warn(self, line: str) -> None:
+        """What upstream tolerates as well, and what is a mistake as a rule."""
+        if line not in self.warnings:
+            self.warnings.append(line)
 
     def problem(self, error: SednaError, *, decisive: bool = False) -> None:
         """A mistake.

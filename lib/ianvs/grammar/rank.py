@@ -6,9 +6,12 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from ianvs.grammar.reading import did_you_mean
 from ianvs.grammar.section import Section, context_of
 
 ALL = ("all",)
+PRINTED = "selected_only"
+"""The one mode of visualization that prints a table, as upstream's."""
 
 
 class SelectedItems(Section):
@@ -28,8 +31,19 @@ class SelectedItems(Section):
 class Visualization(Section):
     """What is printed when the job is over."""
 
-    mode: str = "selected_only"
+    mode: str = PRINTED
     method: Literal["print_table"] = "print_table"
+
+    @field_validator("mode")
+    @classmethod
+    def _printing(cls, mode: str, info: ValidationInfo) -> str:
+        context = context_of(info)
+        if mode != PRINTED and context is not None:
+            context.findings.warn(
+                f"{context.file}: rank.visualization.mode: with {mode!r} nothing is printed, only {PRINTED!r} prints"
+                f"{did_you_mean(mode, (PRINTED,))}"
+            )
+        return mode
 
 
 class RankConfig(Section):
@@ -49,7 +63,7 @@ class RankConfig(Section):
             metric, order = next(iter(entry.items()))
             context = context_of(info)
             if order not in ("ascend", "descend") and context is not None:
-                context.findings.note(
+                context.findings.warn(
                     f"{context.file}: rank.sort_by: {metric}: {order!r} counts as descend (ascend | descend)"
                 )
         return entries

@@ -6,7 +6,8 @@ there (``1e-3`` is a text, ``on`` is true). Production's descriptions are YAML 1
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from sedna.common.errors import NotFoundError, SpecError
 
 MAX_BYTES = 4 << 20
 _SHOWN = 80
+_TOP_KEYS = ("benchmarkingjob", "testenv", "algorithm")
+"""Sections of a benchmark; they may share a file."""
 
 
 class _KeyLoader(yaml.SafeLoader):
@@ -71,7 +74,7 @@ def _parse(data: bytes, path: str, findings: Findings) -> Any:
     finally:
         loader.dispose()
     for place in loader.twice:
-        findings.note(f"{path}: {place} is given twice; the last one counts")
+        findings.warn(f"{path}: {place} is given twice; the last one counts")
     return document
 
 
@@ -85,10 +88,19 @@ def mapping_below(path: str, key: str, findings: Findings) -> Mapping[str, Any]:
     if not isinstance(document, Mapping) or key not in document:
         found = ", ".join(map(str, document)) if isinstance(document, Mapping) else type(document).__name__
         raise SpecError(f"has no top key {key!r}; found: {found or 'nothing'}", where=path, hint=f"{key}:")
+    for other in document:
+        if other not in _TOP_KEYS:
+            findings.warn(f"{path}: unknown top key {other!r} is ignored{did_you_mean(other, _TOP_KEYS)}")
     section = document[key]
     if not isinstance(section, Mapping):
         raise SpecError(f"is {shown(section)}, not a mapping", where=f"{path}: {key}", hint="key: value")
     return section
+
+
+def did_you_mean(name: object, known: Collection[str]) -> str:
+    """The end of a message about an unknown name: the known name that is closest, or nothing."""
+    close = get_close_matches(str(name), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def shown(value: Any) -> str:

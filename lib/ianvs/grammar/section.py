@@ -6,15 +6,14 @@ without what is wrong in it: what is left still leads to the other files, and ca
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, create_model, model_validator
 
 from ianvs.grammar.findings import Findings
-from ianvs.grammar.reading import mapping_below, shown
+from ianvs.grammar.reading import did_you_mean, mapping_below, shown
 from sedna.common.errors import SednaError, SpecError
 from sedna.common.validation import Fault, every_fault
 
@@ -58,12 +57,11 @@ class Section(BaseModel):
         for key in data:
             if key in cls.model_fields:
                 continue
-            close = get_close_matches(str(key), cls.model_fields, n=1)
-            if kept and not close:
+            meant = did_you_mean(key, cls.model_fields)
+            if kept and not meant:
                 continue
-            meant = f"; did you mean {close[0]!r}?" if close else ""
             use = "is passed on unread" if kept else "is ignored"
-            context.findings.note(f"{context.file}: {cls.__name__}: unknown key {key!r} {use}{meant}")
+            context.findings.warn(f"{context.file}: {cls.__name__}: unknown key {key!r} {use}{meant}")
         return {key: value for key, value in data.items() if value is not None or not cls._has_default(key)}
 
     @classmethod
@@ -83,15 +81,22 @@ S = TypeVar("S", bound=Section)
 
 @dataclass(frozen=True)
 class Draft(Generic[S]):
-    """A section as far as it could be read. What a key in ``broken`` holds is None, or lacks its wrong entries."""
+    """A section as far as it could be read. What a path in ``broken`` leads to is None, or not in its list.
+
+    ``given`` is what the file holds: names in it count as known also where the entry around them is wrong.
+    """
 
     file: str
     section: S
-    broken: frozenset[str] = frozenset()
+    given: Mapping[str, Any]
+    broken: frozenset[Keys] = frozenset()
 
-    def sound(self, *keys: str) -> bool:
-        """Whether these keys hold all that the file gives them, so that conclusions can be drawn from them."""
-        return self.broken.isdisjoint(keys)
+    def sound(self, *places: str) -> bool:
+        """Whether these keys (``outer.inner``) hold all that the file gives them, so that conclusions can be drawn."""
+        wanted = [tuple(place.split(".")) for place in places]
+        return not any(
+            keys[: len(place)] == place or place[: len(keys)] == keys for keys in self.broken for place in wanted
+        )
 
     def get(self, key: str) -> Any:
         """The value of a key, which may be broken."""
@@ -113,32 +118,53 @@ def read_section(
         return None
     context = ReadContext(file, findings)
     try:
-        return Draft(file, model.model_validate(data, context=context))
+        return Draft(file, model.model_validate(data, context=context), data)
     except ValidationError as error:
         found = every_fault(error)
     # A list whose entries are all wrong also counts as empty; that is no mistake of its own.
     paths = [fault.keys for fault in found]
     faults = [one for one in found if not any(keys != one.keys and keys[: len(one.keys)] == one.keys for keys in paths)]
+    _report(model, faults, context, key)
+    return _without_faults(model, data, faults, context, key)
+
+
+def _report(model: type[Section], faults: Iterable[Fault], context: ReadContext, key: str) -> None:
     for fault in faults:
-        findings.problem(
-            _problem(model, fault, file, key), decisive=bool(fault.keys) and fault.keys[0] in model.decisive
-        )
-    return _without_faults(model, data, [fault.keys for fault in faults], context)
+        decisive = bool(fault.keys) and fault.keys[0] in model.decisive
+        context.findings.problem(_problem(model, fault, context.file, key), decisive=decisive)
 
 
 def _without_faults(
-    model: type[S], data: Mapping[str, Any], faults: list[Keys], context: ReadContext
+    model: type[S], data: Mapping[str, Any], faults: Sequence[Fault], context: ReadContext, key: str
 ) -> Draft[S] | None:
-    broken = frozenset(str(keys[0]) for keys in faults if keys)
-    # First as little as possible is left out. What that leaves may still be wrong (a list that must not be empty, a
-    # mapping that misses another key); then the whole value goes.
-    for paths in (faults, [keys[:1] for keys in faults]):
-        try:
-            section = _lenient(model, paths).model_validate(_pruned(data, paths), context=context)
-        except ValidationError:
-            continue
-        return Draft(context.file, section, broken)
-    return None
+    paths = [fault.keys for fault in faults]
+    for _ in range(2):
+        draft = _reread(model, data, paths, context)
+        if isinstance(draft, Draft):
+            return draft
+        # A rule over a whole list (each type once) runs only when all its entries can be read, which is now. Anything
+        # else that is wrong now is so for what was left out: a list that must not be empty, a key that is needed.
+        late = [
+            fault
+            for fault in every_fault(draft)
+            if fault.kind == "value_error" and any(fault.keys == keys[: len(fault.keys)] for keys in paths)
+        ]
+        if not late:
+            break
+        _report(model, late, context, key)
+        paths += [fault.keys for fault in late]
+    draft = _reread(model, data, [keys[:1] for keys in paths], context)
+    return draft if isinstance(draft, Draft) else None
+
+
+def _reread(
+    model: type[S], data: Mapping[str, Any], paths: list[Keys], context: ReadContext
+) -> Draft[S] | ValidationError:
+    try:
+        section = _lenient(model, paths).model_validate(_pruned(data, paths), context=context)
+    except ValidationError as error:
+        return error
+    return Draft(context.file, section, data, frozenset(filter(None, paths)))
 
 
 def _lenient(model: type[S], faults: Collection[Keys]) -> type[S]:

@@ -74,14 +74,17 @@ SYSTEM_METRICS: dict[str, SystemMetric] = {
 """Bytes are those of samples (uplink) and models (downlink, once for each edge); seconds are wall-clock."""
 
 
-def metric_problems(testenv: TestEnv, paradigm: str) -> Iterator[SpecError]:
+def metric_problems(testenv: TestEnv, paradigm: str | None) -> Iterator[SpecError]:
     """Every metric that cannot be computed: no function and no such system metric, or the paradigm lacks what it reads.
+
+    Args:
+        paradigm: None: not known; then only what no paradigm can compute.
 
     Asked before anything heavy is imported, and before hours are spent.
     """
-    provided = ", ".join(name for name, known in SYSTEM_METRICS.items() if paradigm in known.paradigms)
-    for position, metric in enumerate(testenv.metrics):
-        where = f"testenv.metrics[{position}]"
+    provided = ", ".join(name for name, known in SYSTEM_METRICS.items() if not paradigm or paradigm in known.paradigms)
+    where = "testenv.metrics"
+    for metric in testenv.metrics:
         known = SYSTEM_METRICS.get(metric.name)
         if metric.url and paradigm == LIFELONG:  # its answers are an accuracy matrix, no list a function could take
             yield SpecError(f"{metric.name!r} has a url", where=where, hint=f"{paradigm} knows: {provided}")
@@ -89,5 +92,5 @@ def metric_problems(testenv: TestEnv, paradigm: str) -> Iterator[SpecError]:
             yield SpecError(
                 f"{metric.name!r} has no url and is no system metric", where=where, hint=f"one of: {provided}"
             )
-        elif not metric.url and known is not None and paradigm not in known.paradigms:
+        elif not metric.url and known is not None and paradigm and paradigm not in known.paradigms:
             yield SpecError(f"{metric.name!r} is not known to {paradigm}", where=where, hint=f"one of: {provided}")

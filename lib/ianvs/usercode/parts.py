@@ -37,6 +37,16 @@ class MinerChoice:
         return miner
 
 
+def make_built_in(module: ModuleChoice) -> None:
+    """Make the built-in of a name with these hyper-parameters, to hear what it says to them.
+
+    Raises:
+        SednaError: it refuses them.
+        MissingPackageError: it needs a package that is not installed.
+    """
+    _instance(ClassFactory.get_cls(FACTORY_TYPES[module.type], module.name), module.name, module.hyperparameters)
+
+
 def load_miner(code: UserCode, module: ModuleChoice) -> MinerChoice:
     """The miner of an algorithm; its file is loaded now, its class is made per job."""
     if module.url:
