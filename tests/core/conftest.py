@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixtures_s3 import s3_server
 from sedna.common.config import BaseConfig
-
-__all__ = ["s3_server"]
 
 
 class LocalController(ThreadingHTTPServer):

@@ -6,9 +6,6 @@ from pathlib import Path
 import pytest
 
 from e2e.house import House
-from fixtures_s3 import s3_server
-
-__all__ = ["house", "s3_server"]
 
 
 @pytest.fixture

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from fixtures_s3 import S3Server, s3_server
+from fixtures_s3 import S3Server
 from sedna.store import FolderStore, ObjectStore, S3Settings
 from sedna.store.s3 import S3Store
-
-__all__ = ["s3_server"]
 
 
 def settings_of(server: S3Server) -> S3Settings:
