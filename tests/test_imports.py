@@ -1,4 +1,4 @@
-"""Rules about imports that import-linter's contracts do not say: no cycle anywhere, and one room for the database."""
+"""Rules about imports beside the contracts of import-linter: cycles, the database's room, the algorithms' rooms."""
 
 from __future__ import annotations
 
@@ -51,3 +51,18 @@ def test_the_database_has_one_room(imports: dict[str, set[str]]) -> None:
     users = {module for module, imported in imports.items() if imported & DATABASE}
     assert "globalmanager.db.database" in users
     assert sorted(module for module in users if not module.startswith("globalmanager.db.")) == []
+
+
+def test_what_algorithms_share_knows_no_family(imports: dict[str, set[str]]) -> None:
+    shared = {module for module in imports if module.startswith("sedna.algorithms.training")}
+    assert "sedna.algorithms.training.guard" in shared
+    needed = {other for module in shared for other in imports[module] if other.startswith("sedna.algorithms.")}
+    assert sorted(needed - shared) == []
+
+
+@pytest.mark.parametrize(("mine", "other"), [("detection", "continual"), ("continual", "detection")])
+def test_the_families_do_not_know_each_other(imports: dict[str, set[str]], mine: str, other: str) -> None:
+    family = {module for module in imports if module.startswith(f"sedna.algorithms.{mine}")}
+    assert len(family) > 5
+    found = {(module, used) for module in family for used in imports[module] if f"sedna.algorithms.{other}" in used}
+    assert found == set()
