@@ -48,7 +48,9 @@ def test_the_exit_code_is_that_of_the_program(nowhere: Cli, orders: Orders) -> N
 
 
 def test_an_order_that_is_not_there_is_told(nowhere: Cli, orders: Orders) -> None:
-    nowhere.run("worker", "run", "default/pcb/rounds/7/train-1/order.json", *where(orders), code=2)
+    key = "default/pcb/rounds/7/train-1/order.json"
+    result = nowhere.run("worker", "run", key, *where(orders), code=2)
+    assert f"{key}: there is no such object" in result.output
 
 
 def test_without_a_way_to_the_inputs_nothing_begins(nowhere: Cli, orders: Orders) -> None:
@@ -90,7 +92,8 @@ def test_an_env_file_in_no_folder_is_told_before_anything_is_staged(nowhere: Cli
 def test_nothing_is_staged_under_a_program_that_runs(nowhere: Cli, orders: Orders) -> None:
     order = orders.make(code="")
     with alone(orders.folder / "work"):
-        nowhere.run("worker", "stage-in", order.key, *where(orders), code=2)
+        result = nowhere.run("worker", "stage-in", order.key, *where(orders), code=2)
+    assert "another worker is at work in this folder" in result.output
 
 
 def test_a_program_that_is_not_ours_is_staged_around(nowhere: Cli, orders: Orders) -> None:
