@@ -274,6 +274,8 @@ class Worker(Base):
     model_version: Mapped[int | None] = mapped_column(Integer)
     exit_code: Mapped[int | None] = mapped_column(Integer)
     error: Mapped[str | None] = mapped_column(Text)
+    cause: Mapped[str] = mapped_column(String(64), default="")
+    waiting: Mapped[str] = mapped_column(Text, default="")
     retryable: Mapped[bool] = mapped_column(Boolean, default=False)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     progress: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)

@@ -229,6 +229,8 @@ class WorkerRow(Value):
     model_version: int | None
     exit_code: int | None
     error: str | None
+    cause: str = Field(description="of the error, or of what it waits for, in one CamelCase word; empty = not known")
+    waiting: str = Field(description="what a worker that was started waits for; empty = it works")
     retryable: bool
     usage: WorkerUsage | None
     progress: WorkerProgress | None

@@ -86,6 +86,13 @@ def started(session: Session, worker_id: int) -> None:
     session.flush()
 
 
+def waits(session: Session, worker_id: int, cause: str, waiting: str) -> None:
+    """Note what a worker waits for before it can work; empty texts: for nothing."""
+    row = session.get_one(Worker, worker_id)
+    row.cause, row.waiting = cause, waiting
+    session.flush()
+
+
 def reported(session: Session, worker_id: int, report: dict[str, Any]) -> None:
     """Keep the report of a worker. The first one stays; a repetition changes nothing."""
     row = session.get_one(Worker, worker_id)
@@ -113,6 +120,7 @@ def ended(
     phase: WorkerPhase,
     exit_code: int | None,
     error: str | None,
+    cause: str = "",
     retryable: bool,
     usage: WorkerUsage | None,
     now: datetime,
@@ -121,6 +129,7 @@ def ended(
     row = session.get_one(Worker, worker_id)
     row.report = None if row.report is None else summary_of(row.report)
     row.phase, row.exit_code, row.error, row.retryable = phase.value, exit_code, error, retryable
+    row.cause, row.waiting = cause, ""
     row.usage = None if usage is None else usage.model_dump(mode="json")
     row.ended_at = now
     session.flush()

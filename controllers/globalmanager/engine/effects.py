@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from globalmanager.db import events, tokens, workers
+from globalmanager.db import events, resources, tokens, workers
+from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.orders import KINDS, ensure_order
 from globalmanager.engine.work.results import finish, store_evaluation
 from globalmanager.runtimes.base import WorkerHandle, WorkerSpec
 from sedna.common.errors import PermanentError, UserError
+from sedna.common.types import JobKey
 from sedna.core.staging.order import WorkOrder
 from sedna.loop.actions import Effect, EnsureWorker, StopWorker
 from sedna.loop.evidence import Evaluation, ModelScores
@@ -55,7 +57,7 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
             store_evaluation(seams, job, row, nothing, None)
             return
         # A transaction under the lease, right before something outside begins: whoever lost the lease starts nothing.
-        seams.runtime.start(_spec(seams, order))
+        seams.runtime.start(_spec(seams, job, order))
     except (UserError, PermanentError) as error:
         finish(seams, job, row, error=f"the worker could not be started: {error}", retryable=False)
         return
@@ -66,12 +68,28 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
         events.add(session, job.id, "WorkerStarted", text, seams.now(), data={"worker": row.name, "round": row.round})
 
 
-def _spec(seams: EngineSeams, order: WorkOrder) -> WorkerSpec:
+def _spec(seams: EngineSeams, job: JobRow, order: WorkOrder) -> WorkerSpec:
     """What to start, with a new token. Those of earlier calls stay valid until the attempt ends: a worker that was
     started before a crash has one of them."""
     with seams.write() as session:
         token = tokens.create_for_worker(session, order.worker, seams.now())
-    return WorkerSpec(order=order, token=token)
+        credentials = _credentials(session, job)
+    return WorkerSpec(order=order, token=token, owner_uid=job.metadata.get("uid"), credentials=credentials)
+
+
+def _credentials(session: Session, job: JobRow) -> tuple[str, ...]:
+    """Which credentials the job and what it refers to name, the job's first; each once."""
+    spec = job.spec
+    named = [spec.credential_name]
+    models_used = [spec.initial_model.name, spec.deploy_spec.model.name]
+    used: list[tuple[resources.Kind, str]] = [
+        ("Dataset", spec.dataset.name),
+        *(("Model", name) for name in models_used),
+    ]
+    for kind, name in used:
+        row = resources.find(session, kind, JobKey(namespace=job.key.namespace, name=name))
+        named.append(None if row is None else row.spec.get("credentialName"))
+    return tuple(dict.fromkeys(name for name in named if name))
 
 
 def _row(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> WorkerRow:

@@ -22,6 +22,10 @@ class WorkerSpec(Value):
 
     order: WorkOrder
     token: str = Field(repr=False, description="of this attempt, for the service's worker routes")
+    owner_uid: str | None = Field(default=None, description="uid of the custom resource of the job, if it has one")
+    credentials: tuple[str, ...] = Field(
+        default=(), description="credentialName of the job, its Dataset and its Models, in this order, each once"
+    )
 
 
 class WorkerHandle(Value):
@@ -48,10 +52,15 @@ class RunUsage(Value):
 
 
 class WorkerStatus(Value):
-    """What a runtime knows about a worker. ``reason`` and ``log_tail`` are filled when it did not succeed."""
+    """What a runtime knows about a worker. ``reason`` and ``log_tail`` are filled when it did not succeed.
+
+    Of a running one ``cause`` and ``reason`` say what it waits for, such as Unschedulable and the scheduler's message;
+    both are empty when it works.
+    """
 
     phase: RunPhase
     exit_code: int | None = None
+    cause: str = Field(default="", description="the reason in one CamelCase word, such as OOMKilled")
     reason: str = ""
     retryable: bool = False
     usage: RunUsage | None = None

@@ -52,7 +52,19 @@ def look_after(seams: EngineSeams, job: JobRow, active: Sequence[WorkerRow]) -> 
         elif row.phase is WorkerPhase.RUNNING and ended:
             collect(seams, job, row, status)
             changed = True
+        elif row.phase is WorkerPhase.RUNNING and (row.cause, row.waiting) != (status.cause, status.reason):
+            _note_waiting(seams, job, row, status)
     return changed
+
+
+def _note_waiting(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
+    """Say once what keeps a worker from working: nobody else looks at the machine that it waits for."""
+    with seams.write() as session:
+        workers.waits(session, row.id, status.cause, status.reason)
+        if status.reason:
+            data: dict[str, JsonValue] = {"worker": row.name, "round": row.round, "cause": status.cause}
+            text = f"{row.name} waits: {status.reason}"
+            events.add(session, job.id, "WorkerWaiting", text, seams.now(), level="warning", data=data)
 
 
 def _is_current(current: RoundState | None, row: WorkerRow) -> bool:
@@ -296,6 +308,7 @@ def finish(
                 phase=WorkerPhase.FAILED,
                 exit_code=None if status is None else status.exit_code,
                 error=error,
+                cause="" if status is None else status.cause,
                 retryable=retryable,
                 usage=_usage(status),
                 now=now,

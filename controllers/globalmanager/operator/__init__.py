@@ -1,0 +1,1 @@
+"""Custom resources in, job records out, and back: what `kubectl` sees of the loop. It keeps no state of its own."""
