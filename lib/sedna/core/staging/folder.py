@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
+from sedna.common.process_rank import GROUP_DIR
 from sedna.core.staging.order import ModelRole, WorkOrder
 
 __all__ = ["WorkFolder"]
@@ -48,6 +49,11 @@ class WorkFolder:
         return self.root / "progress.jsonl"
 
     @property
+    def group(self) -> Path:
+        """What the processes of one training leave for each other; see `launch`."""
+        return self.root / "group"
+
+    @property
     def unlabelled(self) -> Path:
         """Index of the samples without a label."""
         return self.root / "unlabelled.txt"
@@ -84,6 +90,8 @@ class WorkFolder:
         }
         if order.class_names:  # a template of upstream's may bring its own
             env["CLASS_NAMES"] = json.dumps(list(order.class_names))
+        if order.processes > 1:
+            env[GROUP_DIR] = str(self.group)
         return env | (self._of_training(order, index) if order.kind == "train" else self._of_evaluation(order, index))
 
     def _of_training(self, order: WorkOrder, index: str) -> dict[str, str]:
