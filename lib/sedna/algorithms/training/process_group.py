@@ -83,10 +83,10 @@ def _join(place: ProcessRank, device: torch.device) -> Any:
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if missing:
         raise SpecError("is not set, but WORLD_SIZE is", where=missing[0], hint="start the processes by torchrun")
+    timeout = timedelta(seconds=_seconds())
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
         store, rank, size = next(rendezvous("env://"))
-        timeout = timedelta(seconds=_seconds())
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
     except (RuntimeError, ValueError) as error:
         said = str(error).splitlines()[0]

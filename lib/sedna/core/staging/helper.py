@@ -10,6 +10,7 @@ import json
 import os
 import re
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -237,11 +238,11 @@ def _length(header: str | None) -> int | None:
     return int(header) if header is not None and header.isascii() and header.isdecimal() else None
 
 
-def _route(path: str) -> tuple[str, bool]:
-    """The route of a request, and whether its report counts: every process of a group reports, if its program knows
-    nothing of ranks, and that of rank 0 is enough."""
+def _route(helper: Helper, path: str) -> tuple[str, Callable[[dict[str, Any]], object]]:
+    """The route of a request, and who takes its report: nobody if it is of another rank than 0. Every process of a
+    group reports, if its program knows nothing of ranks."""
     follower = _FOLLOWER.match(path)
-    return (path, True) if follower is None else (path[follower.end() :], False)
+    return (path, helper.receive) if follower is None else (path[follower.end() :], dict)
 
 
 def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
@@ -252,7 +253,7 @@ def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            path, counts = _route(self.path)
+            path, take = _route(helper, self.path)
             if path != f"/sedna/workers/{helper.worker}/info":
                 self._answer(HTTPStatus.NOT_FOUND, f"this is the local controller of worker {helper.worker} alone")
                 return
@@ -275,8 +276,7 @@ def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
                 self._answer(HTTPStatus.BAD_REQUEST, text.format(helper.worker, report.get("name")))
                 return
             try:
-                if counts:
-                    helper.receive(report)
+                take(report)
             except TemporaryError as error:
                 self._answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
             except SednaError as error:
