@@ -44,7 +44,11 @@ def run_group(program: str, size: int, *, code: int = 0, **given: Any) -> list[A
         )
         for rank in range(size)
     ]  # fmt: skip
-    ended = [process.communicate(timeout=120) for process in started]
+    try:
+        ended = [process.communicate(timeout=100) for process in started]
+    finally:
+        for process in started:
+            process.kill()
     for process, (_, errors) in zip(started, ended, strict=True):
         assert process.returncode == code, errors
     told = [[line[7:] for line in out.splitlines() if line.startswith("answer ")] for out, _ in ended]

@@ -25,6 +25,13 @@ TIMEOUT = "SEDNA_GROUP_TIMEOUT"
 _FAILURE = "sedna/failure"
 
 
+class _MEETING:  # noqa: N801 - one a process
+    """The key-value store by which the processes find each other, kept for later trainings of the same processes."""
+
+    store: Any = None
+    count = 0
+
+
 @contextmanager
 def joined(device: DeviceName, *, where: str) -> Iterator[Group]:
     """The group of this process: `SINGLE` unless RANK and WORLD_SIZE say otherwise.
@@ -86,8 +93,12 @@ def _join(place: ProcessRank, device: torch.device) -> Any:
     timeout = timedelta(seconds=_seconds())
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
-        store, rank, size = next(rendezvous("env://"))
-        distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+        if _MEETING.store is None:
+            _MEETING.store = next(rendezvous("env://"))[0]
+        _MEETING.count += 1
+        # A prefix for each training of a process: what the one before has left must not be taken for an answer.
+        store = distributed.PrefixStore(f"training-{_MEETING.count}", _MEETING.store)
+        distributed.init_process_group(backend, store=store, rank=place.rank, world_size=place.size, timeout=timeout)
     except (RuntimeError, ValueError) as error:
         said = str(error).splitlines()[0]
         raise LinkUnavailableError(
