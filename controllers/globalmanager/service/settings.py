@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from globalmanager.api.services import ApiSettings
+from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.service.settings_file import FileSource
 from sedna.store import S3Settings
 
@@ -49,6 +50,7 @@ class ServiceSettings(BaseSettings):
     edges: int = Field(default=0, ge=0, le=16, description="inference workers to run in this process")
     api: ApiSettings = ApiSettings()
     engine: EngineOptions = EngineOptions()
+    kubernetes: KubernetesSettings | None = Field(default=None, description="none = no cluster: workers are processes")
     shutdown_seconds: int = Field(default=10, ge=1, description="how long open requests may take to end")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"

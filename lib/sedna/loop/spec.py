@@ -6,43 +6,22 @@ Pod templates are kept as they are: a runtime reads what it needs, and Kubernete
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import (
-    AliasGenerator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from sedna.common.label_format import LabelFormat
 from sedna.common.types import JobKey, Name
 from sedna.loop.conditions import Condition, parse_metric
+from sedna.loop.edge_spec import Edges
+from sedna.loop.spec_model import SpecModel, Text
 from sedna.loop.timers import CronTrigger, Timer
 
 API_VERSION: Final = "sedna.io/v1alpha1"
 
 TRAIN_METRICS = ("num_of_samples", "audit_precision", "audit_recall", "audit_f1")
 """What a train trigger can look at. ``num_of_samples`` is upstream's: new labelled samples of the training share."""
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-
-class SpecModel(BaseModel):
-    """camelCase outside, snake_case inside; unknown keys are errors, so that a typing mistake is never silent."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        populate_by_name=True,
-        alias_generator=AliasGenerator(validation_alias=to_camel, serialization_alias=to_camel),
-    )
 
 
 class Reference(SpecModel):
@@ -243,11 +222,28 @@ class DeploySpec(SpecModel):
     trigger: Trigger = Trigger()
     hard_example_mining: HardExampleMining
     template: dict[str, JsonValue] | None = Field(
-        default=None, description="The inference worker's Pod, a core/v1 PodTemplateSpec."
+        default=None,
+        description="The inference worker's Pod, a core/v1 PodTemplateSpec; it always runs on Kubernetes, as upstream.",
+    )
+    edges: Edges | None = Field(
+        default=None,
+        description="Ours: how edges run on Kubernetes; without it and without a template none is started there.",
     )
     gate: Gate = Gate()
     audit: Audit = Audit()
     rollout: Rollout = Rollout()
+
+    @model_validator(mode="after")
+    def _template_says_itself(self) -> Self:
+        edges = self.edges
+        if edges is None:
+            return self
+        beside = edges.only_of_our_server()
+        if self.template is not None and beside:
+            raise ValueError(f"deploySpec.edges.{beside[0]} is of our edge server; the template says it itself")
+        if self.template is None and edges.hard_examples is not None:
+            raise ValueError("deploySpec.edges.hardExamples is of a template; our edge server hands in by itself")
+        return self
 
     @field_validator("trigger")
     @classmethod
