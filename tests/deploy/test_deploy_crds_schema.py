@@ -191,7 +191,8 @@ def test_what_has_no_rule_is_an_error(schema: dict[str, Any], said: str) -> None
     [
         ({}, ""),
         ({"description": " A\n   ``b`` c. "}, "A `b` c."),
-        ({"description": "A", "default": None}, "A"),
+        ({"description": "a word", "default": None}, "A word."),
+        ({"description": "`a` word!"}, "`a` word!"),
         ({"description": "A.", "default": ""}, "A."),
         ({"description": "A.", "default": {"x": 1}}, "A."),
         ({"description": "A.", "default": []}, "A."),
