@@ -48,11 +48,14 @@ format: $(STAMP)  ## rewrite to the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+crds: $(STAMP)  ## write deploy/crds from the models (ARGS=--check: only compare)
+	PYTHONPATH=deploy:lib:controllers $(BIN)/python -m crdgen $(ARGS)
+
 wheel: $(STAMP)  ## build the distribution into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:  ## remove what the targets made, .venv apart
 	rm -rf dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find lib controllers tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find lib controllers deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test e2e e2e-kubernetes lint types layers check format wheel clean
+.PHONY: help install demo test e2e e2e-kubernetes lint types layers check format crds wheel clean

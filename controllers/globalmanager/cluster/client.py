@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self, cast
 from urllib.parse import urlencode
 
+import kopf
 from kubernetes import client, config
 from urllib3 import BaseHTTPResponse, Timeout, disable_warnings
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
@@ -88,6 +89,20 @@ class KubernetesApi:
     def close(self) -> None:
         """Give the connections back."""
         self._client.rest_client.pool_manager.clear()
+
+    def connection(self) -> kopf.ConnectionInfo:
+        """The same server and credentials for kopf, the token as it is now."""
+        own = self._configuration
+        scheme, _, token = self._credentials().get("authorization", "").rpartition(" ")
+        return kopf.ConnectionInfo(
+            server=own.host,
+            ca_path=own.ssl_ca_cert,
+            insecure=not own.verify_ssl,
+            scheme=scheme or None,
+            token=token or None,
+            certificate_path=own.cert_file,
+            private_key_path=own.key_file,
+        )
 
     # --- KubeApi -------------------------------------------------------------------------------------------------
 
