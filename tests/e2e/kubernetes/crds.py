@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -101,6 +102,11 @@ def wait_for(condition: Any, what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"not within {WAIT_SECONDS} s: {what}"
         time.sleep(0.2)
+
+
+def server_minor(cluster: Cluster) -> int:
+    """20 of a server of release 1.20."""
+    return int(json.loads(cluster.kubectl("get", "--raw", "/version"))["minor"].rstrip("+"))
 
 
 def objects(file: Path) -> list[dict[str, Any]]:
