@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from globalmanager.api.middleware.authenticate import Authenticator
 from globalmanager.db import Database
-from globalmanager.runtimes.base import WorkerRuntime
+from globalmanager.runtimes.base import WorkerHandle, WorkerRuntime
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
+from sedna.core.staging.service_link import ProgramState
 from sedna.store import ObjectStore
 
 __all__ = ["ApiServices", "ApiSettings", "EngineControl"]
@@ -38,6 +39,23 @@ class ApiSettings(BaseModel):
     engine_silence_seconds: float = Field(
         default=60, gt=0, description="an engine that has not looked at its jobs for longer is not ready"
     )
+
+
+class WorkerPods(Protocol):
+    """Workers in Pods, as the cluster knows them."""
+
+    def identify(self, token: str) -> WorkerHandle:
+        """The worker whose Pod has this token of the cluster.
+
+        Raises:
+            AuthError: it is not valid, or its Pod is no worker's.
+            TemporaryError: the cluster does not answer.
+        """
+        ...
+
+    def program(self, worker: WorkerHandle) -> ProgramState:
+        """How the program of a worker is."""
+        ...
 
 
 class EngineControl(Protocol):
@@ -65,7 +83,10 @@ class EngineControl(Protocol):
 
 @dataclass(frozen=True)
 class ApiServices:
-    """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them."""
+    """Everything behind the routes. ``pods``: None where workers are no Pods.
+
+    ``stopping`` ends the event streams, so that a shutdown need not wait for them.
+    """
 
     db: Database
     store: ObjectStore
@@ -74,4 +95,5 @@ class ApiServices:
     clock: Clock
     authenticator: Authenticator
     settings: ApiSettings = field(default_factory=ApiSettings)
+    pods: WorkerPods | None = None
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -12,10 +12,12 @@ from globalmanager.api.problems import from_error
 from globalmanager.auth.principal import Principal
 from sedna.common.errors import AuthError, SednaError
 
-__all__ = ["Authenticate", "Authenticator"]
+__all__ = ["Authenticate", "Authenticator", "bearer_of"]
 
 PROTECTED = "/api/"
 WORKER_ROUTES = "/api/v1/worker/"
+POD_TOKEN_ROUTE = "/api/v1/worker-token"  # noqa: S105  (a path)
+"""Where a Pod shows a token of its cluster, which we have not given: the route itself looks at it."""
 
 
 class Authenticator(Protocol):
@@ -31,16 +33,19 @@ class Authenticator(Protocol):
 
 
 class Authenticate:
-    """Everything under ``/api/`` needs a token; the identity is in ``scope["state"]["principal"]``."""
+    """Everything under ``/api/`` needs a token; the identity is in ``scope["state"]["principal"]``.
+
+    Of `POD_TOKEN_ROUTE` alone the token is another one, and nobody is behind it here.
+    """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
         self._app = app
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PROTECTED):
+        if scope["type"] == "http" and scope["path"].startswith(PROTECTED) and scope["path"] != POD_TOKEN_ROUTE:
             try:
-                token = _bearer(Headers(scope=scope).get("authorization"))
+                token = bearer_of(Headers(scope=scope).get("authorization"))
                 # The look-up waits for the database, and the event loop must not: one slow query would stop every other
                 # request.
                 principal = await run_in_threadpool(self._authenticator.authenticate, token)
@@ -62,7 +67,8 @@ def _keep_workers_apart(principal: Principal, path: str) -> None:
         )
 
 
-def _bearer(header: str | None) -> str:
+def bearer_of(header: str | None) -> str:
+    """The token of an ``Authorization`` header; raises `AuthError`."""
     scheme, _, token = (header or "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
