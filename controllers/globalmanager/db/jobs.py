@@ -18,6 +18,9 @@ from sedna.loop.decide import initial_state
 from sedna.loop.spec import JobSpec
 from sedna.loop.state import JobState
 
+JobMark = tuple[object, ...]
+"""See `marks`."""
+
 
 def _build(row: Job) -> JobRow:
     labelled = row.train_total + row.eval_total + row.holdout_total
@@ -78,9 +81,17 @@ def list_all(session: Session, *, namespace: str | None = None) -> tuple[JobRow,
     return tuple(_build(row) for row in session.scalars(query))
 
 
-def ids(session: Session) -> tuple[int, ...]:
-    """Row ids of all jobs, deleted ones too: the engine clears up after those."""
-    return tuple(session.scalars(select(Job.id).order_by(Job.id)))
+def marks(session: Session) -> dict[int, JobMark]:
+    """What changes whenever there is news of a job, by row id; of deleted jobs too: the engine clears up after those.
+
+    Uploads, labels, edits, requests and decisions all change it, whichever process made them. Nothing of it is
+    meaningful but whether it is equal to an earlier one.
+    """
+    columns = (
+        Job.id, Job.generation, Job.seq, Job.label_seq, Job.samples,
+        Job.train_total, Job.eval_total, Job.holdout_total, Job.updated_at, Job.deleted_at,
+    )  # fmt: skip
+    return {row[0]: tuple(row[1:]) for row in session.execute(select(*columns).order_by(Job.id))}
 
 
 def insert(session: Session, key: JobKey, spec: JobSpec, metadata: dict[str, Any], now: datetime) -> JobRow:

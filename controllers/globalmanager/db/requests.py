@@ -7,7 +7,7 @@ import json
 import uuid
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db.tables import Job, TriggerRequest
@@ -67,6 +67,8 @@ def add(
         created_at=now,
     )
     session.add(row)
+    # So that the engine sees that there is news of the job, in whichever process it runs.
+    session.execute(update(Job).where(Job.id == job.id).values(updated_at=now))
     session.flush()
     return _build(row, job.key), True
 

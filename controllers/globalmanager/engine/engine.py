@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from globalmanager.db import Database, events, jobs
+from globalmanager.db.jobs import JobMark
 from globalmanager.db.lease import LeaseLostError
 from globalmanager.engine.driver import JobDriver
 from globalmanager.engine.lease_keeper import LeaseKeeper
@@ -120,12 +121,15 @@ class Engine:
         except TemporaryError as error:
             LOGGER.warning("the jobs cannot be listed, trying again: %s", error)
             return
-        for job_id in wanted:
+        now = self._clock.now()
+        for job_id, mark in wanted.items():
+            driver = self._driver(job_id)
             with self._guard:
                 # One look at a job at a time: two would decide from the same snapshot, and one of them fail to store.
-                if job_id in self._busy:
+                if job_id in self._busy or not driver.wants_a_look(mark, now):
                     continue
                 self._busy.add(job_id)
+                driver.mark = mark  # before the look: what comes during it is news for the next one
                 wakes = self._wakes
             pool.submit(self._drive_in_pool, job_id, wakes)
         self.last_tick = self._clock.now()
@@ -160,10 +164,13 @@ class Engine:
         self.last_tick = self._clock.now()
         return any(more)
 
-    def _jobs(self) -> tuple[int, ...]:
-        """The jobs to look at. Old events go on the way, from whomever they came."""
+    def _driver(self, job_id: int) -> JobDriver:
+        return self._drivers.setdefault(job_id, JobDriver(job_id))
+
+    def _jobs(self) -> dict[int, JobMark]:
+        """All jobs with their marks. Old events go on the way, from whomever they came."""
         with self._db.read() as session:
-            wanted, newest = jobs.ids(session), events.newest_id(session)
+            wanted, newest = jobs.marks(session), events.newest_id(session)
         if newest - self._pruned >= _PRUNE_EVERY:
             try:
                 with self._db.write() as session:
@@ -186,7 +193,7 @@ class Engine:
             runtime=self._runtime,
             listening_since=self._keeper.since,
         )
-        driver = self._drivers.setdefault(job_id, JobDriver(job_id))
+        driver = self._driver(job_id)
         more, trouble = False, None
         try:
             more = driver.drive(seams)

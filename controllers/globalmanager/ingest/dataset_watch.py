@@ -107,9 +107,16 @@ class DatasetWatch:
         """What is wrong with the dataset as a whole, though its files can be read."""
         return tuple(str(watched.error) for watched in self._watched.values() if watched.error is not None)
 
+    def next_look(self, job: JobRow) -> datetime | None:
+        """When the check period is over; None = now, also when a part of a reading is still to be taken."""
+        if self._checked_at is None or any(watched.is_pending for watched in self._watched.values()):
+            return None
+        return self._checked_at + span(job.spec.train_spec.trigger.check_period_seconds)
+
     def wants_a_look(self, job: JobRow, now: datetime) -> bool:
-        """Whether the check period is over, or a part of a reading is still to be taken."""
-        return self._is_due(job, now) or any(watched.is_pending for watched in self._watched.values())
+        """Whether that is so far."""
+        due = self.next_look(job)
+        return due is None or now >= due
 
     def look(self, seams: Seams, job: JobRow) -> bool:
         """Take in at most one batch of each address. Returns whether more is waiting.
