@@ -52,7 +52,7 @@ def test_an_evaluation_gets_both_models_in_upstreams_order(command):
     [
         ("/data/a b.txt", "/data/a b.txt"),
         ("file:///data/a%20b.txt", "/data/a b.txt"),
-        ("s3://bucket/boards/index.txt", "s3://bucket/boards/index.txt"),
+        ("s3://bucket/boards/index.txt", "/work-dir/train.txt"),
         ("", "/work-dir/train.txt"),
     ],
 )

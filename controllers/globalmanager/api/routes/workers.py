@@ -244,13 +244,13 @@ async def program(
     "/worker-token",
     operation_id="postWorkerToken",
     summary="The token of an attempt, for the token by which its Pod says who it is",
-    responses=problems(404),
+    responses=problems(),
 )
 def give_token(services: Services, authorization: Annotated[str | None, Header()] = None) -> PodToken:
     """The bearer token here is not one of this service, but a projected one of the cluster, for our audience."""
     if services.pods is None:
-        raise NotFoundError(
-            "workers are no Pods here", where="/worker-token", hint="the service runs without a cluster"
+        raise AuthError(
+            "workers are no Pods here", hint="the service runs without a cluster", forbidden=True
         )
     handle = services.pods.identify(bearer_of(authorization))
     with services.db.write() as session:

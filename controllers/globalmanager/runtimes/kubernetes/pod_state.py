@@ -28,7 +28,7 @@ NODE_SECONDS: Final = 60.0
 
 _PULL: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"})
 _NEVER_STARTS: Final = frozenset({"ContainerCannotRun", "StartError"})
-_REFUSED_BY_NODE: Final = re.compile(r"OutOf\w+|NodeAffinity|NodePorts|MatchNodeSelector|UnexpectedAdmissionError")
+_REFUSED_BY_NODE: Final = re.compile(r"OutOf\S+|NodeAffinity|NodePorts|MatchNodeSelector|UnexpectedAdmissionError")
 _MISSING: Final = re.compile(r'(secret|configmap) "[^"]*" not found|couldn\'t find key', re.IGNORECASE)
 _ROOT: Final = re.compile(r"runAsNonRoot|non-root|non-numeric user", re.IGNORECASE)
 
