@@ -60,6 +60,12 @@ def test_the_original_dataset_is_named_as_programs_can_take_its_folder(command, 
     assert command(original_dataset_url=url).env["ORIGINAL_DATASET_URL"] == value
 
 
+def test_a_dataset_of_an_object_store_is_named_to_programs_alone(command):
+    """Our own worker would look for its samples there, without a key, although all of them are here."""
+    url = "s3://bucket/boards/index.txt"
+    assert command(template(args=["t"]), original_dataset_url=url).env["ORIGINAL_DATASET_URL"] == url
+
+
 @pytest.mark.parametrize(
     ("container", "argv"),
     [

@@ -249,9 +249,7 @@ async def program(
 def give_token(services: Services, authorization: Annotated[str | None, Header()] = None) -> PodToken:
     """The bearer token here is not one of this service, but a projected one of the cluster, for our audience."""
     if services.pods is None:
-        raise AuthError(
-            "workers are no Pods here", hint="the service runs without a cluster", forbidden=True
-        )
+        raise AuthError("workers are no Pods here", hint="the service runs without a cluster", forbidden=True)
     handle = services.pods.identify(bearer_of(authorization))
     with services.db.write() as session:
         row = workers.by_name(session, handle.name)
