@@ -10,6 +10,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from globalmanager.api.middleware.authenticate import Authenticator
+from globalmanager.cluster.connection import Cluster
 from globalmanager.db import Database
 from globalmanager.runtimes.base import WorkerHandle, WorkerRuntime
 from globalmanager.settings import EngineSettings
@@ -96,9 +97,9 @@ class EngineControl(Protocol):
 
 @dataclass(frozen=True)
 class ApiServices:
-    """Everything behind the routes. ``pods``: None where workers are no Pods.
+    """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
 
-    ``stopping`` ends the event streams, so that a shutdown need not wait for them.
+    ``cluster``: the cluster in which workers and edges run, if there is one. ``pods``: None where workers are no Pods.
     """
 
     db: Database
@@ -108,5 +109,6 @@ class ApiServices:
     clock: Clock
     authenticator: Authenticator
     settings: ApiSettings = field(default_factory=ApiSettings)
+    cluster: Cluster | None = None
     pods: WorkerPods | None = None
     stopping: threading.Event = field(default_factory=threading.Event)

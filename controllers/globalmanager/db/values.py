@@ -286,6 +286,18 @@ class EdgeRow(Value):
     registered_at: datetime
     last_seen_at: datetime | None
     jobs: tuple[EdgeJobRow, ...]
+    pod: str | None = Field(default=None, description="of an edge in the cluster, which goes with it")
+
+
+class PodEdgeRow(Value):
+    """An edge that is a Pod of a job."""
+
+    name: str
+    job: JobKey
+    pod: str
+    pod_uid: str
+    registered_at: datetime
+    last_seen_at: datetime | None
 
 
 class TokenRow(Value):
@@ -295,6 +307,7 @@ class TokenRow(Value):
     role: Role
     edge: str | None
     worker: str | None
+    job: JobKey | None = Field(default=None, description="the only job of an edge that is a Pod")
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -28,7 +28,7 @@ from sedna.common.plugin import load_modules
 from sedna.store import open_store
 
 if TYPE_CHECKING:
-    from globalmanager.service.cluster import Cluster
+    from globalmanager.service.cluster_parts import ClusterParts
 
 __all__ = ["Service"]
 
@@ -37,14 +37,14 @@ LOGGER = logging.getLogger("sedna.globalmanager.service")
 _PORT_FILE = "service.port"
 
 
-def _cluster(settings: ServiceSettings, clock: Clock) -> Cluster | None:
+def _cluster(settings: ServiceSettings, clock: Clock) -> ClusterParts | None:
     """The cluster of the settings. Its clients are imported only then: a laptop need not have them."""
     if settings.kubernetes is None:
         return None
     with extra_needed("k8s", "a service in a cluster"):
-        from globalmanager.service.cluster import Cluster
+        from globalmanager.service.cluster_parts import ClusterParts
 
-        return Cluster(settings.kubernetes, clock)
+        return ClusterParts(settings.kubernetes, clock)
 
 
 class Service:
@@ -95,6 +95,7 @@ class Service:
                 clock=self._clock,
                 authenticator=DatabaseAuthenticator(db, self._clock),
                 settings=settings.api,
+                cluster=None if self._cluster is None else self._cluster.connection,
                 pods=None if self._cluster is None else self._cluster.door,
             )
             self._server = self._make_server(data_dir)

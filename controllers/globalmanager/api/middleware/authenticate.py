@@ -12,12 +12,12 @@ from globalmanager.api.problems import from_error
 from globalmanager.auth.principal import Principal
 from sedna.common.errors import AuthError, SednaError
 
-__all__ = ["Authenticate", "Authenticator", "bearer_of"]
+__all__ = ["Authenticate", "Authenticator", "bearer"]
 
 PROTECTED = "/api/"
 WORKER_ROUTES = "/api/v1/worker/"
-POD_TOKEN_ROUTE = "/api/v1/worker-token"  # noqa: S105  (a path)
-"""Where a Pod shows a token of its cluster, which we have not given: the route itself looks at it."""
+POD_ROUTES = frozenset({"/api/v1/edge-token", "/api/v1/worker-token"})
+"""Where Pods bring tokens that are not ours: the routes ask the API server of their cluster who that is."""
 
 
 class Authenticator(Protocol):
@@ -35,7 +35,7 @@ class Authenticator(Protocol):
 class Authenticate:
     """Everything under ``/api/`` needs a token; the identity is in ``scope["state"]["principal"]``.
 
-    Of `POD_TOKEN_ROUTE` alone the token is another one, and nobody is behind it here.
+    Of `POD_ROUTES` alone the token is another one, and nobody is behind it here.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
@@ -43,13 +43,14 @@ class Authenticate:
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PROTECTED) and scope["path"] != POD_TOKEN_ROUTE:
+        if scope["type"] == "http" and scope["path"].startswith(PROTECTED) and scope["path"] not in POD_ROUTES:
             try:
-                token = bearer_of(Headers(scope=scope).get("authorization"))
+                token = bearer(Headers(scope=scope).get("authorization"))
                 # The look-up waits for the database, and the event loop must not: one slow query would stop every other
                 # request.
                 principal = await run_in_threadpool(self._authenticator.authenticate, token)
                 _keep_workers_apart(principal, scope["path"])
+                _keep_pods_apart(principal, scope["path"])
                 scope["state"]["principal"] = principal
             except SednaError as error:
                 await from_error(error, scope["state"]["request_id"])(scope, receive, send)
@@ -67,8 +68,21 @@ def _keep_workers_apart(principal: Principal, path: str) -> None:
         )
 
 
-def bearer_of(header: str | None) -> str:
-    """The token of an ``Authorization`` header; raises `AuthError`."""
+def _keep_pods_apart(principal: Principal, path: str) -> None:
+    """A Pod's edge is in a namespace of somebody, who need not see what other namespaces have."""
+    if principal.job is None:
+        return
+    own = (f"/api/v1/edges/{principal.edge}/", f"/api/v1/jobs/{principal.job}/", "/api/v1/worker-reports/")
+    if not path.startswith(own):
+        raise AuthError(
+            f"the token of edge {principal.edge!r} is not for this",
+            hint=f"it is for {', '.join(own)}",
+            forbidden=True,
+        )
+
+
+def bearer(header: str | None) -> str:
+    """The token of an ``Authorization`` header. Raises `AuthError` if there is none."""
     scheme, _, token = (header or "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:

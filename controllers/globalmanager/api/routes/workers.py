@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from globalmanager.api.deps import API_PREFIX, Caller, Services, accepts, problems
-from globalmanager.api.middleware.authenticate import bearer_of
+from globalmanager.api.middleware.authenticate import bearer
 from globalmanager.api.routes.samples import stored_bytes
 from globalmanager.api.services import ApiServices
 from globalmanager.db import jobs, tokens, workers
@@ -250,7 +250,7 @@ def give_token(services: Services, authorization: Annotated[str | None, Header()
     """The bearer token here is not one of this service, but a projected one of the cluster, for our audience."""
     if services.pods is None:
         raise AuthError("workers are no Pods here", hint="the service runs without a cluster", forbidden=True)
-    handle = services.pods.identify(bearer_of(authorization))
+    handle = services.pods.identify(bearer(authorization))
     with services.db.write() as session:
         row = workers.by_name(session, handle.name)
         if row is None or row.handle != handle.place or row.phase not in (WorkerPhase.PENDING, WorkerPhase.RUNNING):

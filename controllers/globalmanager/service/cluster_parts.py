@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from globalmanager.cluster.client import KubernetesApi
+from globalmanager.cluster.connection import Cluster
 from globalmanager.cluster.credentials import SecretCredentials
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.cluster.watch import ClusterWatch
@@ -10,10 +11,10 @@ from globalmanager.runtimes.kubernetes import PodRuntime
 from globalmanager.runtimes.kubernetes.door import PodDoor
 from sedna.common.clock import Clock
 
-__all__ = ["Cluster"]
+__all__ = ["ClusterParts"]
 
 
-class Cluster:
+class ClusterParts:
     """API server, watch, and what stands on them. Every replica has one; only the engine's leader writes.
 
     Raises:
@@ -21,9 +22,9 @@ class Cluster:
     """
 
     def __init__(self, settings: KubernetesSettings, clock: Clock) -> None:
-        self.settings = settings
         self.api = KubernetesApi.connect(settings.kubeconfig, context=settings.context)
         self.watch = ClusterWatch(self.api, self.api.connection, namespaces=settings.watch_namespaces, clock=clock)
+        self.connection = Cluster(self.api, self.watch, settings)
         self.credentials = SecretCredentials(self.api)
         pods = settings.runtime == "pods"
         self.runtime = PodRuntime(self.api, self.watch, settings, clock) if pods else None
