@@ -191,7 +191,7 @@ class MemoryRuntime:
                 phase=RunPhase.FAILED, exit_code=code, reason=f"exit code {code}", retryable=code == TEMPORARY_EXIT
             )
 
-    def handle(self, name: str) -> WorkerHandle:
+    def handle(self, name: str, job: JobKey | None = None) -> WorkerHandle:
         return WorkerHandle(name=name)
 
     def start(self, spec: WorkerSpec) -> WorkerHandle:

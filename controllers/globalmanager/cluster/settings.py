@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -47,6 +47,14 @@ class KubernetesSettings(BaseModel):
     )
     worker_service_account: Name | None = Field(
         default=None, description="of worker Pods whose template names none; none = the namespace's default"
+    )
+    worker_template: dict[str, Any] | None = Field(
+        default=None,
+        description="PodTemplateSpec below Pods of registered algorithms: nodes, tolerations, GPUs and volumes; its "
+        "first container is the worker",
+    )
+    native_sidecars: bool = Field(
+        default=False, description="from Kubernetes 1.29 on: the helper beside a template is a sidecar of the node's"
     )
     audience: str = Field(
         default="sedna", min_length=1, description="of the tokens by which worker Pods say who they are"

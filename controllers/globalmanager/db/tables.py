@@ -276,6 +276,7 @@ class Worker(Base):
     error: Mapped[str | None] = mapped_column(Text)
     cause: Mapped[str] = mapped_column(String(64), default="")
     waiting: Mapped[str] = mapped_column(Text, default="")
+    working_since: Mapped[datetime | None]
     retryable: Mapped[bool] = mapped_column(Boolean, default=False)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     progress: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
