@@ -276,6 +276,11 @@ class World:
         self._engine = None
         self.clock.advance(self.settings.lease_seconds + 1)
 
+    def tick_all(self) -> None:
+        """A second later: one look at every job there may be."""
+        self.clock.advance(1.0)
+        self.engine().tick()
+
     def tick(self, times: int = 1) -> JobRow:
         for _ in range(times):
             self.clock.advance(1.0)

@@ -24,6 +24,9 @@ class KubernetesSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     namespace: Name = Field(description="namespace of the service itself")
+    release: Name = Field(
+        default="sedna", description="with the namespace, tells this installation from others that share the cluster"
+    )
     watch_namespaces: tuple[Name, ...] = Field(default=(), description="where jobs are looked for; empty = everywhere")
     kubeconfig: Path | None = Field(
         default=None, description="outside of a cluster; none = KUBECONFIG, or ~/.kube/config"
