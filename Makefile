@@ -9,7 +9,7 @@ ARGS   ?=
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 ..."; exit 1; }
@@ -24,10 +24,16 @@ demo: $(STAMP)  ## run the whole loop on real boards, five minutes at most (ARGS
 	$(BIN)/sedna demo $(ARGS)
 
 test: $(STAMP)  ## unit and integration tests, coverage shown
-	$(BIN)/pytest -n 2 --dist worksteal -m "not e2e" --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not kubernetes" --cov --cov-report=term:skip-covered $(ARGS)
+
+test-postgres: $(STAMP)  ## the service's tests on a real PostgreSQL (Debian's package, or SEDNA_TEST_POSTGRES=URL)
+	SEDNA_TEST_DB=postgresql $(BIN)/pytest -n 2 --dist worksteal -m "not e2e" tests/globalmanager $(ARGS)
 
 e2e: $(STAMP)  ## whole-service tests, some minutes
-	$(BIN)/pytest -m e2e $(ARGS)
+	$(BIN)/pytest -m "e2e and not kubernetes" $(ARGS)
+
+e2e-kubernetes: $(STAMP)  ## the same on a real cluster: that of KUBECONFIG, or one that is started
+	$(BIN)/pytest -m kubernetes $(ARGS)
 
 lint: $(STAMP)  ## style and common mistakes
 	$(BIN)/ruff format --check .
@@ -45,11 +51,14 @@ format: $(STAMP)  ## rewrite to the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+crds: $(STAMP)  ## write deploy/crds from the models (ARGS=--check: only compare)
+	PYTHONPATH=deploy:lib:controllers $(BIN)/python -m crdgen $(ARGS)
+
 wheel: $(STAMP)  ## build the distribution into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:  ## remove what the targets made, .venv apart
 	rm -rf dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find lib controllers tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find lib controllers deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test e2e lint types layers check format wheel clean
+.PHONY: help install demo test test-postgres e2e e2e-kubernetes lint types layers check format crds wheel clean

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from globalmanager.cluster.api import Body, KindWatched
-from globalmanager.cluster.kinds import JOBS, PODS, Kind
+from globalmanager.cluster.kinds import JOBS, PODS, TOKEN_REVIEWS, Kind
 from sedna.common.errors import ConflictError, NotFoundError
 
 Key = tuple[str, str, str]
@@ -22,6 +22,7 @@ class FakeCluster:
 
     ``fail``: called before each request with (verb, kind, namespace, name); raise in it what the request shall raise.
     ``requests``: every request, for tests that count them.
+    ``tokens``: projected tokens for the audience ``sedna``, each with (namespace, service account, Pod, its uid).
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class FakeCluster:
         self._subscribers: list[KindWatched] = []
         self._lock = threading.RLock()
         self.logs: dict[tuple[str, str, str], bytes] = {}
+        self.tokens: dict[str, tuple[str, str, str, str]] = {}
         self.requests: list[tuple[str, str, str | None, str]] = []
         self.fail: Callable[[str, Kind, str | None, str], None] = lambda *_: None
         self.paused = False
@@ -56,6 +58,8 @@ class FakeCluster:
     def create(self, kind: Kind, namespace: str | None, body: Body, *, dry_run: bool = False) -> Body:
         name = body["metadata"].get("name") or f"{body['metadata']['generateName']}{next(self._uids):05d}"
         self._request("dry-run" if dry_run else "create", kind, namespace, name)
+        if kind == TOKEN_REVIEWS:
+            return body | {"status": self._review(**body["spec"])}
         with self._lock:
             key = _key(kind, namespace, name)
             if key in self._objects:
@@ -167,6 +171,14 @@ class FakeCluster:
     def _request(self, verb: str, kind: Kind, namespace: str | None, name: str) -> None:
         self.requests.append((verb, kind.plural, namespace, name))
         self.fail(verb, kind, namespace, name)
+
+    def _review(self, token: str, audiences: Sequence[str]) -> Body:
+        if token not in self.tokens or "sedna" not in audiences:
+            return {"user": {}, "error": "invalid bearer token"}
+        namespace, account, pod, uid = self.tokens[token]
+        extra = {"authentication.kubernetes.io/pod-name": [pod], "authentication.kubernetes.io/pod-uid": [uid]}
+        user = {"username": f"system:serviceaccount:{namespace}:{account}", "extra": extra}
+        return {"authenticated": True, "audiences": ["sedna"], "user": user}
 
     def _existing(self, kind: Kind, namespace: str | None, name: str) -> tuple[Key, Body]:
         key = _key(kind, namespace, name)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from globalmanager.db.columns import storable
 from globalmanager.db.paging import execute_dml
 from globalmanager.db.tables import Job
 from globalmanager.db.values import JobRow, SampleTotals
@@ -17,6 +18,9 @@ from sedna.common.types import JobKey
 from sedna.loop.decide import initial_state
 from sedna.loop.spec import JobSpec
 from sedna.loop.state import JobState
+
+JobMark = tuple[object, ...]
+"""See `marks`."""
 
 
 def _build(row: Job) -> JobRow:
@@ -78,9 +82,31 @@ def list_all(session: Session, *, namespace: str | None = None) -> tuple[JobRow,
     return tuple(_build(row) for row in session.scalars(query))
 
 
-def ids(session: Session) -> tuple[int, ...]:
-    """Row ids of all jobs, deleted ones too: the engine clears up after those."""
-    return tuple(session.scalars(select(Job.id).order_by(Job.id)))
+def marks(session: Session) -> dict[int, JobMark]:
+    """What changes whenever there is news of a job, by row id; of deleted jobs too: the engine clears up after those.
+
+    Uploads, labels, edits, requests and decisions all change it, whichever process made them. Nothing of it is
+    meaningful but whether it is equal to an earlier one.
+    """
+    columns = (
+        Job.id, Job.generation, Job.seq, Job.label_seq, Job.samples,
+        Job.train_total, Job.eval_total, Job.holdout_total, Job.updated_at, Job.deleted_at,
+    )  # fmt: skip
+    return {row[0]: tuple(row[1:]) for row in session.execute(select(*columns).order_by(Job.id))}
+
+
+def marks_by_key(session: Session) -> dict[JobKey, JobMark]:
+    """The same by name, for those who show what became of jobs: what stands in their way is news as well."""
+    columns = (
+        Job.generation, Job.seq, Job.label_seq, Job.samples, Job.train_total, Job.eval_total, Job.holdout_total,
+        Job.degraded, Job.updated_at, Job.deleted_at,
+    )  # fmt: skip
+    query = select(Job.namespace, Job.name, *columns)
+    # Names that were checked when they came in, a thousand of them every few seconds.
+    return {
+        JobKey.model_construct(namespace=namespace, name=name): tuple(mark)
+        for namespace, name, *mark in session.execute(query)
+    }
 
 
 def insert(session: Session, key: JobKey, spec: JobSpec, metadata: dict[str, Any], now: datetime) -> JobRow:
@@ -142,6 +168,7 @@ def swap_state(session: Session, job_id: int, seq: int, state: JobState) -> None
 
 def set_degraded(session: Session, job_id: int, reason: str | None, now: datetime) -> bool:
     """Note why a job stands still, or (None) that it does not. Returns whether that is news."""
+    reason = storable(reason)  # as it is kept, for the comparison
     row = session.get(Job, job_id)
     if row is None or row.degraded == reason:
         return False

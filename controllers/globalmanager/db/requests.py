@@ -7,7 +7,7 @@ import json
 import uuid
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db.tables import Job, TriggerRequest
@@ -67,6 +67,8 @@ def add(
         created_at=now,
     )
     session.add(row)
+    # So that the engine sees that there is news of the job, in whichever process it runs.
+    session.execute(update(Job).where(Job.id == job.id).values(updated_at=now))
     session.flush()
     return _build(row, job.key), True
 
@@ -92,6 +94,13 @@ def list_recent(session: Session, job: JobRow, limit: int = 50) -> tuple[Request
     query = select(TriggerRequest).where(TriggerRequest.job_id == job.id)
     rows = session.scalars(query.order_by(TriggerRequest.seq.desc()).limit(limit))
     return tuple(_build(row, job.key) for row in rows)
+
+
+def newest_of(session: Session, job: JobRow, requested_by: str) -> RequestRow | None:
+    """The newest request of a job that somebody made, or None."""
+    query = select(TriggerRequest).where(TriggerRequest.job_id == job.id, TriggerRequest.requested_by == requested_by)
+    row = session.scalar(query.order_by(TriggerRequest.seq.desc()).limit(1))
+    return None if row is None else _build(row, job.key)
 
 
 def oldest_open(session: Session, job_id: int, *, deploy_only: bool = False) -> ManualRequest | None:

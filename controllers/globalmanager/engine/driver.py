@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from globalmanager.db import jobs, models, workers
+from globalmanager.db.jobs import JobMark
 from globalmanager.db.values import JobRow
 from globalmanager.engine.effects import carry_out
 from globalmanager.engine.observing import Snapshot, observe
@@ -16,12 +17,15 @@ from globalmanager.engine.work.initial_model import publish_initial_model
 from globalmanager.engine.work.results import load_evaluation, look_after
 from globalmanager.engine.work.tidying import tidy
 from globalmanager.ingest.dataset_watch import DatasetWatch
+from globalmanager.runtimes.base import WorkerWaitsError
 from sedna.common.clock import span
 from sedna.common.errors import TemporaryError, UserError
 from sedna.common.log import LOGGER
 from sedna.loop.actions import EnsureWorker, StopWorker
 from sedna.loop.decide import decide
 from sedna.loop.evidence import Evaluation
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 _MAX_PASSES = 8
 """A round of immediate answers takes three; what is left over is done at the next tick."""
@@ -50,7 +54,14 @@ class JobDriver:
     retries: dict[str, _Retry] = field(default_factory=dict)
     has_model: bool = False
     noted: tuple[str | None] | None = None
+    start_after: tuple[EnsureWorker, datetime] | None = None
     tidied: tuple[int, datetime | None] | None = None
+    mark: JobMark | None = None
+    due: datetime | None = None
+
+    def wants_a_look(self, mark: JobMark, now: datetime) -> bool:
+        """Whether there is news of the job, or its time has come; a thousand that wait must cost next to nothing."""
+        return mark != self.mark or self.due is None or now >= self.due
 
     def drive(self, seams: EngineSeams) -> bool:
         """Bring the job as far as it goes now. Returns whether it wants another look at once.
@@ -59,13 +70,21 @@ class JobDriver:
             LeaseLostError: another engine drives the jobs.
             SednaError: what stands in the way.
         """
+        self.due = None  # what goes wrong below is tried again at the next tick
         with seams.db.read() as session:
             job = jobs.by_id(session, self.job_id)
         self.name = str(job.key)
+        more = False
         if job.deleted_at is not None:
             self._pass(seams)  # `decide` ends what is under way; workers that still stop are looked after next time
             self._tidy(seams)
-            return False
+        else:
+            more = self._feed_and_pass(seams, job)
+        with seams.db.read() as session:
+            self.due = self._next_look(jobs.by_id(session, self.job_id))
+        return more
+
+    def _feed_and_pass(self, seams: EngineSeams, job: JobRow) -> bool:
         more = self._chores(seams, job)
         # Chores first: samples and the first model that they bring are seen by the same look.
         passes = 0
@@ -89,6 +108,22 @@ class JobDriver:
                 self.tidied = None
                 return
             self.tidied = None if busy else mark  # a worker that is still stopping keeps its folder
+
+    def _next_look(self, job: JobRow) -> datetime | None:
+        """When time alone makes a look at the job worth while; None = at every tick."""
+        if job.state.current is not None or self.tidied is None:  # not tidied: a worker of it may still be ending
+            return None
+        if job.deleted_at is not None:
+            return _NEVER
+        if self.checked is None or self.checked[0] != job.generation:
+            return None
+        dues = [self.checked[1] + span(job.spec.train_spec.trigger.check_period_seconds)]
+        waiting = self.retries.get("initial model")
+        if not self.has_model:
+            dues.append(dues[0] if waiting is None else waiting.at)
+        retry = self.retries.get("dataset")
+        look = self.watch.next_look(job) if retry is None else retry.at
+        return None if look is None else min(*dues, look)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -146,8 +181,19 @@ class JobDriver:
             self.checked = (job.generation, now)
         for action in actions:
             if isinstance(action, EnsureWorker | StopWorker):
-                carry_out(seams, job, action)
+                self._carry_out(seams, job, action)
         return state != job.state
+
+    def _carry_out(self, seams: EngineSeams, job: JobRow, effect: EnsureWorker | StopWorker) -> None:
+        """A worker that has to wait is no trouble of the job: it is told at the worker, and tried again in its time."""
+        if self.start_after is not None and self.start_after[0] == effect and seams.now() < self.start_after[1]:
+            return
+        self.start_after = None
+        try:
+            carry_out(seams, job, effect)
+        except WorkerWaitsError as error:
+            assert isinstance(effect, EnsureWorker), "only a start waits"
+            self.start_after = (effect, seams.now() + span(error.retry_after))
 
     def _observe(self, seams: EngineSeams) -> tuple[datetime, Snapshot]:
         now = seams.now()

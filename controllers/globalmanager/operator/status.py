@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, computed_field
 from pydantic.alias_generators import to_camel
 
 __all__ = ["Condition", "ConditionType", "DatasetStatus", "JobStatus", "ModelStatus", "RoundStatus", "TriggerAnswer"]
@@ -128,6 +128,23 @@ class JobStatus(StatusModel):
     manual_trigger: TriggerAnswer | None = Field(default=None, description="The answer to annotation sedna.io/trigger.")
     start_time: datetime | None = Field(default=None, description="When the job was taken in.")
     completion_time: datetime | None = Field(default=None, description="Upstream's; a job of ours does not end.")
+
+    @computed_field(description="Status of condition Ready: upstream's conditions of that name are not ours.")  # type: ignore[prop-decorator]
+    @property
+    def ready(self) -> str | None:
+        """For the column of `kubectl get`, which cannot tell upstream's ``Ready`` from ours."""
+        return next((found.status for found in self.conditions if found.type == ConditionType.READY), None)
+
+    @computed_field(description="Why it is not ready or degraded, else what it does.")  # type: ignore[prop-decorator]
+    @property
+    def reason(self) -> str | None:
+        """The most telling reason of a condition, for the column of `kubectl get`."""
+        found = {condition.type: condition for condition in self.conditions}
+        ready = found.get(ConditionType.READY)
+        if ready is not None and ready.status != "True":
+            return ready.reason
+        told = found.get(ConditionType.DEGRADED) or found.get(ConditionType.PROGRESSING) or ready
+        return None if told is None else told.reason
 
 
 class DatasetStatus(StatusModel):

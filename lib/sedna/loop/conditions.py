@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MetricValue = float | Sequence[float]
 
@@ -20,6 +20,8 @@ _TOLERANCE = 1e-6
 
 _ALIASES = {"gt": ">", "ge": ">=", "eq": "==", "=": "==", "ne": "!=", "le": "<=", "lt": "<"}
 Operator = Literal[">", ">=", "==", "!=", "<=", "<"]
+AnyOperator = Literal[">", ">=", "==", "!=", "<=", "<", "gt", "ge", "eq", "=", "ne", "le", "lt"]
+"""As it may be written; a condition has the first six."""
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": lambda value, limit: value - limit >= _TOLERANCE,
@@ -58,9 +60,13 @@ class Condition(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    operator: Annotated[Operator, BeforeValidator(_operator)]
-    threshold: float
-    metric: Annotated[str, AfterValidator(_metric)]
+    operator: Annotated[Operator, BeforeValidator(_operator, json_schema_input_type=AnyOperator)] = Field(
+        description="Compares the metric with the threshold: > >= == != <= <, or gt ge eq ne le lt."
+    )
+    threshold: float = Field(description="What the metric is compared with.")
+    metric: Annotated[str, AfterValidator(_metric)] = Field(
+        description="Name of a metric, such as num_of_samples or f1_delta, or name[i] for one entry of a list."
+    )
 
     def __str__(self) -> str:
         return f"{self.metric} {self.operator} {self.threshold:g}"

@@ -6,23 +6,16 @@ Pod templates are kept as they are: a runtime reads what it needs, and Kubernete
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import (
-    AliasGenerator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from sedna.common.label_format import LabelFormat
 from sedna.common.types import JobKey, Name
 from sedna.loop.conditions import Condition, parse_metric
+from sedna.loop.edge_spec import Edges
+from sedna.loop.spec_model import SpecModel, Text
 from sedna.loop.timers import CronTrigger, Timer
 
 API_VERSION: Final = "sedna.io/v1alpha1"
@@ -30,55 +23,49 @@ API_VERSION: Final = "sedna.io/v1alpha1"
 TRAIN_METRICS = ("num_of_samples", "audit_precision", "audit_recall", "audit_f1")
 """What a train trigger can look at. ``num_of_samples`` is upstream's: new labelled samples of the training share."""
 
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-
-class SpecModel(BaseModel):
-    """camelCase outside, snake_case inside; unknown keys are errors, so that a typing mistake is never silent."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        populate_by_name=True,
-        alias_generator=AliasGenerator(validation_alias=to_camel, serialization_alias=to_camel),
-    )
-
 
 class Reference(SpecModel):
     """The name of another object in the job's namespace."""
 
-    name: Name
+    name: Name = Field(description="Name of the object.")
 
 
 class DatasetUse(SpecModel):
     """Which dataset feeds the job, and the share of its labelled samples that goes to training."""
 
-    name: Name
-    train_prob: float = Field(gt=0, lt=1, description="share used for training; the rest judges candidates")
+    name: Name = Field(description="Name of a Dataset in the job's namespace.")
+    train_prob: float = Field(
+        gt=0,
+        lt=1,
+        description="Share of the labelled samples that trains, between 0 and 1; the rest judges candidates.",
+    )
 
 
 class PrecisionTrigger(SpecModel):
     """Ours: fires when the model in service got worse on randomly audited traffic that has since been labelled."""
 
-    below: float = Field(gt=0, le=1)
-    min_samples: int = Field(default=20, ge=1, description="fewer labelled audit samples than this say nothing")
-    metric: Literal["audit_precision", "audit_recall", "audit_f1"] = "audit_precision"
+    below: float = Field(gt=0, le=1, description="Fires when the metric is below this, in (0, 1].")
+    min_samples: int = Field(default=20, ge=1, description="Fewer labelled audit samples than this say nothing.")
+    metric: Literal["audit_precision", "audit_recall", "audit_f1"] = Field(
+        default="audit_precision", description="What is measured on the audit samples."
+    )
 
 
 class Trigger(SpecModel):
     """When to act. Everything given must hold (upstream's rule); ``any`` holds if one of its members does."""
 
-    check_period_seconds: int = Field(default=60, ge=1, description="seconds between two evaluations")
+    check_period_seconds: int = Field(default=60, ge=1, description="Seconds between two evaluations.")
     timer: Timer | None = None
     condition: Condition | None = None
     cron: CronTrigger | None = None
     precision: PrecisionTrigger | None = None
-    all: tuple[Trigger, ...] = ()
-    any: tuple[Trigger, ...] = ()
-    cooldown_seconds: float = Field(default=0, ge=0, description="ours: quiet time after the end of a round")
+    all: tuple[Trigger, ...] = Field(default=(), description="Ours: triggers that must all hold.")
+    any: tuple[Trigger, ...] = Field(default=(), description="Ours: triggers of which one must hold.")
+    cooldown_seconds: float = Field(
+        default=0, ge=0, description="Ours: quiet time after the end of a round, in seconds."
+    )
     max_wait_seconds: float | None = Field(
-        default=None, gt=0, description="ours: fire when the oldest unused sample has waited this long"
+        default=None, gt=0, description="Ours: fires when the oldest unused sample has waited so many seconds."
     )
 
 
@@ -95,19 +82,28 @@ def _require_train_metrics(trigger: Trigger) -> None:
 class Algorithm(SpecModel):
     """Ours: an algorithm registered in ``ClassFactory``, instead of a pod template."""
 
-    name: Text = Field(description="alias in ClassFactory, type general")
-    module: str | None = Field(default=None, description="a Python file that registers it, if it is not built in")
-    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    name: Text = Field(description="Alias in ClassFactory, type general, such as FPN.")
+    module: str | None = Field(default=None, description="A Python file that registers it, if it is not built in.")
+    parameters: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Keyword arguments of the class; it refuses those that it does not know."
+    )
 
 
 class Limits(SpecModel):
     """Ours: what a worker may use, and how often it is tried."""
 
-    timeout_seconds: float = Field(default=6 * 3600, gt=0)
-    memory_mib: int | None = Field(default=None, ge=64)
-    threads: int | None = Field(default=None, ge=1)
-    retries: int = Field(default=2, ge=0, description="further attempts after a temporary failure or a lost worker")
-    retry_seconds: float = Field(default=10, ge=0, description="before the first further attempt; doubles each time")
+    timeout_seconds: float = Field(default=6 * 3600, gt=0, description="An attempt is ended after so many seconds.")
+    memory_mib: int | None = Field(default=None, ge=64, description="Memory in MiB; none = no limit.")
+    disk_mib: int | None = Field(
+        default=None,
+        ge=64,
+        description="On Kubernetes: MiB for inputs, model and checkpoints; more ends the worker; none = no limit.",
+    )
+    threads: int | None = Field(default=None, ge=1, description="Threads for computing; none = those of the machine.")
+    retries: int = Field(default=2, ge=0, description="Further attempts after a temporary failure or a lost worker.")
+    retry_seconds: float = Field(
+        default=10, ge=0, description="Seconds before the first further attempt; they double each time."
+    )
 
 
 class Distributed(SpecModel):
@@ -130,7 +126,9 @@ class Distributed(SpecModel):
 
 
 class _WorkerSpec(SpecModel):
-    template: dict[str, JsonValue] | None = Field(default=None, description="PodTemplateSpec")
+    template: dict[str, JsonValue] | None = Field(
+        default=None, description="The worker's Pod, a core/v1 PodTemplateSpec; the first container is the worker."
+    )
     algorithm: Algorithm | None = None
     limits: Limits = Limits()
 
@@ -157,8 +155,8 @@ class TrainSpec(_WorkerSpec):
         default=0,
         ge=0,
         le=100_000,
-        description="ours: so many samples without a label, the newest, go to training as well, for an algorithm that "
-        "learns from them; each is fetched and kept on the service's disk",
+        description="Ours: so many samples without a label, the newest, go to training as well, for an algorithm that "
+        "learns from them; each is fetched and kept on the service's disk.",
     )
 
     @model_validator(mode="after")
@@ -172,29 +170,35 @@ class TrainSpec(_WorkerSpec):
 class EvalSpec(_WorkerSpec):
     """How a candidate is judged. Without a template the training algorithm evaluates."""
 
-    initial_eval_model: Reference | None = None
+    initial_eval_model: Reference | None = Field(
+        default=None, description="The Model that the first candidate is compared with; none = the initial model."
+    )
 
 
 class DeployModel(SpecModel):
     """The model in service: where upstream-style workers expect it."""
 
-    name: Name
-    hot_update_enabled: bool = False
-    poll_period_seconds: int = Field(default=60, ge=1)
+    name: Name = Field(description="Name of a Model in the job's namespace; its url is where the workers expect it.")
+    hot_update_enabled: bool = Field(
+        default=False, description="Whether a running inference worker is handed a new model, instead of a new worker."
+    )
+    poll_period_seconds: int = Field(
+        default=60, ge=1, description="Seconds between two looks of an inference worker for a new model."
+    )
 
 
 class Parameter(SpecModel):
     """A miner parameter; upstream's are strings, ours may be any scalar."""
 
-    key: Text
-    value: str | bool | int | float
+    key: Text = Field(description="Name of the parameter.")
+    value: str | bool | int | float = Field(description="Its value: a string, or a number or boolean.")
 
 
 class HardExampleMining(SpecModel):
     """Which registered miner decides what is hard."""
 
-    name: Text
-    parameters: tuple[Parameter, ...] = ()
+    name: Text = Field(description="Alias of the miner, such as IBT, Random or CrossEntropy.")
+    parameters: tuple[Parameter, ...] = Field(default=(), description="Its parameters, such as threshold_img.")
 
     def as_dict(self) -> dict[str, str | bool | int | float]:
         """The parameters as keyword arguments of the miner."""
@@ -204,36 +208,38 @@ class HardExampleMining(SpecModel):
 class Audit(SpecModel):
     """Ours: a random share of ordinary traffic that is kept as well: the only unbiased look at the model in service."""
 
-    ratio: float = Field(default=0.02, ge=0, le=1)
-    seed: int = 0
+    ratio: float = Field(default=0.02, ge=0, le=1, description="Share of the traffic that is kept, 0 to 1.")
+    seed: int = Field(default=0, description="Seed of the choice.")
 
 
 class Gate(SpecModel):
     """Ours: what "better" means. Checked beside upstream's ``deploySpec.trigger.condition``; all must hold."""
 
-    metric: Literal["f1", "f1_macro", "precision", "recall", "accuracy", "value"] = "f1"
+    metric: Literal["f1", "f1_macro", "precision", "recall", "accuracy", "value"] = Field(
+        default="f1", description="What candidate and champion are compared by."
+    )
     confidence: float | None = Field(
         default=None,
         gt=0.5,
         lt=1,
-        description="two-sided level of the paired bootstrap interval; none = no interval",
+        description="Two-sided level of the paired bootstrap interval, such as 0.95; none = no interval.",
     )
-    min_improvement: float = Field(default=0.0, description="the interval of (candidate - champion) must lie above")
-    min_samples: int = Field(default=1, ge=1, description="fewer judged samples are not enough evidence")
+    min_improvement: float = Field(default=0.0, description="Candidate minus champion, or its interval, must be above.")
+    min_samples: int = Field(default=1, ge=1, description="Fewer judged samples are not enough evidence.")
     max_regression: float | None = Field(
-        default=None, ge=0, description="largest allowed loss of the metric on the frozen hold-out"
+        default=None, ge=0, description="Largest allowed loss of the metric on the frozen hold-out."
     )
     class_floor: float | dict[str, float] | None = Field(
-        default=None, description="lowest allowed F1 of every class, or by class name"
+        default=None, description="Lowest allowed F1 of every class (a number), or by class name (an object)."
     )
-    resamples: int = Field(default=2000, ge=100, le=100_000)
-    seed: int = 0
+    resamples: int = Field(default=2000, ge=100, le=100_000, description="Resamples of the bootstrap.")
+    seed: int = Field(default=0, description="Seed of the bootstrap.")
 
 
 class Rollout(SpecModel):
     """Ours: how long edges may take to accept a model."""
 
-    timeout_seconds: float = Field(default=600, gt=0)
+    timeout_seconds: float = Field(default=600, gt=0, description="Seconds that an edge may take to accept a model.")
 
 
 class DeploySpec(SpecModel):
@@ -242,10 +248,29 @@ class DeploySpec(SpecModel):
     model: DeployModel
     trigger: Trigger = Trigger()
     hard_example_mining: HardExampleMining
-    template: dict[str, JsonValue] | None = None
+    template: dict[str, JsonValue] | None = Field(
+        default=None,
+        description="The inference worker's Pod, a core/v1 PodTemplateSpec; it always runs on Kubernetes, as upstream.",
+    )
+    edges: Edges | None = Field(
+        default=None,
+        description="Ours: how edges run on Kubernetes; without it and without a template none is started there.",
+    )
     gate: Gate = Gate()
     audit: Audit = Audit()
     rollout: Rollout = Rollout()
+
+    @model_validator(mode="after")
+    def _template_says_itself(self) -> Self:
+        edges = self.edges
+        if edges is None:
+            return self
+        beside = edges.only_of_our_server()
+        if self.template is not None and beside:
+            raise ValueError(f"deploySpec.edges.{beside[0]} is of our edge server; the template says it itself")
+        if self.template is None and edges.hard_examples is not None:
+            raise ValueError("deploySpec.edges.hardExamples is of a template; our edge server hands in by itself")
+        return self
 
     @field_validator("trigger")
     @classmethod
@@ -265,11 +290,15 @@ class JobSpec(SpecModel):
     train_spec: TrainSpec
     eval_spec: EvalSpec = EvalSpec()
     deploy_spec: DeploySpec
-    credential_name: str | None = None
-    output_dir: str = Field(
-        default="", description="upstream's result folder; accepted, results are in the service's store"
+    credential_name: str | None = Field(
+        default=None, description="A Secret in the job's namespace with the S3 credentials of outputDir."
     )
-    class_names: tuple[Text, ...] = Field(default=(), description="ours: label i is class_names[i]")
+    output_dir: str = Field(
+        default="", description="Upstream's result folder; accepted, results are in the service's store."
+    )
+    class_names: tuple[Text, ...] = Field(
+        default=(), description="Ours: names of the classes; label i is the i-th, from 0."
+    )
 
     @model_validator(mode="after")
     def _evaluator(self) -> Self:
@@ -337,13 +366,15 @@ class DatasetSpec(SpecModel):
     ``format`` stays as it was written; upstream's are txt, csv, json (COCO's) and jsonl.
     """
 
-    url: str
+    url: str = Field(description="Where the label file or folder is: a path, or s3://bucket/key.")
     format: Literal[
         "txt", "csv", "json", "jsonl", "coco", "voc", "yolo", "TXT", "CSV", "JSON", "JSONL", "COCO", "VOC", "YOLO"
-    ]
-    node_name: str = ""
-    credential_name: str | None = None
-    holdout_url: str | None = None
+    ] = Field(description="Format of the labels: txt, csv, json, jsonl, coco, voc or yolo.")
+    node_name: str = Field(default="", description="Upstream's: the node that has the files.")
+    credential_name: str | None = Field(
+        default=None, description="A Secret in the Dataset's namespace with the S3 credentials of url."
+    )
+    holdout_url: str | None = Field(default=None, description="Ours: labels of samples that nobody trains on.")
 
     @property
     def label_format(self) -> LabelFormat:
@@ -361,12 +392,17 @@ class Dataset(_Object):
 class ModelSpec(SpecModel):
     """``spec`` of a Model; ``device_soc_versions`` is snake_case upstream too."""
 
-    url: Text
-    format: Text
+    url: Text = Field(description="Where the model file or folder is: a path, or s3://bucket/key.")
+    format: Text = Field(description="Format of the model, such as onnx, safetensors, pb or ckpt.")
     device_soc_versions: tuple[str, ...] = Field(
-        default=(), validation_alias="device_soc_versions", serialization_alias="device_soc_versions"
+        default=(),
+        validation_alias="device_soc_versions",
+        serialization_alias="device_soc_versions",
+        description="Upstream's: the chips that it is made for.",
     )
-    credential_name: str | None = None
+    credential_name: str | None = Field(
+        default=None, description="A Secret in the Model's namespace with the S3 credentials of url."
+    )
 
 
 class Model(_Object):

@@ -55,13 +55,13 @@ class Timer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    start: ClockTime
-    end: ClockTime
+    start: ClockTime = Field(description="First minute of the window, HH:MM.")
+    end: ClockTime = Field(description="Last minute of the window, HH:MM; before start = on the next day.")
     time_zone: ZoneName | None = Field(
         default=None,
         validation_alias=AliasChoices("timeZone", "time_zone"),
         serialization_alias="timeZone",
-        description="ours; upstream takes the node's local time, as does an absent value",
+        description="Ours: an IANA time zone, such as Europe/Berlin; none = the service's local time.",
     )
 
     def contains(self, now: datetime) -> tuple[bool, str]:
@@ -78,9 +78,14 @@ class CronTrigger(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    schedule: Annotated[str, AfterValidator(_schedule)]
+    schedule: Annotated[str, AfterValidator(_schedule)] = Field(
+        description="Five fields: minute, hour, day, month, day of the week, such as 0 2 * * 1."
+    )
     time_zone: ZoneName = Field(
-        default="UTC", validation_alias=AliasChoices("timeZone", "time_zone"), serialization_alias="timeZone"
+        default="UTC",
+        validation_alias=AliasChoices("timeZone", "time_zone"),
+        serialization_alias="timeZone",
+        description="An IANA time zone, such as Europe/Berlin.",
     )
 
     def due_since(self, last_fired: datetime, now: datetime) -> datetime | None:

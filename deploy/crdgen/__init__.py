@@ -1,0 +1,1 @@
+"""`deploy/crds` out of the pydantic models, by ``make crds``. A tool of this repository, and no part of the wheel."""
