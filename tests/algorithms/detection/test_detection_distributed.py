@@ -52,7 +52,7 @@ except Exception as error:
     answer([type(error).__name__, str(error)])
     sys.exit()
 save_file({k: v.contiguous() for k, v in model.model.state_dict().items()}, f"{given['output']}-{rank}")
-kinds = sorted({type(layer).__module__ for layer in model.model.modules() if "orm" in type(layer).__name__})
+kinds = sorted({type(layer).__module__ for layer in model.model.modules() if "BatchNorm" in type(layer).__name__ or "Synced" in type(layer).__name__})
 answer([result["iterations"], result["restores"], result["loss"], reports, kinds, result.get("valid")])
 """
 
@@ -133,10 +133,8 @@ def test_a_share_is_what_the_whole_batch_has_there(
     tiny: dict[str, Any], source: Source, crop_size: int, augment: str
 ) -> None:
     config = FPNConfig(**{**tiny, "batch_size": 7, "crop_size": crop_size, "augment": augment, "background_ratio": 0.4})
-    labelled = [
-        Labelled(x, np.asarray(y, dtype=np.float32).reshape(-1, 5), str(n))
-        for n, (x, y) in enumerate(zip(source.x, source.y, strict=True))
-    ]
+    boxes = [np.asarray(rows, dtype=np.float32).reshape(-1, 5) for rows in source.y]
+    labelled = [Labelled(x, y, str(n)) for n, (x, y) in enumerate(zip(source.x, boxes, strict=True))]
     sampler = Sampler(Pool(labelled[:8], config), Pool(labelled[8:], config), config)
     for step in range(4):
         whole = sampler.batch(step, 0)

@@ -25,7 +25,7 @@ TIMEOUT = "SEDNA_GROUP_TIMEOUT"
 _FAILURE = "sedna/failure"
 
 
-class _MEETING:  # noqa: N801 - one a process
+class _Meeting:
     """The key-value store by which the processes find each other, kept for later trainings of the same processes."""
 
     store: Any = None
@@ -93,11 +93,13 @@ def _join(place: ProcessRank, device: torch.device) -> Any:
     timeout = timedelta(seconds=_seconds())
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
-        if _MEETING.store is None:
-            _MEETING.store = next(rendezvous("env://"))[0]
-        _MEETING.count += 1
+        if _Meeting.store is None:
+            _Meeting.store = next(rendezvous("env://"))[0]
+        _Meeting.count += 1
         # A prefix for each training of a process: what the one before has left must not be taken for an answer.
-        store = distributed.PrefixStore(f"training-{_MEETING.count}", _MEETING.store)
+        store = distributed.PrefixStore(  # type: ignore[attr-defined]
+            f"training-{_Meeting.count}", _Meeting.store
+        )
         distributed.init_process_group(backend, store=store, rank=place.rank, world_size=place.size, timeout=timeout)
     except (RuntimeError, ValueError) as error:
         said = str(error).splitlines()[0]
