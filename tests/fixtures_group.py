@@ -45,7 +45,7 @@ def run_group(program: str, size: int, *, code: int = 0, **given: Any) -> list[A
         for rank in range(size)
     ]  # fmt: skip
     try:
-        ended = [process.communicate(timeout=100) for process in started]
+        ended = [process.communicate(timeout=250) for process in started]
     finally:
         for process in started:
             process.kill()

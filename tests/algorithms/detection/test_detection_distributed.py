@@ -52,7 +52,8 @@ except Exception as error:
     answer([type(error).__name__, str(error)])
     sys.exit()
 save_file({k: v.contiguous() for k, v in model.model.state_dict().items()}, f"{given['output']}-{rank}")
-kinds = sorted({type(layer).__module__ for layer in model.model.modules() if "BatchNorm" in type(layer).__name__ or "Synced" in type(layer).__name__})
+kinds = {type(layer) for layer in model.model.modules()}
+kinds = sorted(kind.__module__ for kind in kinds if kind.__name__ in ("BatchNorm2d", "_Synced2d"))
 answer([result["iterations"], result["restores"], result["loss"], reports, kinds, result.get("valid")])
 """
 
