@@ -43,6 +43,9 @@ class ApiSettings(BaseModel):
     engine_silence_seconds: float = Field(
         default=60, gt=0, description="an engine that has not looked at its jobs for longer is not ready"
     )
+    engine_stuck_seconds: float = Field(
+        default=300, gt=0, description="an engine whose thread has not come round for longer needs a restart"
+    )
 
 
 class EngineControl(Protocol):
@@ -51,6 +54,16 @@ class EngineControl(Protocol):
     @property
     def running(self) -> bool:
         """False before its start, after its end, and when it lost its lease."""
+        ...
+
+    @property
+    def standing_by(self) -> bool:
+        """Whether it waits for the lease of another engine, as the settings want it."""
+        ...
+
+    @property
+    def last_turn(self) -> datetime | None:
+        """When its thread came round last, whatever it found; None without a thread."""
         ...
 
     @property

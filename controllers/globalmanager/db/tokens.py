@@ -75,6 +75,11 @@ def authenticate(session: Session, secret: str, now: datetime) -> TokenRow | Non
     return _build(row)
 
 
+def was_known(session: Session, secret: str) -> bool:
+    """Whether there is a token with this secret, whatever became of it."""
+    return session.scalar(select(Token.id).where(Token.sha256 == _digest(secret))) is not None
+
+
 def _may_run(session: Session, worker: str) -> bool:
     """A worker's token ends with its attempt, without anybody having to remember it."""
     phase = session.scalar(select(Worker.phase).where(Worker.name == worker))

@@ -310,9 +310,10 @@ class EventRow(Value):
 
 
 class LeaseRow(Value):
-    """Who drives the jobs."""
+    """Who drives the jobs. ``identity`` says which process it is; empty once the holder has given the lease back."""
 
     holder: str
+    identity: str
     token: int
     since: datetime
     expires_at: datetime

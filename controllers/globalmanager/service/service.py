@@ -53,7 +53,7 @@ class Service:
         with contextlib.ExitStack() as stack:
             # In the order of need; the stack closes them in the opposite one, also when a later part cannot be made.
             stack.callback(DataDirLock(data_dir).release)
-            db = Database(settings.db_url or data_dir / "sedna.db")
+            db = Database(settings.db_url or data_dir / "sedna.db", settings.db)
             stack.callback(db.close)
             store = OwnStore(open_store(settings.store_url or data_dir / "store", settings.s3))
             stack.callback(store.close)
@@ -82,7 +82,10 @@ class Service:
             )
             self._server = self._make_server(data_dir)
             stack.callback(self._server.stop)
-            self.admin_token = ensure_admin_token(db, data_dir, self._clock)
+            given = settings.admin_token
+            self.admin_token = ensure_admin_token(
+                db, data_dir, self._clock, given=None if given is None else given.get_secret_value()
+            )
             self._edges = LocalEdges(self.api, data_dir / "edges", settings.edges)
             self._open = stack.pop_all()
 
@@ -116,9 +119,10 @@ class Service:
 
     def fault(self) -> str | None:
         """Why the service cannot go on, or None."""
-        if self.engine.running:
+        if self.engine.running or self.engine.standing_by:
             self._was_running = True
-        return "the engine has stopped; the log says why" if self._was_running and not self.engine.running else None
+            return None
+        return "the engine has stopped; the log says why" if self._was_running else None
 
     def stop(self) -> None:
         """End gracefully: edges, then requests, then the engine's tick. Workers keep running and are adopted later."""
