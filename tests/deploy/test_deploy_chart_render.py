@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from fixtures_chart import CHART, DEPLOY, EVERYTHING, FULL, TRIAL, of_kind, one, pod_specs, refusal, render, run_helm
 
+from fixtures_chart import CHART, DEPLOY, EVERYTHING, FULL, TRIAL, of_kind, one, pod_specs, refusal, render, run_helm
 from globalmanager.service.settings import ServiceSettings
 
 SECRET = "secret-of-twenty-characters"
@@ -42,9 +42,9 @@ def test_a_trial_is_one_service_over_one_volume_that_stays(monkeypatch: pytest.M
     assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
     volume = one(bodies, "PersistentVolumeClaim")
     assert volume["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
-    assert {"name": "data", "persistentVolumeClaim": {"claimName": volume["metadata"]["name"]}} in deployment["template"][
-        "spec"
-    ]["volumes"]
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": volume["metadata"]["name"]}} in deployment[
+        "template"
+    ]["spec"]["volumes"]
     assert not of_kind(bodies, "PodDisruptionBudget")
     settings = settings_of(bodies, monkeypatch)
     assert (settings.db_url, settings.store_url, settings.engine.standby) == (None, None, False)
@@ -133,7 +133,7 @@ def test_the_probes_promise_what_they_say() -> None:
     # A migration may take five minutes.
     assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 300
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?store=false"
 
 
 def test_the_crds_are_those_of_the_repository_and_stay() -> None:
@@ -177,7 +177,9 @@ def test_every_object_says_whose_it_is() -> None:
         assert labels["cost"] == "ml", body["kind"]
 
 
-@pytest.mark.parametrize(("server", "version"), [("1.20.2", "policy/v1beta1"), ("1.21.0", "policy/v1"), ("1.36.0", "policy/v1")])
+@pytest.mark.parametrize(
+    ("server", "version"), [("1.20.2", "policy/v1beta1"), ("1.21.0", "policy/v1"), ("1.36.0", "policy/v1")]
+)
 def test_the_disruption_budget_is_of_a_version_that_the_server_knows(server: str, version: str) -> None:
     bodies = render(FULL, options=("--kube-version", server))
     assert one(bodies, "PodDisruptionBudget")["apiVersion"] == version

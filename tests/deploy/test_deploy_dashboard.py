@@ -31,7 +31,9 @@ def exported() -> Iterator[tuple[str, frozenset[str]]]:
                     continue
                 name = getattr(node.args[0], "value", None)
                 if node.func.id in SUFFIXES and isinstance(name, str) and name.startswith("sedna_"):
-                    words = {w.value for w in ast.walk(node) if isinstance(w, ast.Constant) and isinstance(w.value, str)}
+                    words = {
+                        w.value for w in ast.walk(node) if isinstance(w, ast.Constant) and isinstance(w.value, str)
+                    }
                     if any(isinstance(w, ast.Name) and w.id == "_JOB" for w in ast.walk(node)):
                         words |= {"namespace", "job"}
                     for suffix in SUFFIXES[node.func.id]:

@@ -35,4 +35,3 @@ def check_kinds(api: KubeApi, namespace: str) -> str:
             f"the API server keeps {made.get('spec')} of a Dataset", where=namespace, hint="apply our CRDs: deploy/crds"
         )
     return f"a Dataset is accepted in namespace {namespace}"
-

@@ -9,10 +9,13 @@ import typer
 
 from globalmanager.cli.options import Token, Url
 
-app = typer.Typer(help="The service in a Kubernetes cluster: what its chart runs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check an installed service, and release what it held once it is gone: for the chart.", no_args_is_help=True
+)
 
 Namespaces = Annotated[
-    list[str] | None, typer.Option("--namespace", metavar="NAME", help="Where jobs are; repeatable. Default: everywhere.")
+    list[str] | None,
+    typer.Option("--namespace", metavar="NAME", help="Where jobs are; repeatable. Default: everywhere."),
 ]
 
 
@@ -20,12 +23,12 @@ Namespaces = Annotated[
 def check(
     url: Url = None,
     token: Token = None,
-    namespace: Annotated[
-        str, typer.Option("--namespace", help="Where a Dataset is tried, as a dry run.")
-    ] = "default",
-    seconds: Annotated[float, typer.Option("--wait", min=0.0, help="How long the service may start, in seconds.")] = 60.0,
+    namespace: Annotated[str, typer.Option("--namespace", help="Where a Dataset is tried, as a dry run.")] = "default",
+    seconds: Annotated[
+        float, typer.Option("--wait", min=0.0, help="How long the service may start, in seconds.")
+    ] = 60.0,
 ) -> None:
-    """Say whether an installed service works: it is ready, knows the admin, has its store; the API server knows Datasets.
+    """Say whether an installed service works: ready, with its admin, its store, and an API server that knows our kinds.
 
     The store is that of the environment (SEDNA__STORE_URL, SEDNA__S3__...); without it only the service is asked.
     """
@@ -50,7 +53,9 @@ def check(
 def release(
     after: Annotated[
         str,
-        typer.Option("--after", metavar="NAMESPACE/RELEASE", help="First wait until the Pods of this release are gone."),
+        typer.Option(
+            "--after", metavar="NAMESPACE/RELEASE", help="First wait until the Pods of this release are gone."
+        ),
     ],
     namespaces: Namespaces = None,
     seconds: Annotated[float, typer.Option("--wait", min=0.0, help="How long to wait for them, in seconds.")] = 90.0,
