@@ -71,7 +71,7 @@ def test_every_setting_of_the_cluster_arrives(monkeypatch: pytest.MonkeyPatch) -
     settings = settings_of(render(EVERYTHING, release="r"), monkeypatch)
     cluster = settings.kubernetes
     assert cluster is not None
-    assert cluster.namespace == "ml"
+    assert (cluster.namespace, cluster.release) == ("ml", "r")
     assert cluster.watch_namespaces == ("team-a", "team-b")
     assert cluster.service_url == "http://r-sedna.ml.svc:8080"
     assert cluster.image == "registry.example.com/sedna:1"

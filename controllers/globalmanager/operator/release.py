@@ -9,14 +9,12 @@ from globalmanager.cluster.api import Body, KubeApi
 from globalmanager.cluster.kinds import JOBS, PODS
 from globalmanager.cluster.names import MANAGED_BY as LABEL_VALUE
 from globalmanager.cluster.names import MANAGED_BY_LABEL, UID_LABEL
+from globalmanager.operator.annotations import FINALIZER, MANAGED_BY
 from sedna.common.clock import Clock
 from sedna.common.errors import ConflictError, NotFoundError, TemporaryError
 from sedna.common.types import Value
 
 __all__ = ["Released", "release", "wait_for_end"]
-
-FINALIZER: Final = "sedna.io/workers"
-MANAGED_BY: Final = "sedna.io/managed-by"
 
 ATTEMPT_LABEL: Final = "sedna.io/attempt"
 """Worker Pods have it, edges do not: those go on serving the model that they have."""
@@ -52,7 +50,7 @@ def release(api: KubeApi, namespaces: Sequence[str], owner: str) -> Released:
 
     Args:
         namespaces: where; empty = everywhere.
-        owner: jobs that carry the mark of another service are left alone.
+        owner: ``namespace/release`` of the service; jobs that carry the mark of another one are left alone.
     """
     jobs: list[str] = []
     pods: list[str] = []

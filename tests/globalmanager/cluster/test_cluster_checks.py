@@ -34,8 +34,8 @@ def test_without_the_kinds_it_says_how_to_get_them() -> None:
 def test_the_kinds_of_somebody_else_are_noticed() -> None:
     class Pruning(FakeCluster):
         def create(self, kind: Kind, namespace: str | None, body: Any, *, dry_run: bool = False) -> Any:
-            body["spec"].pop("holdoutUrl")
-            return super().create(kind, namespace, body, dry_run=dry_run)
+            kept = {name: value for name, value in body["spec"].items() if name != "holdoutUrl"}
+            return super().create(kind, namespace, body | {"spec": kept}, dry_run=dry_run)
 
     with pytest.raises(PermanentError, match="keeps"):
         check_kinds(Pruning(), "ml")

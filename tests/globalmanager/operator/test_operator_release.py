@@ -9,7 +9,8 @@ import pytest
 from fixtures_cluster import FakeCluster
 from globalmanager.cluster.kinds import JOBS, PODS, Kind
 from globalmanager.cluster.names import job_labels
-from globalmanager.operator.release import ATTEMPT_LABEL, FINALIZER, MANAGED_BY, release, wait_for_end
+from globalmanager.operator.annotations import FINALIZER, MANAGED_BY
+from globalmanager.operator.release import ATTEMPT_LABEL, release, wait_for_end
 from sedna.common.clock import SettableClock
 from sedna.common.errors import ConflictError, NotFoundError, TemporaryError
 
@@ -17,7 +18,7 @@ SERVICE = {"app.kubernetes.io/instance": "sedna", "app.kubernetes.io/component":
 
 
 def make_job(
-    cluster: FakeCluster, name: str, namespace: str = "a", *, owner: str | None = "ml", mine: bool = True
+    cluster: FakeCluster, name: str, namespace: str = "a", *, owner: str | None = "ml/sedna", mine: bool = True
 ) -> str:
     finalizers = ["other.io/keep", FINALIZER] if mine else ["other.io/keep"]
     meta: dict[str, Any] = {"name": name, "finalizers": finalizers}
@@ -42,18 +43,18 @@ def meta_of(cluster: FakeCluster, name: str, namespace: str = "a") -> dict[str, 
 def test_our_finalizer_and_mark_go_and_those_of_others_stay() -> None:
     cluster = FakeCluster()
     make_job(cluster, "one")
-    done = release(cluster, (), "ml")
+    done = release(cluster, (), "ml/sedna")
     assert done.jobs == ("a/one",)
     assert meta_of(cluster, "one")["finalizers"] == ["other.io/keep"]
     assert meta_of(cluster, "one")["annotations"] == {"note": "kept"}
-    assert release(cluster, (), "ml").jobs == ()
+    assert release(cluster, (), "ml/sedna").jobs == ()
 
 
 def test_a_job_that_is_being_deleted_goes_at_once() -> None:
     cluster = FakeCluster()
     cluster.create(JOBS, "a", {"metadata": {"name": "one", "finalizers": [FINALIZER]}, "spec": {}})
     cluster.delete(JOBS, "a", "one")
-    assert release(cluster, ("a",), "ml").jobs == ("a/one",)
+    assert release(cluster, ("a",), "ml/sedna").jobs == ("a/one",)
     assert cluster.get(JOBS, "a", "one") is None
 
 
@@ -62,7 +63,7 @@ def test_jobs_of_another_service_and_of_other_namespaces_are_left_alone() -> Non
     uid = make_job(cluster, "theirs", owner="other")
     make_pod(cluster, "theirs-train", uid)
     make_job(cluster, "far", "b")
-    assert release(cluster, ("a",), "ml") == release(cluster, ("a",), "ml")
+    assert release(cluster, ("a",), "ml/sedna") == release(cluster, ("a",), "ml/sedna")
     assert FINALIZER in meta_of(cluster, "theirs")["finalizers"]
     assert FINALIZER in meta_of(cluster, "far", "b")["finalizers"]
     pod = cluster.get(PODS, "a", "theirs-train")
@@ -75,7 +76,7 @@ def test_worker_pods_end_and_edges_go_on() -> None:
     uid = make_job(cluster, "one", mine=False)
     make_pod(cluster, "one-train", uid)
     make_pod(cluster, "one-edge", uid, worker=False)
-    assert release(cluster, (), "ml").pods == ("a/one-train",)
+    assert release(cluster, (), "ml/sedna").pods == ("a/one-train",)
     edge = cluster.get(PODS, "a", "one-edge")
     assert edge is not None
     assert "deletionTimestamp" not in edge["metadata"]
@@ -93,11 +94,11 @@ def test_a_list_that_somebody_changes_meanwhile_is_looked_at_again() -> None:
             raise ConflictError("a test failed")
 
     cluster.fail = fail
-    assert release(cluster, (), "ml").jobs == ("a/one",)
+    assert release(cluster, (), "ml/sedna").jobs == ("a/one",)
     left = 100
     make_job(cluster, "two")
     with pytest.raises(TemporaryError, match="changes all the time"):
-        release(cluster, (), "ml")
+        release(cluster, (), "ml/sedna")
 
 
 def test_a_cluster_without_our_kinds_has_nothing_to_release() -> None:
@@ -107,13 +108,13 @@ def test_a_cluster_without_our_kinds_has_nothing_to_release() -> None:
         raise NotFoundError("no such kind")
 
     cluster.fail = fail
-    done = release(cluster, ("a", "b"), "ml")
+    done = release(cluster, ("a", "b"), "ml/sedna")
     assert (done.jobs, done.pods) == ((), ())
 
 
 def test_it_waits_until_the_service_is_gone() -> None:
     cluster = FakeCluster()
-    clock = SettableClock()
+    clock = SettableClock(auto_advance=True)
     cluster.create(PODS, "ml", {"metadata": {"name": "sedna-1", "labels": SERVICE}})
     with pytest.raises(TemporaryError, match="still runs after 5 s: sedna-1"):
         wait_for_end(cluster, "ml", "sedna", clock, 5)

@@ -73,7 +73,7 @@ def release(
     api = KubernetesApi.connect()
     try:
         wait_for_end(api, namespace, name, SystemClock(), seconds)
-        done = let_go(api, namespaces or (), namespace)
+        done = let_go(api, namespaces or (), after)
     finally:
         api.close()
     for job in done.jobs:

@@ -79,6 +79,8 @@
 {{- define "sedna.clusterEnv" }}
 - name: SEDNA__KUBERNETES__NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: SEDNA__KUBERNETES__RELEASE
+  value: {{ .Release.Name | quote }}
 {{- with .Values.watchNamespaces }}
 - name: SEDNA__KUBERNETES__WATCH_NAMESPACES
   value: {{ toJson . | quote }}
