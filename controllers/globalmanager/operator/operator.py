@@ -254,8 +254,10 @@ class Operator:
             again_s = self._look(key)
         except ClusterUnavailableError as error:
             outcome = "later"
+            wait_s = self._queue.failed(key, at_least_s=error.retry_after, at_most_s=AWAY_S)
+            if not self._away:  # once: of a thousand jobs each would say so several times a minute
+                self._told(key, error, wait_s)
             self._away = True
-            self._told(key, error, self._queue.failed(key, at_least_s=error.retry_after, at_most_s=AWAY_S))
         except StaleError as error:
             outcome = "stale"
             log.debug("%s", error)
@@ -276,6 +278,7 @@ class Operator:
                 self._queue.add(key, again_s)
             if self._away and failed_before:  # this one needed the API server, and got it
                 self._away = False
+                log.info("the API server answers again")
                 self._queue.retry()
         finally:
             self._looking.key = None
