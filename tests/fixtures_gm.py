@@ -191,7 +191,7 @@ class MemoryRuntime:
                 phase=RunPhase.FAILED, exit_code=code, reason=f"exit code {code}", retryable=code == TEMPORARY_EXIT
             )
 
-    def handle(self, name: str) -> WorkerHandle:
+    def handle(self, name: str, job: JobKey | None = None) -> WorkerHandle:
         return WorkerHandle(name=name)
 
     def start(self, spec: WorkerSpec) -> WorkerHandle:
@@ -275,6 +275,11 @@ class World:
         """The engine is gone, and its lease runs out."""
         self._engine = None
         self.clock.advance(self.settings.lease_seconds + 1)
+
+    def tick_all(self) -> None:
+        """A second later: one look at every job there may be."""
+        self.clock.advance(1.0)
+        self.engine().tick()
 
     def tick(self, times: int = 1) -> JobRow:
         for _ in range(times):

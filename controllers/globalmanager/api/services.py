@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from globalmanager.api.middleware.authenticate import Authenticator
 from globalmanager.cluster.connection import Cluster
 from globalmanager.db import Database
-from globalmanager.runtimes.base import WorkerRuntime
+from globalmanager.runtimes.base import WorkerHandle, WorkerRuntime
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
+from sedna.core.staging.service_link import ProgramState
 from sedna.store import ObjectStore
 
 __all__ = ["ApiServices", "ApiSettings", "EngineControl"]
@@ -42,6 +43,23 @@ class ApiSettings(BaseModel):
     engine_stuck_seconds: float = Field(
         default=300, gt=0, description="an engine whose thread has not come round for longer needs a restart"
     )
+
+
+class WorkerPods(Protocol):
+    """Workers in Pods, as the cluster knows them."""
+
+    def identify(self, token: str) -> WorkerHandle:
+        """The worker whose Pod has this token of the cluster.
+
+        Raises:
+            AuthError: it is not valid, or its Pod is no worker's.
+            TemporaryError: the cluster does not answer.
+        """
+        ...
+
+    def program(self, worker: WorkerHandle) -> ProgramState:
+        """How the program of a worker is."""
+        ...
 
 
 class EngineControl(Protocol):
@@ -81,7 +99,7 @@ class EngineControl(Protocol):
 class ApiServices:
     """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
 
-    ``cluster``: the cluster in which workers and edges run, if there is one.
+    ``cluster``: the cluster in which workers and edges run, if there is one. ``pods``: None where workers are no Pods.
     """
 
     db: Database
@@ -92,4 +110,5 @@ class ApiServices:
     authenticator: Authenticator
     settings: ApiSettings = field(default_factory=ApiSettings)
     cluster: Cluster | None = None
+    pods: WorkerPods | None = None
     stopping: threading.Event = field(default_factory=threading.Event)

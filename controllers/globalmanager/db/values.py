@@ -230,7 +230,10 @@ class WorkerRow(Value):
     exit_code: int | None
     error: str | None
     cause: str = Field(description="of the error, or of what it waits for, in one CamelCase word; empty = not known")
-    waiting: str = Field(description="what a worker that was started waits for; empty = it works")
+    waiting: str = Field(description="what a worker waits for, in words; empty = it works, or will in a moment")
+    working_since: datetime | None = Field(
+        default=None, description="when it had what it had waited for; None = it has never waited, or still does"
+    )
     retryable: bool
     usage: WorkerUsage | None
     progress: WorkerProgress | None

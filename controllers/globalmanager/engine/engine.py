@@ -12,6 +12,7 @@ from globalmanager.db.lease import LeaseLostError
 from globalmanager.engine.driver import JobDriver
 from globalmanager.engine.lease_keeper import LeaseKeeper
 from globalmanager.engine.seams import EngineSeams
+from globalmanager.ingest.seams import CredentialSource
 from globalmanager.runtimes.base import WorkerRuntime
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
@@ -37,13 +38,21 @@ class Engine:
     """
 
     def __init__(
-        self, db: Database, store: ObjectStore, runtime: WorkerRuntime, clock: Clock, settings: EngineSettings
+        self,
+        db: Database,
+        store: ObjectStore,
+        runtime: WorkerRuntime,
+        clock: Clock,
+        settings: EngineSettings,
+        *,
+        credentials: CredentialSource | None = None,
     ) -> None:
         self._db = db
         self._store = store
         self._runtime = runtime
         self._clock = clock
         self._settings = settings
+        self._credentials = credentials
         self._keeper = LeaseKeeper(db, clock, settings)
         self._drivers: dict[int, JobDriver] = {}
         self._busy: set[int] = set()
@@ -251,6 +260,7 @@ class Engine:
             clock=self._clock,
             settings=self._settings,
             token=token,
+            credentials=self._credentials,
             runtime=self._runtime,
             listening_since=self._keeper.since,
         )

@@ -16,7 +16,7 @@ __all__ = ["Authenticate", "Authenticator", "bearer"]
 
 PROTECTED = "/api/"
 WORKER_ROUTES = "/api/v1/worker/"
-POD_ROUTES = frozenset({"/api/v1/edge-token"})
+POD_ROUTES = frozenset({"/api/v1/edge-token", "/api/v1/worker-token"})
 """Where Pods bring tokens that are not ours: the routes ask the API server of their cluster who that is."""
 
 
@@ -33,7 +33,10 @@ class Authenticator(Protocol):
 
 
 class Authenticate:
-    """Everything under ``/api/`` needs a token; the identity is in ``scope["state"]["principal"]``."""
+    """Everything under ``/api/`` needs a token; the identity is in ``scope["state"]["principal"]``.
+
+    Of `POD_ROUTES` alone the token is another one, and nobody is behind it here.
+    """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
         self._app = app
