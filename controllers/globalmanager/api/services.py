@@ -36,6 +36,11 @@ class ApiSettings(BaseModel):
     presign_seconds: float = Field(
         default=600, gt=0, description="how long an edge may use the address of a model file that the store signed"
     )
+    redirect_models: bool = Field(
+        default=True,
+        description="send an edge to the address that the store signed; false = through the service, for edges that do "
+        "not reach the store",
+    )
     sse_poll_seconds: float = Field(default=0.5, gt=0, description="between two looks for new events")
     sse_heartbeat_seconds: float = Field(default=15, gt=0, description="proxies close a silent stream after 30 to 60")
     engine_silence_seconds: float = Field(
