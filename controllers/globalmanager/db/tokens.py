@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from globalmanager.db.tables import Edge, Job, Token, Worker
@@ -60,8 +60,7 @@ def create(
 def create_for_worker(session: Session, worker: str, now: datetime) -> str:
     """A token for an attempt, valid as long as its worker may run; returns the secret."""
     secret = secrets.token_urlsafe(32)
-    ordinal = 1 + (session.scalar(select(func.count()).where(Token.worker == worker)) or 0)
-    name = f"{worker}-{ordinal}"
+    name = f"{worker}-{secrets.token_hex(4)}"  # not a number: several Pods of one training ask at once
     session.add(Token(name=name, role="worker", worker=worker, sha256=_digest(secret), created_at=now))
     session.flush()
     return secret

@@ -43,13 +43,27 @@ class PodDoor:
                 hint="a token is worth as much as its Pod",
                 forbidden=True,
             )
-        return handle_of(pod)
+        handle = handle_of(pod)
+        if handle.place["pod"] != pod["metadata"]["name"] and not self._belongs(pod, handle):
+            raise AuthError(
+                "this Pod does not belong to the first one of its training, or that one is gone",
+                where=f"Pod {identity.namespace}/{identity.pod}",
+                hint=f"it would be owned by Pod {handle.place['pod']}",
+                forbidden=True,
+            )
+        return handle
 
     def program(self, worker: WorkerHandle) -> ProgramState:
         """How the program of a worker is."""
         body = self._view.get(PODS, worker.place.get("namespace", ""), worker.place.get("pod", ""))
         ended = None if body is None else Pod(body).ended
         return ProgramState() if ended is None else ProgramState(ended=True, exit_code=int(ended.get("exitCode", -1)))
+
+    def _belongs(self, pod: Body, handle: WorkerHandle) -> bool:
+        """Whether the first Pod of a training is the owner of this one."""
+        first = self._view.get(PODS, handle.place["namespace"], handle.place["pod"])
+        owners = {one.get("uid") for one in pod["metadata"].get("ownerReferences") or ()}
+        return first is not None and first["metadata"].get("uid") in owners
 
     def _pod(self, identity: PodIdentity) -> Body | None:
         """The Pod of this very uid. A token outlives its Pod by moments, and another one may have the name."""

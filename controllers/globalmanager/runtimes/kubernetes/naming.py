@@ -16,6 +16,7 @@ __all__ = [
     "ATTEMPT_LABEL",
     "HELPER",
     "PROGRAM_ANNOTATION",
+    "RANK_LABEL",
     "ROUND_LABEL",
     "STAGE_IN",
     "WORKER_LABEL",
@@ -28,6 +29,9 @@ __all__ = [
 WORKER_LABEL: Final = "sedna.io/worker"
 ROUND_LABEL: Final = "sedna.io/round"
 ATTEMPT_LABEL: Final = "sedna.io/attempt"
+RANK_LABEL: Final = "sedna.io/rank"
+"""Of the Pods of one training in several; the one of rank 0 has the name of the worker."""
+
 PROGRAM_ANNOTATION: Final = "sedna.io/program"
 """Which container decides about the attempt."""
 
@@ -70,6 +74,7 @@ def is_same_attempt(pod: Body, spec: WorkerSpec) -> bool:
 
 
 def handle_of(pod: Body) -> WorkerHandle:
-    """The worker of a Pod."""
+    """The worker of a Pod; of several Pods that train together it is in the first one."""
     meta = pod["metadata"]
-    return WorkerHandle(name=meta["labels"][WORKER_LABEL], place={"namespace": meta["namespace"], "pod": meta["name"]})
+    first = meta["name"] if meta["labels"].get(RANK_LABEL, "0") == "0" else str(pod["spec"].get("subdomain"))
+    return WorkerHandle(name=meta["labels"][WORKER_LABEL], place={"namespace": meta["namespace"], "pod": first})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from globalmanager.cluster.api import (
@@ -26,6 +27,7 @@ from globalmanager.runtimes.base import (
     WorkerStatus,
     WorkerWaitsError,
 )
+from globalmanager.runtimes.kubernetes.distributed import PodGroups, as_member, workers_of
 from globalmanager.runtimes.kubernetes.layout import worker_pod
 from globalmanager.runtimes.kubernetes.naming import ATTEMPT_LABEL, ROUND_LABEL, is_same_attempt, place_of
 from globalmanager.runtimes.kubernetes.pod_log import PodLogs
@@ -61,6 +63,7 @@ class PodRuntime:
         self._clock = clock
         self._secrets = SecretCredentials(api)
         self._logs = PodLogs(api)
+        self._groups = PodGroups(api, view, clock)
         self._first_seen: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
@@ -80,14 +83,15 @@ class PodRuntime:
         """
         handle = self.handle(spec.order.worker, spec.order.job)
         known = self._pod(handle)
-        if known is not None and is_same_attempt(known.body, spec):
+        several = workers_of(spec) > 1
+        ours = known is not None and is_same_attempt(known.body, spec)
+        if known is not None and ours and (not several or known.is_over or self._groups.is_complete(known.body)):
             return handle
-        body = worker_pod(spec, self._settings, self._credential(spec))
-        try:
-            made = self._create(body, handle)
-        except ConflictError as error:
-            made = self._adopted(spec, handle, error)
+        alone = worker_pod(spec, self._settings, self._credential(spec))
+        body = as_member(alone, spec, 0) if several else alone
+        made = known.body if known is not None and ours else self._create_or_adopt(spec, body)
         self._view.seen(PODS, made)
+        self._groups.complete(spec, made, alone, lambda member: self._create_or_adopt(spec, member))
         return handle
 
     def adopt(self, handle: WorkerHandle) -> bool:
@@ -98,8 +102,8 @@ class PodRuntime:
         """As `WorkerRuntime.observe`."""
         pod = self._pod(handle) or self._confirmed(handle)
         if pod is None:
-            return self._absent(handle)
-        status = status_of(pod, lambda cause: self._waited(pod, cause))
+            return self._groups.absent(handle.name, self._absent(handle), handle.place["namespace"], self._create)
+        status = self._groups.status(pod, status_of(pod, lambda cause: self._waited(pod, cause)), self._waited)
         if status.phase is RunPhase.RUNNING:
             return status
         if pod.others_run and not pod.is_leaving:
@@ -114,6 +118,7 @@ class PodRuntime:
         """
         pod = self._pod(handle)
         if pod is not None and not pod.is_leaving and not pod.is_over:
+            self._groups.stop(pod, grace_seconds)
             self._delete(pod, grace_seconds)
 
     def read_log(self, handle: WorkerHandle, offset: int, max_bytes: int) -> LogPart:
@@ -123,6 +128,7 @@ class PodRuntime:
     def forget(self, handle: WorkerHandle) -> None:
         """As `WorkerRuntime.forget`: the newest Pod of a job that has failed stays, for ``kubectl logs``."""
         pod = self._pod(handle)
+        self._groups.forget(handle.name, pod if pod is not None and pod.is_over else None)
         if pod is None:
             self._logs.forget(handle.name)
             return
@@ -134,10 +140,16 @@ class PodRuntime:
 
     # --- start ---------------------------------------------------------------------------------------------------
 
-    def _create(self, body: Body, handle: WorkerHandle) -> Body:
-        where = f"Pod {handle.place['namespace']}/{handle.place['pod']}"
+    def _create_or_adopt(self, spec: WorkerSpec, body: Body) -> Body:
         try:
-            return self._api.create(PODS, handle.place["namespace"], body)
+            return self._create(body)
+        except ConflictError as error:
+            return self._adopted(spec, body["metadata"], error)
+
+    def _create(self, body: Body) -> Body:
+        where = f"Pod {body['metadata']['namespace']}/{body['metadata']['name']}"
+        try:
+            return self._api.create(PODS, body["metadata"]["namespace"], body)
         except QuotaExceededError as error:
             raise WorkerWaitsError(
                 error.message, cause="QuotaExceeded", where=where, hint="raise the quota, or wait for other Pods",
@@ -160,15 +172,15 @@ class PodRuntime:
             )
         return WorkerRefusedError(error.message, cause="PodRefused", where=where)
 
-    def _adopted(self, spec: WorkerSpec, handle: WorkerHandle, error: ConflictError) -> Body:
+    def _adopted(self, spec: WorkerSpec, place: Mapping[str, str], error: ConflictError) -> Body:
         """The Pod that has the name already: made by an engine that died before it could say so, or somebody else's."""
-        found = self._api.get(PODS, handle.place["namespace"], handle.place["pod"])
+        found = self._api.get(PODS, place["namespace"], place["name"])
         if found is None:
             raise TemporaryError("a Pod of this name has just gone; trying again", where=error.where) from error
         if not is_same_attempt(found, spec):
             raise ConflictError(
                 "a Pod of this name is not of this attempt",
-                where=f"Pod {handle.place['namespace']}/{handle.place['pod']}",
+                where=f"Pod {place['namespace']}/{place['name']}",
                 hint="delete it; two services must not drive the same job",
             ) from error
         return found

@@ -13,6 +13,7 @@ from sedna.common.errors import LinkUnavailableError, NotFoundError, SpecError
 from sedna.common.validation import first_fault
 from sedna.core.staging.folder import HOST_ROOT, WorkFolder
 from sedna.core.staging.identity import FixedToken, PodToken
+from sedna.core.staging.nodes import Nodes
 from sedna.core.staging.service_link import ServiceLink
 from sedna.store import FolderStore
 from sedna.store.file_sets import FileStore
@@ -44,6 +45,12 @@ class WorkerAccess(BaseModel):
     data_prefix: str = Field(default=HOST_ROOT, description="DATA_PATH_PREFIX of the program")
     cache_dir: Path = Field(description="files of the store that this machine's workers share")
     cache_bytes: int = Field(default=DEFAULT_BYTES, ge=0, description="of the cache; the oldest files go")
+    rendezvous: str | None = Field(
+        default=None, description="of a training in several Pods: name by which all find the first one"
+    )
+    rendezvous_id: str = Field(default="", description="of this start of these Pods, so that older ones cannot join")
+    node_address: str = Field(default="", description="name by which the others find this Pod")
+    node_rank: int = Field(default=0, ge=0, description="of this Pod among them; what others than 0 report is dropped")
     signals_reach_group: bool = Field(
         default=False, description="whether who sends SIGTERM sends it to the worker's program as well"
     )
@@ -103,6 +110,13 @@ class WorkerAccess(BaseModel):
             inputs_at=None if self.inputs_dir is None else self.inputs_dir.absolute(),
             data_prefix=self.data_prefix,
         )
+
+    @property
+    def nodes(self) -> Nodes | None:
+        """The Pods that train together, or None where this machine does it alone."""
+        if self.rendezvous is None:
+            return None
+        return Nodes(self.rendezvous, self.rendezvous_id, self.node_address or self.rendezvous, self.node_rank)
 
     def service(self) -> ServiceLink | None:
         """The service as this worker sees it, or None."""

@@ -12,6 +12,7 @@ from sedna.common.errors import SpecError
 from sedna.common.validation import as_error
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.launch import launched
+from sedna.core.staging.nodes import Nodes
 from sedna.core.staging.order import WorkOrder
 
 __all__ = ["BUILT_IN", "NO_WORKING_DIR", "Command", "command_of", "fault_of", "has_working_dir"]
@@ -58,13 +59,14 @@ class Command:
     env: dict[str, str]
 
 
-def command_of(order: WorkOrder, python: str, work_dir: Path) -> Command:
+def command_of(order: WorkOrder, python: str, work_dir: Path, nodes: Nodes | None = None) -> Command:
     """The process of a worker: the built-in one, or ``containers[0]`` of its template.
 
     As in upstream's images the default entry point is Python, so that ``args: ["train.py"]`` does what it says.
 
     Args:
         work_dir: current folder of a program whose template names none: there is no image that would.
+        nodes: machines that share the processes of the order; None: this one has all.
 
     Raises:
         SpecError: the template cannot run as a process, or not as several.
@@ -72,14 +74,14 @@ def command_of(order: WorkOrder, python: str, work_dir: Path) -> Command:
     folder = WorkFolder(work_dir)
     contract = folder.environment(order)
     if order.template is None:
-        return Command(launched(order, python, (python, "-m", BUILT_IN, order.kind)), work_dir, contract)
+        return Command(launched(order, python, (python, "-m", BUILT_IN, order.kind), nodes), work_dir, contract)
     where = f"{order.job}: {order.kind}Spec.template.spec.containers[0]"
     container = _read(order.template, where)
     argv = (*container.command, *container.args)
     if not argv:
         raise SpecError("has neither command nor args", where=where, hint="without a container image, say what to run")
     if not container.command or argv[0] in _PYTHONS:
-        argv = launched(order, python, (python, *(argv if not container.command else argv[1:])))
+        argv = launched(order, python, (python, *(argv if not container.command else argv[1:])), nodes)
     elif order.processes > 1:
         hint = "command: [python], or args alone; or leave out trainSpec.distributed"
         message = f"{argv[0]} is no Python program, of which alone several processes are started"

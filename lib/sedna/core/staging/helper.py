@@ -45,10 +45,18 @@ class Helper:
 
     Args:
         service: gets reports and progress as news; None: the store alone has them.
+        counts: whether this is the machine whose program speaks for the attempt; of the others nothing is kept.
     """
 
     def __init__(
-        self, order: WorkOrder, store: FileStore, folder: WorkFolder, service: ServiceLink | None, *, port: int = 0
+        self,
+        order: WorkOrder,
+        store: FileStore,
+        folder: WorkFolder,
+        service: ServiceLink | None,
+        *,
+        port: int = 0,
+        counts: bool = True,
     ) -> None:
         """
         Raises:
@@ -58,6 +66,7 @@ class Helper:
         self._store = store
         self._folder = folder
         self._service = service
+        self._counts = counts
         self._checkpoints = CheckpointKeeper(order, store, folder)
         self._told: dict[str, Any] | None = None
         self._progress: bytes = b""
@@ -98,6 +107,8 @@ class Helper:
             SednaError: it could not be kept; the program's client tries again.
         """
         self._require_own(report)
+        if not self._counts:
+            return
         with self._lock:
             if report == self._told:
                 return
@@ -121,6 +132,8 @@ class Helper:
             SednaError: something could not be stored; without the end of the attempt in the store it can be run again.
         """
         self._over.set()
+        if not self._counts:
+            return False
         if self._told is None:  # a program that knows of the file alone
             self._take_report_of_file(failed=exit_code != 0)
         if exit_code == 0:
@@ -141,6 +154,8 @@ class Helper:
             SednaError: something could not be stored.
         """
         self._over.set()
+        if not self._counts:
+            return
         if self._told is None:
             self._take_report_of_file(failed=True)
         self._checkpoints.look(at_last=True)
@@ -189,7 +204,7 @@ class Helper:
             raise DataError(f"the report is of kind {kind!r}", where="kind", hint=self._order.kind)
 
     def _look_on(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
+        while self._counts and not self._over.wait(LOOK_SECONDS):
             self._look_at_progress()
             try:
                 self._checkpoints.look(hurry=self._hurry)

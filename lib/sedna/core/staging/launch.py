@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sedna.common.errors import SpecError
 from sedna.core.staging import member
+from sedna.core.staging.nodes import Nodes
 from sedna.core.staging.order import WorkOrder
 from sedna.store.oserrors import os_errors
 
@@ -25,13 +26,19 @@ RESTARTS = 3
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def launched(order: WorkOrder, python: str, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """The command that runs ``argv`` as the processes of an order; ``argv`` itself where there is one."""
-    if order.processes == 1:
+def launched(order: WorkOrder, python: str, argv: tuple[str, ...], nodes: Nodes | None = None) -> tuple[str, ...]:
+    """The command that runs ``argv`` as the processes of an order; ``argv`` itself where there is one.
+
+    Args:
+        nodes: machines that share the processes; None: all are here.
+    """
+    if order.distributed is None or order.processes == 1:
         return argv
     # -P: a file of the user's in the current folder must not be imported by torchrun in place of a module of its own.
     launcher = (python, "-P", "-m", "sedna.core.staging.torchrun")
-    where = ("--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={order.processes}")
+    workers = 1 if nodes is None else order.distributed.workers
+    where = ("--standalone", "--local-addr=127.0.0.1") if nodes is None else nodes.torchrun(workers)
+    where += (f"--nproc-per-node={order.processes // workers}",)
     program = (python, "-P", str(Path(member.__file__).absolute()), *argv)
     return (*launcher, *where, f"--max-restarts={RESTARTS}", "--no-python", *program)
 
@@ -52,17 +59,23 @@ def prepare_group(folder: Path, python: str, environment: Mapping[str, str]) -> 
         folder.mkdir(parents=True)
 
 
-def group_environment(order: WorkOrder, environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Variables of a group beside those of its program: CPU threads divided, and loopback between its processes.
+def group_environment(
+    order: WorkOrder, environment: Mapping[str, str], own: Mapping[str, str], nodes: Nodes | None = None
+) -> dict[str, str]:
+    """Variables of a group beside those of its program: CPU threads divided, and on one machine loopback between them.
 
     Args:
         environment: of the worker; what it allows in threads, or the machine has, is divided.
         own: of the program, whose author wins.
     """
+    here = order.processes
+    if nodes is not None and order.distributed is not None:
+        here = order.distributed.processes_per_worker
     divided = {}
     for name in _THREADS:
         text = environment.get(name, "")
         total = int(text) if text.isascii() and text.isdecimal() else len(os.sched_getaffinity(0))
-        divided[name] = str(max(1, total // order.processes))
-    network = {"GLOO_SOCKET_IFNAME": "lo"}  # a machine's name may have no address, or that of a network that is down
+        divided[name] = str(max(1, total // here))
+    # A machine's name may have no address, or that of a network that is down.
+    network = {"GLOO_SOCKET_IFNAME": "lo"} if nodes is None else {}
     return {name: value for name, value in (divided | network).items() if name not in own}

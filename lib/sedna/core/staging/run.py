@@ -22,6 +22,7 @@ from sedna.core.staging.command import Command, command_of
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.helper import Helper
 from sedna.core.staging.launch import group_environment, prepare_group
+from sedna.core.staging.nodes import wait_for_name
 from sedna.core.staging.order import WorkOrder, load_order
 from sedna.core.staging.service_link import ServiceLink
 from sedna.core.staging.stage_in import stage_in
@@ -87,6 +88,8 @@ class Attempt:
 
     def stage_in(self) -> None:
         """Bring the inputs here."""
+        if self.access.rendezvous is not None:
+            wait_for_name(self.access.rendezvous)
         cache = NodeCache(self.access.cache_dir, self.access.cache_bytes)
         stage_in(self.order, self.store, self.folder, cache)
         if self.access.inputs_dir is not None:
@@ -96,7 +99,7 @@ class Attempt:
 
     def helper(self, port: int = 0) -> Helper:
         """What is to run beside the program; ``port``: where it takes the report, 0 = any free one."""
-        return Helper(self.order, self.store, self.folder, self.service, port=port)
+        return Helper(self.order, self.store, self.folder, self.service, port=port, counts=self.access.node_rank == 0)
 
 
 def _open_to_all(folder: WorkFolder) -> None:
@@ -130,11 +133,12 @@ def _run(attempt: Attempt, python: str, lock: int) -> int:
     helper.start()
     try:
         # Before the inputs are there: a template that cannot run need not wait for them.
-        command = command_of(attempt.order, python, attempt.folder.root)
+        nodes = attempt.access.nodes
+        command = command_of(attempt.order, python, attempt.folder.root, nodes)
         env = WorkerAccess.without(os.environ) | command.env | {"LC_SERVER": helper.url}
         if attempt.order.processes > 1:
             prepare_group(attempt.folder.group, python, env)
-            env |= group_environment(attempt.order, env, command.env)
+            env |= group_environment(attempt.order, env, command.env, nodes)
         attempt.stage_in()
         code = _run_program(command, env, lock, forward=not attempt.access.signals_reach_group)
         helper.finish(code)
