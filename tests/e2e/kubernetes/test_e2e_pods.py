@@ -147,7 +147,7 @@ def test_a_registered_algorithm_in_our_image(pods: PodHouse) -> None:
 def test_a_training_that_is_taken_away_goes_on_from_its_checkpoint(pods: PodHouse, how: str) -> None:
     pods.apply(env={"STEPS": "40", "PAUSE": "0.5"})
     pod = pods.works()["metadata"]["name"]
-    until(lambda: pods.workers()[0]["progress"]["iteration"] >= 10, "ten steps")
+    until(lambda: pods.workers()[0]["progress"]["iteration"] >= 11, "two checkpoints")
     kubectl = pods.cluster.kubectl
     if how == "forced":
         kubectl("delete", "pod", pod, "-n", pods.namespace, "--force", "--grace-period=0")
@@ -168,7 +168,7 @@ def test_a_training_that_is_taken_away_goes_on_from_its_checkpoint(pods: PodHous
     assert rows[0]["phase"] == "Failed"
     assert rows[0]["cause"] in ("WorkerLost", "WorkerFailed"), rows[0]["error"]
     resumed = int(pods.log("train").partition("resumed at step ")[2].split()[0])
-    assert resumed >= 5, "the second attempt goes on where the first was"
+    assert resumed >= 6, "the second attempt goes on where the first was"
 
 
 def test_a_memory_limit_is_told_and_tried_once_more(pods: PodHouse) -> None:
