@@ -54,8 +54,8 @@ class Engine(Protocol):
     """The engine, as far as the operator goes."""
 
     @property
-    def running(self) -> bool:
-        """Whether it drives the jobs: only then may anything be written."""
+    def leads(self) -> bool:
+        """Whether it drives the jobs, and surely nobody else does: only then may anything be written."""
         ...
 
     def wake(self) -> None:
@@ -156,7 +156,7 @@ class Operator:
         Raises:
             TemporaryError: the database does not answer.
         """
-        if not self._engine.running or not self._view.synced:
+        if not self._engine.leads or not self._view.synced:
             self._leads = False
             return
         if not self._leads:
@@ -273,7 +273,7 @@ class Operator:
         key = self._queue.take(timeout_s)
         if key is None:
             return False
-        if not self._leads or not self._engine.running:
+        if not self._leads or not self._engine.leads:
             self._queue.done(key)
             return True
         self._looking.key = key
