@@ -35,6 +35,9 @@ SIZE_ANNOTATION: Final = "sedna.io/group-size"
 SCHEDULE_SECONDS: Final = 120.0
 """How long Pods that have a node wait for one that has none, before all give way."""
 
+END_SECONDS: Final = 30.0
+"""Grace of those that are left: without the others they get no further, and checkpoints are brought home all along."""
+
 REST_SECONDS: Final = 60.0
 """Before they try again: whoever waited for the same nodes comes first."""
 
@@ -180,7 +183,7 @@ class PodGroups:
         name = leader.body["metadata"]["labels"][WORKER_LABEL]
         others = self.members(leader)
         if own.phase is not RunPhase.RUNNING:
-            self.delete(others, leader.grace_seconds)
+            self.delete(others, END_SECONDS)
             return own if own.phase is RunPhase.SUCCEEDED else self._verdict(name) or own
         if leader.is_leaving or self._verdict(name) is not None:
             return WorkerStatus(phase=RunPhase.RUNNING, cause="Stopping")
@@ -283,7 +286,7 @@ class PodGroups:
         with self._lock:
             self._verdicts[leader.body["metadata"]["labels"][WORKER_LABEL]] = why
         # The first one too, with its grace: its helper brings the last checkpoint home.
-        self.delete({0: leader, **others}, leader.grace_seconds)
+        self.delete({0: leader, **others}, END_SECONDS)
 
     def _has_held(self, leader: Pod) -> bool:
         now = self._clock.monotonic()
