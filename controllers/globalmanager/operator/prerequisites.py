@@ -19,7 +19,7 @@ from sedna.loop.spec import JobSpec
 
 __all__ = ["KINDS_OF_RECORDS", "missing_reference", "missing_secret", "refused_template"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.operator")
 
 KINDS_OF_RECORDS: Final[dict[resources.Kind, Kind]] = {"Dataset": DATASETS, "Model": MODELS}
 
