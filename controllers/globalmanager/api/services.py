@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -101,6 +102,18 @@ class EngineControl(Protocol):
 
 
 @dataclass(frozen=True)
+class ClusterHealth:
+    """How watch and operator are. ``reconciles``: looks since the start, by kind and outcome."""
+
+    watch_age_seconds: float
+    watch_restarts: int
+    synced: bool
+    reconciles: Mapping[tuple[str, str], int]
+    waiting: int
+    failing: int
+
+
+@dataclass(frozen=True)
 class ApiServices:
     """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
 
@@ -116,4 +129,5 @@ class ApiServices:
     settings: ApiSettings = field(default_factory=ApiSettings)
     cluster: Cluster | None = None
     pods: WorkerPods | None = None
+    cluster_health: Callable[[], ClusterHealth | None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)
