@@ -63,10 +63,12 @@ def note_waiting(seams: EngineSeams, job: JobRow, row: WorkerRow, status: Worker
         return
     with seams.write() as session:
         workers.waits(session, row.id, status.cause, status.reason, seams.now())
+        data: dict[str, JsonValue] = {"worker": row.name, "round": row.round, "cause": status.cause}
         if status.reason:
-            data: dict[str, JsonValue] = {"worker": row.name, "round": row.round, "cause": status.cause}
             text = f"{row.name} waits: {status.reason}"
             events.add(session, job.id, "WorkerWaiting", text, seams.now(), level="warning", data=data)
+        elif row.waiting:
+            events.add(session, job.id, "WorkerWorks", f"{row.name} waits no longer", seams.now(), data=data)
 
 
 def _is_current(current: RoundState | None, row: WorkerRow) -> bool:
