@@ -154,7 +154,8 @@ def _failure(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStat
     told = "" if failed is None else failed.error
     text = f"{row.name}: {status.reason}" + (f": {told}" if told else "")
     order = order_of(seams, job, row.round, row.stage, row.attempt)
-    if order is not None and order.template is not None and not has_working_dir(order.template):
+    template = None if order is None or seams.runtime.runs_images else order.template
+    if template is not None and not has_working_dir(template):
         text += f" ({NO_WORKING_DIR})"
     return _with_log(text, status)
 
