@@ -198,6 +198,16 @@ def test_the_switches_add_what_they_name() -> None:
     assert monitored["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
 
 
+def test_the_clean_up_may_wait_where_the_service_ran_and_work_where_the_jobs_are() -> None:
+    roles = {
+        (body["metadata"]["namespace"], body["metadata"]["name"]): body["rules"]
+        for body in of_kind(render(EVERYTHING), "Role")
+        if "cleanup" in body["metadata"]["name"]
+    }
+    assert set(roles) == {("ml", "sedna-cleanup-wait"), ("team-a", "sedna-cleanup"), ("team-b", "sedna-cleanup")}
+    assert roles["ml", "sedna-cleanup-wait"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
+
+
 def test_workers_get_an_account_without_rights_where_jobs_are() -> None:
     bodies = render(EVERYTHING)
     accounts = of_kind(bodies, "ServiceAccount", "sedna-worker")

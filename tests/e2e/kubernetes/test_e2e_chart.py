@@ -111,19 +111,29 @@ def test_a_trial_lives_through_upgrade_rollback_and_uninstall(
     assert installation.cluster.get("crd", "datasets.sedna.io")
 
 
+@pytest.fixture
+def jobs_namespace(cluster: Cluster) -> Iterator[str]:
+    """Where the jobs are, if not beside the service."""
+    name = f"test-{uuid.uuid4().hex[:8]}-jobs"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
 def test_after_an_uninstall_jobs_can_be_deleted_and_no_worker_runs(
-    installation: Installation, volume: dict[str, Any]
+    installation: Installation, volume: dict[str, Any], cluster: Cluster, jobs_namespace: str
 ) -> None:
-    installation.install({"storage": {"embedded": True, "persistence": volume}})
+    there = ("-n", jobs_namespace)
+    installation.install({"storage": {"embedded": True, "persistence": volume}, "watchNamespaces": [jobs_namespace]})
     # As if the service had been killed in the middle of a round.
     installation.kubectl("scale", "deployment", installation.name, "--replicas=0")
     wait_for("the service has ended", lambda: not installation.pods())
     owner = f"{installation.namespace}/{installation.name}"
-    installation.kubectl("apply", "-f", "-", stdin=JOB.replace("OWNER", owner))
+    cluster.kubectl(*there, "apply", "-f", "-", stdin=JOB.replace("OWNER", owner))
     installation.kubectl(
         "apply", "-f", "-", stdin=JOB.replace("OWNER", "other/sedna").replace("boards\n", "theirs\n", 1)
     )
-    uid = installation.get("il", "boards")["metadata"]["uid"]
+    uid = cluster.get(*there, "il", "boards")["metadata"]["uid"]
     labels = {
         "app.kubernetes.io/managed-by": "sedna",
         "incrementallearningjob.sedna.io/uid": uid,
@@ -136,16 +146,16 @@ def test_after_an_uninstall_jobs_can_be_deleted_and_no_worker_runs(
         "metadata": {"name": "boards-train", "labels": labels},
         "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
     }
-    installation.kubectl("apply", "-f", "-", stdin=json.dumps(worker))
+    cluster.kubectl(*there, "apply", "-f", "-", stdin=json.dumps(worker))
 
     installation.helm("uninstall", installation.name, "--timeout=200s")
 
-    assert "finalizers" not in installation.get("il", "boards")["metadata"]
-    wait_for("the worker has ended", lambda: not installation.get("pods")["items"])
-    installation.kubectl("delete", "il", "boards", "--timeout=20s")
-    theirs = installation.get("il", "theirs")["metadata"]
+    assert "finalizers" not in cluster.get(*there, "il", "boards")["metadata"]
+    wait_for("the worker has ended", lambda: not cluster.get(*there, "pods")["items"])
+    cluster.kubectl(*there, "delete", "il", "boards", "--timeout=20s")
+    theirs = cluster.get(*there, "il", "theirs")["metadata"]
     assert theirs["finalizers"] == ["sedna.io/workers"]
-    installation.kubectl("patch", "il", "theirs", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    cluster.kubectl(*there, "patch", "il", "theirs", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
     assert installation.left_over() == set()
 
 
