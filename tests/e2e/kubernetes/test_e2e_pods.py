@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from e2e.house import House, Service
 from e2e.kubernetes.cluster import Cluster
 from e2e.kubernetes.pod_jobs import write_job
 from fixtures_orders import ALGORITHM
+from fixtures_s3 import S3Server
+from sedna.store import S3Settings
+from sedna.store.s3 import S3Store
 
 IMAGE = os.environ.get("SEDNA_TEST_IMAGE", "sedna-il:test")
 ROUND_SECONDS = 240
@@ -49,8 +56,19 @@ class PodHouse:
     cluster: Cluster
     namespace: str
 
+    store: S3Server | None = None
+    """Where the service keeps its objects; None = in a folder."""
+
     def __post_init__(self) -> None:
         port = free_port()
+        if self.store is not None:
+            own = {
+                "STORE_URL": f"s3://{self.store.bucket}/{self.namespace}",
+                "S3__ENDPOINT": self.store.endpoint,
+                "S3__ACCESS_KEY": self.store.access_key,
+                "S3__SECRET_KEY": self.store.secret_key,
+            }
+            self.house.environment |= {f"SEDNA__{name}": value for name, value in own.items()}
         self.house._ports["data"] = str(port)
         settings = {
             "NAMESPACE": self.namespace,
@@ -113,6 +131,20 @@ def phases(rows: list[Any]) -> list[tuple[str, int, str, str]]:
     return [(row["stage"], row["attempt"], row["phase"], row["cause"]) for row in rows]
 
 
+@pytest.fixture
+def shared_store(cluster: Cluster, s3_server: S3Server) -> Iterator[S3Server]:
+    """An object store that has one address for this machine and for Pods."""
+    socat, port = shutil.which("socat"), s3_server.endpoint.rpartition(":")[2]
+    if socat is None or not cluster.has_node:
+        pytest.skip("needs socat and a node")
+    listen = f"TCP-LISTEN:{port},bind={cluster.host},fork,reuseaddr"
+    with subprocess.Popen([socat, listen, f"TCP:127.0.0.1:{port}"]) as forward:
+        try:
+            yield dataclasses.replace(s3_server, endpoint=f"http://{cluster.host}:{port}")
+        finally:
+            forward.terminate()
+
+
 GOOD = [("Training", 1, "Succeeded", ""), ("Evaluating", 1, "Succeeded", "")]
 AGAIN = [("Training", 2, "Succeeded", ""), ("Evaluating", 1, "Succeeded", "")]
 
@@ -131,6 +163,63 @@ def test_a_round_of_a_program_in_upstreams_style(pods: PodHouse) -> None:
     until(lambda: not pods.pods(), "a round's Pods go with it")
     assert pods.service.end() == 0
     pods.house.check_logs()
+
+
+def test_everything_in_an_object_store_with_the_keys_of_a_secret(
+    tmp_path: Path, cluster: Cluster, namespace: str, shared_store: S3Server
+) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "foreign",
+            "annotations": {"s3-endpoint": shared_store.endpoint.removeprefix("http://"), "s3-usehttps": "0"},
+        },
+        "stringData": {"ACCESS_KEY_ID": shared_store.access_key, "SECRET_ACCESS_KEY": shared_store.secret_key},
+    }
+    cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(secret))
+    foreign = S3Store(
+        S3Settings(
+            endpoint=shared_store.endpoint,
+            access_key=shared_store.access_key,
+            secret_key=SecretStr(shared_store.secret_key),
+        ),
+        shared_store.bucket,
+        f"foreign-{namespace}",
+    )
+    with House(tmp_path) as house:
+        pods = PodHouse(house, cluster, namespace, shared_store)
+        path = write_job(
+            house.folder, namespace, IMAGE, env={"MODEL_MIB": "20"}, base=foreign.url, credential="foreign"
+        )
+        for file in house.folder.glob("*.*"):
+            if file.suffix in (".png", ".txt", ".json"):
+                foreign.put(file.name, file)
+        foreign.close()
+        house.cli("job", "apply", "-f", str(path))
+        pod = until(pods.pods, "a Pod")[0]
+        assert shared_store.secret_key not in json.dumps(pod), "values of Secrets are in no Pod"
+        assert pods.outcome()["outcome"] == "Deployed"
+        assert phases(pods.workers()) == GOOD
+        assert f"s3 {shared_store.endpoint} {shared_store.access_key}" in pods.log("train")
+        for name in ("lc", "stage-in"):
+            container = next(
+                one for one in (*pod["spec"]["containers"], *pod["spec"]["initContainers"]) if one["name"] == name
+            )
+            assert not {"ACCESS_KEY_ID", "SECRET_ACCESS_KEY"} & {one["name"] for one in container["env"]}
+
+
+def test_a_store_that_pods_cannot_reach_is_passed_on_by_the_service(
+    tmp_path: Path, cluster: Cluster, namespace: str, s3_server: S3Server
+) -> None:
+    """Its signed addresses name 127.0.0.1, which is another machine for a Pod."""
+    if not cluster.has_node:
+        pytest.skip("the cluster runs no Pods")
+    with House(tmp_path) as house:
+        pods = PodHouse(house, cluster, namespace, s3_server)
+        pods.apply(env={"MODEL_MIB": "20"})
+        assert pods.outcome()["outcome"] == "Deployed"
+        assert phases(pods.workers()) == GOOD
 
 
 def test_a_registered_algorithm_in_our_image(pods: PodHouse) -> None:
