@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import signal
 import socket
@@ -20,13 +19,13 @@ from pydantic import SecretStr
 
 from e2e.house import House, Service
 from e2e.kubernetes.cluster import Cluster
+from e2e.kubernetes.crds import install_ours
 from e2e.kubernetes.pod_jobs import write_job
 from fixtures_orders import ALGORITHM
 from fixtures_s3 import S3Server
 from sedna.store import S3Settings
 from sedna.store.s3 import S3Store
 
-IMAGE = os.environ.get("SEDNA_TEST_IMAGE", "sedna-il:test")
 ROUND_SECONDS = 240
 
 
@@ -55,7 +54,7 @@ class PodHouse:
     house: House
     cluster: Cluster
     namespace: str
-
+    image: str
     store: S3Server | None = None
     """Where the service keeps its objects; None = in a folder."""
 
@@ -74,7 +73,7 @@ class PodHouse:
             "NAMESPACE": self.namespace,
             "WATCH_NAMESPACES": json.dumps([self.namespace]),
             "SERVICE_URL": f"http://{self.cluster.host}:{port}",
-            "IMAGE": IMAGE,
+            "IMAGE": self.image,
             "IMAGE_PULL_POLICY": "IfNotPresent",
             "OPERATOR": "false",
         }
@@ -84,7 +83,7 @@ class PodHouse:
 
     def apply(self, **changes: Any) -> None:
         """The job of `write_job`, of which a round begins at once."""
-        path = write_job(self.house.folder, self.namespace, IMAGE, **changes)
+        path = write_job(self.house.folder, self.namespace, self.image, **changes)
         self.house.cli("job", "apply", "-f", str(path))
 
     @property
@@ -119,12 +118,20 @@ class PodHouse:
         return next(pod for pod in self.pods() if pod["status"]["phase"] == "Running")
 
 
-@pytest.fixture
-def pods(tmp_path: Path, cluster: Cluster, namespace: str) -> Iterator[PodHouse]:
+@pytest.fixture(scope="module")
+def node(cluster: Cluster, image: str) -> str:
+    """The image of a cluster that runs Pods and knows our kinds, without which no watch begins."""
     if not cluster.has_node:
         pytest.skip("the cluster runs no Pods")
+    if "incrementallearningjobs" not in cluster.kubectl("get", "crds", "-o", "name"):
+        install_ours(cluster)
+    return image
+
+
+@pytest.fixture
+def pods(tmp_path: Path, cluster: Cluster, namespace: str, node: str) -> Iterator[PodHouse]:
     with House(tmp_path) as house:
-        yield PodHouse(house, cluster, namespace)
+        yield PodHouse(house, cluster, namespace, node)
 
 
 def phases(rows: list[Any]) -> list[tuple[str, int, str, str]]:
@@ -135,8 +142,8 @@ def phases(rows: list[Any]) -> list[tuple[str, int, str, str]]:
 def shared_store(cluster: Cluster, s3_server: S3Server) -> Iterator[S3Server]:
     """An object store that has one address for this machine and for Pods."""
     socat, port = shutil.which("socat"), s3_server.endpoint.rpartition(":")[2]
-    if socat is None or not cluster.has_node:
-        pytest.skip("needs socat and a node")
+    if socat is None:
+        pytest.skip("needs socat")
     listen = f"TCP-LISTEN:{port},bind={cluster.host},fork,reuseaddr"
     with subprocess.Popen([socat, listen, f"TCP:127.0.0.1:{port}"]) as forward:
         try:
@@ -166,7 +173,7 @@ def test_a_round_of_a_program_in_upstreams_style(pods: PodHouse) -> None:
 
 
 def test_everything_in_an_object_store_with_the_keys_of_a_secret(
-    tmp_path: Path, cluster: Cluster, namespace: str, shared_store: S3Server
+    tmp_path: Path, cluster: Cluster, namespace: str, node: str, shared_store: S3Server
 ) -> None:
     secret = {
         "apiVersion": "v1",
@@ -188,10 +195,8 @@ def test_everything_in_an_object_store_with_the_keys_of_a_secret(
         f"foreign-{namespace}",
     )
     with House(tmp_path) as house:
-        pods = PodHouse(house, cluster, namespace, shared_store)
-        path = write_job(
-            house.folder, namespace, IMAGE, env={"MODEL_MIB": "20"}, base=foreign.url, credential="foreign"
-        )
+        pods = PodHouse(house, cluster, namespace, node, shared_store)
+        path = write_job(house.folder, namespace, node, env={"MODEL_MIB": "20"}, base=foreign.url, credential="foreign")
         for file in house.folder.glob("*.*"):
             if file.suffix in (".png", ".txt", ".json"):
                 foreign.put(file.name, file)
@@ -210,13 +215,11 @@ def test_everything_in_an_object_store_with_the_keys_of_a_secret(
 
 
 def test_a_store_that_pods_cannot_reach_is_passed_on_by_the_service(
-    tmp_path: Path, cluster: Cluster, namespace: str, s3_server: S3Server
+    tmp_path: Path, cluster: Cluster, namespace: str, node: str, s3_server: S3Server
 ) -> None:
     """Its signed addresses name 127.0.0.1, which is another machine for a Pod."""
-    if not cluster.has_node:
-        pytest.skip("the cluster runs no Pods")
     with House(tmp_path) as house:
-        pods = PodHouse(house, cluster, namespace, s3_server)
+        pods = PodHouse(house, cluster, namespace, node, s3_server)
         pods.apply(env={"MODEL_MIB": "20"})
         assert pods.outcome()["outcome"] == "Deployed"
         assert phases(pods.workers()) == GOOD
