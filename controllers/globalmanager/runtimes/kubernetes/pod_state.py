@@ -176,6 +176,8 @@ def _after_the_program(pod: Pod, ended: dict[str, Any], waited: Waited) -> Worke
     code = int(ended.get("exitCode", -1))
     left = helper.get("terminated") or {}
     if left and left.get("exitCode") != 0 and not _is_program_fault(ended):
+        if pod.is_leaving and left.get("exitCode") in (137, 143):  # both were killed when their grace was over
+            return _lost("WorkerLost", "its Pod was deleted")
         text = f"the helper beside it ended with exit code {left.get('exitCode')} ({left.get('reason', 'no reason')})"
         return _lost("HelperFailed", _with(text, left.get("message")))
     if pod.status.get("reason") == "Evicted":

@@ -251,6 +251,14 @@ def test_a_deleted_pod_whose_node_does_not_answer_is_lost_in_the_end(desk: PodDe
     assert seen(desk.runtime.observe(handle)) == (RunPhase.LOST, "WorkerLost", True)
 
 
+def test_killed_together_with_its_helper(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.says(handle, **RUNNING)
+    desk.runtime.stop(handle, 5)
+    status = desk.says(handle, **through(ended("train", 137), ended("lc", 137), phase="Failed"))
+    assert seen(status) == (RunPhase.LOST, "WorkerLost", True), "no defect of the helper"
+
+
 def test_ended_by_its_deletion(desk: PodDesk) -> None:
     handle = desk.start()
     desk.says(handle, **RUNNING)
