@@ -17,7 +17,7 @@ import yaml
 
 from e2e.kubernetes.cluster import Cluster
 from e2e.kubernetes.crds import install_ours
-from edge.edge_twins import make_classifier, png
+from edge.edge_twins import CLASSES, make_classifier, png
 from fixtures_service import Boards, eventually
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.db import edges
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 
 IMAGE = os.environ.get("SEDNA_TEST_IMAGE", "sedna-il:test")
 JOB = "incrementallearningjob/pcb"
-SECONDS = 240
+SECONDS = 200
 
 PROGRAM = '''
 """An inference program in upstream's style: the SDK, its environment, a folder for hard examples, and a port."""
@@ -306,7 +306,7 @@ def test_an_upstream_program_takes_models_hot_and_cold_without_dropping_a_reques
     second = {pod["metadata"]["name"] for pod in line.pods()}
     assert line.next_model() == 3
     client.heard_only(3)
-    assert second.isdisjoint(pod["metadata"]["name"] for pod in line.pods())
+    eventually(lambda: second.isdisjoint(pod["metadata"]["name"] for pod in line.pods()), SECONDS)
     client.check()
 
     kept = {f"{pod['metadata']['name']}.{line.namespace}" for pod in line.pods()}
@@ -320,18 +320,23 @@ def test_an_upstream_program_takes_models_hot_and_cold_without_dropping_a_reques
     eventually(lambda: not line.edges(), SECONDS)
 
 
-def test_our_edge_server_takes_models_without_dropping_a_request(line: Line, tmp_path: Path) -> None:
-    boards = Boards(tmp_path / "boards")
+def onnx_job(folder: Path, edges: Any) -> list[Any]:
+    """A job whose models any edge server can open, each answering its version."""
+    boards = Boards(folder / "boards")
     make_classifier(boards.folder / "first", 1)
-    paths = [
-        str(Path(__file__).parents[2]),
-        *(str(Path(__file__).parents[3] / part) for part in ("lib", "controllers")),
-    ]
+    here = Path(__file__)
+    paths = [str(here.parents[2]), *(str(here.parents[3] / part) for part in ("lib", "controllers"))]
     (boards.folder / "tiny_onnx.py").write_text(TINY_ONNX.format(paths=paths))
-    dataset, model, job = described(boards, edges={"replicas": 2})
+    dataset, model, job = described(boards, edges=edges)
     model["spec"] = {"url": str(boards.folder / "first" / "model.onnx"), "format": "onnx"}
     job["spec"]["trainSpec"]["algorithm"] = {"name": "TinyOnnx", "module": str(boards.folder / "tiny_onnx.py")}
+    job["spec"]["classNames"] = list(CLASSES)
     job["spec"]["deploySpec"] |= {"hardExampleMining": {"name": "CloudOnly"}, "audit": {"ratio": 0}}
+    return [dataset, model, job]
+
+
+def test_our_edge_server_takes_models_without_dropping_a_request(line: Line, tmp_path: Path) -> None:
+    dataset, model, job = onnx_job(tmp_path, {"replicas": 2})
     line.apply(dataset, model, job)
     line.rolled_out("pcb-edge")
     client = Client(line, "http://pcb-edge:8500/v2/models/pcb/infer", IMAGE_BODY, "image/png")
@@ -352,6 +357,31 @@ def test_our_edge_server_takes_models_without_dropping_a_request(line: Line, tmp
     line.apply(job)
     eventually(lambda: not line.pods(), SECONDS)
     assert "pcb-edge" not in line.kubectl("get", "deploy,service")
+
+
+def test_an_edge_of_a_node_keeps_its_name_and_its_folder(line: Line, tmp_path: Path) -> None:
+    if line.cluster.node_dir is None:
+        pytest.skip("SEDNA_TEST_NODE_DIR is not set: the node may be another machine, whose folders are not ours")
+    folder = tmp_path / "node"
+    folder.mkdir()
+    for path in (folder, *folder.parents[:3]):
+        path.chmod(0o777)
+    edges = {"kind": "DaemonSet", "storage": {"hostPath": str(folder)}}
+    line.apply(*onnx_job(tmp_path, edges))
+
+    def ready() -> bool:
+        status = line.job().get("status", {}).get("edges") or {}
+        return (status.get("total"), status.get("servingCurrent")) == (1, 1)
+
+    eventually(ready, SECONDS)
+    (first,) = line.pods()
+    name = f"pcb-edge-{first['spec']['nodeName']}.{line.namespace}"
+    assert line.edges() == {name}
+    assert (folder / line.namespace / "pcb-edge" / "desired.json").exists()
+    line.kubectl("delete", "pod", first["metadata"]["name"], "--timeout=120s")
+    eventually(lambda: [pod for pod in line.pods() if pod["metadata"]["uid"] != first["metadata"]["uid"]], SECONDS)
+    eventually(ready, SECONDS)
+    assert line.edges() == {name}
 
 
 def test_a_program_that_cannot_load_a_model_keeps_the_old_one_in_service(line: Line, tmp_path: Path) -> None:
