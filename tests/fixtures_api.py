@@ -60,6 +60,8 @@ class EngineTwin:
 
     running: bool = True
     last_tick: datetime | None = None
+    last_turn: datetime | None = None
+    standing_by: bool = False
     wakes: int = 0
     runtime: Any = None
 

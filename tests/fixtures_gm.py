@@ -52,8 +52,10 @@ def _migrated() -> bytes:
 
 
 def fresh_database(path: Path, kind: type[Database] = Database) -> Database:
-    """An empty database, without the time that migrating one takes."""
-    path.write_bytes(_migrated())
+    """An empty database, without the time that migrating one takes. On PostgreSQL (see `globalmanager/conftest.py`)
+    a path is the name of one that was copied."""
+    if os.environ.get("SEDNA_TEST_DB", "sqlite") == "sqlite":
+        path.write_bytes(_migrated())
     return kind(path)
 
 
@@ -189,7 +191,7 @@ class MemoryRuntime:
                 phase=RunPhase.FAILED, exit_code=code, reason=f"exit code {code}", retryable=code == TEMPORARY_EXIT
             )
 
-    def handle(self, name: str) -> WorkerHandle:
+    def handle(self, name: str, job: JobKey | None = None) -> WorkerHandle:
         return WorkerHandle(name=name)
 
     def start(self, spec: WorkerSpec) -> WorkerHandle:
@@ -273,6 +275,11 @@ class World:
         """The engine is gone, and its lease runs out."""
         self._engine = None
         self.clock.advance(self.settings.lease_seconds + 1)
+
+    def tick_all(self) -> None:
+        """A second later: one look at every job there may be."""
+        self.clock.advance(1.0)
+        self.engine().tick()
 
     def tick(self, times: int = 1) -> JobRow:
         for _ in range(times):

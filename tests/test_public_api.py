@@ -38,7 +38,7 @@ PINNED = {
         Spool Uploader UploaderSettings open_runtime serve
     """,
     "sedna.core.staging": """
-        Attempt NodeCache OrderedModel ServiceLink WorkFolder WorkOrder WorkResult WorkerAccess load_result
+        Attempt NodeCache OrderedModel ProgramState ServiceLink WorkFolder WorkOrder WorkResult WorkerAccess load_result
         run stage_in store_result
     """,
     "sedna.edge.runtime": """

@@ -21,7 +21,9 @@ class EngineSettings(BaseModel):
     tick_seconds: float = Field(default=0.5, gt=0, description="longest pause between two looks; requests end it")
     parallel_jobs: int = Field(default=4, ge=1, description="jobs in parallel: one that moves files delays few")
     lease_seconds: float = Field(default=15.0, gt=0, description="a dead engine's jobs stand still this long")
-    wait_for_lease: bool = Field(default=False, description="wait for another engine to go away instead of an error")
+    standby: bool = Field(
+        default=False, description="wait for as long as another engine drives the jobs, instead of an error"
+    )
     heartbeat_seconds: float = Field(
         default=5.0, gt=0, description="asked of edges; three missed heartbeats make an edge not live"
     )

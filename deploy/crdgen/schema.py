@@ -197,12 +197,15 @@ def _merged(members: Sequence[Schema]) -> Schema:
 
 
 def described(schema: Mapping[str, Any]) -> str:
-    """What `kubectl explain` says of a field: its description on one line, and its default."""
+    """What `kubectl explain` says of a field: its description as sentences on one line, and its default."""
     text = re.sub(r"\s+", " ", str(schema.get("description", "")).replace("``", "`")).strip()
+    if not text:
+        return ""
+    text = text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
     default = schema.get("default")
-    if not text or default is None or default in ("", [], {}) or isinstance(default, Mapping | list):
+    if default is None or default == "" or isinstance(default, Mapping | list):
         return text
-    return f"{text if text.endswith(('.', '!', '?')) else text + '.'} Default: {json.dumps(default)}."
+    return f"{text} Default: {json.dumps(default)}."
 
 
 def _type_of(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,11 @@ from crdgen.__main__ import DEPLOY, MAX_BYTES, rendered
 from crdgen.documents import DEFINITIONS, Definition, documents, object_schema
 from crdgen.schema import ANYTHING, INT_OR_STRING, RULES
 from crdgen.upstream import TEMPLATES
+from sedna.common.yaml12 import load_yaml_all
+from sedna.loop.spec import KINDS
+
+EVERY_FIELD = Path(__file__).parents[1] / "e2e/kubernetes/every_field.yaml"
+REFUSED = "refused here"
 
 KNOWN = RULES | {
     "type",
@@ -152,3 +158,31 @@ def test_the_variant_with_rules_differs_by_them_alone() -> None:
     assert {name: without(document) for name, document in ruled.items()} == plain
     assert "x-kubernetes-validations" not in yaml.safe_dump(plain)
     assert yaml.safe_dump(ruled).count("x-kubernetes-validations") == len(DEFINITIONS[0].rules)
+
+
+def test_the_objects_of_the_end_to_end_test_have_every_field() -> None:
+    """They come back from a real server whole: a field that is not in them could be pruned unnoticed."""
+    used: set[str] = set()
+    for body in load_yaml_all(EVERY_FIELD.read_text(encoding="utf-8")):
+        KINDS[body["kind"]].model_validate(body)
+        used |= {f"{body['kind']}.{path}" for path in paths(body["spec"], "spec")}
+    for definition in DEFINITIONS:
+        found = everything(definition)
+        refused = tuple(path for path, schema in found.items() if REFUSED in schema.get("description", ""))
+        wanted = {
+            f"{definition.kind}.{path}"
+            for path in found
+            if path.startswith("spec") and not path.endswith("{}") and not path.startswith(refused)
+        }
+        assert wanted - used == set(), f"add them to {EVERY_FIELD.name}"
+
+
+def paths(value: Any, path: str) -> Iterator[str]:
+    """The paths of an object, as those of a schema."""
+    yield path
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            yield from paths(entry, f"{path}.{name}")
+    if isinstance(value, list):
+        for entry in value:
+            yield from paths(entry, f"{path}[]")

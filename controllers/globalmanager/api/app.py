@@ -60,6 +60,7 @@ def create_app(services: ApiServices) -> FastAPI:
         resources, jobs, triggers, samples, labels, models, edges, worker_reports, workers, tokens, event_stream,
     ):  # fmt: skip
         app.include_router(module.router)
+    app.include_router(workers.pod_router)
     app.include_router(service.router)
     # The last one added is the outermost.
     # Authentication is innermost, so that a refused request is counted, has an id and cannot send a large body.

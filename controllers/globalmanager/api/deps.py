@@ -34,9 +34,13 @@ def _admin(principal: Annotated[Principal, Depends(_caller)]) -> Principal:
 
 
 def _job(
-    namespace: Annotated[Name, Path(examples=["default"])], name: Annotated[Name, Path(examples=["pcb"])]
+    caller: Annotated[Principal, Depends(_caller)],
+    namespace: Annotated[Name, Path(examples=["default"])],
+    name: Annotated[Name, Path(examples=["pcb"])],
 ) -> JobKey:
-    return JobKey(namespace=namespace, name=name)
+    key = JobKey(namespace=namespace, name=name)
+    caller.require_job(key)
+    return key
 
 
 class PageQuery:

@@ -7,7 +7,7 @@ from globalmanager.api.services import ApiServices
 from globalmanager.db import lease
 from sedna.common.errors import SednaError
 
-__all__ = ["readiness"]
+__all__ = ["liveness", "readiness"]
 
 _PROBE_KEY = "readiness/probe"
 
@@ -24,8 +24,9 @@ def _database(services: ApiServices) -> str:
             found = lease.current(session)
     except SednaError as error:
         return str(error)
-    # A service whose engine has lost its lease takes requests that nobody would carry out.
-    if found is None or found.expires_at <= services.clock.now():
+    # A service whose engine has lost its lease takes requests that nobody would carry out. Of several services one will
+    # take over soon, and if each turned its callers away until then, nobody would answer.
+    if not services.engine_settings.standby and (found is None or found.expires_at <= services.clock.now()):
         return "no engine holds the lease"
     return "ok"
 
@@ -39,7 +40,20 @@ def _store(services: ApiServices) -> str:
     return "ok"
 
 
+def liveness(services: ApiServices) -> str:
+    """Whether the engine's thread comes round: ``ok``, or what a restart would cure. Nothing outside counts."""
+    last = services.engine.last_turn
+    if last is None:
+        return "ok"
+    silent = (services.clock.now() - last).total_seconds()
+    if silent > services.settings.engine_stuck_seconds:
+        return f"the engine's thread is stuck for {silent:.0f} s"
+    return "ok"
+
+
 def _engine(services: ApiServices) -> str:
+    if services.engine.standing_by:
+        return "ok"
     if not services.engine.running:
         return "not running in this process"
     last = services.engine.last_tick

@@ -19,9 +19,9 @@ from globalmanager.api.class_checks import check_classes
 from globalmanager.api.module_checks import ModuleCheck
 from sedna.common.errors import NotFoundError, SpecError, TooLargeError
 from sedna.common.yaml12 import load_yaml_all
-from sedna.loop.spec import API_VERSION, KINDS, IncrementalLearningJob, Resource
+from sedna.loop.spec import API_VERSION, KINDS, IncrementalLearningJob, Metadata, Resource
 
-__all__ = ["MAX_BYTES", "Diagnostic", "ManifestError", "parse_manifests", "read_manifests"]
+__all__ = ["MAX_BYTES", "Diagnostic", "ManifestError", "parse_manifests", "read_manifests", "without_uid"]
 
 _AS_THE_SERVICE = ModuleCheck()
 
@@ -122,6 +122,12 @@ def parse_manifests(text: bytes, source: str, modules: ModuleCheck = _AS_THE_SER
     if not resources:
         raise ManifestError((Diagnostic(source, None, "", "nothing is described", f"kind: {', '.join(KINDS)}"),))
     return tuple(resources)
+
+
+def without_uid(resource: Resource) -> Resource:
+    """A description as people hand it in, perhaps from `kubectl get -o yaml`: it does not come from that object."""
+    kept = {name: value for name, value in resource.metadata.model_dump(exclude_unset=True).items() if name != "uid"}
+    return resource.model_copy(update={"metadata": Metadata.model_validate(kept)})
 
 
 def _documents(text: bytes, source: str) -> Iterator[key_paths.Document]:

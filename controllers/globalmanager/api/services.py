@@ -10,10 +10,12 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from globalmanager.api.middleware.authenticate import Authenticator
+from globalmanager.cluster.connection import Cluster
 from globalmanager.db import Database
-from globalmanager.runtimes.base import WorkerRuntime
+from globalmanager.runtimes.base import WorkerHandle, WorkerRuntime
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
+from sedna.core.staging.service_link import ProgramState
 from sedna.store import ObjectStore
 
 __all__ = ["ApiServices", "ApiSettings", "EngineControl"]
@@ -38,6 +40,26 @@ class ApiSettings(BaseModel):
     engine_silence_seconds: float = Field(
         default=60, gt=0, description="an engine that has not looked at its jobs for longer is not ready"
     )
+    engine_stuck_seconds: float = Field(
+        default=300, gt=0, description="an engine whose thread has not come round for longer needs a restart"
+    )
+
+
+class WorkerPods(Protocol):
+    """Workers in Pods, as the cluster knows them."""
+
+    def identify(self, token: str) -> WorkerHandle:
+        """The worker whose Pod has this token of the cluster.
+
+        Raises:
+            AuthError: it is not valid, or its Pod is no worker's.
+            TemporaryError: the cluster does not answer.
+        """
+        ...
+
+    def program(self, worker: WorkerHandle) -> ProgramState:
+        """How the program of a worker is."""
+        ...
 
 
 class EngineControl(Protocol):
@@ -46,6 +68,16 @@ class EngineControl(Protocol):
     @property
     def running(self) -> bool:
         """False before its start, after its end, and when it lost its lease."""
+        ...
+
+    @property
+    def standing_by(self) -> bool:
+        """Whether it waits for the lease of another engine, as the settings want it."""
+        ...
+
+    @property
+    def last_turn(self) -> datetime | None:
+        """When its thread came round last, whatever it found; None without a thread."""
         ...
 
     @property
@@ -65,7 +97,10 @@ class EngineControl(Protocol):
 
 @dataclass(frozen=True)
 class ApiServices:
-    """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them."""
+    """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
+
+    ``cluster``: the cluster in which workers and edges run, if there is one. ``pods``: None where workers are no Pods.
+    """
 
     db: Database
     store: ObjectStore
@@ -74,4 +109,6 @@ class ApiServices:
     clock: Clock
     authenticator: Authenticator
     settings: ApiSettings = field(default_factory=ApiSettings)
+    cluster: Cluster | None = None
+    pods: WorkerPods | None = None
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from globalmanager.db.values import Role, TokenRow
 from sedna.common.errors import AuthError
-from sedna.common.types import Value
+from sedna.common.types import JobKey, Value
 
 __all__ = ["Principal"]
 
@@ -17,7 +17,8 @@ class Principal(Value):
     """Who is calling. ``name`` goes to logs and records, the token never does.
 
     An ``edge`` token speaks for one edge: its heartbeats, its samples, and the models it has to fetch. These are the
-    models of every job, since every edge is asked to serve every job; the README says why nothing narrows that.
+    models of every job, since every edge is asked to serve every job; the README says why nothing narrows that. One
+    that is a Pod of a job in a cluster speaks for that ``job`` alone.
 
     A ``worker`` token speaks for one attempt while that lasts: for the routes ``/api/v1/worker/...`` and no others.
     """
@@ -26,6 +27,7 @@ class Principal(Value):
     role: Role
     edge: str | None = None
     worker: str | None = None
+    job: JobKey | None = None
 
     @model_validator(mode="after")
     def _is_bound(self) -> Self:
@@ -39,7 +41,7 @@ class Principal(Value):
     @classmethod
     def of(cls, token: TokenRow) -> Self:
         """The identity of a stored token."""
-        return cls(name=token.name, role=token.role, edge=token.edge, worker=token.worker)
+        return cls(name=token.name, role=token.role, edge=token.edge, worker=token.worker, job=token.job)
 
     def require_admin(self) -> None:
         """Raise `AuthError` (403) unless this is an admin."""
@@ -57,6 +59,13 @@ class Principal(Value):
                 forbidden=True,
             )
         return self.worker
+
+    def require_job(self, job: JobKey) -> None:
+        """Raise `AuthError` (403) for an edge that is a Pod of another job."""
+        if self.job is not None and self.job != job:
+            raise AuthError(
+                f"edge {self.edge!r} is a Pod of job {self.job}", where=str(job), hint="its own job", forbidden=True
+            )
 
     def require_edge(self, edge: str) -> None:
         """Raise `AuthError` (403) unless this may speak for the edge: its own token, or an admin."""

@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from typing import Final
 
 __all__ = [
+    "EDGE_HELPER",
+    "EDGE_NAME",
+    "INFERENCE",
     "JOB_LABEL",
+    "JOB_NAME",
     "MANAGED_BY",
     "MANAGED_BY_LABEL",
     "TYPE_LABEL",
@@ -24,6 +28,18 @@ UID_LABEL: Final = "incrementallearningjob.sedna.io/uid"
 TYPE_LABEL: Final = "incrementallearningjob.sedna.io/worker-type"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "sedna"
+
+INFERENCE: Final = "inference"
+"""Upstream's worker type of an edge."""
+
+JOB_NAME: Final = "sedna.io/job"
+"""Annotation: name of the job, which as a label may be cut."""
+
+EDGE_NAME: Final = "sedna.io/edge-name"
+"""Annotation of a Pod: its name as an edge, in which $(POD_NAME), $(POD_NAMESPACE) and $(NODE_NAME) stand for those."""
+
+EDGE_HELPER: Final = "sedna-lc"
+"""The container that speaks for the program beside it; our edge server speaks for itself."""
 
 _LONGEST = 63
 _DIGEST = 8

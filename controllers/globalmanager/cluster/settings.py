@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -24,6 +24,9 @@ class KubernetesSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     namespace: Name = Field(description="namespace of the service itself")
+    release: Name = Field(
+        default="sedna", description="with the namespace, tells this installation from others that share the cluster"
+    )
     watch_namespaces: tuple[Name, ...] = Field(default=(), description="where jobs are looked for; empty = everywhere")
     kubeconfig: Path | None = Field(
         default=None, description="outside of a cluster; none = KUBECONFIG, or ~/.kube/config"
@@ -47,6 +50,14 @@ class KubernetesSettings(BaseModel):
     )
     worker_service_account: Name | None = Field(
         default=None, description="of worker Pods whose template names none; none = the namespace's default"
+    )
+    worker_template: dict[str, Any] | None = Field(
+        default=None,
+        description="PodTemplateSpec below Pods of registered algorithms: nodes, tolerations, GPUs and volumes; its "
+        "first container is the worker",
+    )
+    native_sidecars: bool = Field(
+        default=False, description="from Kubernetes 1.29 on: the helper beside a template is a sidecar of the node's"
     )
     audience: str = Field(
         default="sedna", min_length=1, description="of the tokens by which worker Pods say who they are"

@@ -18,7 +18,7 @@ import kopf
 
 from globalmanager.cluster.api import Body, KindWatched, KubeApi
 from globalmanager.cluster.cache import ObjectCache
-from globalmanager.cluster.kinds import DATASETS, JOBS, MODELS, PODS, Kind
+from globalmanager.cluster.kinds import DAEMONSETS, DATASETS, DEPLOYMENTS, JOBS, MODELS, PODS, SERVICES, Kind
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import NotFoundError, SednaError
 
@@ -26,10 +26,13 @@ __all__ = ["POD_LABELS", "WATCHED", "ClusterWatch"]
 
 log = logging.getLogger(__name__)
 
-WATCHED: Final = (JOBS, DATASETS, MODELS, PODS)
+LABELLED: Final = (PODS, DEPLOYMENTS, DAEMONSETS, SERVICES)
+"""Kinds of which only our own objects are asked for, by `POD_LABELS`."""
+
+WATCHED: Final = (JOBS, DATASETS, MODELS, *LABELLED)
 
 POD_LABELS: Final = {"app.kubernetes.io/managed-by": "sedna"}
-"""Only these Pods are asked for."""
+"""What workers and edges carry, and everything that runs them."""
 
 SERVER_ENDS_S: Final = 300
 """A stream is opened anew this often, which also shows that the server still answers where nothing happens."""
@@ -161,7 +164,7 @@ class ClusterWatch:
         for kind in WATCHED:
             for namespace in self._namespaces:
                 before = self._cache.snapshot(kind, namespace)
-                labels = POD_LABELS if kind == PODS else None
+                labels = POD_LABELS if kind in LABELLED else None
                 self._cache.listed(kind, before, self._api.list(kind, namespace, labels=labels))
         self._cache.synced = True
 
@@ -217,8 +220,7 @@ class ClusterWatch:
             else:
                 self._cache.seen(kind, body)
 
-        group = (kind.group, kind.version, kind.plural) if kind.group else (kind.version, kind.plural)
-        kopf.on.event(*group, registry=registry, id=kind.plural)(on_event)
+        kopf.on.event(*_selector(kind), registry=registry, id=kind.plural)(on_event)
 
     def _trace(self, prefix: str) -> aiohttp.TraceConfig:
         """Every request that kopf makes: a list says that events may be missing, a stream that the server answers."""
@@ -248,6 +250,11 @@ class ClusterWatch:
         self.problem = problem
 
 
+def _selector(kind: Kind) -> tuple[str, str] | tuple[str, str, str]:
+    """A kind as kopf wants it named."""
+    return (kind.group, kind.version, kind.plural) if kind.group else (kind.version, kind.plural)
+
+
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
@@ -256,9 +263,10 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = SERVER_ENDS_S
     settings.watching.connect_timeout = 5
     settings.watching.chunk_size = 500
-    settings.watching.label_selectors[PODS.version, PODS.plural] = ",".join(
-        f"{name}={value}" for name, value in POD_LABELS.items()
-    )
+    for kind in LABELLED:
+        settings.watching.label_selectors[_selector(kind)] = ",".join(
+            f"{name}={value}" for name, value in POD_LABELS.items()
+        )
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = EndlessBackoff()
     # It reports every try of every stream as an error of its own; `problem` and the age say the same, once.

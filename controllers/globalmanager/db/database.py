@@ -7,18 +7,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from globalmanager.db import postgres
 from globalmanager.db.migrate import upgrade
+from globalmanager.db.settings import DatabaseSettings
 from sedna.common.errors import SpecError, StorageFullError, StoreUnavailableError
 
 BUSY_SECONDS = 15.0
 """How long a SQLite writer waits for another one. Transactions here are short; longer means that something hangs."""
 
 _WRITE = "sedna_write"
+_MIGRATION = "sedna_migration"
 
 
 class Database:
@@ -26,21 +37,35 @@ class Database:
 
     Args:
         url: a SQLAlchemy URL, or the path of a SQLite file.
+        settings: of the connections to PostgreSQL.
 
     Raises:
         SpecError: not a URL of SQLite or PostgreSQL, or in-memory SQLite.
+        MissingPackageError: the driver of PostgreSQL is not installed.
         ConflictError: the database was written by a newer version of this program.
-        StoreUnavailableError: it does not answer.
+        StoreUnavailableError: it does not answer, or another service migrates it for too long.
     """
 
-    def __init__(self, url: str | Path) -> None:
-        self._engine = _create(url)
+    def __init__(self, url: str | Path, settings: DatabaseSettings | None = None) -> None:
+        settings = settings or DatabaseSettings()
+        parsed = _parse(url)
+        self._engine = _create(parsed, settings)
         self.dialect = self._engine.dialect.name
         self._reader = self._engine.execution_options(**_reader_options(self.dialect))
-        self._writer = self._engine.execution_options(**{_WRITE: True})
-        # With the write lock: two services that start on one file must not both migrate it.
-        with _translated(), self._writer.begin() as connection:
-            upgrade(connection)
+        self._writer = self._engine.execution_options(**_writer_options(self.dialect))
+        self._reserved = self._writer
+        if self.dialect == "postgresql":
+            reserved = postgres.connect(parsed, settings, reserved=True)
+            _take_turns(reserved, settings)
+            self._reserved = reserved.execution_options(**_writer_options(self.dialect))
+        # With the write lock: of services that start on one database at once, one migrates it.
+        migrator = self._writer.execution_options(**{_MIGRATION: True})
+        try:
+            with _translated(), migrator.begin() as connection:
+                upgrade(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
@@ -53,44 +78,76 @@ class Database:
             yield session
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, urgent: bool = False) -> Iterator[Session]:
         """One transaction: committed to the disk when the block ends, rolled back when it raises.
 
-        SQLite takes the write lock at the start, so that what is read inside cannot change before the commit.
+        Its first statement takes the write lock, so that what is read inside cannot change before the commit: no other
+        writer, of this process or another one, is in such a block.
+
+        Args:
+            urgent: over a connection that is kept for this; requests that wait for one do not keep it waiting.
 
         Raises:
             StoreUnavailableError: the database does not answer, or is busy for too long.
             StorageFullError: no space left.
         """
-        with _translated(), Session(self._writer) as session, session.begin():
+        with _translated(), Session(self._reserved if urgent else self._writer) as session, session.begin():
             yield session
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+        self._reserved.dispose()
 
 
 def _reader_options(dialect: str) -> dict[str, Any]:
     # SQLite's readers see one snapshot anyway; PostgreSQL's default shows each query the newest commits.
-    return {"isolation_level": "REPEATABLE READ"} if dialect == "postgresql" else {}
+    if dialect == "postgresql":
+        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return {}
 
 
-def _create(url: str | Path) -> Engine:
-    parsed = make_url(str(url)) if "://" in str(url) else make_url(f"sqlite:///{Path(url).absolute()}")
-    backend = parsed.get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
+def _writer_options(dialect: str) -> dict[str, Any]:
+    # Below the lock; said here, for the server may have another default.
+    return {_WRITE: True, "isolation_level": "READ COMMITTED"} if dialect == "postgresql" else {_WRITE: True}
+
+
+def _parse(url: str | Path) -> URL:
+    try:
+        return make_url(str(url)) if "://" in str(url) else make_url(f"sqlite:///{Path(url).absolute()}")
+    except (ArgumentError, ValueError) as error:  # without the URL itself, which may hold a password
+        raise SpecError(
+            "this is not a URL", where="database url", hint="postgresql://user:password@host:5432/name"
+        ) from error
+
+
+def _create(url: URL, settings: DatabaseSettings) -> Engine:
+    backend = url.get_backend_name()
+    if backend in postgres.DRIVERS:
+        engine = postgres.connect(url, settings)
+        _take_turns(engine, settings)
+        return engine
+    if backend != "sqlite":
         raise SpecError(f"database {backend!r} is not supported", where="database url", hint="sqlite or postgresql")
-    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+    if url.database in (None, "", ":memory:"):
         raise SpecError(
             "an in-memory database forgets what it acknowledged", where="database url", hint="sqlite:///path/to/file"
         )
-    if backend == "postgresql":
-        # Pinged: a database that was restarted leaves dead connections in the pool.
-        return create_engine(parsed, pool_pre_ping=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _take_turns(engine: Engine, settings: DatabaseSettings) -> None:
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get(_MIGRATION, False):
+            postgres.lock_for_migration(connection, settings)
+        elif options.get(_WRITE, False):
+            postgres.lock_for_write(connection, settings)
+
+    event.listen(engine, "begin", begin)
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
@@ -121,8 +178,13 @@ def _translated() -> Iterator[None]:
         if "disk is full" in text or "No space left" in text:
             raise StorageFullError(f"the database cannot grow: {text}", where="database", retry_after=30.0) from error
         raise StoreUnavailableError(f"the database does not answer: {text}", where="database") from error
+    except PoolTimeoutError as error:
+        text = "every connection to the database is in use, and none came free in time"
+        raise StoreUnavailableError(text, where="database") from error
     except OverflowError as error:  # SQLite's driver, before it asks the database
         raise SpecError(f"a number is too large to be one of ours: {error}", hint="at most 18 digits") from error
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which a JSON document can spell
+        raise SpecError(f"a text has no UTF-8: {error.reason}", hint="no single halves of characters") from error
     except DataError as error:
         raise SpecError(f"a value has no place in the database: {error.orig}") from error
     except DBAPIError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from sqlalchemy import and_, func, select, update
@@ -59,6 +59,14 @@ def get(session: Session, job_id: int, version: int) -> DatasetVersionRow:
     if row is None:
         raise NotFoundError("the job has no such dataset version", where=f"dataset version {version}")
     return _build(row)
+
+
+def sizes(session: Session, job_id: int, versions: Collection[int]) -> dict[int, int]:
+    """How many labelled samples these versions hold."""
+    query = select(DatasetVersion.version, DatasetVersion.train + DatasetVersion.eval + DatasetVersion.holdout).where(
+        DatasetVersion.job_id == job_id, DatasetVersion.version.in_(versions)
+    )
+    return {row[0]: row[1] for row in session.execute(query)} if versions else {}
 
 
 def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[DatasetVersionRow]:

@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from globalmanager.db.paging import execute_dml
-from globalmanager.db.tables import Edge, EdgeJob, Job
-from globalmanager.db.values import EdgeJobRow, EdgeRow
+from globalmanager.db.tables import Edge, EdgeJob, Job, Token
+from globalmanager.db.values import EdgeJobRow, EdgeRow, PodEdgeRow
 from sedna.common.errors import ConflictError, NotFoundError
 from sedna.common.types import JobKey
 from sedna.loop.observation import EdgeObservation
@@ -23,6 +23,39 @@ def register(session: Session, name: str, now: datetime) -> None:
         raise ConflictError("an edge of this name is registered", where=name, hint="remove it first")
     session.add(Edge(name=name, software="", registered_at=now))
     session.flush()
+
+
+def register_pod(session: Session, name: str, job_id: int, pod: str, pod_uid: str, now: datetime) -> None:
+    """Add the edge of a Pod, or give it to the next Pod of this name. Its namespace is that of the job.
+
+    Raises:
+        ConflictError: an edge of this name belongs to somebody else.
+    """
+    edge = session.get(Edge, name)
+    if edge is None:
+        session.add(
+            Edge(name=name, software="", registered_at=now, job_id=job_id, pod=pod, pod_uid=pod_uid, last_seen_at=None)
+        )
+    elif edge.job_id != job_id:
+        raise ConflictError("an edge of this name is registered for something else", where=name, hint="remove it first")
+    elif edge.pod_uid != pod_uid:
+        # A Pod that is replaced under one name: nobody may go on to speak for it with the old tokens.
+        session.execute(delete(Token).where(Token.edge == name))
+        edge.pod, edge.pod_uid, edge.registered_at = pod, pod_uid, now
+    session.flush()
+
+
+def of_pods(session: Session) -> tuple[PodEdgeRow, ...]:
+    """Every edge that is a Pod, by name."""
+    query = select(Edge, Job).join(Job, Job.id == Edge.job_id).order_by(Edge.name)
+    return tuple(_build_pod(edge, job) for edge, job in session.execute(query))
+
+
+def pod_of(session: Session, name: str) -> PodEdgeRow | None:
+    """The Pod that this edge is, if it is one."""
+    query = select(Edge, Job).join(Job, Job.id == Edge.job_id).where(Edge.name == name)
+    found = session.execute(query).one_or_none()
+    return None if found is None else _build_pod(*found)
 
 
 def remove(session: Session, name: str) -> None:
@@ -142,6 +175,7 @@ def list_all(session: Session) -> tuple[EdgeRow, ...]:
             registered_at=edge.registered_at,
             last_seen_at=edge.last_seen_at,
             jobs=tuple(said.get(edge.name, ())),
+            pod=edge.pod,
         )
         for edge in session.scalars(select(Edge).order_by(Edge.name))
     )
@@ -151,6 +185,17 @@ def of_job(session: Session, job_id: int) -> tuple[EdgeRow, ...]:
     """The edges that spoke about a job."""
     names = set(session.scalars(select(EdgeJob.edge).where(EdgeJob.job_id == job_id)))
     return tuple(edge for edge in list_all(session) if edge.name in names)
+
+
+def _build_pod(edge: Edge, job: Job) -> PodEdgeRow:
+    return PodEdgeRow(
+        name=edge.name,
+        job=JobKey(namespace=job.namespace, name=job.name),
+        pod=edge.pod or "",
+        pod_uid=edge.pod_uid or "",
+        registered_at=edge.registered_at,
+        last_seen_at=edge.last_seen_at,
+    )
 
 
 def _build_status(row: EdgeJob, job: Job) -> EdgeJobRow:

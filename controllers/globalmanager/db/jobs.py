@@ -94,6 +94,20 @@ def marks(session: Session) -> dict[int, JobMark]:
     return {row[0]: tuple(row[1:]) for row in session.execute(select(*columns).order_by(Job.id))}
 
 
+def marks_by_key(session: Session) -> dict[JobKey, JobMark]:
+    """The same by name, for those who show what became of jobs: what stands in their way is news as well."""
+    columns = (
+        Job.generation, Job.seq, Job.label_seq, Job.samples, Job.train_total, Job.eval_total, Job.holdout_total,
+        Job.degraded, Job.updated_at, Job.deleted_at,
+    )  # fmt: skip
+    query = select(Job.namespace, Job.name, *columns)
+    # Names that were checked when they came in, a thousand of them every few seconds.
+    return {
+        JobKey.model_construct(namespace=namespace, name=name): tuple(mark)
+        for namespace, name, *mark in session.execute(query)
+    }
+
+
 def insert(session: Session, key: JobKey, spec: JobSpec, metadata: dict[str, Any], now: datetime) -> JobRow:
     """Create a job. Raises `ConflictError` when the name is taken, also by a deleted job: `revive` that one."""
     # Also a deleted job keeps its name: its models and samples lie below that in the store.

@@ -20,7 +20,9 @@ class LeaseLostError(SednaError):
 
 
 def _build(row: EngineLease) -> LeaseRow:
-    return LeaseRow(holder=row.holder, token=row.token, since=row.since, expires_at=row.expires_at)
+    return LeaseRow(
+        holder=row.holder, identity=row.identity, token=row.token, since=row.since, expires_at=row.expires_at
+    )
 
 
 def _select(session: Session) -> EngineLease | None:
@@ -36,9 +38,12 @@ def current(session: Session) -> LeaseRow | None:
 
 
 def acquire(
-    session: Session, holder: str, identity: str, now: datetime, seconds: float, *, is_dead: Callable[[str], bool]
+    session: Session, holder: str, identity: str, now: datetime, seconds: float, *, is_free: Callable[[LeaseRow], bool]
 ) -> int:
-    """Take the lease if it is free, expired, or held by a process that is known to be dead; return its token.
+    """Take the lease if there is none, or if it is free; return its token.
+
+    Args:
+        is_free: whether the lease, as it is at this moment, is its holder's no more.
 
     Raises:
         ConflictError: another engine holds it.
@@ -49,8 +54,7 @@ def acquire(
         session.add(EngineLease(id=_ROW, holder=holder, identity=identity, token=1, since=now, expires_at=expires_at))
         session.flush()
         return 1
-    # A process of this machine that is gone cannot come back: waiting for its lease would only delay a restart.
-    if row.expires_at > now and not is_dead(row.identity):
+    if not is_free(_build(row)):
         raise ConflictError(
             f"another engine drives this database: held by {row.holder} since {row.since:%Y-%m-%d %H:%M:%S}Z,"
             f" expires {row.expires_at:%Y-%m-%d %H:%M:%S}Z",
@@ -75,7 +79,7 @@ def release(session: Session, token: int, now: datetime) -> None:
     row = _select(session)
     if row is not None and row.token == token:
         # Expired and not deleted: the next holder's token must be larger than every token there was.
-        row.expires_at = now
+        row.identity, row.expires_at = "", now
         session.flush()
 
 

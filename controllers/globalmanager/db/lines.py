@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from globalmanager.db.tables import ImportedFolder, ImportedImage, ImportedLine
@@ -76,6 +76,11 @@ def taken(session: Session, job_id: int, holdout: bool, names: Collection[str]) 
         )
         found.update((by_hash[name], line) for name, line in session.execute(query))
     return found
+
+
+def imported(session: Session, job_id: int) -> int:
+    """How many images were labelled by some line."""
+    return session.scalar(select(func.count()).select_from(ImportedImage).where(ImportedImage.job_id == job_id)) or 0
 
 
 def take(session: Session, job_id: int, holdout: bool, name: str, digest: str) -> None:

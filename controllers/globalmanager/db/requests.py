@@ -96,6 +96,13 @@ def list_recent(session: Session, job: JobRow, limit: int = 50) -> tuple[Request
     return tuple(_build(row, job.key) for row in rows)
 
 
+def newest_of(session: Session, job: JobRow, requested_by: str) -> RequestRow | None:
+    """The newest request of a job that somebody made, or None."""
+    query = select(TriggerRequest).where(TriggerRequest.job_id == job.id, TriggerRequest.requested_by == requested_by)
+    row = session.scalar(query.order_by(TriggerRequest.seq.desc()).limit(1))
+    return None if row is None else _build(row, job.key)
+
+
 def oldest_open(session: Session, job_id: int, *, deploy_only: bool = False) -> ManualRequest | None:
     """The oldest request without an answer, or None.
 

@@ -276,6 +276,7 @@ class Worker(Base):
     error: Mapped[str | None] = mapped_column(Text)
     cause: Mapped[str] = mapped_column(String(64), default="")
     waiting: Mapped[str] = mapped_column(Text, default="")
+    working_since: Mapped[datetime | None]
     retryable: Mapped[bool] = mapped_column(Boolean, default=False)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     progress: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
@@ -311,7 +312,7 @@ class TriggerRequest(Base):
 
 
 class Edge(Base):
-    """A registered edge and when it was last heard of."""
+    """A registered edge and when it was last heard of. One that is a Pod belongs to one job, and goes with its Pod."""
 
     __tablename__ = "edges"
 
@@ -319,6 +320,9 @@ class Edge(Base):
     software: Mapped[str] = mapped_column(String(253), default="")
     registered_at: Mapped[datetime]
     last_seen_at: Mapped[datetime | None]
+    job_id: Mapped[int | None] = mapped_column(BigId)
+    pod: Mapped[str | None] = mapped_column(String(253))
+    pod_uid: Mapped[str | None] = mapped_column(String(64))
 
 
 class EdgeJob(Base):

@@ -10,9 +10,10 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from globalmanager.db.tables import Token, Worker
+from globalmanager.db.tables import Edge, Job, Token, Worker
 from globalmanager.db.values import Role, TokenRow
 from sedna.common.errors import ConflictError, NotFoundError
+from sedna.common.types import JobKey
 from sedna.loop.observation import WorkerPhase
 
 
@@ -20,8 +21,17 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _build(row: Token) -> TokenRow:
-    return TokenRow.model_validate({name: getattr(row, name) for name in TokenRow.model_fields})
+def _build(row: Token, job: JobKey | None = None) -> TokenRow:
+    return TokenRow(
+        name=row.name,
+        role=row.role,
+        edge=row.edge,
+        worker=row.worker,
+        job=job,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
 
 
 def create(
@@ -57,6 +67,12 @@ def create_for_worker(session: Session, worker: str, now: datetime) -> str:
     return secret
 
 
+def create_for_pod(session: Session, edge: str, now: datetime, expires_at: datetime) -> str:
+    """A token for an edge that is a Pod; those of it that have expired go. Returns the secret."""
+    session.execute(delete(Token).where(Token.edge == edge, Token.expires_at <= now))
+    return create(session, f"edge-{edge[:200]}-{secrets.token_hex(8)}", "edge", now, edge=edge, expires_at=expires_at)
+
+
 def forget_workers(session: Session, workers: Collection[str]) -> None:
     """Delete the tokens of attempts that are over: they are no longer valid, and every attempt brings one."""
     session.execute(delete(Token).where(Token.worker.in_(workers)))
@@ -72,7 +88,20 @@ def authenticate(session: Session, secret: str, now: datetime) -> TokenRow | Non
         return None
     if row.worker is not None and not _may_run(session, row.worker):
         return None
-    return _build(row)
+    return _build(row, None if row.edge is None else _only_job(session, row.edge))
+
+
+def _only_job(session: Session, edge: str) -> JobKey | None:
+    """A Pod's edge is of one job, and of its namespace: others there may not look into each other's models."""
+    found = session.execute(
+        select(Job.namespace, Job.name).join(Edge, Edge.job_id == Job.id).where(Edge.name == edge)
+    ).one_or_none()
+    return None if found is None else JobKey(namespace=found.namespace, name=found.name)
+
+
+def was_known(session: Session, secret: str) -> bool:
+    """Whether there is a token with this secret, whatever became of it."""
+    return session.scalar(select(Token.id).where(Token.sha256 == _digest(secret))) is not None
 
 
 def _may_run(session: Session, worker: str) -> bool:
@@ -82,9 +111,10 @@ def _may_run(session: Session, worker: str) -> bool:
 
 
 def list_all(session: Session) -> tuple[TokenRow, ...]:
-    """Every token of people, programs and edges, by name; those of workers come and go by themselves."""
-    query = select(Token).where(Token.worker.is_(None)).order_by(Token.name)
-    return tuple(_build(row) for row in session.scalars(query))
+    """Every token of people, programs and edges, by name; those of workers and Pods come and go by themselves."""
+    query = select(Token).outerjoin(Edge, Edge.name == Token.edge)
+    kept = query.where(Token.worker.is_(None), Edge.pod.is_(None)).order_by(Token.name)
+    return tuple(_build(row) for row in session.scalars(kept))
 
 
 def revoke(session: Session, name: str, now: datetime) -> None:

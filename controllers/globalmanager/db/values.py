@@ -230,7 +230,10 @@ class WorkerRow(Value):
     exit_code: int | None
     error: str | None
     cause: str = Field(description="of the error, or of what it waits for, in one CamelCase word; empty = not known")
-    waiting: str = Field(description="what a worker that was started waits for; empty = it works")
+    waiting: str = Field(description="what a worker waits for, in words; empty = it works, or will in a moment")
+    working_since: datetime | None = Field(
+        default=None, description="when it had what it had waited for; None = it has never waited, or still does"
+    )
     retryable: bool
     usage: WorkerUsage | None
     progress: WorkerProgress | None
@@ -283,6 +286,18 @@ class EdgeRow(Value):
     registered_at: datetime
     last_seen_at: datetime | None
     jobs: tuple[EdgeJobRow, ...]
+    pod: str | None = Field(default=None, description="of an edge in the cluster, which goes with it")
+
+
+class PodEdgeRow(Value):
+    """An edge that is a Pod of a job."""
+
+    name: str
+    job: JobKey
+    pod: str
+    pod_uid: str
+    registered_at: datetime
+    last_seen_at: datetime | None
 
 
 class TokenRow(Value):
@@ -292,6 +307,7 @@ class TokenRow(Value):
     role: Role
     edge: str | None
     worker: str | None
+    job: JobKey | None = Field(default=None, description="the only job of an edge that is a Pod")
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -310,9 +326,10 @@ class EventRow(Value):
 
 
 class LeaseRow(Value):
-    """Who drives the jobs."""
+    """Who drives the jobs. ``identity`` says which process it is; empty once the holder has given the lease back."""
 
     holder: str
+    identity: str
     token: int
     since: datetime
     expires_at: datetime

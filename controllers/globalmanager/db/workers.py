@@ -86,10 +86,12 @@ def started(session: Session, worker_id: int) -> None:
     session.flush()
 
 
-def waits(session: Session, worker_id: int, cause: str, waiting: str) -> None:
-    """Note what a worker waits for before it can work; empty texts: for nothing."""
+def waits(session: Session, worker_id: int, cause: str, waiting: str, now: datetime) -> None:
+    """Note what a worker waits for before it can work; empty texts: for nothing, so that its time begins."""
     row = session.get_one(Worker, worker_id)
     row.cause, row.waiting = cause, waiting
+    if not cause and row.working_since is None:
+        row.working_since = now
     session.flush()
 
 

@@ -11,7 +11,7 @@ from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from sedna.common.errors import ConflictError, SpecError
 from sedna.common.types import JobKey, Value
-from sedna.loop.spec import Dataset, IncrementalLearningJob, Model, Resource
+from sedna.loop.spec import Dataset, IncrementalLearningJob, JobSpec, Model, Resource
 
 Change = Literal["created", "updated", "unchanged"]
 
@@ -79,8 +79,8 @@ def _refuse_doubles(wanted: Sequence[Resource]) -> None:
         seen.add(name)
 
 
-def _references(job: IncrementalLearningJob) -> list[tuple[resources.Kind, str, str]]:
-    spec = job.spec
+def references_of(spec: JobSpec) -> list[tuple[resources.Kind, str, str]]:
+    """The Datasets and Models that a job refers to: kind, name, and where the description says so."""
     found: list[tuple[resources.Kind, str, str]] = [
         ("Dataset", spec.dataset.name, "spec.dataset.name"),
         ("Model", spec.initial_model.name, "spec.initialModel.name"),
@@ -97,7 +97,7 @@ def _check_references(session: Session, wanted: Sequence[Resource]) -> None:
         if not isinstance(job, IncrementalLearningJob):
             continue
         _check_class_names(jobs.find(session, job.key), job)
-        for kind, name, path in _references(job):
+        for kind, name, path in references_of(job.spec):
             key = JobKey(namespace=job.metadata.namespace, name=name)
             if (kind, str(key)) not in given and resources.find(session, kind, key) is None:
                 known = [str(row.key) for row in resources.list_all(session, kind)]

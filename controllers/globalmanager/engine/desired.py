@@ -6,25 +6,38 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from globalmanager.cluster.api import ClusterView
+from globalmanager.cluster.kinds import PODS
 from globalmanager.db import Database, edges, events, jobs, models
 from globalmanager.db.database import Session
 from globalmanager.db.values import EdgeJobRow, JobRow
+from globalmanager.engine.pod_status import as_its_pod_says
 from globalmanager.settings import EngineSettings
 from sedna.edge.protocol import DesiredJob, DesiredMiner, EdgeDesired, EdgeHeartbeat, EdgeJobStatus
 
 
-def heartbeat(db: Database, beat: EdgeHeartbeat, now: datetime, settings: EngineSettings) -> EdgeDesired:
-    """Take an edge's report and answer with what it should serve: every job of the service.
+def heartbeat(
+    db: Database, beat: EdgeHeartbeat, now: datetime, settings: EngineSettings, view: ClusterView | None = None
+) -> EdgeDesired:
+    """Take an edge's report and answer with what it should serve: every job of the service, or its own if it is a Pod.
+
+    Args:
+        view: of the cluster, which knows more of a Pod than its helper does.
 
     Raises:
         NotFoundError: the edge is not registered.
     """
     with db.write() as session:
         edges.seen(session, beat.edge, beat.software, now)
+        pod = edges.pod_of(session, beat.edge)
         # Every job, whether the edge has it or not: a new job reaches all edges with their next heartbeat.
-        wanted = {job.id: (job, _desired(session, job)) for job in jobs.list_all(session)}
+        served = jobs.list_all(session) if pod is None else _only(jobs.find(session, pod.job))
+        wanted = {job.id: (job, _desired(session, job)) for job in served}
         ids = {job.key: job.id for job, _ in wanted.values()}
         said = [status for status in beat.jobs if status.job in ids]
+        if pod is not None and view is not None:
+            body = view.get(PODS, pod.job.namespace, pod.pod)
+            said = [as_its_pod_says(status, body, wanted[ids[status.job]][1].model_version) for status in said]
         edges.keep_only(session, beat.edge, [ids[status.job] for status in said])
         for status in said:
             job, desired = wanted[ids[status.job]]
@@ -46,6 +59,10 @@ def heartbeat(db: Database, beat: EdgeHeartbeat, now: datetime, settings: Engine
         jobs=tuple(desired for _, desired in wanted.values()),
         heartbeat_seconds=settings.heartbeat_seconds,
     )
+
+
+def _only(job: JobRow | None) -> tuple[JobRow, ...]:
+    return () if job is None or job.deleted_at is not None else (job,)
 
 
 def _desired(session: Session, job: JobRow) -> DesiredJob:

@@ -17,6 +17,7 @@ from globalmanager.engine.work.initial_model import publish_initial_model
 from globalmanager.engine.work.results import load_evaluation, look_after
 from globalmanager.engine.work.tidying import tidy
 from globalmanager.ingest.dataset_watch import DatasetWatch
+from globalmanager.runtimes.base import WorkerWaitsError
 from sedna.common.clock import span
 from sedna.common.errors import TemporaryError, UserError
 from sedna.common.log import LOGGER
@@ -53,6 +54,7 @@ class JobDriver:
     retries: dict[str, _Retry] = field(default_factory=dict)
     has_model: bool = False
     noted: tuple[str | None] | None = None
+    start_after: tuple[EnsureWorker, datetime] | None = None
     tidied: tuple[int, datetime | None] | None = None
     mark: JobMark | None = None
     due: datetime | None = None
@@ -179,8 +181,19 @@ class JobDriver:
             self.checked = (job.generation, now)
         for action in actions:
             if isinstance(action, EnsureWorker | StopWorker):
-                carry_out(seams, job, action)
+                self._carry_out(seams, job, action)
         return state != job.state
+
+    def _carry_out(self, seams: EngineSeams, job: JobRow, effect: EnsureWorker | StopWorker) -> None:
+        """A worker that has to wait is no trouble of the job: it is told at the worker, and tried again in its time."""
+        if self.start_after is not None and self.start_after[0] == effect and seams.now() < self.start_after[1]:
+            return
+        self.start_after = None
+        try:
+            carry_out(seams, job, effect)
+        except WorkerWaitsError as error:
+            assert isinstance(effect, EnsureWorker), "only a start waits"
+            self.start_after = (effect, seams.now() + span(error.retry_after))
 
     def _observe(self, seams: EngineSeams) -> tuple[datetime, Snapshot]:
         now = seams.now()

@@ -10,8 +10,15 @@ from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.orders import KINDS, ensure_order
-from globalmanager.engine.work.results import finish, store_evaluation
-from globalmanager.runtimes.base import WorkerHandle, WorkerSpec
+from globalmanager.engine.work.results import finish, note_waiting, store_evaluation
+from globalmanager.runtimes.base import (
+    RunPhase,
+    WorkerHandle,
+    WorkerRefusedError,
+    WorkerSpec,
+    WorkerStatus,
+    WorkerWaitsError,
+)
 from sedna.common.errors import PermanentError, UserError
 from sedna.common.types import JobKey
 from sedna.core.staging.order import WorkOrder
@@ -43,6 +50,10 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
     """Prepare and start the worker of an attempt, unless that has been done.
 
     What cannot be prepared, however often it is tried, ends the attempt as a failed worker would.
+
+    Raises:
+        WorkerWaitsError: it was noted what the worker waits for; asking before ``retry_after`` is over changes nothing.
+        TemporaryError: not now.
     """
     row = _row(seams, job, effect)
     # Asked for at every look while the stage lasts: a worker that was started, and one that ended, needs nothing.
@@ -58,8 +69,14 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
             return
         # A transaction under the lease, right before something outside begins: whoever lost the lease starts nothing.
         seams.runtime.start(_spec(seams, job, order))
+    except WorkerWaitsError as error:
+        note_waiting(seams, job, row, WorkerStatus(phase=RunPhase.RUNNING, cause=error.cause, reason=str(error)))
+        raise
     except (UserError, PermanentError) as error:
-        finish(seams, job, row, error=f"the worker could not be started: {error}", retryable=False)
+        text = f"the worker could not be started: {error}"
+        cause = error.cause if isinstance(error, WorkerRefusedError) else ""
+        status = WorkerStatus(phase=RunPhase.FAILED, cause=cause)
+        finish(seams, job, row, error=text, retryable=False, status=status)
         return
     # After the start and not before it: a crash in between starts the same worker again, which is this one.
     with seams.write() as session:
@@ -106,7 +123,7 @@ def _row(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> WorkerRow:
             effect.stage,
             effect.attempt,
             name=name,
-            handle=seams.runtime.handle(name).place,
+            handle=seams.runtime.handle(name, job.key).place,
             champion=effect.champion,
             now=seams.now(),
         )

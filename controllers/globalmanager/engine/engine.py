@@ -12,15 +12,19 @@ from globalmanager.db.lease import LeaseLostError
 from globalmanager.engine.driver import JobDriver
 from globalmanager.engine.lease_keeper import LeaseKeeper
 from globalmanager.engine.seams import EngineSeams
+from globalmanager.ingest.seams import CredentialSource
 from globalmanager.runtimes.base import WorkerRuntime
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
-from sedna.common.errors import ConflictError, SednaError, TemporaryError
+from sedna.common.errors import SednaError, TemporaryError
 from sedna.common.log import LOGGER
 from sedna.store.base import ObjectStore
 
 _PRUNE_EVERY = 256
 """Events: a commit for each old one would cost as much as the new ones do."""
+
+_LOOKS = 15
+"""Per lease time, of one that stands by: with a lease of 15 s it takes over within 17 s."""
 
 
 class Engine:
@@ -28,16 +32,27 @@ class Engine:
 
     Either `start` it, which runs it in threads, or call `acquire` once and then `tick`, which does everything in the
     calling thread. It keeps nothing that matters: it may be killed at any time, and the next one goes on.
+
+    With the setting ``standby`` several may be started on one database: one drives, the others wait for its lease, and
+    one that has lost it waits again.
     """
 
     def __init__(
-        self, db: Database, store: ObjectStore, runtime: WorkerRuntime, clock: Clock, settings: EngineSettings
+        self,
+        db: Database,
+        store: ObjectStore,
+        runtime: WorkerRuntime,
+        clock: Clock,
+        settings: EngineSettings,
+        *,
+        credentials: CredentialSource | None = None,
     ) -> None:
         self._db = db
         self._store = store
         self._runtime = runtime
         self._clock = clock
         self._settings = settings
+        self._credentials = credentials
         self._keeper = LeaseKeeper(db, clock, settings)
         self._drivers: dict[int, JobDriver] = {}
         self._busy: set[int] = set()
@@ -47,15 +62,34 @@ class Engine:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._turn: datetime | None = None
         self.last_tick: datetime | None = None
 
     @property
     def running(self) -> bool:
-        """Whether it drives jobs. False before the lease is its own, and for ever once that was lost."""
-        alive = self._thread is None or self._thread.is_alive()
-        return (
-            alive and self._keeper.token is not None and not self._keeper.lost.is_set() and not self._stopping.is_set()
-        )
+        """Whether it drives jobs. False before the lease is its own, and once that was lost."""
+        keeper = self._keeper
+        return self._alive and keeper.token is not None and not keeper.lost.is_set()
+
+    @property
+    def leads(self) -> bool:
+        """Whether it may act outside: it drives jobs, and has renewed its lease recently enough that no other engine
+        can have it. False also while the database does not answer for longer than the lease lasts."""
+        return self._alive and self._keeper.holds
+
+    @property
+    def standing_by(self) -> bool:
+        """Whether it waits for the lease of another engine, as the settings want it."""
+        return self._settings.standby and self._alive and not self.running
+
+    @property
+    def last_turn(self) -> datetime | None:
+        """When its thread came round last, whatever it found; None without a thread."""
+        return self._turn
+
+    @property
+    def _alive(self) -> bool:
+        return (self._thread is None or self._thread.is_alive()) and not self._stopping.is_set()
 
     @property
     def runtime(self) -> WorkerRuntime:
@@ -76,10 +110,11 @@ class Engine:
         """Run in threads until `stop`.
 
         Raises:
-            ConflictError: another engine holds the lease, and the settings do not say to wait for it.
+            ConflictError: another engine holds the lease, and the settings do not say to stand by.
         """
-        if not self._settings.wait_for_lease:
+        if not self._settings.standby:
             self.acquire()
+        self._turn = self._clock.now()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -92,28 +127,63 @@ class Engine:
         self._keeper.release()
 
     def wake(self) -> None:
-        """Look at all jobs now: something has happened."""
+        """Look at all jobs now: something has happened. Harmless where another engine drives them: that one sees it at
+        its next tick."""
         with self._guard:
             self._wakes += 1
         self._wake.set()
 
     def _run(self) -> None:
+        while self._has_lease():
+            self._keeper.keep()
+            self._drive_on()
+            if not self._keeper.lost.is_set():
+                return
+            if not self._settings.standby:
+                LOGGER.error("the engine stops: its lease is lost")
+                return
+            LOGGER.warning("the engine stands by: its lease is lost")
+            self._start_over()
+
+    def _has_lease(self) -> bool:
+        """Wait for the lease; False when the engine is to stop."""
+        told = False
         while self._keeper.token is None:
+            self._turn = self._clock.now()
             try:
-                self.acquire()
-            except (ConflictError, TemporaryError) as error:
-                LOGGER.info("waiting for the engine lease: %s", error)
-                if self._stopping.wait(self._settings.tick_seconds):
-                    return
-        self._keeper.keep()
+                if self._keeper.try_acquire():
+                    LOGGER.warning("this engine drives the jobs now")
+                    break
+                if not told:
+                    LOGGER.warning("the engine stands by: another one drives the jobs")
+                    told = True
+            except TemporaryError as error:
+                LOGGER.warning("standing by: %s", error)
+            if self._stopping.wait(self._settings.lease_seconds / _LOOKS):
+                return False
+        return not self._stopping.is_set()
+
+    def _drive_on(self) -> None:
+        """Drive the jobs until the end, or until the lease is lost. What is under way has ended when this returns."""
         with ThreadPoolExecutor(self._settings.parallel_jobs, thread_name_prefix="engine-job") as pool:
             while not self._stopping.is_set() and not self._keeper.lost.is_set():
+                self._turn = self._clock.now()
                 # Cleared before the look, not after it: what happens during the look wakes the next one.
                 self._wake.clear()
-                self._dispatch(pool)
+                if not self._keeper.holds:
+                    # This process slept, or the database was away: who drives now is asked before anything is done.
+                    self._keeper.renew()
+                if not self._keeper.lost.is_set():
+                    self._dispatch(pool)
                 self._wake.wait(self._settings.tick_seconds)
-        if self._keeper.lost.is_set():
-            LOGGER.error("the engine stops: its lease is lost")
+
+    def _start_over(self) -> None:
+        """Forget everything of the time with the lease: another engine has gone on since."""
+        self._keeper.release()
+        self._keeper = LeaseKeeper(self._db, self._clock, self._settings)
+        self._drivers.clear()
+        self._pruned = 0
+        self.last_tick = None
 
     def _dispatch(self, pool: ThreadPoolExecutor) -> None:
         try:
@@ -190,6 +260,7 @@ class Engine:
             clock=self._clock,
             settings=self._settings,
             token=token,
+            credentials=self._credentials,
             runtime=self._runtime,
             listening_since=self._keeper.since,
         )

@@ -81,4 +81,6 @@ def _worker(row: WorkerRow | None) -> WorkerObservation | None:
         candidate=row.model_version if trained else None,
         error=row.error,
         retryable=row.retryable,
+        waits=row.phase in (WorkerPhase.PENDING, WorkerPhase.RUNNING) and bool(row.cause),
+        working_since=row.working_since,
     )

@@ -20,7 +20,7 @@ from globalmanager.ingest.dataset_reading import Reading, take_batch, to_take
 from globalmanager.ingest.label_source import LabelSource
 from globalmanager.ingest.seams import Seams
 from sedna.common.clock import span
-from sedna.common.errors import DataError
+from sedna.common.errors import AuthError, DataError
 from sedna.common.types import JobKey
 from sedna.labels.reading import read_labels
 from sedna.loop.spec import DatasetSpec
@@ -32,6 +32,7 @@ class _Watched:
     def __init__(self, url: str, spec: DatasetSpec, *, holdout: bool) -> None:
         self.url = url
         self.label_format = spec.label_format
+        self.credential = spec.credential_name
         self.holdout = holdout
         self.reading: Reading | None = None
         self._source: LabelSource | None = None
@@ -47,8 +48,14 @@ class _Watched:
     def read(self, seams: Seams, job: JobRow) -> None:
         """Look which entries there are. Raises what `LabelSource` and `read_labels` raise."""
         if self._source is None:  # kept: a store has connections
-            self._source = LabelSource(self.url, self.label_format, self._where(job), seams.settings.s3)
-        files, mark = self._source.look()
+            s3 = seams.s3(self.url, job.key.namespace, self.credential, job.spec.credential_name)
+            self._source = LabelSource(self.url, self.label_format, self._where(job), s3)
+        try:
+            files, mark = self._source.look()
+        except AuthError:  # its keys may have been changed since: the next look reads them again
+            self.close()
+            self._source = None
+            raise
         version = f"{mark} {job.spec.class_names}"
         if self.reading is not None and version == self._version:
             self.reading = self.reading.again()
@@ -154,7 +161,8 @@ class DatasetWatch:
         """What the Dataset names now, the hold-out first; other addresses are watched no longer."""
         named = {holdout: url for holdout, url in ((True, spec.holdout_url), (False, spec.url)) if url}
         for holdout, watched in list(self._watched.items()):
-            if (named.get(holdout), spec.label_format) != (watched.url, watched.label_format):
+            is_same = (watched.url, watched.label_format, watched.credential)
+            if (named.get(holdout), spec.label_format, spec.credential_name) != is_same:
                 del self._watched[holdout]
                 watched.close()
         for holdout, url in named.items():

@@ -6,23 +6,56 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from globalmanager.db import Database, lease
 from globalmanager.db.database import Session
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
+from sedna.store import S3Settings
 from sedna.store.base import ObjectStore
+
+
+class CredentialSource(Protocol):
+    """What a ``credentialName`` stands for."""
+
+    def settings(self, namespace: str, name: str) -> S3Settings:
+        """How to reach the S3 service of a credential.
+
+        Raises:
+            UserError: there is no such credential, or it is not complete.
+            TemporaryError: it cannot be read now.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seams:
-    """Database, store and clock of the engine that holds the lease, and the ``token`` that proves it."""
+    """Database, store and clock of the engine that holds the lease, and the ``token`` that proves it.
+
+    ``credentials``: None without a cluster; names of credentials then mean nothing, and the service's own are used.
+    """
 
     db: Database
     store: ObjectStore
     clock: Clock
     settings: EngineSettings
     token: int
+    credentials: CredentialSource | None = None
+
+    def s3(self, url: str, namespace: str, *names: str | None) -> S3Settings | None:
+        """How to reach the S3 service of an address; None = as the environment of the service says.
+
+        Args:
+            names: credentials, of which the first that is given counts: that of the object before that of its job.
+
+        Raises:
+            UserError, TemporaryError: see `CredentialSource`.
+        """
+        name = next(filter(None, names), None)
+        if self.credentials is None or name is None or not url.startswith("s3://"):
+            return self.settings.s3
+        return self.credentials.settings(namespace, name)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:

@@ -7,11 +7,36 @@ from typing import Protocol
 
 from pydantic import Field
 
-from sedna.common.types import Value
+from sedna.common.errors import PermanentError, TemporaryError
+from sedna.common.types import JobKey, Value
 from sedna.core.staging.order import WorkOrder
 
 TEMPORARY_EXIT = 75
 """EX_TEMPFAIL: how a worker says that the same attempt may succeed later."""
+
+
+class WorkerWaitsError(TemporaryError):
+    """A worker cannot be started now, for a reason of its surroundings; no attempt is used up by it.
+
+    Args:
+        cause: that reason in one CamelCase word, such as QuotaExceeded.
+    """
+
+    def __init__(self, message: str, *, cause: str, where: str = "", hint: str = "", retry_after: float = 10.0) -> None:
+        self.cause = cause
+        super().__init__(message, where=where, hint=hint, retry_after=retry_after)
+
+
+class WorkerRefusedError(PermanentError):
+    """A worker can never be started as it is described.
+
+    Args:
+        cause: why, in one CamelCase word, such as NamespaceTerminating.
+    """
+
+    def __init__(self, message: str, *, cause: str, where: str = "", hint: str = "") -> None:
+        self.cause = cause
+        super().__init__(message, where=where, hint=hint)
 
 
 class WorkerSpec(Value):
@@ -55,7 +80,8 @@ class WorkerStatus(Value):
     """What a runtime knows about a worker. ``reason`` and ``log_tail`` are filled when it did not succeed.
 
     Of a running one ``cause`` and ``reason`` say what it waits for, such as Unschedulable and the scheduler's message;
-    both are empty when it works.
+    both are empty when it works. A cause without a reason is a matter of course, such as Starting, and not worth a
+    message; the time limit does not count it either.
     """
 
     phase: RunPhase
@@ -82,7 +108,7 @@ class LogPart(Value):
 class WorkerRuntime(Protocol):
     """Starts and watches workers. They outlive the process that started them."""
 
-    def handle(self, name: str) -> WorkerHandle:
+    def handle(self, name: str, job: JobKey) -> WorkerHandle:
         """How a worker of this name is found, started or not. Does nothing."""
         ...
 
@@ -91,6 +117,8 @@ class WorkerRuntime(Protocol):
 
         Raises:
             SpecError: the template asks for something that this runtime cannot do.
+            WorkerRefusedError: it can never be started where it belongs.
+            WorkerWaitsError: what it needs is not there yet.
             TemporaryError: there is no room right now.
         """
         ...

@@ -37,6 +37,7 @@ from globalmanager.runtimes.notes import (
 from sedna.common.atomic import write_atomic
 from sedna.common.errors import TemporaryError, WorkerError
 from sedna.common.log import LOGGER
+from sedna.common.types import JobKey
 from sedna.core.staging.access import WorkerAccess
 from sedna.core.staging.command import command_of
 from sedna.store.node_cache import DEFAULT_BYTES
@@ -98,7 +99,7 @@ class ProcessRuntime:
         self._ended: dict[int, float] = {}
         self._reaping = threading.Lock()
 
-    def handle(self, name: str) -> WorkerHandle:
+    def handle(self, name: str, job: JobKey | None = None) -> WorkerHandle:  # noqa: ARG002  names are unique already
         """As `WorkerRuntime.handle`."""
         return WorkerHandle(name=name, place={"folder": str(self._work_dir / name)})
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sedna.common.errors import AuthError, SpecError, StoreUnavailableError
-from sedna.store.base import NoBucketError, ObjectInfo, ObjectLimitError, ObjectStore, Source, check_key
+from sedna.store.base import NoBucketError, ObjectInfo, ObjectLimitError, ObjectStore, SignedPut, Source, check_key
 
 __all__ = ["OwnStore"]
 
@@ -73,6 +73,10 @@ class OwnStore:
     def presign_get(self, key: str, expires: timedelta) -> str | None:
         with _refusals(key):
             return self._inner.presign_get(key, expires)
+
+    def presign_put(self, key: str, expires: timedelta, *, absent: bool = False) -> SignedPut | None:
+        with _refusals(key):
+            return self._inner.presign_put(key, expires, absent=absent)
 
     def close(self) -> None:
         self._inner.close()

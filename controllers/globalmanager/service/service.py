@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from globalmanager.api.app import create_app
 from globalmanager.api.services import ApiServices
@@ -22,14 +23,28 @@ from globalmanager.settings import EngineSettings
 from localcontroller.http_server import ThreadedServer
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import ConflictError, TemporaryError
+from sedna.common.extras import extra_needed
 from sedna.common.plugin import load_modules
 from sedna.store import open_store
+
+if TYPE_CHECKING:
+    from globalmanager.service.cluster_parts import ClusterParts
 
 __all__ = ["Service"]
 
 LOGGER = logging.getLogger("sedna.globalmanager.service")
 
 _PORT_FILE = "service.port"
+
+
+def _cluster(settings: ServiceSettings, clock: Clock) -> ClusterParts | None:
+    """The cluster of the settings. Its clients are imported only then: a laptop need not have them."""
+    if settings.kubernetes is None:
+        return None
+    with extra_needed("k8s", "a service in a cluster"):
+        from globalmanager.service.cluster_parts import ClusterParts
+
+        return ClusterParts(settings.kubernetes, clock)
 
 
 class Service:
@@ -53,23 +68,24 @@ class Service:
         with contextlib.ExitStack() as stack:
             # In the order of need; the stack closes them in the opposite one, also when a later part cannot be made.
             stack.callback(DataDirLock(data_dir).release)
-            db = Database(settings.db_url or data_dir / "sedna.db")
+            db = Database(settings.db_url or data_dir / "sedna.db", settings.db)
             stack.callback(db.close)
             store = OwnStore(open_store(settings.store_url or data_dir / "store", settings.s3))
             stack.callback(store.close)
             engine_settings = self._engine_settings(data_dir)
-            self._runtime = ProcessRuntime(
-                engine_settings.work_dir,
-                engine_settings.cache_dir,
-                cache_bytes=engine_settings.cache_bytes,
-                # A folder is there for every process of this machine; of an S3 service only this process has the keys.
-                store_url=store.url if store.url.startswith("file:") else None,
-                service_url=lambda: self.url,
-                python=engine_settings.python,
-                log_bytes=engine_settings.log_bytes,
-                grace_seconds=engine_settings.stop_grace_seconds,
+            self._cluster = _cluster(settings, self._clock)
+            if self._cluster is not None:
+                stack.callback(self._cluster.close)
+            self._processes = self._process_runtime(store, engine_settings)
+            pods = None if self._cluster is None else self._cluster.runtime
+            self.engine = Engine(
+                db,
+                store,
+                self._processes if pods is None else pods,
+                self._clock,
+                engine_settings,
+                credentials=None if self._cluster is None else self._cluster.credentials,
             )
-            self.engine = Engine(db, store, self._runtime, self._clock, engine_settings)
             stack.callback(self.engine.stop)
             self.api = ApiServices(
                 db=db,
@@ -79,10 +95,15 @@ class Service:
                 clock=self._clock,
                 authenticator=DatabaseAuthenticator(db, self._clock),
                 settings=settings.api,
+                cluster=None if self._cluster is None else self._cluster.connection,
+                pods=None if self._cluster is None else self._cluster.door,
             )
             self._server = self._make_server(data_dir)
             stack.callback(self._server.stop)
-            self.admin_token = ensure_admin_token(db, data_dir, self._clock)
+            given = settings.admin_token
+            self.admin_token = ensure_admin_token(
+                db, data_dir, self._clock, given=None if given is None else given.get_secret_value()
+            )
             self._edges = LocalEdges(self.api, data_dir / "edges", settings.edges)
             self._open = stack.pop_all()
 
@@ -104,8 +125,10 @@ class Service:
         """
         try:
             # Before the engine: the first worker that it starts asks there, and those of the last start have waited.
-            self._runtime.announce()
+            self._processes.announce()
             self._check_store()
+            if self._cluster is not None:
+                self._cluster.start()
             self._start_engine()
             self._server.start()
             self._edges.start()
@@ -116,9 +139,11 @@ class Service:
 
     def fault(self) -> str | None:
         """Why the service cannot go on, or None."""
-        if self.engine.running:
+        if self.engine.running or self.engine.standing_by:
             self._was_running = True
-        return "the engine has stopped; the log says why" if self._was_running and not self.engine.running else None
+        elif self._was_running:
+            return "the engine has stopped; the log says why"
+        return None if self._cluster is None else self._cluster.fault()
 
     def stop(self) -> None:
         """End gracefully: edges, then requests, then the engine's tick. Workers keep running and are adopted later."""
@@ -166,6 +191,19 @@ class Service:
         if self.settings.port:
             return make(self.settings.port)
         return on_port_of_last_start(data_dir / _PORT_FILE, "the service", make, lambda server: server.port)
+
+    def _process_runtime(self, store: OwnStore, settings: EngineSettings) -> ProcessRuntime:
+        return ProcessRuntime(
+            settings.work_dir,
+            settings.cache_dir,
+            cache_bytes=settings.cache_bytes,
+            # A folder is there for every process of this machine; of an S3 service only this process has the keys.
+            store_url=store.url if store.url.startswith("file:") else None,
+            service_url=lambda: self.url,
+            python=settings.python,
+            log_bytes=settings.log_bytes,
+            grace_seconds=settings.stop_grace_seconds,
+        )
 
     def _engine_settings(self, data_dir: Path) -> EngineSettings:
         given = self.settings.engine.model_dump(exclude_none=True, exclude={"wait_for_lease"})  # see _start_engine

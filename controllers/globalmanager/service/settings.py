@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from globalmanager.api.services import ApiSettings
 from globalmanager.cluster.settings import KubernetesSettings
+from globalmanager.db.settings import DatabaseSettings
 from globalmanager.service.settings_file import FileSource
 from sedna.store import S3Settings
 
@@ -26,6 +27,10 @@ class EngineOptions(BaseModel):
     wait_for_lease: bool = Field(
         default=True,
         description="at the start, until the lease of a dead engine has run out; a living engine's is an error then",
+    )
+    standby: bool = Field(
+        default=False,
+        description="one of several services on one database and store: one drives the jobs, the others stand by",
     )
     heartbeat_seconds: float | None = Field(default=None, gt=0)
     stop_grace_seconds: float | None = Field(default=None, ge=0)
@@ -45,7 +50,15 @@ class ServiceSettings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535, description="0 = any free one")
     store_url: str | None = Field(default=None, description="s3://bucket/prefix or a folder; none = <data>/store")
     s3: S3Settings | None = Field(default=None, description="none = the AWS_... variables of the environment")
-    db_url: str | None = Field(default=None, description="SQLAlchemy URL; none = SQLite in <data>/sedna.db")
+    db_url: str | None = Field(
+        default=None, description="postgresql://user:password@host/name, or sqlite:///file; none = <data>/sedna.db"
+    )
+    db: DatabaseSettings = Field(default=DatabaseSettings(), description="connections to PostgreSQL")
+    admin_token: SecretStr | None = Field(
+        default=None,
+        min_length=20,
+        description="token of an admin that all replicas accept; none = made at the first start, in <data>/admin.token",
+    )
     modules: tuple[Path, ...] = Field(default=(), description="Python files that register algorithms or miners")
     edges: int = Field(default=0, ge=0, le=16, description="inference workers to run in this process")
     api: ApiSettings = ApiSettings()
@@ -54,6 +67,15 @@ class ServiceSettings(BaseSettings):
     shutdown_seconds: int = Field(default=10, ge=1, description="how long open requests may take to end")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _replicas_share_what_counts(self) -> Self:
+        if self.engine.standby:
+            # Each would find the samples of the other missing in a folder of its own.
+            for name in ("db_url", "store_url"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"engine.standby needs a {name} that all its services share")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -17,6 +17,7 @@ __all__ = ["SETTINGS_FILE", "FileSource", "settings_error"]
 
 SETTINGS_FILE = "service.yaml"
 _DEFAULT_FOLDER = "sedna-data"
+_SECRETS = ("admin_token", "db_url")
 
 
 class FileSource(PydanticBaseSettingsSource):
@@ -51,7 +52,10 @@ class FileSource(PydanticBaseSettingsSource):
 def settings_error(error: ValidationError) -> SpecError:
     """A wrong setting in one line: which, what, and how to give it."""
     fault = first_fault(error)
+    if not fault.path:  # about several settings, which the message names
+        return SpecError(fault.message, where="settings", hint=f"in {SETTINGS_FILE}, or SEDNA__... in the environment")
     variable = "SEDNA__" + fault.path.replace(".", "__").upper()
-    got = "" if isinstance(fault.given, dict | list) else f"; got {fault.given!r}"
+    hidden = isinstance(fault.given, dict | list) or fault.path in _SECRETS
+    got = "" if hidden else f"; got {fault.given!r}"
     hint = f"{fault.path} in {SETTINGS_FILE}, or {variable}"
     return SpecError(f"{fault.message}{got}", where=f"setting {fault.path}", hint=hint)

@@ -62,6 +62,8 @@ class WorkerObservation(Value):
     candidate: int | None = None
     error: str | None = None
     retryable: bool = Field(default=False, description="a further attempt may succeed: temporary error or lost worker")
+    waits: bool = Field(default=False, description="for something around it, such as a machine: its time stands still")
+    working_since: datetime | None = Field(default=None, description="since when it no longer waits, if it ever did")
 
 
 class EdgeObservation(Value):

@@ -94,6 +94,11 @@ class Limits(SpecModel):
 
     timeout_seconds: float = Field(default=6 * 3600, gt=0, description="An attempt is ended after so many seconds.")
     memory_mib: int | None = Field(default=None, ge=64, description="Memory in MiB; none = no limit.")
+    disk_mib: int | None = Field(
+        default=None,
+        ge=64,
+        description="On Kubernetes: MiB for inputs, model and checkpoints; more ends the worker; none = no limit.",
+    )
     threads: int | None = Field(default=None, ge=1, description="Threads for computing; none = those of the machine.")
     retries: int = Field(default=2, ge=0, description="Further attempts after a temporary failure or a lost worker.")
     retry_seconds: float = Field(

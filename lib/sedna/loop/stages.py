@@ -29,7 +29,7 @@ def work(transition: Transition, current: RoundState) -> None:
             transition, current, worker.error or "the worker failed without a message", retryable=worker.retryable
         )
     else:
-        _check_time(transition, current)
+        _check_time(transition, current, worker)
 
 
 def _place(current: RoundState) -> tuple[int, Stage, int]:
@@ -40,10 +40,13 @@ def _limits(transition: Transition, stage: Stage) -> Limits:
     return transition.spec.train_spec.limits if stage is Stage.TRAINING else transition.spec.eval_spec.limits
 
 
-def _check_time(transition: Transition, current: RoundState) -> None:
-    """A worker that never starts is as late as one that never ends."""
+def _check_time(transition: Transition, current: RoundState, worker: WorkerObservation | None) -> None:
+    """A worker that never starts is as late as one that never ends; one that has to wait is not late."""
+    if worker is not None and worker.waits:
+        return
+    since = current.stage_started_at if worker is None else worker.working_since or current.stage_started_at
     limit = _limits(transition, current.stage).timeout_seconds
-    if transition.now - current.stage_started_at > span(limit):
+    if transition.now - since > span(limit):
         stop_worker(transition, current, "time limit")
         _stumbled(
             transition, current, f"{current.stage.value} took longer than its limit of {limit:g} s", retryable=False

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from pydantic import Field
+
 from sedna.common.errors import NotFoundError, SpecError, TooLargeError
 from sedna.common.types import Value
 from sedna.store.oserrors import os_errors
@@ -21,6 +23,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectLimitError",
     "ObjectStore",
+    "SignedPut",
     "Source",
     "check_key",
     "is_key",
@@ -52,6 +55,13 @@ class ObjectInfo(Value):
     size: int
     etag: str | None = None
     modified: datetime
+
+
+class SignedPut(Value):
+    """How an object is written without credentials: PUT to ``url`` with these headers."""
+
+    url: str = Field(repr=False)
+    headers: dict[str, str] = Field(default_factory=dict)
 
 
 class ObjectStore(Protocol):
@@ -129,6 +139,15 @@ class ObjectStore(Protocol):
 
     def presign_get(self, key: str, expires: timedelta) -> str | None:
         """A URL that reads the object without credentials until ``expires`` has passed; None = not supported here."""
+        ...
+
+    def presign_put(self, key: str, expires: timedelta, *, absent: bool = False) -> SignedPut | None:
+        """A way to write the object without credentials until ``expires`` has passed; None = not supported here.
+
+        Args:
+            absent: only if it is not there then; a PUT that meets an object is answered with status 412. Where
+                `put_if_absent` is not safe against a race, this is no condition at all: look first.
+        """
         ...
 
     def close(self) -> None:

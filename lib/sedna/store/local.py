@@ -143,6 +143,9 @@ class FolderStore:
         check_key(key)
         return None
 
+    def presign_put(self, key: str, expires: timedelta, *, absent: bool = False) -> None:  # noqa: ARG002  as above
+        check_key(key)
+
     def close(self) -> None:
         """Nothing is held between calls."""
 

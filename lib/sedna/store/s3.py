@@ -22,7 +22,7 @@ from minio.commonconfig import CopySource
 from minio.error import S3Error
 
 from sedna.common.errors import ConflictError, DataError, NotFoundError, SednaError, SpecError, TooLargeError
-from sedna.store.base import RESERVED, ObjectInfo, Source, check_key, is_key, opened
+from sedna.store.base import RESERVED, ObjectInfo, SignedPut, Source, check_key, is_key, opened
 from sedna.store.download import stream_to_file
 from sedna.store.s3_client import make_client, make_pool
 from sedna.store.s3_errors import answer_as_error, s3_errors
@@ -163,10 +163,19 @@ class S3Store:
 
     def presign_get(self, key: str, expires: timedelta) -> str | None:
         name = self._name(key)
-        if not timedelta(seconds=1) <= expires <= timedelta(days=7):
-            raise SpecError(f"a URL cannot be valid for {expires}", where=key, hint="from 1 second to 7 days")
+        _check_expiry(key, expires)
         with s3_errors(self._where(key)):
             return str(self._client.presigned_get_object(self.bucket, name, expires=expires))
+
+    def presign_put(self, key: str, expires: timedelta, *, absent: bool = False) -> SignedPut | None:
+        name = self._name(key)
+        _check_expiry(key, expires)
+        # Not signed, as the client cannot: whoever has the address may leave the condition out. Keys that must not be
+        # overwritten hold the sha256 of their content, which is checked by whoever reads them.
+        headers = {"If-None-Match": "*"} if absent and self.supports_conditional_put else {}
+        with s3_errors(self._where(key)):
+            url = self._client.presigned_put_object(self.bucket, name, expires=expires)
+        return SignedPut(url=str(url), headers=headers)
 
     def close(self) -> None:
         self._http.clear()
@@ -223,6 +232,11 @@ class S3Store:
         if answer.status == 409 and isinstance(error, ConflictError):
             return None
         raise error
+
+
+def _check_expiry(key: str, expires: timedelta) -> None:
+    if not timedelta(seconds=1) <= expires <= timedelta(days=7):
+        raise SpecError(f"a URL cannot be valid for {expires}", where=key, hint="from 1 second to 7 days")
 
 
 class _CountingReader:

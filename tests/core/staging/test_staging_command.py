@@ -52,12 +52,18 @@ def test_an_evaluation_gets_both_models_in_upstreams_order(command):
     [
         ("/data/a b.txt", "/data/a b.txt"),
         ("file:///data/a%20b.txt", "/data/a b.txt"),
-        ("s3://bucket/boards/index.txt", "s3://bucket/boards/index.txt"),
+        ("s3://bucket/boards/index.txt", "/work-dir/train.txt"),
         ("", "/work-dir/train.txt"),
     ],
 )
 def test_the_original_dataset_is_named_as_programs_can_take_its_folder(command, url, value):
     assert command(original_dataset_url=url).env["ORIGINAL_DATASET_URL"] == value
+
+
+def test_a_dataset_of_an_object_store_is_named_to_programs_alone(command):
+    """Our own worker would look for its samples there, without a key, although all of them are here."""
+    url = "s3://bucket/boards/index.txt"
+    assert command(template(args=["t"]), original_dataset_url=url).env["ORIGINAL_DATASET_URL"] == url
 
 
 @pytest.mark.parametrize(

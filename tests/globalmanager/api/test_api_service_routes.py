@@ -31,7 +31,7 @@ def test_readiness_names_the_part_that_does_not_work(api: Api) -> None:
     }
     api.engine.last_tick = api.clock.now()
     with api.services.db.write() as session:
-        lease.acquire(session, "me", "me", api.clock.now(), 1000, is_dead=lambda _: False)
+        lease.acquire(session, "me", "me", api.clock.now(), 1000, is_free=lambda _: False)
     assert ready(api) == (200, {"database": "ok", "store": "ok", "engine": "ok"})
     api.clock.advance(61)
     assert ready(api)[1]["engine"] == "has not looked at its jobs for 61 s"

@@ -20,6 +20,7 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path):
     db.close()
 
 
+@pytest.mark.sqlite
 def test_a_database_of_the_first_schema_is_brought_up_to_date_with_its_rows(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
     with engine.begin() as connection:
@@ -59,11 +60,13 @@ def test_databases_that_cannot_keep_a_promise_are_refused(url):
         Database(url)
 
 
+@pytest.mark.sqlite
 def test_an_unreachable_folder_is_a_temporary_error(tmp_path):
     with pytest.raises(StoreUnavailableError, match="database"):
         Database(tmp_path / "no" / "such" / "folder" / "x.db")
 
 
+@pytest.mark.sqlite
 def test_durability_pragmas(db):
     with db.read() as session:
         values = {

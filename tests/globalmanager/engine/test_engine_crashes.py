@@ -32,8 +32,8 @@ class CrashingDatabase(Database):
     crashes = None
 
     @contextlib.contextmanager
-    def write(self):
-        with super().write() as session:
+    def write(self, **options):
+        with super().write(**options) as session:
             yield session
         if self.crashes is not None:
             self.crashes.point()

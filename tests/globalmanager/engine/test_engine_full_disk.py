@@ -13,6 +13,7 @@ from sedna.common.errors import StorageFullError, TemporaryError
 from sedna.common.types import Annotation, Box
 from sedna.loop.state import Outcome
 
+pytestmark = pytest.mark.sqlite
 UNLIMITED = 2**30
 
 

@@ -57,8 +57,8 @@ def test_an_engine_in_threads_stops_itself_when_it_lost(world):
     world.settings = world.settings.model_copy(update={"tick_seconds": 0.02})
     first = engine(world)
     first.start()
-    world.clock.advance(16)
-    engine(world).acquire()
+    with world.db.write() as session:
+        lease.acquire(session, "another", "elsewhere", world.clock.now(), 15, is_free=lambda _: True)
     assert first._keeper.lost.wait(30)
     first._thread.join(30)
     assert not first.running
@@ -70,7 +70,7 @@ def test_an_engine_in_threads_stops_itself_when_it_lost(world):
 def test_waiting_for_the_lease(world):
     holder = engine(world)
     holder.acquire()
-    world.settings = world.settings.model_copy(update={"tick_seconds": 0.02, "wait_for_lease": True})
+    world.settings = world.settings.model_copy(update={"tick_seconds": 0.02, "standby": True})
     waiting = engine(world)
     waiting.start()
     assert not waiting.running
@@ -107,7 +107,7 @@ def test_the_lease_of_a_dead_process_of_this_machine_is_taken_at_once(world):
         check=True,
     ).stdout.strip()
     with world.db.write() as session:
-        lease.acquire(session, "here:1", gone, world.clock.now(), 15, is_dead=lambda _: False)
+        lease.acquire(session, "here:1", gone, world.clock.now(), 15, is_free=lambda _: False)
     other = engine(world)
     other.acquire()
     other.stop()

@@ -101,8 +101,8 @@ def test_a_decision_that_could_not_be_stored_is_made_again_at_once(world):
         fails = False
 
         @contextlib.contextmanager
-        def write(self):
-            with super().write() as session:
+        def write(self, **options):
+            with super().write(**options) as session:
                 yield session
                 if self.fails and session.scalar(select(func.count()).select_from(Round)):
                     raise StoreUnavailableError("the database does not answer")
@@ -127,10 +127,10 @@ def test_an_initial_model_stored_before_a_crash_counts_although_the_job_was_edit
         armed = True
 
         @contextlib.contextmanager
-        def write(self):
+        def write(self, **options):
             if self.armed and (world.folder / "store" / "default" / "boards" / "models" / "1").exists():
                 raise Crash
-            with super().write() as session:
+            with super().write(**options) as session:
                 yield session
 
     world.db.close()

@@ -95,7 +95,7 @@ def test_a_second_service_on_a_database_says_who_has_it(tmp_path: Path) -> None:
 def test_a_dead_engines_lease_is_waited_out(tmp_path: Path) -> None:
     first = Service(ServiceSettings(data_dir=tmp_path / "d", port=0))
     with first.api.db.write() as session:
-        lease.acquire(session, "another", "elsewhere", SystemClock().now(), 0.5, is_dead=lambda _: False)
+        lease.acquire(session, "another", "elsewhere", SystemClock().now(), 0.5, is_free=lambda _: False)
     second = on_one_database(tmp_path, first)
     second.start()
     try:
@@ -166,7 +166,7 @@ def test_a_service_whose_engine_lost_its_lease_says_so(service: Service) -> None
     eventually(lambda: service.engine.running)
     assert service.fault() is None
     with service.api.db.write() as session:
-        lease.acquire(session, "another", "elsewhere", SystemClock().now(), 60, is_dead=lambda _: True)
+        lease.acquire(session, "another", "elsewhere", SystemClock().now(), 60, is_free=lambda _: True)
     assert "engine has stopped" in eventually(service.fault)
 
 

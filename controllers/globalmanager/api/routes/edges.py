@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Services, accepts, problems
+from globalmanager.api.middleware.authenticate import bearer
 from globalmanager.api.schemas import EdgeRegistered, EdgeRegistration
+from globalmanager.auth.pod_edges import EdgeAdmission, admit_pod
 from globalmanager.db import edges, events, tokens
 from globalmanager.db.values import EdgeRow
 from globalmanager.engine.desired import heartbeat
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, NotFoundError
 from sedna.common.types import Name
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
 
@@ -79,6 +83,19 @@ def beat(services: Services, caller: Caller, edge: Name, body: EdgeHeartbeat) ->
     caller.require_edge(edge)
     if body.edge != edge:
         raise DataError(f"the heartbeat is of edge {body.edge!r}", where="edge", hint=edge)
-    desired = heartbeat(services.db, body, services.clock.now(), services.engine_settings)
+    view = None if services.cluster is None else services.cluster.view
+    desired = heartbeat(services.db, body, services.clock.now(), services.engine_settings, view)
     services.engine.wake()
     return desired
+
+
+@router.post(
+    "/edge-token",
+    operation_id="admitEdgePod",
+    summary="A Pod of an edge brings its service account's token and gets its name and a token as an edge",
+    responses=problems(404, 409),
+)
+def admit(services: Services, authorization: Annotated[str | None, Header()] = None) -> EdgeAdmission:
+    if services.cluster is None:
+        raise NotFoundError("this service knows of no cluster", hint="an edge elsewhere is registered by an admin")
+    return admit_pod(services.db, services.cluster, bearer(authorization), services.clock.now())

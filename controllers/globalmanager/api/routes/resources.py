@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Services, accepts, problems
-from globalmanager.api.manifests import parse_manifests
+from globalmanager.api.manifests import parse_manifests, without_uid
 from globalmanager.api.schemas import AppliedResource
 from globalmanager.api.template_notes import notes_on
 from globalmanager.db import resources
@@ -50,7 +50,7 @@ async def apply(
     text = await request.body()
 
     def work() -> list[AppliedResource]:
-        described = parse_manifests(text, "body")
+        described = [without_uid(resource) for resource in parse_manifests(text, "body")]
         applied = apply_resources(services.db, described, services.clock.now(), dry_run=dry_run)
         return [
             AppliedResource(**change.model_dump(), notes=notes_on(resource))

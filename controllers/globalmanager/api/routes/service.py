@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from globalmanager.api.deps import Services
-from globalmanager.api.health import readiness
+from globalmanager.api.health import liveness, readiness
 from globalmanager.api.metrics import Metrics
 from globalmanager.api.schemas import Readiness
 
@@ -15,9 +15,16 @@ router = APIRouter(tags=["service"])
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@router.get("/healthz", operation_id="healthz", summary="The process answers")
-def healthz() -> dict[str, str]:
-    return {"status": "ok"}
+@router.get(
+    "/healthz",
+    operation_id="healthz",
+    summary="The process answers, and its engine comes round",
+    responses={503: {"description": "it needs a restart"}},
+)
+async def healthz(services: Services, response: Response) -> dict[str, str]:
+    state = liveness(services)
+    response.status_code = 200 if state == "ok" else 503
+    return {"status": state}
 
 
 @router.get(

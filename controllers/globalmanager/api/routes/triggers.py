@@ -7,15 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, Services, accepts, problems
-from globalmanager.api.lookup import get_job
+from globalmanager.api.lookup import check_version, get_job
 from globalmanager.api.schemas import ReasonBody, TriggerBody, job_path
 from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
-from globalmanager.db import models, requests, rounds
+from globalmanager.db import requests, rounds
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, RequestRow
 from globalmanager.engine.explain import explain_trigger
-from sedna.common.errors import ConflictError, NotFoundError, SpecError
+from sedna.common.errors import ConflictError, SpecError
 from sedna.common.types import JobKey
 from sedna.loop.observation import ManualRequest
 from sedna.loop.state import Outcome, RoundKind
@@ -136,7 +136,7 @@ def _store(
     with services.db.write() as session:
         job = get_job(session, key)
         if wish.version is not None:
-            _check_version(session, job, wish.version)
+            check_version(session, job, wish.version)
         if wish.parameters and job.spec.train_spec.algorithm is None:
             hint = "leave them out; a template's program reads its own environment"
             raise SpecError("this job trains with a template, which takes no parameters", where="parameters", hint=hint)
@@ -146,13 +146,6 @@ def _store(
         services.engine.wake()
     response.headers["Location"] = f"{job_path(key)}/triggers/{row.id}"
     return row
-
-
-def _check_version(session: Session, job: JobRow, version: int) -> None:
-    """A version never goes away, so that one which is not there now need not wait for the engine's answer."""
-    if models.find(session, job.id, version) is None:
-        known = ", ".join(str(one) for one in sorted(models.known(session, job.id))[-10:]) or "none yet"
-        raise NotFoundError(f"there is no model version {version}", where=str(job.key), hint=f"known: {known}")
 
 
 def _champion_before(session: Session, job: JobRow) -> int:

@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import tempfile
 from collections.abc import Hashable
 from datetime import timedelta
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated, BinaryIO, Literal, cast
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from globalmanager.api.deps import API_PREFIX, Caller, Services, accepts, problems
+from globalmanager.api.middleware.authenticate import bearer
 from globalmanager.api.routes.samples import stored_bytes
 from globalmanager.api.services import ApiServices
-from globalmanager.db import jobs, workers
+from globalmanager.db import jobs, tokens, workers
 from globalmanager.db.values import JobRow, WorkerProgress, WorkerRow
 from globalmanager.engine.work.orders import prefix_of
 from globalmanager.engine.work.reports import receive_report
+from globalmanager.runtimes.base import WorkerHandle
 from sedna.common.errors import AuthError, DataError, NotFoundError
 from sedna.core.report import WorkerReport
+from sedna.core.staging.direct import UploadAddress
 from sedna.core.staging.order import WorkOrder, load_order
+from sedna.core.staging.service_link import ProgramState
 from sedna.core.staging.stage_out import may_write
+from sedna.loop.observation import WorkerPhase
 from sedna.store.base import ObjectInfo, ObjectStore, check_key
 
 router = APIRouter(prefix=f"{API_PREFIX}/worker", tags=["workers"])
+pod_router = APIRouter(prefix=API_PREFIX, tags=["workers"])
 
 _IN_MEMORY = 8 << 20
 _REMEMBERED = 8
 """Orders whose inputs are known at a time; of one with 100,000 samples they take some 10 MB."""
+
+
+_LOOK_SECONDS = 0.25
+"""Between two looks at what the watch over the cluster has seen, which is in memory."""
+
+
+class PodToken(BaseModel):
+    """What a Pod gets for its own token."""
+
+    token: str = Field(description="bearer token for /api/v1/worker/...")
+    worker: str
 
 
 class CallingWorker:
@@ -102,12 +121,14 @@ def read_order(worker: Worker) -> WorkOrder:
         **problems(404, 422),
     },
 )
-def read_object(worker: Worker, key: str) -> Response:
+def read_object(worker: Worker, key: str, through: Literal["service"] | None = None) -> Response:
+    """``through=service``: the bytes in any case, for who cannot reach the store."""
     worker.require_readable(check_key(key))
     services = worker.services
-    address = services.store.presign_get(key, timedelta(seconds=services.settings.presign_seconds))
-    if address is not None:
-        return RedirectResponse(address, status_code=307)
+    if through is None:
+        address = services.store.presign_get(key, timedelta(seconds=services.settings.presign_seconds))
+        if address is not None:
+            return RedirectResponse(address, status_code=307)
     found = services.store.stat(key)
     if found is None:
         raise NotFoundError("there is no such object", where=key)
@@ -145,6 +166,33 @@ def _store(store: ObjectStore, key: str, body: BinaryIO, if_none_match: str | No
     return found
 
 
+@router.get(
+    "/uploads/{key:path}",
+    operation_id="getWorkUpload",
+    summary="Where to PUT a large result: at the store itself, at this address, for some minutes",
+    response_model=None,
+    responses={
+        200: {"model": UploadAddress, "description": "PUT the file there, with these headers"},
+        204: {"description": "the store takes nothing but through this service"},
+        **problems(412, 422),
+    },
+)
+def upload_address(worker: Worker, key: str, absent: bool = False) -> UploadAddress | Response:
+    """``absent=true``: 412 if the object is there, now or when it is sent."""
+    worker.require_writable(check_key(key))
+    store = worker.services.store
+    # Notes go through the service: with an address, one could be written after its attempt is over. What is named by
+    # its sha256 can only be right or damaged, and whoever reads it looks.
+    if "/files/" not in key:
+        return Response(status_code=204)
+    if absent and store.stat(key) is not None:
+        raise HTTPException(412, "the object is there already")
+    signed = store.presign_put(key, timedelta(seconds=worker.services.settings.presign_seconds), absent=absent)
+    if signed is None:
+        return Response(status_code=204)
+    return UploadAddress(url=signed.url, headers=signed.headers)
+
+
 @router.delete(
     "/objects/{key:path}",
     operation_id="deleteWorkObject",
@@ -168,6 +216,51 @@ def delete_object(worker: Worker, key: str) -> None:
 def progress(worker: Worker, body: WorkerProgress) -> None:
     with worker.services.db.write() as session:
         workers.progressed(session, worker.row.id, body)
+
+
+@router.get(
+    "/program",
+    operation_id="getWorkProgram",
+    summary="Whether the program of this worker, in a container of its own, has ended; answered when it has",
+    responses=problems(404),
+)
+async def program(
+    worker: Worker, wait: Annotated[float, Query(ge=0, le=60, description="seconds until the answer is no")] = 0
+) -> ProgramState:
+    services = worker.services
+    if services.pods is None:
+        raise NotFoundError("workers are no Pods here", where="/program", hint="who started the program knows its end")
+    handle = WorkerHandle(name=worker.row.name, place=worker.row.handle)
+    until = services.clock.monotonic() + wait
+    while True:
+        state = services.pods.program(handle)
+        # A shutdown waits for open requests: whoever asks will ask the next replica.
+        if state.ended or services.stopping.is_set() or services.clock.monotonic() >= until:
+            return state
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+@pod_router.post(
+    "/worker-token",
+    operation_id="postWorkerToken",
+    summary="The token of an attempt, for the token by which its Pod says who it is",
+    responses=problems(),
+)
+def give_token(services: Services, authorization: Annotated[str | None, Header()] = None) -> PodToken:
+    """The bearer token here is not one of this service, but a projected one of the cluster, for our audience."""
+    if services.pods is None:
+        raise AuthError("workers are no Pods here", hint="the service runs without a cluster", forbidden=True)
+    handle = services.pods.identify(bearer(authorization))
+    with services.db.write() as session:
+        row = workers.by_name(session, handle.name)
+        if row is None or row.handle != handle.place or row.phase not in (WorkerPhase.PENDING, WorkerPhase.RUNNING):
+            raise AuthError(
+                "the attempt of this Pod is over, or is none of this service",
+                where=f"Pod {handle.place['namespace']}/{handle.place['pod']}",
+                hint="nobody waits for its results",
+                forbidden=True,
+            )
+        return PodToken(token=tokens.create_for_worker(session, row.name, services.clock.now()), worker=row.name)
 
 
 @router.post(

@@ -18,11 +18,12 @@ from globalmanager.ingest.sources import open_source
 from sedna.common.types import JobKey
 from sedna.core.staging.order import ModelRole, OrderedModel
 from sedna.loop.spec import ModelSpec
+from sedna.store import S3Settings
 from sedna.store.file_sets import StoredFile, list_files, upload
 from sedna.store.layout import input_key, model_file_key
 from sedna.store.models import load_manifest
 
-__all__ = ["baseline_model", "model_spec", "start_model", "version_model"]
+__all__ = ["baseline_model", "model_spec", "s3_of_model", "start_model", "version_model"]
 
 
 def model_spec(seams: EngineSeams, job: JobRow, name: str) -> tuple[ModelSpec, str]:
@@ -31,6 +32,11 @@ def model_spec(seams: EngineSeams, job: JobRow, name: str) -> tuple[ModelSpec, s
     with seams.db.read() as session:
         row = resources.get(session, "Model", key)
     return ModelSpec.model_validate(row.spec), f"Model {key}: spec.url"
+
+
+def s3_of_model(seams: EngineSeams, job: JobRow, spec: ModelSpec) -> S3Settings | None:
+    """How to reach the object store of a Model: by its own credential, or else by the job's."""
+    return seams.s3(spec.url, job.key.namespace, spec.credential_name, job.spec.credential_name)
 
 
 def start_model(seams: EngineSeams, job: JobRow, champion: int) -> OrderedModel:
@@ -73,7 +79,7 @@ def version_model(
 def _described(seams: EngineSeams, job: JobRow, role: ModelRole, name: str) -> OrderedModel:
     """A model that only the description knows; brought into the store, where every worker can read it."""
     spec, where = model_spec(seams, job, name)
-    folder, file = open_source(spec.url, where, seams.settings.s3)
+    folder, file = open_source(spec.url, where, s3_of_model(seams, job, spec))
     seams.settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=seams.settings.scratch_dir) as scratch:

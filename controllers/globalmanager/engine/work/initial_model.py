@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from globalmanager.db import events, models
 from globalmanager.db.values import JobRow
 from globalmanager.engine.seams import EngineSeams
-from globalmanager.engine.work.described import model_spec
+from globalmanager.engine.work.described import model_spec, s3_of_model
 from globalmanager.engine.work.publishing import description_of
 from globalmanager.ingest.sources import open_source
 from sedna.common.errors import ConflictError, NotFoundError
@@ -44,7 +44,7 @@ def publish_initial_model(seams: EngineSeams, job: JobRow) -> None:
 def _publish(seams: EngineSeams, job: JobRow) -> tuple[ModelManifest, str]:
     """The manifest, and the file that is named as the model ("" for a folder)."""
     spec, where = model_spec(seams, job, job.spec.deploy_spec.model.name)
-    folder, name = open_source(spec.url, where, seams.settings.s3)
+    folder, name = open_source(spec.url, where, s3_of_model(seams, job, spec))
     seams.settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=seams.settings.scratch_dir) as scratch:

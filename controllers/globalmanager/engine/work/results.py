@@ -52,15 +52,17 @@ def look_after(seams: EngineSeams, job: JobRow, active: Sequence[WorkerRow]) -> 
         elif row.phase is WorkerPhase.RUNNING and ended:
             collect(seams, job, row, status)
             changed = True
-        elif row.phase is WorkerPhase.RUNNING and (row.cause, row.waiting) != (status.cause, status.reason):
-            _note_waiting(seams, job, row, status)
+        elif row.phase is WorkerPhase.RUNNING:
+            note_waiting(seams, job, row, status)
     return changed
 
 
-def _note_waiting(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
+def note_waiting(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
     """Say once what keeps a worker from working: nobody else looks at the machine that it waits for."""
+    if (row.cause, row.waiting) == (status.cause, status.reason):
+        return
     with seams.write() as session:
-        workers.waits(session, row.id, status.cause, status.reason)
+        workers.waits(session, row.id, status.cause, status.reason, seams.now())
         if status.reason:
             data: dict[str, JsonValue] = {"worker": row.name, "round": row.round, "cause": status.cause}
             text = f"{row.name} waits: {status.reason}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from globalmanager.cluster.names import job_labels, object_name
+from globalmanager.cluster.names import INFERENCE, job_labels, object_name
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.db.values import JobRow
 from sedna.common.errors import SpecError
@@ -13,8 +13,6 @@ from sedna.loop.edge_spec import Edges, EdgeService
 from sedna.loop.spec import DeploySpec
 
 __all__ = [
-    "EDGE_NAME",
-    "INFERENCE",
     "MODEL_VERSION",
     "SERVER_PORT",
     "SPEC_HASH",
@@ -23,14 +21,8 @@ __all__ = [
     "asked_of",
 ]
 
-INFERENCE: Final = "inference"
-"""Upstream's worker type of an edge."""
-
 MODEL_VERSION: Final = "sedna.io/model-version"
 """Annotation of a Pod that serves one version for its whole life."""
-
-EDGE_NAME: Final = "sedna.io/edge-name"
-"""Annotation of a Pod: its name as an edge, in which $(POD_NAME) and $(NODE_NAME) stand for those."""
 
 SPEC_HASH: Final = "sedna.io/spec-hash"
 """Annotation of our objects: what they were made from, so that nothing is written where nothing changed."""

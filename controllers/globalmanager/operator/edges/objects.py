@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from globalmanager.cluster.api import Body
 from globalmanager.cluster.kinds import DAEMONSETS, DEPLOYMENTS, JOBS, SERVICES, Kind
-from globalmanager.cluster.names import object_name
-from globalmanager.operator.edges.asked import INFERENCE, SERVER_PORT, SPEC_HASH, Asked
+from globalmanager.cluster.names import INFERENCE, object_name
+from globalmanager.operator.edges.asked import SERVER_PORT, SPEC_HASH, Asked
 from globalmanager.operator.edges.server_pod import server_pod
 from globalmanager.operator.edges.template_pod import serving_port, template_pod
 from sedna.common.types import JobKey

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from globalmanager.cluster.api import Body, ClusterView
 from globalmanager.cluster.kinds import DAEMONSETS, PODS, Kind
-from globalmanager.cluster.names import is_of_job
+from globalmanager.cluster.names import INFERENCE, is_of_job
 from globalmanager.cluster.pod_trouble import trouble_of
-from globalmanager.operator.edges.asked import INFERENCE, Asked
+from globalmanager.operator.edges.asked import Asked
 from sedna.common.types import Value
 
 __all__ = ["EdgesRollout", "rollout_of"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from globalmanager.cluster.api import Body
+from globalmanager.cluster.names import EDGE_NAME, JOB_NAME
 from globalmanager.cluster.our_containers import (
     TOKEN_PATH,
     our_container,
@@ -12,7 +13,7 @@ from globalmanager.cluster.our_containers import (
     token_volume,
     with_pull_secrets,
 )
-from globalmanager.operator.edges.asked import EDGE_NAME, SERVER_PORT, TEMPLATE_EDGE, Asked
+from globalmanager.operator.edges.asked import SERVER_PORT, TEMPLATE_EDGE, Asked
 
 __all__ = ["server_pod"]
 
@@ -47,7 +48,7 @@ def server_pod(asked: Asked) -> Body:
         spec["nodeSelector"] = dict(edges.node_selector)
     if edges.tolerations:
         spec["tolerations"] = [dict(toleration) for toleration in edges.tolerations]
-    metadata = {"labels": asked.labels, "annotations": {EDGE_NAME: name}}
+    metadata = {"labels": asked.labels, "annotations": {EDGE_NAME: name, JOB_NAME: asked.job.name}}
     return {"metadata": metadata, "spec": with_pull_secrets(spec, settings)}
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from globalmanager.cluster.api import Body
+from globalmanager.cluster.names import EDGE_HELPER, EDGE_NAME, JOB_NAME
 from globalmanager.cluster.our_containers import (
     TOKEN_PATH,
     our_container,
@@ -18,7 +19,7 @@ from globalmanager.cluster.our_containers import (
     wait_for_port,
     with_pull_secrets,
 )
-from globalmanager.operator.edges.asked import EDGE_NAME, MODEL_VERSION, TEMPLATE_EDGE, Asked
+from globalmanager.operator.edges.asked import MODEL_VERSION, TEMPLATE_EDGE, Asked
 from globalmanager.operator.edges.model_place import HOST_DATA, ModelPlace, model_place
 from sedna.common.errors import SpecError
 
@@ -169,7 +170,7 @@ class _LocalController:
         """The helper. It keeps no secret from the Pod but its token."""
         made = our_container(
             self._asked.settings,
-            "sedna-lc",
+            EDGE_HELPER,
             ["python3", "-m", "localcontroller"],
             env=self._environment(),
             mounts=[*self._mounts(), *self._hard_example_mounts()],
@@ -243,7 +244,7 @@ def _place_on_nodes(asked: Asked, spec: Body) -> None:
 
 def _metadata(asked: Asked, template: Body) -> Body:
     own = template.get("metadata") or {}
-    annotations = {**(own.get("annotations") or {}), EDGE_NAME: TEMPLATE_EDGE}
+    annotations = {**(own.get("annotations") or {}), EDGE_NAME: TEMPLATE_EDGE, JOB_NAME: asked.job.name}
     if not asked.deploy.model.hot_update_enabled:
         annotations[MODEL_VERSION] = str(asked.version)
     return {"labels": {**(own.get("labels") or {}), **asked.labels}, "annotations": annotations}

@@ -18,14 +18,25 @@ process sees the host as it is; left unset, the SDK's default would shorten ever
 
 @dataclass(frozen=True)
 class WorkFolder:
-    """Paths below ``root``. Nothing is made or read here: the paths of a Pod are known before there is one."""
+    """Paths below ``root``. Nothing is made or read here: the paths of a Pod are known before there is one.
+
+    ``inputs_at``: where inputs are, if that is a folder of its own. ``data_prefix``: what upstream's programs cut from
+    the paths that they report.
+    """
 
     root: Path
+    inputs_at: Path | None = None
+    data_prefix: str = HOST_ROOT
+
+    @property
+    def inputs(self) -> Path:
+        """Folder of what the program reads."""
+        return self.root if self.inputs_at is None else self.inputs_at
 
     @property
     def samples(self) -> Path:
         """Pictures, ``<sample id>.<extension>``."""
-        return self.root / "samples"
+        return self.inputs / "samples"
 
     @property
     def output(self) -> Path:
@@ -50,15 +61,25 @@ class WorkFolder:
     @property
     def unlabelled(self) -> Path:
         """Index of the samples without a label."""
-        return self.root / "unlabelled.txt"
+        return self.inputs / "unlabelled.txt"
 
     def index(self, order: WorkOrder) -> Path:
         """Index of the labelled samples, a txt file as upstream's workers read it."""
-        return self.root / ("train.txt" if order.kind == "train" else "test.txt")
+        return self.inputs / ("train.txt" if order.kind == "train" else "test.txt")
+
+    @property
+    def models(self) -> Path:
+        """Models, a folder each."""
+        return self.inputs / "models"
+
+    @property
+    def modules(self) -> Path:
+        """The user's Python file."""
+        return self.inputs / "module"
 
     def model(self, role: ModelRole) -> Path:
         """Folder of a model's files."""
-        return self.root / "models" / role
+        return self.models / role
 
     def module(self, order: WorkOrder) -> Path | None:
         """The Python file that registers the algorithm, or None.
@@ -68,7 +89,14 @@ class WorkFolder:
         """
         if order.module is None or order.algorithm is None or order.algorithm.module is None:
             return None
-        return self.root / "module" / PurePath(order.algorithm.module).name
+        return self.modules / PurePath(order.algorithm.module).name
+
+    def reported(self, url: str) -> Path:
+        """The file that a program means by a path in its report: it may have cut ``data_prefix`` from it."""
+        named = Path(url).absolute()
+        if self.data_prefix == HOST_ROOT or named.is_relative_to(self.data_prefix):
+            return named
+        return Path(self.data_prefix, *named.parts[1:])
 
     def environment(self, order: WorkOrder) -> dict[str, str]:
         """The worker contract: upstream's variables, and ours."""
@@ -77,14 +105,26 @@ class WorkFolder:
             "NAMESPACE": order.job.namespace,
             "JOB_NAME": order.job.name,
             "WORKER_NAME": order.worker,
-            "DATA_PATH_PREFIX": HOST_ROOT,
-            "ORIGINAL_DATASET_URL": _plain_path(order.original_dataset_url) or index,
+            "DATA_PATH_PREFIX": self.data_prefix,
+            "ORIGINAL_DATASET_URL": self._original(order) or index,
             "REPORT_PATH": str(self.report),
             "PROGRESS_PATH": str(self.progress),
         }
         if order.class_names:  # a template of upstream's may bring its own
             env["CLASS_NAMES"] = json.dumps(list(order.class_names))
         return env | (self._of_training(order, index) if order.kind == "train" else self._of_evaluation(order, index))
+
+    def _original(self, order: WorkOrder) -> str:
+        """Programs take the folder of it. What upstream would have brought into a container, it would have put there;
+        our own worker finds every sample by its whole path, and must not look for any in an object store.
+        """
+        parts = urlsplit(order.original_dataset_url)
+        if parts.scheme in ("", "file"):
+            path = _plain_path(order.original_dataset_url)
+            return path if self.data_prefix == HOST_ROOT or not path else f"{self.data_prefix}{path}"
+        if self.inputs_at is not None:
+            return str(self.inputs_at / parts.netloc / parts.path.lstrip("/"))
+        return "" if order.template is None else order.original_dataset_url
 
     def _of_training(self, order: WorkOrder, index: str) -> dict[str, str]:
         env = {

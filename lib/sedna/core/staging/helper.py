@@ -17,9 +17,9 @@ from typing import Any
 from sedna.common.errors import ConflictError, DataError, SednaError, TemporaryError, UserError
 from sedna.common.log import LOGGER
 from sedna.core.report import MAX_REPORT_BYTES, failure_info, parse_report, summary_of
-from sedna.core.staging.access import ServiceLink
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.order import WorkOrder
+from sedna.core.staging.service_link import ServiceLink
 from sedna.core.staging.stage_out import CheckpointKeeper, store_end, store_failure, store_result
 from sedna.store.file_sets import FileStore
 
@@ -58,6 +58,7 @@ class Helper:
         self._progress: bytes = b""
         self._lock = threading.Lock()
         self._over = threading.Event()
+        self._hurry = False
         try:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         except OSError as error:
@@ -124,6 +125,21 @@ class Helper:
         store_end(self._order, self._store, exit_code)
         return self._told is not None
 
+    def hurry(self) -> None:
+        """The program is about to be ended: bring in each checkpoint as soon as it is whole."""
+        self._hurry = True
+
+    def leave(self) -> None:
+        """Bring in what is there, of a program that nobody can say has ended: another attempt goes on from it.
+
+        Raises:
+            SednaError: something could not be stored.
+        """
+        self._over.set()
+        if self._told is None:
+            self._take_report_of_file(failed=True)
+        self._checkpoints.look(at_last=True)
+
     def _take_report_of_file(self, *, failed: bool) -> None:
         try:
             report = _read_report(self._folder.report)
@@ -171,7 +187,7 @@ class Helper:
         while not self._over.wait(LOOK_SECONDS):
             self._look_at_progress()
             try:
-                self._checkpoints.look()
+                self._checkpoints.look(hurry=self._hurry)
             except SednaError as error:
                 LOGGER.warning("the checkpoint is not in the store yet: %s", error)
 

@@ -13,14 +13,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from sedna.common.atomic import write_atomic
 from sedna.common.errors import ConflictError, SednaError, SpecError
 from sedna.common.log import LOGGER
 from sedna.core.report import error_kind
-from sedna.core.staging.access import ServiceLink, WorkerAccess
+from sedna.core.staging.access import WorkerAccess
 from sedna.core.staging.command import Command, command_of
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.helper import Helper
 from sedna.core.staging.order import WorkOrder, load_order
+from sedna.core.staging.service_link import ServiceLink
 from sedna.core.staging.stage_in import stage_in
 from sedna.core.staging.stage_out import load_end, load_result
 from sedna.store.file_sets import FileStore
@@ -50,7 +52,7 @@ class Attempt:
         except BaseException:
             self.close()
             raise
-        self.folder = WorkFolder(access.work_dir.absolute())
+        self.folder: WorkFolder = access.folder
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +66,8 @@ class Attempt:
             self.service.close()
 
     def _read_order(self) -> WorkOrder:
+        if self.access.order_file is not None and self.access.order_file.is_file():  # no service is needed for it
+            return load_order(self.access.order_file.read_bytes(), str(self.access.order_file))
         if self.access.order:
             order = load_order(self.store.get(self.access.order), self.access.order)
             if order.key != self.access.order:  # its results would go where nobody looks for them
@@ -84,10 +88,21 @@ class Attempt:
         """Bring the inputs here."""
         cache = NodeCache(self.access.cache_dir, self.access.cache_bytes)
         stage_in(self.order, self.store, self.folder, cache)
+        if self.access.inputs_dir is not None:
+            _open_to_all(self.folder)
+        if self.access.order_file is not None:  # last: where it is, all is there
+            write_atomic(self.access.order_file, self.order.model_dump_json().encode(), mode=0o444)
 
     def helper(self, port: int = 0) -> Helper:
         """What is to run beside the program; ``port``: where it takes the report, 0 = any free one."""
         return Helper(self.order, self.store, self.folder, self.service, port=port)
+
+
+def _open_to_all(folder: WorkFolder) -> None:
+    """The program runs in a container of its own, as a user that we do not know, and writes into these."""
+    for path in (folder.root, folder.output, folder.checkpoints, *folder.checkpoints.rglob("*")):
+        with os_errors(str(path), writing=True), contextlib.suppress(PermissionError):  # the volume is the node's own
+            path.chmod(0o777 if path.is_dir() else 0o666)
 
 
 def run(access: WorkerAccess, *, python: str = sys.executable) -> int:

@@ -77,7 +77,7 @@ def read_checkpoints(store: FileStore, prefix: str) -> tuple[StoredFile, ...]:
 
 def _make_empty(order: WorkOrder, folder: WorkFolder) -> None:
     with os_errors(str(folder.root), writing=True):
-        for path in (folder.samples, folder.root / "models", folder.root / "module", folder.output):
+        for path in (folder.samples, folder.models, folder.modules, folder.output):
             if path.exists():
                 shutil.rmtree(path)
         for path in (folder.index(order), folder.unlabelled, folder.report, folder.progress):

@@ -95,8 +95,8 @@ def store_result(order: WorkOrder, store: FileStore, folder: WorkFolder, report:
             worker=order.worker,
             report=report,
             output=output,
-            entry=_entry(folder.output, entries[0].get("url")) if entries else "",
-            forms=_forms(folder.output, entries),
+            entry=_entry(folder, entries[0].get("url")) if entries else "",
+            forms=_forms(folder, entries),
         )
     except ValidationError as error:
         raise as_error(DataError, error, order.worker, what="the report cannot be read") from error
@@ -189,24 +189,24 @@ def _output(folder: WorkFolder) -> list[LocalFile]:
     return list_files(folder.output)
 
 
-def _entry(output: Path, url: object) -> str:
-    """The file that the worker named as its model, relative to ``output``; empty when it named no file there."""
+def _entry(folder: WorkFolder, url: object) -> str:
+    """The file that the worker named as its model, relative to the output; empty when it named no file there."""
     if isinstance(url, str) and url:
-        named = Path(url).absolute()
-        if named.is_relative_to(output) and named.is_file():
-            return named.relative_to(output).as_posix()
+        named = folder.reported(url)
+        if named.is_relative_to(folder.output) and named.is_file():
+            return named.relative_to(folder.output).as_posix()
     return ""
 
 
-def _forms(output: Path, results: list[dict[str, Any]]) -> dict[str, str]:
-    """Which file or folder below ``output`` was reported as which form of the model; "" is the whole folder."""
+def _forms(folder: WorkFolder, results: list[dict[str, Any]]) -> dict[str, str]:
+    """Which file or folder of the output was reported as which form of the model; "" is the whole folder."""
     forms: dict[str, str] = {}
     for result in results:
         form, url = result.get("format"), result.get("url")
         if isinstance(form, str) and form and isinstance(url, str) and url:
-            named = Path(url).absolute()
-            if named.is_relative_to(output) and named.exists():
-                inside = named.relative_to(output).as_posix()
+            named = folder.reported(url)
+            if named.is_relative_to(folder.output) and named.exists():
+                inside = named.relative_to(folder.output).as_posix()
                 forms.setdefault(form, "" if inside == "." else inside)
     return forms
 
@@ -227,11 +227,12 @@ class CheckpointKeeper:
         self._not_before = 0.0
         self._lock = threading.Lock()
 
-    def look(self, *, at_last: bool = False) -> None:
+    def look(self, *, at_last: bool = False, hurry: bool = False) -> None:
         """Store the checkpoint if it is another one than before, and whole.
 
         Args:
             at_last: the training has ended: nothing changes any more, and it cannot wait.
+            hurry: it is about to be ended, whatever storing costs it.
 
         Raises:
             TemporaryError: the store does not answer, or is full.
@@ -242,7 +243,7 @@ class CheckpointKeeper:
             self._looked = found
             if self._prefix is None or not found or found == self._stored:
                 return
-            if at_last or (still and time.monotonic() >= self._not_before):
+            if at_last or (still and (hurry or time.monotonic() >= self._not_before)):
                 started = time.monotonic()
                 if self._store_files(self._prefix):
                     self._stored = found

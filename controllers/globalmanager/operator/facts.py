@@ -1,0 +1,90 @@
+"""What the status of a custom resource says, as the database has it: one snapshot."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from globalmanager.db import datasets, decisions, edges, jobs, lines, models, requests, rounds, samples, workers
+from globalmanager.db.database import Session
+from globalmanager.db.values import DecisionRow, JobRow, ModelVersionRow, RequestRow, RoundRow, WorkerRow
+from globalmanager.operator.status import ROUNDS_SHOWN, EdgeCounts
+from globalmanager.operator.trigger_request import ASKED_BY
+from sedna.common.types import JobKey, Value
+from sedna.loop.observation import SampleCounts
+from sedna.loop.verdict import DecisionKind
+
+__all__ = ["JobFacts", "imported_by_users", "is_busy", "read_facts"]
+
+_DECISIONS = 20
+"""The newest are looked through for one about training."""
+
+
+class JobFacts(Value):
+    """A job, its newest rounds (the newest first), and what belongs to them.
+
+    ``sizes``: labelled samples by dataset version. ``worker``: the newest of the newest round. ``trouble``: the newest
+    worker of the newest round that ended with an error.
+    """
+
+    row: JobRow
+    unused: SampleCounts
+    rounds: tuple[RoundRow, ...] = ()
+    sizes: dict[int, int] = {}  # noqa: RUF012 - copied by pydantic
+    worker: WorkerRow | None = None
+    trouble: WorkerRow | None = None
+    busy: bool = False
+    decision: DecisionRow | None = None
+    request: RequestRow | None = None
+    edges: EdgeCounts = EdgeCounts()
+    champion: ModelVersionRow | None = None
+
+
+def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float) -> JobFacts:
+    """Everything that the status of a job says."""
+    newest = rounds.list_page(session, row.id, limit=ROUNDS_SHOWN).items
+    attempts = workers.of_round(session, row.id, newest[0].round) if newest else ()
+    failed = [worker for worker in attempts if worker.error is not None]
+    champion = row.state.champion
+    versions = [one.dataset_version for one in newest if one.dataset_version is not None]
+    return JobFacts(
+        row=row,
+        unused=samples.counts(session, row.id),
+        rounds=newest,
+        sizes=datasets.sizes(session, row.id, versions),
+        worker=attempts[-1] if attempts else None,
+        trouble=failed[-1] if failed else None,
+        busy=is_busy(session, row),
+        decision=next(
+            (
+                found
+                for found in decisions.list_page(session, row.id, limit=_DECISIONS).items
+                if found.decision.kind is DecisionKind.TRAIN
+            ),
+            None,
+        ),
+        request=requests.newest_of(session, row, ASKED_BY),
+        edges=_edges(session, row, now, live_seconds),
+        champion=None if champion is None else models.find(session, row.id, champion),
+    )
+
+
+def is_busy(session: Session, row: JobRow) -> bool:
+    """Whether there is something to end before the job may go: a round, or a worker that still stops."""
+    return row.state.current is not None or bool(workers.active(session, row.id))
+
+
+def imported_by_users(session: Session, namespace: str, dataset: str) -> int | None:
+    """Images that were imported from a Dataset: what the furthest of its jobs has; None without jobs."""
+    found = [
+        lines.imported(session, row.id)
+        for key in jobs.users_of(session, namespace, "Dataset", dataset)
+        if (row := jobs.find(session, JobKey(namespace=key.namespace, name=key.name))) is not None
+    ]
+    return max(found, default=None)
+
+
+def _edges(session: Session, row: JobRow, now: datetime, live_seconds: float) -> EdgeCounts:
+    seen = edges.observe(session, row.id, now, live_seconds)
+    live = [edge for edge in seen if edge.live]
+    current = [edge for edge in live if edge.version == row.state.champion]
+    return EdgeCounts(total=len(seen), live=len(live), serving_current=len(current))

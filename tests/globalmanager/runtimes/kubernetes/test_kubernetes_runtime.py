@@ -1,0 +1,241 @@
+"""A Pod is made once, found again, stopped, read and forgotten; whatever happens in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fixtures_pods import UPSTREAM_TEMPLATE, PodDesk, ended, running, through
+from globalmanager.cluster.api import ClusterUnavailableError, NamespaceTerminatingError, QuotaExceededError
+from globalmanager.cluster.kinds import PODS, SECRETS, Kind
+from globalmanager.runtimes.base import RunPhase, WorkerRefusedError, WorkerWaitsError
+from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecError, TemporaryError
+
+RUNNING = {"phase": "Running", "containerStatuses": [running("lc"), running("train")]}
+
+
+def pods(desk: PodDesk) -> list[str]:
+    return [pod["metadata"]["name"] for pod in desk.cluster.list(PODS)]
+
+
+def refusing(error: Exception, verb: str = "create", kind: Kind = PODS, times: int = 10**6) -> Callable[..., None]:
+    left = [times]
+
+    def fail(asked: str, what: Kind, _namespace: str | None, _name: str) -> None:
+        if (asked, what) == (verb, kind) and left[0] > 0:
+            left[0] -= 1
+            raise error
+
+    return fail
+
+
+def test_started_twice_it_is_one_pod(desk: PodDesk) -> None:
+    handle = desk.start()
+    assert desk.start() == handle
+    assert desk.runtime.handle("train-worker-1", desk.spec().order.job) == handle
+    assert len(pods(desk)) == 1
+
+
+def test_started_again_by_an_engine_whose_watch_has_not_seen_it(desk: PodDesk) -> None:
+    """The first one died after the answer and before its record."""
+    handle = desk.start()
+    desk.cluster._view.clear()
+    assert desk.make_runtime().start(desk.spec()) == handle
+    assert len(pods(desk)) == 1
+    assert desk.runtime.adopt(handle)
+
+
+def test_an_answer_that_was_lost_on_its_way(desk: PodDesk) -> None:
+    """The API server has made the Pod, and nobody heard of it."""
+    desk.start()
+    desk.cluster._view.clear()
+    desk.cluster.fail = refusing(ClusterUnavailableError("connection reset"), times=1)
+    with pytest.raises(TemporaryError, match="connection reset"):
+        desk.start()
+    assert desk.start() == desk.runtime.handle("train-worker-1", desk.spec().order.job)
+    assert len(pods(desk)) == 1
+
+
+@pytest.mark.parametrize("other", [{"owner_uid": "u-2"}, {"owner_uid": None}, {"round": 2}])
+def test_a_pod_of_this_name_that_is_somebody_elses(desk: PodDesk, other: dict[str, object]) -> None:
+    desk.start(**other)
+    with pytest.raises(ConflictError, match="is not of this attempt"):
+        desk.start()
+
+
+def test_a_pod_that_went_while_it_was_asked_for(desk: PodDesk) -> None:
+    desk.cluster.fail = refusing(ConflictError("already exists"), times=1)
+    with pytest.raises(TemporaryError, match="has just gone"):
+        desk.start()
+    assert desk.runtime.adopt(desk.start())
+
+
+def test_a_quota_is_waited_for_and_uses_no_attempt(desk: PodDesk) -> None:
+    desk.cluster.fail = refusing(QuotaExceededError("exceeded quota: pods=3"))
+    with pytest.raises(WorkerWaitsError, match="exceeded quota") as told:
+        desk.start()
+    assert (told.value.cause, told.value.retry_after >= 5) == ("QuotaExceeded", True)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (NamespaceTerminatingError("because it is being terminated"), "NamespaceTerminating"),
+        (NotFoundError('namespaces "default" not found'), "NamespaceTerminating"),
+        (SpecError('Pod "x" is invalid: spec.containers[1].image: Required value'), "TemplateInvalid"),
+        (AuthError('pods "x" is forbidden: violates PodSecurity "restricted"', forbidden=True), "PodRefused"),
+    ],
+)
+def test_what_is_refused_for_ever(desk: PodDesk, error: Exception, cause: str) -> None:
+    desk.cluster.fail = refusing(error)
+    with pytest.raises(WorkerRefusedError) as told:
+        desk.start()
+    assert told.value.cause == cause
+
+
+def test_a_right_that_the_service_lacks_can_be_given(desk: PodDesk) -> None:
+    text = 'pods is forbidden: User "system:serviceaccount:sedna:sedna" cannot create resource "pods"'
+    desk.cluster.fail = refusing(AuthError(text, forbidden=True))
+    with pytest.raises(WorkerWaitsError, match="give the service's account") as told:
+        desk.start()
+    assert told.value.cause == "Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "data", "cause", "said"),
+    [
+        (None, None, "SecretMissing", "there is no such Secret"),
+        ({}, {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}, "SecretIncomplete", "lacks the annotation s3-endpoint"),
+        (None, {"ACCESS_KEY_ID": "a"}, "SecretIncomplete", "lacks the key SECRET_ACCESS_KEY"),
+        (
+            {"s3-endpoint": "minio:9000/bucket"},
+            {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"},
+            "SecretIncomplete",
+            "no S3 endpoint",
+        ),
+    ],
+)
+def test_a_credential_is_looked_at_before_there_is_a_pod(
+    desk: PodDesk, annotations: dict[str, str] | None, data: dict[str, str] | None, cause: str, said: str
+) -> None:
+    if data is not None:
+        desk.secret("s3", annotations, **data)
+    with pytest.raises(WorkerWaitsError, match=said) as told:
+        desk.start(credentials=("s3",))
+    assert told.value.cause == cause
+    assert not pods(desk)
+    if data is not None:
+        desk.cluster.remove(SECRETS, "default", "s3")
+    desk.secret("s3", ACCESS_KEY_ID="a", SECRET_ACCESS_KEY="b")
+    desk.start(credentials=("s3",))
+
+
+def test_a_registered_algorithm_needs_no_credential(desk: PodDesk) -> None:
+    desk.start(template=None, credentials=("none-such",))
+    assert len(pods(desk)) == 1
+
+
+def test_stopped_with_the_grace_that_was_asked_for_and_only_once(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.says(handle, **RUNNING)
+    for _ in range(3):
+        desk.runtime.stop(handle, 20)
+    assert desk.pod(handle)["metadata"]["deletionGracePeriodSeconds"] == 20
+    assert [one[0] for one in desk.cluster.requests].count("delete") == 1
+    desk.cluster.remove(PODS, "default", handle.place["pod"])
+    desk.runtime.stop(handle, 20)
+
+
+def test_an_ended_worker_is_not_stopped(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.says(handle, **through(ended("train", 0)))
+    desk.runtime.stop(handle, 20)
+    assert pods(desk)
+
+
+def test_the_log_is_read_in_parts(desk: PodDesk) -> None:
+    handle = desk.start()
+    assert desk.runtime.read_log(handle, 0, 100).data == b""
+    desk.says(handle, **RUNNING)
+    desk.cluster.logs["default", handle.place["pod"], "train"] = b"0123456789"
+    part = desk.runtime.read_log(handle, 2, 3)
+    assert (part.data, part.offset, part.next_offset) == (b"234", 2, 5)
+    assert desk.runtime.read_log(handle, -4, 100).data == b"6789"
+    assert desk.runtime.read_log(handle, 10, 100).data == b""
+
+
+def test_the_end_of_the_log_is_told_with_a_failure(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.cluster.logs["default", handle.place["pod"], "train"] = b"x" * 10_000 + b"\nZeroDivisionError\n"
+    status = desk.says(handle, **through(ended("train", 1), phase="Failed"))
+    assert status.log_tail.endswith("ZeroDivisionError")
+    assert len(status.log_tail) <= 4096
+
+
+def test_a_node_that_is_lost_does_not_keep_its_attempt_from_ending(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.says(handle, **through(ended("train", 1), phase="Failed"))
+    desk.cluster.fail = refusing(ClusterUnavailableError("dial tcp 10.0.0.7:10250: i/o timeout"), "log")
+    for _ in range(9):
+        with pytest.raises(TemporaryError):
+            desk.runtime.read_log(handle, -100, 100)
+    assert desk.runtime.read_log(handle, -100, 100).data == b""
+    assert desk.runtime.observe(handle).phase is RunPhase.FAILED
+
+
+def test_a_pod_is_deleted_once_it_is_not_needed(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.says(handle, **RUNNING)
+    desk.runtime.forget(handle)
+    assert pods(desk), "it runs"
+    desk.says(handle, **through(ended("train", 0)))
+    desk.runtime.forget(handle)
+    assert not pods(desk)
+    before = len(desk.cluster.requests)
+    desk.runtime.forget(handle)
+    assert len(desk.cluster.requests) == before, "asked for after every round; what is not there costs nothing"
+
+
+def test_the_last_failed_one_stays_for_who_looks_at_it(desk: PodDesk) -> None:
+    first, second = desk.start(), desk.start(attempt=2)
+    for handle in (first, second):
+        desk.says(handle, **through(ended("train", 1), phase="Failed"))
+    for handle in (first, second):
+        desk.runtime.forget(handle)
+    assert pods(desk) == [second.place["pod"]]
+    third = desk.start(kind="eval", round=2)
+    desk.says(third, **through(ended("train", 1), phase="Failed"))
+    for handle in (first, second, third):
+        desk.runtime.forget(handle)
+    assert pods(desk) == [third.place["pod"]]
+
+
+def test_without_a_custom_resource_with_which_it_would_go_nothing_stays(desk: PodDesk) -> None:
+    handle = desk.start(owner_uid=None)
+    desk.says(handle, **through(ended("train", 1), phase="Failed"))
+    desk.runtime.forget(handle)
+    assert not pods(desk)
+
+
+def test_containers_of_others_do_not_hold_the_machine(desk: PodDesk) -> None:
+    template = {"spec": {"containers": [*UPSTREAM_TEMPLATE["spec"]["containers"], {"name": "viewer", "image": "v"}]}}
+    handle = desk.start(template=template)
+    desk.cluster.logs["default", handle.place["pod"], "train"] = b"done\n"
+    states = [ended("lc", 0), ended("train", 0), running("viewer")]
+    assert desk.says(handle, phase="Running", containerStatuses=states).cause == "OthersRun"
+    desk.clock.advance(21)
+    assert desk.runtime.observe(handle).phase is RunPhase.SUCCEEDED
+    assert desk.pod(handle)["metadata"]["deletionTimestamp"]
+    desk.cluster.remove(PODS, "default", handle.place["pod"])
+    assert desk.runtime.read_log(handle, -100, 100).data == b"done\n", "kept, for it is stored after the look"
+
+
+def test_another_pod_of_the_name_is_not_deleted_in_its_place(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.says(handle, **RUNNING)
+    desk.cluster.paused = True
+    desk.cluster.remove(PODS, "default", handle.place["pod"])
+    desk.cluster.create(PODS, "default", {"metadata": {"name": handle.place["pod"]}, "spec": {}})
+    desk.runtime.stop(handle, 20)
+    assert pods(desk) == [handle.place["pod"]]
