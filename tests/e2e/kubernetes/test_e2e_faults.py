@@ -83,10 +83,7 @@ def jobs(cluster: Cluster, servers: Servers, release: list[str]) -> Iterator[lis
 def service_of(cluster: Cluster) -> Service:
     """The service's REST interface; the cluster's node is this machine, which reaches cluster addresses."""
     address = cluster.get("-n", RELEASE, "service", "sedna")["spec"]
-    secrets = cluster.get("-n", RELEASE, "secrets")["items"]
-    token = next(
-        one["data"]["token"] for one in secrets if "admin" in one["metadata"]["name"] and "token" in one["data"]
-    )
+    token = cluster.get("-n", RELEASE, "secret", "sedna-admin")["data"]["token"]
     return Service(f"http://{address['clusterIP']}:{address['ports'][0]['port']}", base64.b64decode(token).decode())
 
 
