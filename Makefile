@@ -26,6 +26,9 @@ demo: $(STAMP)  ## run the whole loop on real boards, five minutes at most (ARGS
 test: $(STAMP)  ## unit and integration tests, coverage shown
 	$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not kubernetes" --cov --cov-report=term:skip-covered $(ARGS)
 
+test-postgres: $(STAMP)  ## the service's tests on a real PostgreSQL (Debian's package, or SEDNA_TEST_POSTGRES=URL)
+	SEDNA_TEST_DB=postgresql $(BIN)/pytest -n 2 --dist worksteal -m "not e2e" tests/globalmanager $(ARGS)
+
 e2e: $(STAMP)  ## whole-service tests, some minutes
 	$(BIN)/pytest -m "e2e and not kubernetes" $(ARGS)
 
@@ -58,4 +61,4 @@ clean:  ## remove what the targets made, .venv apart
 	rm -rf dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find lib controllers deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test e2e e2e-kubernetes lint types layers check format crds wheel clean
+.PHONY: help install demo test test-postgres e2e e2e-kubernetes lint types layers check format crds wheel clean

@@ -46,6 +46,11 @@ def find_postgres() -> Path | None:
     return max(known, key=lambda path: float(path.parent.name), default=None)
 
 
+def is_there() -> bool:
+    """Whether tests can have a server."""
+    return "SEDNA_TEST_POSTGRES" in os.environ or find_postgres() is not None
+
+
 class OwnServer:
     """A server of one test or session: `start` and `stop` keep its data and its port."""
 

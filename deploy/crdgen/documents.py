@@ -92,7 +92,7 @@ DEFINITIONS: Final = (
             ("Model", "integer", "Version of the model in service.", ".status.model"),
             ("Metric", "string", "The gate's metric of that model.", ".status.metric"),
             ("Ready", "string", "Whether the job can work.", ".status.ready"),
-            ("Reason", "string", "Why it can, or not.", ".status.reason"),
+            ("Reason", "string", "Why it cannot or is degraded, else what it does.", ".status.reason"),
             _AGE,
         ),
         rules=_JOB_RULES,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures_postgres import PostgresServer, postgres_server
+from fixtures_postgres import PostgresServer, is_there, postgres_server
 from globalmanager.db import Database
 
 __all__ = ["postgres_server"]
@@ -16,13 +16,15 @@ __all__ = ["postgres_server"]
 _CHOSEN = os.environ.get("SEDNA_TEST_DB", "sqlite")
 
 
+_FILE = "sqlite:////"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of SQLite itself are left out where it is not what is tested."""
-    if _CHOSEN != "sqlite":
-        skip = pytest.mark.skip(reason="about SQLite itself; this run is about PostgreSQL")
+    """Tests about one of the two are left out where the other one is chosen."""
+    for other in {"sqlite", "postgresql"} - {_CHOSEN}:
         for item in items:
-            if item.get_closest_marker("sqlite") is not None:
-                item.add_marker(skip)
+            if item.get_closest_marker(other) is not None:
+                item.add_marker(pytest.mark.skip(reason=f"about {other}; this run is about {_CHOSEN}"))
 
 
 class _Stand:
@@ -49,11 +51,13 @@ def _stand(request: pytest.FixtureRequest) -> Iterator[_Stand | None]:
         yield None
         return
     assert _CHOSEN == "postgresql", f"SEDNA_TEST_DB={_CHOSEN}: sqlite or postgresql"
+    assert is_there(), "SEDNA_TEST_DB=postgresql asks for a server, and none is installed: apt-get install postgresql"
     stand = _Stand(request.getfixturevalue("postgres_server"))
     inner = Database.__init__
 
     def opened(self: Database, url: str | Path, *arguments: object) -> None:
-        inner(self, stand.url(url) if isinstance(url, Path) else url, *arguments)  # type: ignore[arg-type]
+        path = Path(f"/{url.removeprefix(_FILE)}") if isinstance(url, str) and url.startswith(_FILE) else url
+        inner(self, stand.url(path) if isinstance(path, Path) else path, *arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Database, "__init__", opened)

@@ -182,16 +182,26 @@ def _translated() -> Iterator[None]:
         text = "every connection to the database is in use, and none came free in time"
         raise StoreUnavailableError(text, where="database") from error
     except OverflowError as error:  # SQLite's driver, before it asks the database
-        raise SpecError(f"a number is too large to be one of ours: {error}", hint="at most 18 digits") from error
+        raise _too_large(error) from error
     except UnicodeEncodeError as error:  # half of a surrogate pair, which a JSON document can spell
         raise SpecError(f"a text has no UTF-8: {error.reason}", hint="no single halves of characters") from error
     except DataError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        if state == postgres.NUL_IN_JSON or "NUL (0x00)" in str(error.orig):
+            text = "a text holds a NUL character, which PostgreSQL keeps in no text"
+            raise SpecError(text, hint="leave it out") from error
+        if state == postgres.OUT_OF_RANGE:
+            raise _too_large(error.orig) from error
         raise SpecError(f"a value has no place in the database: {error.orig}") from error
     except DBAPIError as error:
         # Anything else of the driver is a defect here, and must show its trace.
         if not error.connection_invalidated:
             raise
         raise StoreUnavailableError(f"the database connection was lost: {error.orig}", where="database") from error
+
+
+def _too_large(error: BaseException | None) -> SpecError:
+    return SpecError(f"a number is too large to be one of ours: {error}", hint="at most 9 digits, for sizes 18")
 
 
 __all__ = ["Database", "SQLAlchemyError", "Session"]

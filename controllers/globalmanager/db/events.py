@@ -12,8 +12,6 @@ from globalmanager.db.tables import Event, Job
 from globalmanager.db.values import EventRow, Level
 from sedna.common.types import JobKey
 
-_ORDER_LOCK = 7_301_946  # any number that no other advisory lock of this program uses
-
 
 def add(
     session: Session,
@@ -27,12 +25,8 @@ def add(
 ) -> None:
     """Store an event.
 
-    Ids follow the order of commits, so that a reader who saw id n has not missed a smaller one: SQLite has one writer
-    anyway, PostgreSQL is made to have one for events.
+    Ids follow the order of commits, so that a reader who saw id n has not missed a smaller one: writers take turns.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        # Before the id is drawn: a sequence gives ids in the order of inserts, which commit in another.
-        session.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
     row = Event(job_id=job_id, at=now, kind=kind, level=level, message=message, data=data or {})
     session.add(row)
     session.flush()

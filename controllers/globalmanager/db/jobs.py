@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from globalmanager.db.columns import storable
 from globalmanager.db.paging import execute_dml
 from globalmanager.db.tables import Job
 from globalmanager.db.values import JobRow, SampleTotals
@@ -167,6 +168,7 @@ def swap_state(session: Session, job_id: int, seq: int, state: JobState) -> None
 
 def set_degraded(session: Session, job_id: int, reason: str | None, now: datetime) -> bool:
     """Note why a job stands still, or (None) that it does not. Returns whether that is news."""
+    reason = storable(reason)  # as it is kept, for the comparison
     row = session.get(Job, job_id)
     if row is None or row.degraded == reason:
         return False

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from globalmanager.db.columns import storable
 from globalmanager.db.tables import ImportedFolder, ImportedImage, ImportedLine
 
 _BATCH = 500  # below the limit of bound parameters of every database
@@ -53,6 +54,7 @@ def known(session: Session, job_id: int, holdout: bool, digests: Sequence[str]) 
 
 def put(session: Session, job_id: int, holdout: bool, digest: str, error: str | None) -> bool:
     """Note a line; True when it is new in its folder or its error is another than before."""
+    error = storable(error)  # as it is kept, for the comparison
     row = session.get(ImportedLine, (job_id, holdout, digest))
     if row is None:
         session.add(ImportedLine(job_id=job_id, holdout=holdout, sha256=digest, error=error))

@@ -36,6 +36,12 @@ WRITE_LOCK = 7_301_946
 _KEEPALIVE_INTERVAL = 3
 _KEEPALIVES = 3
 
+NUL_IN_JSON = "22P05"
+"""What the server answers to ``\\u0000`` in JSON. The driver refuses it in other texts, without a code."""
+
+OUT_OF_RANGE = "22003"
+"""An integer beyond its column."""
+
 _READ_ONLY = "25006"
 """What a server answers that was the primary before a failover."""
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from globalmanager.db.columns import BigId, JsonColumn, UtcDateTime
+from globalmanager.db.columns import BigId, JsonColumn, MachineJson, MachineText, UtcDateTime, name_type
 
 # SQLite alters a constraint by its name only, and makes up none that could be known.
 _NAMES = {
@@ -41,8 +41,8 @@ class Job(Base):
     __table_args__ = (UniqueConstraint("namespace", "name"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    namespace: Mapped[str] = mapped_column(String(253))
-    name: Mapped[str] = mapped_column(String(253))
+    namespace: Mapped[str] = mapped_column(name_type())
+    name: Mapped[str] = mapped_column(name_type())
     spec: Mapped[dict[str, Any]]
     meta: Mapped[dict[str, Any]]
     generation: Mapped[int] = mapped_column(Integer, default=1)
@@ -56,7 +56,7 @@ class Job(Base):
     train_total: Mapped[int] = mapped_column(BigId, default=0)
     eval_total: Mapped[int] = mapped_column(BigId, default=0)
     holdout_total: Mapped[int] = mapped_column(BigId, default=0)
-    degraded: Mapped[str | None] = mapped_column(Text)
+    degraded: Mapped[str | None] = mapped_column(MachineText)
     degraded_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -70,9 +70,9 @@ class Resource(Base):
     __table_args__ = (UniqueConstraint("kind", "namespace", "name"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(32))
-    namespace: Mapped[str] = mapped_column(String(253))
-    name: Mapped[str] = mapped_column(String(253))
+    kind: Mapped[str] = mapped_column(name_type(32))
+    namespace: Mapped[str] = mapped_column(name_type())
+    name: Mapped[str] = mapped_column(name_type())
     spec: Mapped[dict[str, Any]]
     meta: Mapped[dict[str, Any]]
     generation: Mapped[int] = mapped_column(Integer, default=1)
@@ -152,7 +152,7 @@ class ImportedLine(Base):
     job_id: Mapped[int] = _job_key(primary_key=True)
     holdout: Mapped[bool] = mapped_column(Boolean, primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(MachineText)
 
 
 class ImportedImage(Base):
@@ -228,7 +228,7 @@ class Round(Base):
     attempt: Mapped[int] = mapped_column(Integer, default=1)
     stages: Mapped[list[Any]]
     outcome: Mapped[str | None] = mapped_column(String(16))
-    outcome_reason: Mapped[str] = mapped_column(Text, default="")
+    outcome_reason: Mapped[str] = mapped_column(MachineText, default="")
     candidate: Mapped[int | None] = mapped_column(Integer)
     champion: Mapped[int | None] = mapped_column(Integer)
     dataset_version: Mapped[int | None] = mapped_column(Integer)
@@ -270,16 +270,16 @@ class Worker(Base):
     phase: Mapped[str] = mapped_column(String(16))
     handle: Mapped[dict[str, Any]]
     champion: Mapped[int | None] = mapped_column(Integer)
-    report: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    report: Mapped[dict[str, Any] | None] = mapped_column(MachineJson)
     model_version: Mapped[int | None] = mapped_column(Integer)
     exit_code: Mapped[int | None] = mapped_column(Integer)
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(MachineText)
     cause: Mapped[str] = mapped_column(String(64), default="")
-    waiting: Mapped[str] = mapped_column(Text, default="")
+    waiting: Mapped[str] = mapped_column(MachineText, default="")
     working_since: Mapped[datetime | None]
     retryable: Mapped[bool] = mapped_column(Boolean, default=False)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
-    progress: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    progress: Mapped[dict[str, Any] | None] = mapped_column(MachineJson)
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
@@ -306,7 +306,7 @@ class TriggerRequest(Base):
     parameters: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(16))
     round: Mapped[int | None] = mapped_column(Integer)
-    message: Mapped[str] = mapped_column(Text, default="")
+    message: Mapped[str] = mapped_column(MachineText, default="")
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
 
@@ -316,7 +316,7 @@ class Edge(Base):
 
     __tablename__ = "edges"
 
-    name: Mapped[str] = mapped_column(String(253), primary_key=True)
+    name: Mapped[str] = mapped_column(name_type(), primary_key=True)
     software: Mapped[str] = mapped_column(String(253), default="")
     registered_at: Mapped[datetime]
     last_seen_at: Mapped[datetime | None]
@@ -342,7 +342,7 @@ class EdgeJob(Base):
     # The columns keep the names of the first schema.
     desired_before: Mapped[int | None] = mapped_column("told_before", Integer)
     desired: Mapped[int | None] = mapped_column("told", Integer)
-    reason: Mapped[str] = mapped_column(Text, default="")
+    reason: Mapped[str] = mapped_column(MachineText, default="")
     counters: Mapped[dict[str, Any]]
     at: Mapped[datetime]
 
@@ -353,7 +353,7 @@ class Token(Base):
     __tablename__ = "tokens"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    name: Mapped[str] = mapped_column(String(253), unique=True)
+    name: Mapped[str] = mapped_column(name_type(), unique=True)
     role: Mapped[str] = mapped_column(String(16))
     edge: Mapped[str | None] = mapped_column(ForeignKey("edges.name", ondelete="CASCADE"))
     worker: Mapped[str | None] = mapped_column(String(253), index=True)
@@ -374,8 +374,8 @@ class Event(Base):
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(64))
     level: Mapped[str] = mapped_column(String(8))
-    message: Mapped[str] = mapped_column(Text)
-    data: Mapped[dict[str, Any]]
+    message: Mapped[str] = mapped_column(MachineText)
+    data: Mapped[dict[str, Any]] = mapped_column(MachineJson)
 
 
 class EngineLease(Base):

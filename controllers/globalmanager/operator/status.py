@@ -135,11 +135,16 @@ class JobStatus(StatusModel):
         """For the column of `kubectl get`, which cannot tell upstream's ``Ready`` from ours."""
         return next((found.status for found in self.conditions if found.type == ConditionType.READY), None)
 
-    @computed_field(description="Reason of condition Ready.")  # type: ignore[prop-decorator]
+    @computed_field(description="Why it is not ready or degraded, else what it does.")  # type: ignore[prop-decorator]
     @property
     def reason(self) -> str | None:
-        """For the column of `kubectl get`."""
-        return next((found.reason for found in self.conditions if found.type == ConditionType.READY), None)
+        """The most telling reason of a condition, for the column of `kubectl get`."""
+        found = {condition.type: condition for condition in self.conditions}
+        ready = found.get(ConditionType.READY)
+        if ready is not None and ready.status != "True":
+            return ready.reason
+        told = found.get(ConditionType.DEGRADED) or found.get(ConditionType.PROGRESSING) or ready
+        return None if told is None else told.reason
 
 
 class DatasetStatus(StatusModel):

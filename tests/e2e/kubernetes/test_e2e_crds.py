@@ -6,10 +6,13 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 
 from e2e.kubernetes.cluster import Cluster
 from e2e.kubernetes.crds import (
@@ -22,6 +25,7 @@ from e2e.kubernetes.crds import (
     server_minor,
     set_status,
 )
+from globalmanager.operator.status import DatasetStatus, JobStatus, ModelStatus
 
 EVERY_FIELD = Path(__file__).parent / "every_field.yaml"
 FILES = [UPSTREAM / "helmet_detection.yaml", UPSTREAM / "dog_croissants_classification.yaml", UPSTREAM / "s3.yaml"]
@@ -256,6 +260,34 @@ def test_spec_and_status_are_written_apart(cluster: Cluster, namespace: str) -> 
     assert stored["status"] == {"round": 1}
     assert "outputDir" not in stored["spec"]
     assert stored["metadata"]["generation"] == 1, "a status is no change of the spec"
+
+
+def example(kind: Any) -> Any:
+    """A value of a type of the status models, with every field given."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {to_camel(name): example(field.annotation) for name, field in kind.model_fields.items()}
+    members = [member for member in get_args(kind) if member not in (type(None), Ellipsis)]
+    if get_origin(kind) is Literal:
+        return members[0]
+    if get_origin(kind) is tuple:
+        return [example(members[0])]
+    if members:
+        return example(members[0])
+    return {str: "text", int: 7, float: 0.5, bool: True, datetime: "2026-01-02T03:04:05Z"}[kind]
+
+
+@pytest.mark.parametrize(
+    ("resource", "model"), [("il", JobStatus), ("dataset", DatasetStatus), ("model", ModelStatus)]
+)  # fmt: skip
+def test_a_whole_status_comes_back(cluster: Cluster, namespace: str, resource: str, model: type[BaseModel]) -> None:
+    filled = example(model)
+    filled["conditions"][0]["type"] = "Ready"
+    status = model.model_validate(filled).model_dump(mode="json", by_alias=True)
+    assert None not in status.values()
+    cluster.kubectl("apply", "-n", namespace, "-f", str(EVERY_FIELD))
+    name = cluster.get(resource, "-n", namespace)["items"][0]["metadata"]["name"]
+    set_status(cluster, resource, name, namespace, json.dumps({"status": status}))
+    assert cluster.get(resource, name, "-n", namespace)["status"] == status
 
 
 def test_the_variant_with_rules(cluster: Cluster, namespace: str) -> None:

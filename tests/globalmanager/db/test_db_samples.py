@@ -194,6 +194,7 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS.keys())
 def test_no_question_reads_the_whole_table(world, job, ask):
     """Asks SQLite how it would answer the very statements that are sent, with 20,000 samples in the table."""
@@ -213,6 +214,43 @@ def test_no_question_reads_the_whole_table(world, job, ask):
     assert not any("TEMP B-TREE FOR ORDER BY" in plan for plan in plans)
     unbounded = [plan for plan in of_samples if plan.endswith("(job_id=?)") and "ix_samples_page" not in plan]
     assert all("ix_samples_unlabelled" in plan or "ix_samples_new" in plan for plan in unbounded)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_postgresql_needs_no_look_at_the_whole_table_either(world, job, ask):
+    """As above. Here the statistics decide: the samples are of many jobs, as where a table is worth an index."""
+    with world.db.write() as session:
+        samples.insert(session, job.id, record_of(png(1)), world.clock.now())
+        session.execute(text(MANY_ON_POSTGRESQL))
+        session.execute(text("ANALYZE samples"))
+        sent = []
+        event.listen(session.connection(), "before_cursor_execute", lambda *args: sent.append(args[2:4]))
+        ask(session, job.id)
+        plans = []
+        for statement, parameters in sent[:]:
+            rows = session.connection().exec_driver_sql(f"EXPLAIN {statement}", parameters).all()
+            plans.append("\n".join(str(row[0]) for row in rows))
+    of_samples = [plan for plan in plans if "samples" in plan]
+    assert of_samples
+    for plan in of_samples:
+        assert "Seq Scan on samples" not in plan, plan
+        assert "Index" in plan, plan
+
+
+MANY_ON_POSTGRESQL = """
+WITH made AS (
+    INSERT INTO jobs (namespace, name, spec, meta, generation, state, seq, label_seq, next_ordinal, next_model,
+                      next_dataset, samples, train_total, eval_total, holdout_total, created_at, updated_at)
+    SELECT 'x', 'j' || k, spec, meta, 1, state, 0, 0, 0, 1, 1, 0, 0, 0, 0, created_at, updated_at
+    FROM jobs, generate_series(1, 9) k RETURNING id),
+known AS (SELECT id FROM made UNION ALL SELECT min(id) FROM jobs)
+INSERT INTO samples (job_id, sample_id, record, extension, picked, edge, model_version, received_at, label_seq,
+                     labelled_at, ordinal, part, round_used)
+SELECT known.id, lpad(i::text, 64, '0'), (SELECT record FROM samples), 'png', 'hard', 'e', 1, '2026-01-01Z',
+       i, '2026-01-01Z', i, CASE i % 2 WHEN 0 THEN 'train' ELSE 'eval' END, 1 + i / 100
+FROM known, generate_series(10, 3000) i
+"""
 
 
 MANY = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from globalmanager.db import Database, events, workers
+from globalmanager.db.columns import storable
 from sedna.core.report import WorkerReport, summary_of
 from sedna.loop.observation import WorkerPhase
 
@@ -16,7 +17,7 @@ def receive_report(db: Database, worker: str, report: WorkerReport, now: datetim
         True if it was kept. A report of an unknown or finished worker, a repeated one with another result, and one that
         does not say how it went are noted as a stray event and change nothing.
     """
-    body = report.body()
+    body = storable(report.body())  # as it is kept: a repeated one is compared with that
     # One transaction for the look and the note: of two reports at the same instant one is the first.
     with db.write() as session:
         row = workers.by_name(session, worker)
