@@ -1,8 +1,10 @@
 # syntax=docker/dockerfile:1
 # One image for the service, the local controller, edge workers and training workers.
 #
-#   docker build -t sedna-il .                                           service + edge + training
+#   docker build -t sedna-il .                                           service, operator, edge, training
+#   docker build -t sedna-il-slim --build-arg EXTRAS=k8s .               no torch: trainings bring their own image
 #   docker build -t sedna-il-edge --build-arg EXTRAS=edge .              edge worker only, no torch
+#   (in a cluster: deploy/charts/sedna; with PostgreSQL and an S3 on one machine: deploy/compose.yaml)
 #   docker run -p 8080:8080 -v sedna:/var/lib/sedna sedna-il             sedna up --data /var/lib/sedna
 #   docker run -v ./work:/home/work -w /home/work --entrypoint python sedna-il train.py     an upstream worker script
 #
@@ -14,7 +16,7 @@
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
-ARG EXTRAS=control,train
+ARG EXTRAS=k8s,train
 # Where pip finds torch: the CPU index saves some GB on machines without a GPU.
 ARG PIP_EXTRA_INDEX_URL=
 ENV PIP_EXTRA_INDEX_URL=${PIP_EXTRA_INDEX_URL} PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

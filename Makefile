@@ -54,6 +54,11 @@ format: $(STAMP)  ## rewrite to the house style
 crds: $(STAMP)  ## write deploy/crds from the models (ARGS=--check: only compare)
 	PYTHONPATH=deploy:lib:controllers $(BIN)/python -m crdgen $(ARGS)
 
+chart: crds  ## copy into the chart what it holds of deploy/
+	rm -rf deploy/charts/sedna/files
+	mkdir -p deploy/charts/sedna/files
+	cp -r deploy/crds deploy/dashboards deploy/charts/sedna/files/
+
 wheel: $(STAMP)  ## build the distribution into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
@@ -61,4 +66,4 @@ clean:  ## remove what the targets made, .venv apart
 	rm -rf dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find lib controllers deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-postgres e2e e2e-kubernetes lint types layers check format crds wheel clean
+.PHONY: help install demo test test-postgres e2e e2e-kubernetes lint types layers check format crds chart wheel clean

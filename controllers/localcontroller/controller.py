@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from localcontroller.app import create_app
 from localcontroller.handover import Handover
+from localcontroller.hard_examples import HardExampleWatch
 from localcontroller.http_server import ThreadedServer
 from localcontroller.model_pull import ModelPull
 from localcontroller.outbox import Outbox
-from localcontroller.settings import HotUpdate
+from localcontroller.settings import HardExamples, HotUpdate
 from localcontroller.sink import ReportSink
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.types import JobKey
@@ -31,7 +32,7 @@ class LocalController:
         data_dir: holds the outbox.
         sink: takes the reports over.
         edge: the name of this node towards the cloud.
-        link: brings models; needed only with ``hot_updates``.
+        link: brings models and takes samples; needed only with ``hot_updates`` or ``hard_examples``.
         host, port: where workers report; port 0 = any free one.
 
     Raises:
@@ -47,6 +48,7 @@ class LocalController:
         edge: str = "local",
         link: EdgeLink | None = None,
         hot_updates: tuple[HotUpdate, ...] = (),
+        hard_examples: tuple[HardExamples, ...] = (),
         host: str = "127.0.0.1",
         port: int = 9100,
         clock: Clock | None = None,
@@ -55,6 +57,9 @@ class LocalController:
         self._outbox = Outbox(data_dir / "reports.db", clock)
         self._handover = Handover(self._outbox, sink)
         self._pull = ModelPull(link, edge, hot_updates, clock) if link is not None and hot_updates else None
+        self._examples: HardExampleWatch | None = None
+        if link is not None and hard_examples:
+            self._examples = HardExampleWatch(link, edge, hard_examples, data_dir, clock, self._serving_version)
         self._server = ThreadedServer(
             create_app(self.receive, self._outbox.pending), host, port, name="localcontroller"
         )
@@ -85,16 +90,23 @@ class LocalController:
             LOGGER.info("worker %s reports %s %s", report.name, report.kind, report.status)
             self._handover.notify()
 
+    def _serving_version(self, job: JobKey) -> int | None:
+        return None if self._pull is None else self._pull.serving_version(job)
+
     def start(self) -> None:
         """Listen, hand over, pull. Returns when workers can report."""
         self._server.start()
         self._handover.start()
         if self._pull is not None:
             self._pull.start()
+        if self._examples is not None:
+            self._examples.start()
 
     def stop(self) -> None:
         """Stop listening first, so that nothing is acknowledged and then forgotten; undelivered reports stay."""
         self._server.stop()
+        if self._examples is not None:
+            self._examples.stop()
         if self._pull is not None:
             self._pull.stop()
         self._handover.stop()

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from pydantic import ValidationError
 
+from localcontroller.model_files import Chosen, choose, place
 from localcontroller.settings import HotUpdate
 from sedna.common.atomic import write_atomic
-from sedna.common.errors import DataError, IntegrityError, ModelError
+from sedna.common.errors import DataError, IntegrityError, SednaError
 from sedna.common.types import Sha256, Value
 from sedna.common.validation import as_error
 from sedna.edge.protocol import DesiredJob, EdgeJobStatus, ServingState
-from sedna.store.file_sets import FileEntry
 from sedna.store.models import ModelManifest, fetch_model_over
 
 __all__ = ["CONFIG_NAME", "HotUpdateFolder"]
@@ -34,16 +35,21 @@ LOGGER = logging.getLogger("sedna.localcontroller")
 
 CONFIG_NAME = "model_config.json"
 STATE_NAME = ".hot_update_state.json"
+APPLIED_NAME = f"{CONFIG_NAME}.applied"
+"""Where workers of this project note what they have loaded, so that a restarted one reports nothing twice."""
+
+_VERSION_FOLDER = re.compile(r"v\d+$")
 
 
 class _Offer(Value):
-    """A model as it was offered to the worker."""
+    """A model as it was offered to the worker. ``initial``: it found it where it looks when it starts."""
 
     version: int
     manifest_sha256: Sha256 | None
     file: str
-    sha256: Sha256
+    sha256: Sha256 | None = None
     updated: str
+    initial: bool = False
 
 
 class _FolderState(Value):
@@ -80,7 +86,7 @@ class HotUpdateFolder:
 
     def wants(self, desired: DesiredJob) -> bool:
         """Whether the desired model still has to be fetched: neither offered already, nor known to fail."""
-        if desired.model_version is None:
+        if desired.model_version is None or self._settings.pinned is not None:
             return False
         with self._lock:
             state = self._state
@@ -103,24 +109,11 @@ class HotUpdateFolder:
             IntegrityError: manifest or bytes are not the published ones.
             TemporaryError: not now.
         """
-        if desired.manifest_sha256 not in (None, manifest.sha256):
-            raise IntegrityError(
-                f"the manifest has sha256 {manifest.sha256}, wanted is {desired.manifest_sha256}",
-                where=f"model {manifest.version} of {manifest.job}",
-            )
-        chosen = self._choose(manifest)
-        staging = self._folder / f".v{manifest.version}"
-        # Beside the folder's files until every byte is verified: the worker loads whatever the config names.
-        fetch_model_over(open_file, manifest, staging)
-        path = PurePosixPath(chosen.name)
-        name = f"{path.stem}-v{manifest.version}{path.suffix}"
-        # A name of its own for every version: the worker may still be reading the old file.
-        (staging / chosen.name).replace(self._folder / name)
-        shutil.rmtree(staging)
+        chosen, staging = self._fetch(desired, manifest, open_file)
         offer = _Offer(
             version=manifest.version,
             manifest_sha256=desired.manifest_sha256,
-            file=name,
+            file=self._move_in(chosen, staging, manifest.version),
             sha256=chosen.sha256,
             updated=now.isoformat(timespec="microseconds"),
         )
@@ -131,6 +124,36 @@ class HotUpdateFolder:
             self._config_from(offer)
             self._forget_others()
         LOGGER.info("job %s: model %d is offered to its worker", self._settings.job, manifest.version)
+
+    def begin(
+        self,
+        desired: DesiredJob,
+        manifest: ModelManifest,
+        open_file: Callable[[str], AbstractContextManager[BinaryIO]],
+        now: datetime,
+    ) -> None:
+        """Before the worker starts: bring the model to where it looks then. What an earlier worker left is forgotten.
+
+        Raises:
+            As `offer`.
+        """
+        assert self._settings.initial is not None, "asked by whoever stages in"
+        chosen, staging = self._fetch(desired, manifest, open_file)
+        place(staging / chosen.entry, self._settings.initial)
+        shutil.rmtree(staging)
+        offer = _Offer(
+            version=manifest.version,
+            manifest_sha256=desired.manifest_sha256,
+            file="",
+            updated=now.isoformat(timespec="microseconds"),
+            initial=True,
+        )
+        with self._lock:
+            self._store(_FolderState(offered=offer, serving=offer))
+            self._config_from(offer)
+            (self._folder / APPLIED_NAME).unlink(missing_ok=True)
+            self._forget_others()
+        LOGGER.info("job %s: model %d is there for its worker", self._settings.job, manifest.version)
 
     def give_up(self, desired: DesiredJob, reason: str) -> None:
         """The desired model cannot be offered; it is not tried again until it changes."""
@@ -159,6 +182,7 @@ class HotUpdateFolder:
                 return False
             if loaded:
                 self._store(_FolderState(offered=offered, serving=offered))
+                self._renew_initial(offered)
                 self._forget_others()
                 return True
             self._store(
@@ -192,26 +216,50 @@ class HotUpdateFolder:
             reason=state.reason,
         )
 
-    def _choose(self, manifest: ModelManifest) -> FileEntry:
-        files = manifest.files
-        if self._settings.file:
-            found = [file for file in files if file.name == self._settings.file]
-        elif len(files) == 1:
-            found = list(files)
-        else:
-            found = [file for file in files if file.name.rpartition(".")[2] == manifest.format]
-        if len(found) == 1:
-            return found[0]
-        names = ", ".join(file.name for file in files)
-        raise ModelError(
-            f"model {manifest.version} has the files {names}; which one the worker loads is not clear",
-            where=str(manifest.job),
-            hint="set 'file' of the hot update to one of them",
-        )
+    def _fetch(
+        self,
+        desired: DesiredJob,
+        manifest: ModelManifest,
+        open_file: Callable[[str], AbstractContextManager[BinaryIO]],
+    ) -> tuple[Chosen, Path]:
+        """The files of a version, verified, in a folder of their own, and which of them the worker loads."""
+        if desired.manifest_sha256 not in (None, manifest.sha256):
+            raise IntegrityError(
+                f"the manifest has sha256 {manifest.sha256}, wanted is {desired.manifest_sha256}",
+                where=f"model {manifest.version} of {manifest.job}",
+            )
+        chosen = choose(manifest, self._settings.file, self._settings.format)
+        # Beside the folder's files until every byte is verified: the worker loads whatever the config names.
+        staging = self._folder / f".v{manifest.version}"
+        fetch_model_over(open_file, manifest, staging)
+        return chosen, staging
+
+    def _move_in(self, chosen: Chosen, staging: Path, version: int) -> str:
+        """Give a fetched model its name in the folder, one of its own for every version: the worker may still be
+        reading the old one."""
+        if chosen.alone:
+            path = PurePosixPath(chosen.entry)
+            name = f"{path.stem}-v{version}{path.suffix}"
+            (staging / chosen.entry).replace(self._folder / name)
+            shutil.rmtree(staging)
+            return name
+        folder = self._folder / f"v{version}"
+        shutil.rmtree(folder, ignore_errors=True)  # of an offer that a crash has cut short
+        staging.rename(folder)
+        return str(PurePosixPath(folder.name) / chosen.entry)
+
+    def _renew_initial(self, offer: _Offer) -> None:
+        """A worker that is started anew begins with the model in service, and not with one of weeks ago."""
+        if self._settings.initial is None or offer.initial:
+            return
+        try:
+            place(self._folder / offer.file, self._settings.initial)
+        except SednaError as error:
+            LOGGER.warning("a worker that starts anew begins with an older model: %s", error)
 
     def _config_from(self, offer: _Offer | None) -> None:
         path = self._folder / CONFIG_NAME
-        if offer is None:
+        if offer is None or offer.initial:
             path.unlink(missing_ok=True)
             return
         root = self._settings.mount_path or str(self._folder)
@@ -219,8 +267,8 @@ class HotUpdateFolder:
             "model_config": {
                 "model_path": f"{root.rstrip('/')}/{offer.file}",
                 "model_update_time": offer.updated,
-                "sha256": offer.sha256,
             }
+            | ({} if offer.sha256 is None else {"sha256": offer.sha256})
         }
         text = json.dumps(content, indent=2).encode()
         if not path.exists() or path.read_bytes() != text:
@@ -228,10 +276,15 @@ class HotUpdateFolder:
 
     def _forget_others(self) -> None:
         """Keep the files of the offered and of the serving model only."""
-        keep = {offer.file for offer in (self._state.offered, self._state.serving) if offer is not None}
+        offers = [offer for offer in (self._state.offered, self._state.serving) if offer is not None]
+        keep = {offer.file.partition("/")[0] for offer in offers} | {CONFIG_NAME, STATE_NAME, APPLIED_NAME}
         for path in self._folder.iterdir():
-            if path.is_file() and path.name not in keep and path.name not in (CONFIG_NAME, STATE_NAME):
+            if path.name in keep:
+                continue
+            if path.is_file():
                 path.unlink()
+            elif _VERSION_FOLDER.match(path.name):
+                shutil.rmtree(path)
 
     def _store(self, state: _FolderState) -> None:
         write_atomic(self._folder / STATE_NAME, state.model_dump_json(indent=2).encode())

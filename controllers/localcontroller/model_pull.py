@@ -61,6 +61,11 @@ class ModelPull:
         folder = self._folders.get(job)
         return folder.offered_version if folder else None
 
+    def serving_version(self, job: JobKey) -> int | None:
+        """The version that the job's worker has loaded."""
+        folder = self._folders.get(job)
+        return folder.status().model_version if folder else None
+
     def receive(self, report: WorkerReport, job: JobKey) -> None:
         """Take a worker's ``kind=deploy`` report as the news of its job."""
         folder = self._folders.get(job)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sedna.common.types import JobKey, Name
 
-__all__ = ["HotUpdate", "LocalControllerSettings"]
+__all__ = ["HardExamples", "HotUpdate", "LocalControllerSettings"]
 
 
 class HotUpdate(BaseModel):
@@ -23,9 +24,26 @@ class HotUpdate(BaseModel):
         default="", description="the same folder as the worker sees it; upstream: /model-hot-update; empty = unchanged"
     )
     file: str = Field(
-        default="", description="which file of the model the worker loads; empty = the only one, or the one whose"
-        " suffix is the model's format",
+        default="", description="which file of the model the worker loads; empty = what its worker reported in this"
+        " format, the only one, or the one whose suffix is the format",
     )  # fmt: skip
+    format: str = Field(default="", description="form of the model that the worker reads, as its Model says: pb, ...")
+    initial: Path | None = Field(
+        default=None, description="where the worker looks for its model when it starts (its MODEL_URL), as it is seen"
+        " here; brought there by stage-in, and kept at the model in service",
+    )  # fmt: skip
+    pinned: int | None = Field(
+        default=None, ge=1, description="bring this version and no other: the worker is started anew for the next one"
+    )
+
+
+class HardExamples(BaseModel):
+    """A folder in which a worker keeps images that it found hard."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job: JobKey
+    folder: Path
 
 
 class LocalControllerSettings(BaseSettings):
@@ -36,7 +54,19 @@ class LocalControllerSettings(BaseSettings):
     name: Name = Field(description="the node; with hot updates it is the name under which the edge is registered")
     data_dir: Path = Field(description="holds the reports that the cloud has not taken yet")
     cloud_url: str = Field(description="http(s)://host:port of the global manager")
-    token_file: Path = Field(description="holds the bearer token; read anew for every request, so that it may change")
+    token_file: Path | None = Field(
+        default=None, description="holds the bearer token; read anew for every request, so that it may change"
+    )
+    pod_token_file: Path | None = Field(
+        default=None, description="in a Pod instead: the token of its service account, which the cloud takes for one"
+    )
     host: str = Field(default="127.0.0.1", description="address on which workers report")
     port: int = Field(default=9100, ge=0, le=65535, description="upstream's port; 0 = any free one")
     hot_updates: tuple[HotUpdate, ...] = ()
+    hard_examples: tuple[HardExamples, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if (self.token_file is None) == (self.pod_token_file is None):
+            raise ValueError("give one of token_file and pod_token_file")
+        return self

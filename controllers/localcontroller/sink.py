@@ -39,10 +39,19 @@ class HttpReportSink:
     Args:
         url: ``http(s)://host:port``, with an optional path prefix.
         token: gives the bearer token; asked for every request, so that it may change.
+        refused: told of a token that the service does not know; True if ``token`` may give another one now.
     """
 
-    def __init__(self, url: str, token: Callable[[], str], *, timeout: httpx.Timeout = _TIMEOUT) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: Callable[[], str],
+        *,
+        timeout: httpx.Timeout = _TIMEOUT,
+        refused: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._token = token
+        self._refused = refused
         self._client = httpx.Client(base_url=url.rstrip("/") + "/api/v1/", timeout=timeout)
 
     def close(self) -> None:
@@ -51,10 +60,10 @@ class HttpReportSink:
 
     def deliver(self, report: WorkerReport) -> None:
         path = f"worker-reports/{quote(report.name, safe='')}"
-        try:
-            response = self._client.post(path, json=report.body(), headers={"Authorization": f"Bearer {self._token()}"})
-        except httpx.HTTPError as error:
-            raise LinkUnavailableError(str(error) or type(error).__name__, where=path) from error
+        token = self._token()
+        response = self._post(path, report, token)
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._refused(token):
+            response = self._post(path, report, self._token())
         if response.is_success:
             return
         message = f"answer {response.status_code}: {response.text[:300]}"
@@ -65,3 +74,9 @@ class HttpReportSink:
         if response.status_code in (401, 403):
             raise AuthError(message, where=path, forbidden=response.status_code == 403)
         raise LinkUnavailableError(message, where=path)
+
+    def _post(self, path: str, report: WorkerReport, token: str) -> httpx.Response:
+        try:
+            return self._client.post(path, json=report.body(), headers={"Authorization": f"Bearer {token}"})
+        except httpx.HTTPError as error:
+            raise LinkUnavailableError(str(error) or type(error).__name__, where=path) from error

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from edge.edge_twins import JOB, MemoryLink, make_classifier, manifest_of, png
-from sedna.common.errors import AuthError, ConflictError, SpecError
+from sedna.common.errors import AuthError, ConflictError, LinkUnavailableError, SpecError
 from sedna.common.types import JobKey, sample_id
 from sedna.edge import EdgeServer, EdgeSettings, EdgeWorker
 from sedna.edge.protocol import DesiredMiner
@@ -356,3 +356,30 @@ def test_a_hundred_megabytes_are_refused_without_reading_them_and_others_are_ser
     assert sent < 70, "32 MiB are the limit, kernel buffers take some more; the edge must not take the rest"
     assert label(infer(server)) == 1
     assert edges.link.wait_for(1)
+
+
+def test_at_its_end_it_hands_in_what_is_still_here(edges):
+    """The folder of a Pod goes with it."""
+    server = edges.start(flush_seconds=20)
+    edges.want(1)
+    wait_ready(server)
+    edges.link.failure = lambda _: LinkUnavailableError("down")
+    for seed in range(6):
+        infer(server, seed)
+    assert edges.link.samples == {}
+    threading.Timer(0.3, lambda: setattr(edges.link, "failure", None)).start()
+    edges.stop()
+    assert set(edges.link.samples) == {sample_id(png(seed)) for seed in range(6)}
+
+
+def test_a_cloud_that_stays_away_does_not_keep_it_for_ever(edges):
+    server = edges.start(flush_seconds=0.3)
+    edges.want(1)
+    wait_ready(server)
+    edges.link.failure = lambda _: LinkUnavailableError("down")
+    infer(server)
+    assert server.stop(timeout=10)
+    edges.running.clear()
+    edges.link.failure = None
+    edges.start()
+    assert edges.link.wait_for(1), "what is not handed in waits for the next start, if the folder is still there"

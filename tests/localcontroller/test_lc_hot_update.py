@@ -2,80 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
+from lc_cloud import JOB, Cloud
 
 from localcontroller.hot_update import CONFIG_NAME, STATE_NAME
 from localcontroller.model_pull import ModelPull
 from localcontroller.settings import HotUpdate
 from sedna.common.clock import SettableClock
 from sedna.common.errors import DataError, LinkUnavailableError
-from sedna.common.types import JobKey, SampleRecord
+from sedna.common.types import JobKey
 from sedna.core.report import WorkerReport
-from sedna.edge.protocol import DesiredJob, DesiredMiner, EdgeDesired, EdgeHeartbeat, EdgeJobStatus
-from sedna.store.file_sets import FileEntry
-from sedna.store.models import ModelManifest
-
-JOB = JobKey(name="helmet")
-
-
-class Cloud:
-    """An edge link with models in memory."""
-
-    def __init__(self) -> None:
-        self.files: dict[tuple[int, str], bytes] = {}
-        self.manifests: dict[int, ModelManifest] = {}
-        self.desired: int | None = None
-        self.heard: list[EdgeHeartbeat] = []
-        self.opened = 0
-        self.away = False
-
-    def publish(self, version: int, files: dict[str, bytes], model_format: str = "pb") -> None:
-        for name, data in files.items():
-            self.files[version, name] = data
-        self.manifests[version] = ModelManifest(
-            job=JOB, version=version, parent=None, round=None, dataset_version=None, algorithm="FPN", runtime="python",
-            format=model_format, class_names=(), input=None, metrics={}, note="",
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            files=tuple(
-                FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-                for name, data in files.items()
-            ),
-        )  # fmt: skip
-        self.desired = version
-
-    def heartbeat(self, heartbeat: EdgeHeartbeat) -> EdgeDesired:
-        if self.away:
-            raise LinkUnavailableError("down")
-        self.heard.append(heartbeat)
-        manifest = self.manifests.get(self.desired or 0)
-        job = DesiredJob(
-            job=JOB, model_version=self.desired, manifest_sha256=manifest.sha256 if manifest else None,
-            miner=DesiredMiner(name="IBT"),
-        )  # fmt: skip
-        return EdgeDesired(at=heartbeat.at, jobs=(job,), heartbeat_seconds=5)
-
-    def model_manifest(self, job: JobKey, version: int) -> ModelManifest:
-        assert job == JOB
-        return self.manifests[version]
-
-    @contextlib.contextmanager
-    def open_model_file(self, job: JobKey, version: int, name: str) -> Iterator[BinaryIO]:
-        assert job == JOB
-        self.opened += 1
-        yield io.BytesIO(self.files[version, name])
-
-    def put_sample(self, record: SampleRecord, image: Path) -> bool:
-        raise AssertionError("the local controller uploads no samples")
+from sedna.edge.protocol import EdgeJobStatus
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ __all__ = ["liveness", "readiness"]
 _PROBE_KEY = "readiness/probe"
 
 
-def readiness(services: ApiServices) -> Readiness:
-    """Whether the parts that a request needs answer: database, store, engine."""
-    checks = {"database": _database(services), "store": _store(services), "engine": _engine(services)}
+def readiness(services: ApiServices, *, store: bool = True) -> Readiness:
+    """Whether the parts that a request needs answer: database, store (unless it is left out), engine."""
+    checks = {"database": _database(services)} | ({"store": _store(services)} if store else {})
+    checks |= {"engine": _engine(services)}
     return Readiness(ready=all(state == "ok" for state in checks.values()), checks=checks)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from globalmanager.api.services import ApiServices
+from globalmanager.api.services import ApiServices, ClusterHealth
 from globalmanager.db import edges, jobs, samples
 from globalmanager.db.values import EdgeRow, JobRow
 from sedna.common.errors import TemporaryError
@@ -64,6 +64,9 @@ class _ServiceCollector(Collector):
         services = self._services
         running = int(services.engine.running)
         yield GaugeMetricFamily("sedna_engine_up", "1 while this process drives the jobs.", running)
+        health = services.cluster_health()
+        if health is not None:
+            yield from _cluster_metrics(health)
         try:
             with services.db.read() as session:
                 rows = jobs.list_all(session)
@@ -93,6 +96,28 @@ class _ServiceCollector(Collector):
                         family = counters.setdefault(name, _reported(name))
                         family.add_metric(labels, value)
         yield from (live, model, *counters.values())
+
+
+def _cluster_metrics(health: ClusterHealth) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "sedna_operator_watch_age_seconds",
+        "Since the quietest stream of the API server was heard; streams end and begin every 300 s.",
+        health.watch_age_seconds,
+    )
+    yield GaugeMetricFamily("sedna_operator_synced", "1 once everything was listed.", int(health.synced))
+    yield CounterMetricFamily(
+        "sedna_operator_watch_restarts", "How often the watch failed and was started again.", health.watch_restarts
+    )
+    yield GaugeMetricFamily("sedna_operator_queue_objects", "Objects to be looked at, now or later.", health.waiting)
+    yield GaugeMetricFamily("sedna_operator_failing_objects", "Objects whose last look failed.", health.failing)
+    looks = CounterMetricFamily(
+        "sedna_operator_reconciles",
+        "Looks at objects; outcome ok, stale (changed meanwhile), later (not now) or error.",
+        labels=["kind", "outcome"],
+    )
+    for labels, number in sorted(health.reconciles.items()):
+        looks.add_metric(labels, number)
+    yield looks
 
 
 def _reported(name: str) -> GaugeMetricFamily:

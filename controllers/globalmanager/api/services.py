@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -34,6 +35,11 @@ class ApiSettings(BaseModel):
     max_body_bytes: int = Field(default=1 << 20, ge=1024, description="bytes of any other body")
     presign_seconds: float = Field(
         default=600, gt=0, description="how long an edge may use the address of a model file that the store signed"
+    )
+    redirect_models: bool = Field(
+        default=True,
+        description="send an edge to the address that the store signed; false = through the service, for edges that do "
+        "not reach the store",
     )
     sse_poll_seconds: float = Field(default=0.5, gt=0, description="between two looks for new events")
     sse_heartbeat_seconds: float = Field(default=15, gt=0, description="proxies close a silent stream after 30 to 60")
@@ -96,6 +102,18 @@ class EngineControl(Protocol):
 
 
 @dataclass(frozen=True)
+class ClusterHealth:
+    """How watch and operator are. ``reconciles``: looks since the start, by kind and outcome."""
+
+    watch_age_seconds: float
+    watch_restarts: int
+    synced: bool
+    reconciles: Mapping[tuple[str, str], int]
+    waiting: int
+    failing: int
+
+
+@dataclass(frozen=True)
 class ApiServices:
     """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
 
@@ -111,4 +129,5 @@ class ApiServices:
     settings: ApiSettings = field(default_factory=ApiSettings)
     cluster: Cluster | None = None
     pods: WorkerPods | None = None
+    cluster_health: Callable[[], ClusterHealth | None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)

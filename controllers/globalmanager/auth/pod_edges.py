@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic import Field
+
 from globalmanager.cluster.api import Body, ClusterView
 from globalmanager.cluster.connection import Cluster
 from globalmanager.cluster.kinds import PODS
@@ -29,7 +31,7 @@ class EdgeAdmission(Value):
 
     edge: str
     token: str
-    expires_at: datetime
+    expires_in_seconds: float = Field(description="from now; clocks of nodes may be wrong")
 
 
 def admit_pod(db: Database, cluster: Cluster, pod_token: str, now: datetime) -> EdgeAdmission:
@@ -53,7 +55,7 @@ def admit_pod(db: Database, cluster: Cluster, pod_token: str, now: datetime) -> 
         token = tokens.create_for_pod(session, name, now, now + TOKEN_TIME)
         if known is None or known.pod_uid != identity.uid:
             events.add(session, job.id, "EdgeRegistered", f"Pod {identity.pod} is edge {name}", now)
-    return EdgeAdmission(edge=name, token=token, expires_at=now + TOKEN_TIME)
+    return EdgeAdmission(edge=name, token=token, expires_in_seconds=TOKEN_TIME.total_seconds())
 
 
 def forget_gone_pods(db: Database, view: ClusterView, now: datetime, job: JobKey | None = None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from globalmanager.cli.commands import (
+    cluster,
     demo,
     edges,
     events,
@@ -67,3 +68,4 @@ app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")
 app.add_typer(tokens.app, name="token")
 app.add_typer(workers.app, name="worker")
+app.add_typer(cluster.app, name="cluster")

@@ -124,6 +124,11 @@ class Client:
     def __exit__(self, *exc: object) -> None:
         self._http.close()
 
+    @property
+    def url(self) -> str:
+        """Address of the service."""
+        return self._url
+
     def get(self, path: str, **params: object) -> Any:
         """The answer's JSON."""
         return self._call("GET", path, params=_given(params)).json()

@@ -99,12 +99,11 @@ class JobRecords:
         namespace, spec = resource.key.namespace, resource.spec
         with self.context.db.read() as session:
             missing = missing_reference(self.context, session, namespace, spec)
-            if missing is not None or self.context.settings.runtime != "pods":
-                return missing
-            missing = missing_secret(self.context, session, namespace, spec)
-        if missing is not None or (live is not None and live.spec == spec):
+            missing = missing or missing_secret(self.context, session, namespace, spec)
+        known = live is not None and live.spec == spec
+        if missing is not None or known or self.context.settings.runtime != "pods":
             return missing
-        return refused_template(self.context, namespace, spec)
+        return refused_template(self.context, resource)
 
     def _is_taken(self, key: JobKey, body: Body, row: JobRow | None) -> bool:
         return row is not None and row.deleted_at is None and self._taken.get(key) == _mark(body, row)

@@ -11,9 +11,10 @@ import threading
 from collections import Counter
 from typing import Final, Protocol
 
+from globalmanager.auth.pod_edges import forget_gone_pods
 from globalmanager.cluster.api import ClusterUnavailableError, ClusterView, KubeApi
 from globalmanager.cluster.kinds import DAEMONSETS, DATASETS, DEPLOYMENTS, JOBS, MODELS, PODS, SERVICES, Kind
-from globalmanager.cluster.names import JOB_LABEL
+from globalmanager.cluster.names import JOB_LABEL, JOB_NAME
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.db import Database, events, jobs, resources
 from globalmanager.db.jobs import JobMark
@@ -97,6 +98,8 @@ class Operator:
         self._marks: dict[JobKey, JobMark] = {}
         self._counts_at = 0.0
         self._all_at = 0.0
+        self._jobs_of: dict[Key, str] = {}
+        self._pod_went = threading.Event()
         self._looking = threading.local()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -160,6 +163,9 @@ class Operator:
             self._begin()
         self._take_news()
         now = self._clock.monotonic()
+        if self._pod_went.is_set() or now >= self._counts_at:
+            self._pod_went.clear()
+            self._forget_edges()
         if now >= self._counts_at:
             self._counts_at = now + COUNTS_S
             self._take_counts()
@@ -178,6 +184,9 @@ class Operator:
         now = self._clock.monotonic()
         self._counts_at, self._all_at = now + COUNTS_S, now + ALL_S
         self._leads = True  # before the list: what changes from here on is told by the watch
+        for kind in OF_JOBS:
+            for body in self._view.all(kind):
+                self._job_of((kind, body["metadata"]["namespace"], body["metadata"]["name"]))
         try:
             for key in self._everything():
                 self._queue.add(key)
@@ -233,11 +242,30 @@ class Operator:
             if getattr(self._looking, "key", None) != key:
                 self._queue.add(key)
         elif kind in OF_JOBS:
-            body = self._view.get(kind, namespace, name)
-            labels = {} if body is None else body["metadata"].get("labels") or {}
-            job = labels.get(JOB_LABEL)
+            job = self._job_of(key)
             if job is not None and self._view.get(JOBS, namespace, job) is not None:
                 self._queue.add((JOBS, namespace, job))
+
+    def _job_of(self, key: Key) -> str | None:
+        """Whose object it is, or was: of one that went only what is remembered."""
+        body = self._view.get(*key)
+        if body is None:
+            if key[0] == PODS:
+                self._pod_went.set()
+            return self._jobs_of.pop(key, None)
+        meta = body["metadata"]
+        # A label may be too short for the name; the annotation is not.
+        job = (meta.get("annotations") or {}).get(JOB_NAME) or (meta.get("labels") or {}).get(JOB_LABEL)
+        if job is not None:
+            self._jobs_of[key] = job
+        return job
+
+    def _forget_edges(self) -> None:
+        """Edges whose Pods are gone: a roll-out must not wait for them."""
+        gone = forget_gone_pods(self._db, self._view, self._clock.now())
+        if gone:
+            log.info("edges are forgotten, their Pods are gone: %s", ", ".join(gone))
+            self._engine.wake()
 
     # --- looks ---------------------------------------------------------------------------------------------------
 

@@ -6,26 +6,24 @@ import logging
 from collections.abc import Iterator
 from typing import Any, Final
 
-from globalmanager.cluster.api import Body, NamespaceTerminatingError
-from globalmanager.cluster.kinds import DATASETS, MODELS, PODS, SECRETS, Kind
+from globalmanager.cluster.api import Body, QuotaExceededError
+from globalmanager.cluster.credentials import CredentialError, SecretCredentials
+from globalmanager.cluster.kinds import DATASETS, MODELS, PODS, Kind
 from globalmanager.db import resources
 from globalmanager.db.database import Session
 from globalmanager.engine.apply import references_of
 from globalmanager.operator.context import Context
 from globalmanager.operator.described import Refusal
-from sedna.common.errors import AuthError, SpecError, TemporaryError, UserError
+from globalmanager.runtimes.kubernetes.template_check import dry_run
+from sedna.common.errors import PermanentError, SpecError, UserError
 from sedna.common.types import JobKey
-from sedna.loop.spec import JobSpec
+from sedna.loop.spec import IncrementalLearningJob, JobSpec
 
 __all__ = ["KINDS_OF_RECORDS", "missing_reference", "missing_secret", "refused_template"]
 
 log = logging.getLogger(__name__)
 
 KINDS_OF_RECORDS: Final[dict[resources.Kind, Kind]] = {"Dataset": DATASETS, "Model": MODELS}
-
-SECRET_KEYS: Final = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
-ENDPOINT_NOTE: Final = "s3-endpoint"
-"""Upstream's annotation of a Secret with S3 keys."""
 
 
 def missing_reference(context: Context, session: Session, namespace: str, spec: JobSpec) -> Refusal | None:
@@ -47,44 +45,30 @@ def missing_reference(context: Context, session: Session, namespace: str, spec: 
 
 def missing_secret(context: Context, session: Session, namespace: str, spec: JobSpec) -> Refusal | None:
     """The first Secret with credentials that is missing, or lacks something; None if all are fine."""
+    credentials = SecretCredentials(context.api)
     for name, path in _credentials(session, namespace, spec):
         try:
-            secret = context.api.get(SECRETS, namespace, name)
-        except AuthError as error:
-            text = f"{path}: Secret {namespace}/{name} may not be read by this service: {error.message}"
-            return Refusal(reason="SecretForbidden", message=text, waits=True)
-        if secret is None:
-            text = f"{path}: there is no Secret {namespace}/{name}; the job waits for it"
-            return Refusal(reason="SecretMissing", message=text, waits=True)
-        lacking = [key for key in SECRET_KEYS if key not in (secret.get("data") or {})]
-        if ENDPOINT_NOTE not in (secret["metadata"].get("annotations") or {}):
-            lacking.append(f"annotation {ENDPOINT_NOTE}")
-        if lacking:
-            text = f"{path}: Secret {namespace}/{name} lacks {', '.join(lacking)}; the job waits for that"
-            return Refusal(reason="SecretIncomplete", message=text, waits=True)
+            credentials.settings(namespace, name)
+        except CredentialError as error:
+            return Refusal(reason=error.cause, message=f"{path}: {error}; the job waits for that", waits=True)
     return None
 
 
-def refused_template(context: Context, namespace: str, spec: JobSpec) -> Refusal | None:
+def refused_template(context: Context, job: IncrementalLearningJob) -> Refusal | None:
     """What the API server says to the Pods of the job's templates; None if it takes them. Nothing is made."""
-    for path, template in (
-        ("spec.trainSpec.template", spec.train_spec.template),
-        ("spec.evalSpec.template", spec.eval_spec.template),
-        ("spec.deploySpec.template", spec.deploy_spec.template),
-    ):
-        if template is None:
-            continue
+    problems = dry_run(context.api, context.settings, job)
+    template = job.spec.deploy_spec.template
+    if template is not None:
         try:
-            context.api.create(PODS, namespace, _pod(template), dry_run=True)
+            context.api.create(PODS, job.key.namespace, _pod(template), dry_run=True)
         except SpecError as error:
-            text = f"{path}: the cluster refuses its Pod: {error.message}"
-            return Refusal(reason="TemplateInvalid", message=text)
-        except NamespaceTerminatingError as error:
-            return Refusal(reason="NamespaceTerminating", message=error.message)
-        except (UserError, TemporaryError) as error:
+            problems.append(f"deploySpec.template: {error.message}")
+        except (UserError, PermanentError, QuotaExceededError) as error:
             # A quota that is full now, a right that is not given: that says nothing about the template.
-            log.info("%s of a job in %s was not tried: %s", path, namespace, error)
-    return None
+            log.info("deploySpec.template of %s was not tried: %s", job.key, error)
+    if not problems:
+        return None
+    return Refusal(reason="TemplateInvalid", message=f"the cluster refuses its Pods: {'; '.join(problems)}")
 
 
 def _pod(template: dict[str, Any]) -> Body:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from globalmanager.api.services import ClusterHealth
 from globalmanager.cluster.client import KubernetesApi
 from globalmanager.cluster.connection import Cluster
 from globalmanager.cluster.credentials import SecretCredentials
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.cluster.watch import ClusterWatch
+from globalmanager.db import Database
+from globalmanager.engine import Engine
+from globalmanager.operator.operator import Operator
 from globalmanager.runtimes.kubernetes import PodRuntime
 from globalmanager.runtimes.kubernetes.door import PodDoor
 from sedna.common.clock import Clock
@@ -22,6 +26,7 @@ class ClusterParts:
     """
 
     def __init__(self, settings: KubernetesSettings, clock: Clock) -> None:
+        self._settings, self._clock = settings, clock
         self.api = KubernetesApi.connect(settings.kubeconfig, context=settings.context)
         self.watch = ClusterWatch(self.api, self.api.connection, namespaces=settings.watch_namespaces, clock=clock)
         self.connection = Cluster(self.api, self.watch, settings)
@@ -29,16 +34,47 @@ class ClusterParts:
         pods = settings.runtime == "pods"
         self.runtime = PodRuntime(self.api, self.watch, settings, clock) if pods else None
         self.door = PodDoor(self.api, self.watch, settings.audience) if pods else None
+        self.operator: Operator | None = None
+
+    def operate(self, db: Database, engine: Engine, live_seconds: float) -> None:
+        """Make the operator, where custom resources are jobs of this service; it begins with `start`."""
+        if self._settings.operator:
+            self.operator = Operator(
+                self.api, self.watch, db, engine, self._clock, self._settings, live_seconds=live_seconds
+            )
+
+    @property
+    def health(self) -> ClusterHealth:
+        """How watch and operator are."""
+        operator, watch = self.operator, self.watch
+        return ClusterHealth(
+            watch_age_seconds=watch.age_s,
+            watch_restarts=watch.restarts,
+            synced=watch.synced,
+            reconciles={} if operator is None else dict(operator.reconciles),
+            waiting=0 if operator is None else operator.waiting,
+            failing=0 if operator is None else operator.failing,
+        )
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to watch. The operator works as soon as the engine drives the jobs."""
         self.watch.start()
+        if self.operator is not None:
+            self.operator.start()
 
     def fault(self) -> str | None:
         """Why the service cannot go on, or None."""
+        if self.operator is not None and not self.operator.is_alive:
+            return "the operator has stopped; the log says why"
         return None if self.watch.is_alive else "the watch over the cluster has stopped; the log says why"
 
+    def stop_operator(self) -> None:
+        """Finish what it is at: before the engine ends, whose jobs it drives."""
+        if self.operator is not None:
+            self.operator.stop()
+
     def close(self) -> None:
-        """End the watch, give back connections."""
+        """End operator and watch, give back connections."""
+        self.stop_operator()
         self.watch.stop()
         self.api.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from globalmanager.api.app import create_app
-from globalmanager.api.services import ApiServices
+from globalmanager.api.services import ApiServices, ClusterHealth
 from globalmanager.auth.admin_token import ensure_admin_token
 from globalmanager.auth.authenticator import DatabaseAuthenticator
 from globalmanager.db import Database, lease
@@ -87,6 +87,9 @@ class Service:
                 credentials=None if self._cluster is None else self._cluster.credentials,
             )
             stack.callback(self.engine.stop)
+            if self._cluster is not None:
+                self._cluster.operate(db, self.engine, engine_settings.live_seconds)
+                stack.callback(self._cluster.stop_operator)
             self.api = ApiServices(
                 db=db,
                 store=store,
@@ -97,6 +100,7 @@ class Service:
                 settings=settings.api,
                 cluster=None if self._cluster is None else self._cluster.connection,
                 pods=None if self._cluster is None else self._cluster.door,
+                cluster_health=self._cluster_health,
             )
             self._server = self._make_server(data_dir)
             stack.callback(self._server.stop)
@@ -151,6 +155,9 @@ class Service:
         self.api.stopping.set()
         self._edges.stop()
         self._open.close()
+
+    def _cluster_health(self) -> ClusterHealth | None:
+        return None if self._cluster is None else self._cluster.health
 
     def _check_store(self) -> None:
         """Say at the start what uploads and rounds would say later; the service goes on and tries again by itself."""

@@ -57,6 +57,7 @@ class HttpEdgeLink:
         token: the edge's bearer token, or a function that gives it (called for every request, so that it may change).
         timeout: seconds for connect, read, write and waiting for a free connection.
         ca_bundle: certificates to trust instead of the system's.
+        refused: told of a token that the service does not know; True if ``token`` may give another one now.
 
     Raises:
         SpecError: ``url`` is not a service address.
@@ -69,11 +70,13 @@ class HttpEdgeLink:
         *,
         timeout: httpx.Timeout = _DEFAULT_TIMEOUT,
         ca_bundle: Path | None = None,
+        refused: Callable[[str], bool] = lambda _: False,
     ) -> None:
         parsed = httpx.URL(url)
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise SpecError(f"not a service address: {url!r}", hint="http://host:port or https://host:port")
         self._token = token if callable(token) else (lambda: token)
+        self._refused = refused
         trust = ssl.create_default_context(cafile=ca_bundle) if ca_bundle is not None else True
         self._client = httpx.Client(base_url=url.rstrip("/") + "/api/v1/", timeout=timeout, verify=trust)
 
@@ -95,13 +98,16 @@ class HttpEdgeLink:
     def open_model_file(self, job: JobKey, version: int, name: str) -> Iterator[BinaryIO]:
         path = f"{_model(job, version)}/files/{_part(name)}"
         # Asked for as they are: weights hardly compress, and a proxy on the way would only spend time on them.
-        headers = {**self._authorization(), "Accept-Encoding": "identity"}
+        token = self._token()
+        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
         # The service may send the reader to a presigned address; httpx drops the token when the host changes.
         request = self._client.build_request("GET", path, headers=headers)
         with _network_errors(path):
             response = self._client.send(request, stream=True, follow_redirects=True)
         try:
             if response.status_code != httpx.codes.OK:
+                if response.status_code == httpx.codes.UNAUTHORIZED:
+                    self._refused(token)  # the reader asks again
                 with _network_errors(path):
                     response.read()
                 raise _error(response)
@@ -119,9 +125,6 @@ class HttpEdgeLink:
             response = self._call("PUT", path, files=files)
         return response.status_code == httpx.codes.CREATED
 
-    def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token()}"}
-
     def _call(
         self,
         method: str,
@@ -132,9 +135,10 @@ class HttpEdgeLink:
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         """One exchange; the answer is one of ours and says it worked."""
-        headers = {**(headers or {}), **self._authorization()}
-        with _network_errors(path):
-            response = self._client.request(method, path, content=content, files=files, headers=headers)
+        token = self._token()
+        response = self._send(method, path, token, content=content, files=files, headers=headers or {})
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._refused(token):
+            response = self._send(method, path, self._token(), content=content, files=files, headers=headers or {})
         if response.status_code not in (httpx.codes.OK, httpx.codes.CREATED):
             raise _error(response)
         # A captive portal answers 200 to everything. A sample counted as stored on its word would be deleted here.
@@ -146,6 +150,20 @@ class HttpEdgeLink:
                 retry_after=30.0,
             )
         return response
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        *,
+        content: str | None,
+        files: _Files | None,
+        headers: dict[str, str],
+    ) -> httpx.Response:
+        headers = {**headers, "Authorization": f"Bearer {token}"}
+        with _network_errors(path):  # files are read from their beginning, also the second time
+            return self._client.request(method, path, content=content, files=files, headers=headers)
 
 
 class _ResponseBody(io.RawIOBase):

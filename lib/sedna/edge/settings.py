@@ -27,7 +27,8 @@ class ServerLimits(BaseModel):
 
 
 class EdgeSettings(BaseModel):
-    """Everything about one edge worker. The token is given as text, or as a file that is read for every request."""
+    """Everything about one edge worker. The token is given as text, as a file that is read for every request, or as
+    that of a Pod."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +37,9 @@ class EdgeSettings(BaseModel):
     url: str = Field(default="", description="address of the global manager; empty only if a link is handed over")
     token: SecretStr | None = None
     token_file: Path | None = None
+    pod_token_file: Path | None = Field(
+        default=None, description="in a Pod instead: the token of its service account, which the cloud takes for one"
+    )
     ca_bundle: Path | None = Field(default=None, description="certificates to trust instead of the system's")
     modules: tuple[Path, ...] = Field(default=(), description="Python files that register algorithms or miners")
     jobs: tuple[JobKey, ...] = Field(default=(), description="serve only these; none = every job the cloud wants here")
@@ -47,6 +51,11 @@ class EdgeSettings(BaseModel):
     model_threads: int = Field(default=1, ge=1, description="CPU threads of one prediction (ONNX models)")
     heartbeat_seconds: float | None = Field(default=None, gt=0, description="none = as the cloud asks")
     drain_seconds: float = Field(default=10.0, ge=0, description="longest wait for requests in flight at the end")
+    flush_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="longest wait at the end for samples that are not uploaded, where the folder goes",
+    )
     server: ServerLimits = ServerLimits()
     uploads: UploaderSettings = UploaderSettings()
     keep: KeepLimits = KeepLimits()

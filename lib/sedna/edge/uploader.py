@@ -92,6 +92,11 @@ class Uploader:
         """What happened so far."""
         return self._stats
 
+    @property
+    def running(self) -> bool:
+        """Between `start` and `stop`."""
+        return bool(self._threads) and not self._stopping.is_set()
+
     def wake(self) -> None:
         """End the idle time: the spool has something new. A wait after a failure is not cut short."""
         self._wake.set()

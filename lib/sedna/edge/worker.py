@@ -23,6 +23,7 @@ from sedna.edge.http_link import HttpEdgeLink
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.link import EdgeLink
 from sedna.edge.pipeline import MinerPipeline
+from sedna.edge.pod_token import PodToken
 from sedna.edge.protocol import LONGEST_BACKOFF_SECONDS, DesiredJob, EdgeCounters, EdgeHeartbeat, EdgeJobStatus
 from sedna.edge.runtime import ModelRuntime, open_runtime
 from sedna.edge.settings import EdgeSettings
@@ -38,6 +39,7 @@ LOG = logging.getLogger("sedna.edge.worker")
 _DEFAULT_HEARTBEAT = 10.0
 _FIRST_RETRY = 1.0
 _STOP_SECONDS = 30.0
+_FLUSH_LOOK = 0.1
 _JOBS = TypeAdapter(tuple[DesiredJob, ...])
 
 
@@ -96,10 +98,21 @@ class EdgeWorker:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
+        self._flush()
         self.uploader.stop(_STOP_SECONDS)
         for key in list(self._drivers):
             self._end(key)
         self._cleanup.close()
+
+    def _flush(self) -> None:
+        """Let the uploader send what is still here, as far as time and the cloud allow."""
+        deadline = self._clock.monotonic() + self.settings.flush_seconds
+        while self.uploader.running and self._clock.monotonic() < deadline:
+            stats = self.spool.stats()
+            if not stats.pending + stats.uploading:
+                return
+            self.uploader.wake()
+            self._clock.sleep(_FLUSH_LOOK)
 
     def beat(self) -> float:
         """One heartbeat: report, learn, follow.
@@ -242,9 +255,14 @@ class EdgeWorker:
         settings = self.settings
         if not settings.url:
             raise SpecError("no address of the cloud", where="url", hint="http://host:port")
-        if (settings.token is None) == (settings.token_file is None):
-            raise SpecError("give exactly one of token and token_file", where=f"edge {settings.name}")
-        link = HttpEdgeLink(settings.url, self._token, ca_bundle=settings.ca_bundle)
+        if sum(given is not None for given in (settings.token, settings.token_file, settings.pod_token_file)) != 1:
+            raise SpecError("give exactly one of token, token_file and pod_token_file", where=f"edge {settings.name}")
+        if settings.pod_token_file is not None:
+            pod = PodToken(settings.url, settings.pod_token_file, ca_bundle=settings.ca_bundle, clock=self._clock)
+            self._cleanup.callback(pod.close)
+            link = HttpEdgeLink(settings.url, pod, ca_bundle=settings.ca_bundle, refused=pod.refused)
+        else:
+            link = HttpEdgeLink(settings.url, self._token, ca_bundle=settings.ca_bundle)
         self._cleanup.callback(link.close)
         return link
 

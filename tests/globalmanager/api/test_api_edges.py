@@ -110,8 +110,8 @@ def test_a_store_that_signs_addresses_hands_files_out_itself(api: Api, tmp_path:
     store = api.store
 
     class Signing:
-        def get(self, key: str) -> bytes:
-            return store.get(key)
+        def __getattr__(self, name: str) -> object:
+            return getattr(store, name)
 
         def presign_get(self, key: str, expires: object) -> str:
             return f"https://store.example/{key}?signed=1"
@@ -121,6 +121,10 @@ def test_a_store_that_signs_addresses_hands_files_out_itself(api: Api, tmp_path:
     response = api.http.get(path, headers=api.edge, follow_redirects=False)
     assert response.status_code == 307
     assert response.headers["location"].startswith("https://store.example/default/pcb/models/1/files/")
+    # For edges that do not reach the store.
+    object.__setattr__(api.services, "settings", api.services.settings.model_copy(update={"redirect_models": False}))
+    response = api.http.get(path, headers=api.edge, follow_redirects=False)
+    assert (response.status_code, response.content) == (200, b"weights" * 1000)
 
 
 def test_tokens_are_created_shown_once_and_revoked(api: Api) -> None:

@@ -44,6 +44,8 @@ def test_readiness_names_the_part_that_does_not_work(api: Api) -> None:
 
     object.__setattr__(api.services, "store", Away())
     assert ready(api)[1]["store"] == "s3: no answer"
+    # For whoever takes an unready replica from its callers: all of them share the store.
+    assert "store" not in api.http.get("/readyz", params={"store": False}).json()["checks"]
     api.clock.advance(timedelta(hours=1))
     assert ready(api)[1]["database"] == "no engine holds the lease"
 

@@ -16,7 +16,7 @@ def test_a_job_is_taken_in_and_says_so(there):
     assert there.shown("Deployed") == ("False", "NoRound")
     assert there.condition("Degraded") == {}
     status = there.status()
-    assert (status["phase"], status["model"], status["ready"], status["reason"]) == ("Waiting", 1, "True", "Accepted")
+    assert (status["phase"], status["model"], status["ready"], status["reason"]) == ("Waiting", 1, "True", "Waiting")
     assert status["observedGeneration"] == 1
     assert there.annotations() == {"sedna.io/managed-by": "sedna/sedna"}
     assert there.world.job().metadata["uid"] == there.body()["metadata"]["uid"]

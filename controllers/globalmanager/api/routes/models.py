@@ -77,7 +77,9 @@ def read_file(services: Services, key: Job, version: int, file_name: str) -> Res
         raise NotFoundError(f"model {version} has no file {file_name!r}", where=str(key), hint=f"files: {names}")
     stored = model_file_key(key, version, file.sha256, file.name)
     # A redirect where the store can sign: the bytes of a model need not pass through this process.
-    address = services.store.presign_get(stored, timedelta(seconds=services.settings.presign_seconds))
+    seconds = services.settings.presign_seconds
+    redirects = services.settings.redirect_models
+    address = services.store.presign_get(stored, timedelta(seconds=seconds)) if redirects else None
     if address is not None:
         return RedirectResponse(address, status_code=307)
     headers = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from globalmanager.api.deps import Services
@@ -11,6 +13,14 @@ from globalmanager.api.metrics import Metrics
 from globalmanager.api.schemas import Readiness
 
 router = APIRouter(tags=["service"])
+
+Store = Annotated[
+    bool,
+    Query(
+        description="false = without the object store. Replicas share it: were all taken from their callers when it is "
+        "away, heartbeats and reports would find nobody either"
+    ),
+]
 
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,8 +43,8 @@ async def healthz(services: Services, response: Response) -> dict[str, str]:
     summary="Database, store and engine answer",
     responses={503: {"description": "a part does not", "model": Readiness}},
 )
-def readyz(services: Services, response: Response) -> Readiness:
-    found = readiness(services)
+def readyz(services: Services, response: Response, store: Store = True) -> Readiness:
+    found = readiness(services, store=store)
     response.status_code = 200 if found.ready else 503
     return found
 

@@ -81,22 +81,43 @@ def serve_edge(
     data: Annotated[Path, typer.Option("--data", help="Folder for models and the spool.", show_default=False)],
     url: Annotated[str, typer.Option("--url", envvar="SEDNA_URL", help="Address of the service.", show_default=False)],
     token_file: Annotated[
-        Path,
+        Path | None,
         typer.Option("--token-file", envvar="SEDNA_TOKEN_FILE", help="Holds the edge's token.", show_default=False),
-    ],
+    ] = None,
+    pod_token: Annotated[
+        Path | None,
+        typer.Option("--pod-token", help="In a Pod instead: its service account's token.", show_default=False),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--job", metavar="[NAMESPACE/]NAME", help="Serve this job only; may be repeated."),
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")] = 8500,
     modules: Modules = None,
+    flush_seconds: Annotated[
+        float, typer.Option("--flush-seconds", min=0, help="At the end, wait so long for samples to be uploaded.")
+    ] = 0.0,
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Run the inference worker of an edge in this process, until Ctrl-C."""
+    from globalmanager.cli.client import job_key
     from sedna.common.log import setup_logging
     from sedna.edge import EdgeSettings, serve
 
     setup_logging(log_level)
     serve(
         EdgeSettings(
-            name=name, data_dir=data, url=url, token_file=token_file, host=host, port=port, modules=tuple(modules or ())
+            name=name,
+            data_dir=data,
+            url=url,
+            token_file=token_file,
+            pod_token_file=pod_token,
+            jobs=tuple(job_key(text) for text in only or ()),
+            host=host,
+            port=port,
+            modules=tuple(modules or ()),
+            flush_seconds=flush_seconds,
         )
     )
 

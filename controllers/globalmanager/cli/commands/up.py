@@ -38,7 +38,9 @@ def up(
         for path in (service.settings.data_dir / CONTEXT_FILE, default_context()):
             save_context(path, service.url, service.admin_token)
         typer.echo(f"service      {service.url}  (documentation: {service.url}/docs)")
-        typer.echo(f"admin token  {service.admin_token}")
+        # One that was given is known to whoever gave it, and these lines may end in a log that others read.
+        given = service.settings.admin_token is not None
+        typer.echo(f"admin token  {'that of SEDNA__ADMIN_TOKEN' if given else service.admin_token}")
         for name, url in service.edge_urls.items():
             typer.echo(f"edge         {name} on {url}")
         typer.echo("Ctrl-C ends it; workers that train then go on and are taken over by the next start.")

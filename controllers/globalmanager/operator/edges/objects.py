@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from globalmanager.cluster.api import Body
 from globalmanager.cluster.kinds import DAEMONSETS, DEPLOYMENTS, JOBS, SERVICES, Kind
-from globalmanager.cluster.names import INFERENCE, object_name
+from globalmanager.cluster.names import INFERENCE, JOB_NAME, object_name
 from globalmanager.operator.edges.asked import SERVER_PORT, SPEC_HASH, Asked
 from globalmanager.operator.edges.server_pod import server_pod
 from globalmanager.operator.edges.template_pod import serving_port, template_pod
@@ -96,7 +96,7 @@ def _made(asked: Asked, kind: Kind, name: str, spec: Body, replaced: tuple[str, 
             "name": name,
             "namespace": asked.job.namespace,
             "labels": asked.labels,
-            "annotations": {SPEC_HASH: digest.hexdigest()[:32]},
+            "annotations": {SPEC_HASH: digest.hexdigest()[:32], JOB_NAME: asked.job.name},
             "ownerReferences": [owner_reference(asked.job, asked.uid)],
         },
         "spec": spec,

@@ -1,0 +1,190 @@
+"""Images that an upstream-style program keeps in a folder because they were hard: handed in as samples."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import stat
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from localcontroller.settings import HardExamples
+from sedna.common.atomic import append_line
+from sedna.common.clock import Clock
+from sedna.common.errors import AuthError, SednaError, UserError
+from sedna.common.types import JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
+from sedna.edge.link import EdgeLink
+
+__all__ = ["HardExampleWatch"]
+
+LOGGER = logging.getLogger("sedna.localcontroller")
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_STILL_SECONDS = 2.0
+"""A file that was not written to for so long is whole."""
+
+_LARGEST = 32 << 20
+_LOOK_SECONDS = 5.0
+
+_File = tuple[str, int, int]
+"""Path, bytes and time of its last change in nanoseconds: the same three are the same image."""
+
+
+class HardExampleWatch:
+    """Looks into the folders now and then, and hands in every image once. The files stay as they are.
+
+    The images are taken as they are: a program that draws its boxes into them spoils them for training.
+
+    Args:
+        link: to the cloud.
+        edge: the name of this node there.
+        folders: where images appear.
+        data_dir: holds the list of what was handed in.
+        serving: the model version that the worker of a job has now; None = not known.
+    """
+
+    def __init__(
+        self,
+        link: EdgeLink,
+        edge: str,
+        folders: tuple[HardExamples, ...],
+        data_dir: Path,
+        clock: Clock,
+        serving: Callable[[JobKey], int | None],
+    ) -> None:
+        self._link = link
+        self._edge = edge
+        self._folders = folders
+        self._clock = clock
+        self._serving = serving
+        self._done_file = data_dir / "hard_examples.jsonl"
+        self._copy = data_dir / "hard_example.part"
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._done = self._read_done()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread = threading.Thread(target=self._run, name="hard-examples", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the image in hand."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def look(self) -> int:
+        """Hand in every new image; returns how many.
+
+        Raises:
+            TemporaryError, AuthError: the rest must wait.
+        """
+        handed = 0
+        for entry in self._folders:
+            for path, file in self._new_files(entry.folder):
+                if self._stopping.is_set():
+                    return handed
+                try:
+                    handed += self._hand_in(entry.job, path, file)
+                except FileNotFoundError:
+                    continue  # the program tidies up
+        return handed
+
+    def _new_files(self, folder: Path) -> list[tuple[Path, _File]]:
+        """Whole images that were not handed in, the oldest first."""
+        found: list[tuple[Path, _File]] = []
+        latest = self._clock.now().timestamp() - _STILL_SECONDS
+        for path in folder.rglob("*") if folder.is_dir() else ():
+            if path.suffix.lower() not in SUFFIXES:
+                continue
+            try:
+                facts = path.stat()
+            except FileNotFoundError:
+                continue  # the program tidies up
+            if not stat.S_ISREG(facts.st_mode):
+                continue
+            file = (str(path), facts.st_size, facts.st_mtime_ns)
+            if file not in self._done and facts.st_mtime <= latest:
+                found.append((path, file))
+        return sorted(found, key=lambda item: item[1][2])
+
+    def _hand_in(self, job: JobKey, path: Path, file: _File) -> bool:
+        record, reason = None, f"it has {file[1]} bytes, more than {_LARGEST}"
+        if file[1] <= _LARGEST:
+            data = path.read_bytes()
+            record, reason = self._record(job, path, data, file)
+        if record is None:
+            LOGGER.warning("%s is no sample: %s", path, reason)
+            self._remember(file)
+            return False
+        # A copy: the program may write to its file while it is sent, and the record speaks of these bytes.
+        self._copy.write_bytes(data)
+        try:
+            self._link.put_sample(record, self._copy)
+        except AuthError:
+            raise
+        except UserError as error:
+            LOGGER.warning("%s is refused: %s", path, error)
+            self._remember(file)
+            return False
+        self._remember(file)
+        return True
+
+    def _record(self, job: JobKey, path: Path, data: bytes, file: _File) -> tuple[SampleRecord | None, str]:
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                width, height = image.size
+        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+            return None, str(error)
+        record = SampleRecord(
+            sample_id=sample_id(data),
+            job=job,
+            extension=path.suffix.lower().removeprefix("."),
+            size=len(data),
+            width=width,
+            height=height,
+            picked=Picked.HARD,
+            verdict=Verdict(hard=True, miner="program", reason=f"kept by the inference program as {path.name}"),
+            prediction=Prediction(),
+            model_version=self._serving(job) or 0,
+            edge=self._edge,
+            captured_at=datetime.fromtimestamp(file[2] / 1e9, UTC),
+        )
+        return record, ""
+
+    def _remember(self, file: _File) -> None:
+        append_line(self._done_file, json.dumps(file))
+        self._done.add(file)
+
+    def _read_done(self) -> set[_File]:
+        try:
+            lines = self._done_file.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return set()
+        found: set[_File] = set()
+        for line in lines:
+            try:
+                path, size, changed = json.loads(line)
+            except ValueError:  # cut short by a crash: handed in again, and known there
+                continue
+            found.add((str(path), int(size), int(changed)))
+        return found
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_LOOK_SECONDS):
+            try:
+                handed = self.look()
+            except SednaError as error:
+                LOGGER.warning("hard examples wait for the cloud: %s", error)
+            except Exception:  # the thread's boundary: a defect must not end it for good
+                LOGGER.exception("unexpected error while hard examples were handed in")
+            else:
+                if handed:
+                    LOGGER.info("%d hard examples are handed in", handed)

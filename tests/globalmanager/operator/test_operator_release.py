@@ -1,0 +1,122 @@
+"""After an uninstall: jobs can be deleted, and no worker runs for nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixtures_cluster import FakeCluster
+from globalmanager.cluster.kinds import JOBS, PODS, Kind
+from globalmanager.cluster.names import job_labels
+from globalmanager.operator.annotations import FINALIZER, MANAGED_BY
+from globalmanager.operator.release import ATTEMPT_LABEL, release, wait_for_end
+from sedna.common.clock import SettableClock
+from sedna.common.errors import ConflictError, NotFoundError, TemporaryError
+
+SERVICE = {"app.kubernetes.io/instance": "sedna", "app.kubernetes.io/component": "service"}
+
+
+def make_job(
+    cluster: FakeCluster, name: str, namespace: str = "a", *, owner: str | None = "ml/sedna", mine: bool = True
+) -> str:
+    finalizers = ["other.io/keep", FINALIZER] if mine else ["other.io/keep"]
+    meta: dict[str, Any] = {"name": name, "finalizers": finalizers}
+    if owner is not None:
+        meta["annotations"] = {MANAGED_BY: owner, "note": "kept"}
+    return cluster.create(JOBS, namespace, {"metadata": meta, "spec": {}})["metadata"]["uid"]
+
+
+def make_pod(cluster: FakeCluster, name: str, uid: str, namespace: str = "a", *, worker: bool = True) -> None:
+    labels = job_labels("job", uid, "train" if worker else "inference")
+    if worker:
+        labels[ATTEMPT_LABEL] = "1"
+    cluster.create(PODS, namespace, {"metadata": {"name": name, "labels": labels}})
+
+
+def meta_of(cluster: FakeCluster, name: str, namespace: str = "a") -> dict[str, Any]:
+    body = cluster.get(JOBS, namespace, name)
+    assert body is not None
+    return body["metadata"]
+
+
+def test_our_finalizer_and_mark_go_and_those_of_others_stay() -> None:
+    cluster = FakeCluster()
+    make_job(cluster, "one")
+    done = release(cluster, (), "ml/sedna")
+    assert done.jobs == ("a/one",)
+    assert meta_of(cluster, "one")["finalizers"] == ["other.io/keep"]
+    assert meta_of(cluster, "one")["annotations"] == {"note": "kept"}
+    assert release(cluster, (), "ml/sedna").jobs == ()
+
+
+def test_a_job_that_is_being_deleted_goes_at_once() -> None:
+    cluster = FakeCluster()
+    cluster.create(JOBS, "a", {"metadata": {"name": "one", "finalizers": [FINALIZER]}, "spec": {}})
+    cluster.delete(JOBS, "a", "one")
+    assert release(cluster, ("a",), "ml/sedna").jobs == ("a/one",)
+    assert cluster.get(JOBS, "a", "one") is None
+
+
+def test_jobs_of_another_service_and_of_other_namespaces_are_left_alone() -> None:
+    cluster = FakeCluster()
+    uid = make_job(cluster, "theirs", owner="other")
+    make_pod(cluster, "theirs-train", uid)
+    make_job(cluster, "far", "b")
+    assert release(cluster, ("a",), "ml/sedna") == release(cluster, ("a",), "ml/sedna")
+    assert FINALIZER in meta_of(cluster, "theirs")["finalizers"]
+    assert FINALIZER in meta_of(cluster, "far", "b")["finalizers"]
+    pod = cluster.get(PODS, "a", "theirs-train")
+    assert pod is not None
+    assert "deletionTimestamp" not in pod["metadata"]
+
+
+def test_worker_pods_end_and_edges_go_on() -> None:
+    cluster = FakeCluster()
+    uid = make_job(cluster, "one", mine=False)
+    make_pod(cluster, "one-train", uid)
+    make_pod(cluster, "one-edge", uid, worker=False)
+    assert release(cluster, (), "ml/sedna").pods == ("a/one-train",)
+    edge = cluster.get(PODS, "a", "one-edge")
+    assert edge is not None
+    assert "deletionTimestamp" not in edge["metadata"]
+
+
+def test_a_list_that_somebody_changes_meanwhile_is_looked_at_again() -> None:
+    cluster = FakeCluster()
+    make_job(cluster, "one")
+    left = 2
+
+    def fail(verb: str, kind: Kind, namespace: str | None, name: str) -> None:
+        nonlocal left
+        if verb == "patch" and left:
+            left -= 1
+            raise ConflictError("a test failed")
+
+    cluster.fail = fail
+    assert release(cluster, (), "ml/sedna").jobs == ("a/one",)
+    left = 100
+    make_job(cluster, "two")
+    with pytest.raises(TemporaryError, match="changes all the time"):
+        release(cluster, (), "ml/sedna")
+
+
+def test_a_cluster_without_our_kinds_has_nothing_to_release() -> None:
+    cluster = FakeCluster()
+
+    def fail(verb: str, kind: Kind, namespace: str | None, name: str) -> None:
+        raise NotFoundError("no such kind")
+
+    cluster.fail = fail
+    done = release(cluster, ("a", "b"), "ml/sedna")
+    assert (done.jobs, done.pods) == ((), ())
+
+
+def test_it_waits_until_the_service_is_gone() -> None:
+    cluster = FakeCluster()
+    clock = SettableClock(auto_advance=True)
+    cluster.create(PODS, "ml", {"metadata": {"name": "sedna-1", "labels": SERVICE}})
+    with pytest.raises(TemporaryError, match="still runs after 5 s: sedna-1"):
+        wait_for_end(cluster, "ml", "sedna", clock, 5)
+    cluster.remove(PODS, "ml", "sedna-1")
+    wait_for_end(cluster, "ml", "sedna", clock, 5)
