@@ -62,10 +62,9 @@ class PartsJob:
         return f"parts-{self.namespace}"
 
     def prepare(self) -> None:
-        """Namespace, Secret, bucket, first lot."""
+        """Secret, bucket, first lot; the namespace is there."""
         self.servers.make_bucket(self.bucket)
         self.lot(0)
-        self.cluster.kubectl("create", "namespace", self.namespace)
         self.kubectl(
             "create", "secret", "generic", "parts-s3", f"--from-literal=ACCESS_KEY_ID={self.servers.access_key}",
             f"--from-literal=SECRET_ACCESS_KEY={self.servers.secret_key}",

@@ -28,7 +28,7 @@ def test_the_readme_says_what_is_not_run():
     found = commands((EXAMPLE / "README.md").read_text())
     assert len(found) == 7
     assert not any("docker" in block for block in found)
-    assert found[0].startswith("kubectl create namespace sedna")
+    assert found[0].startswith("kubectl create namespace parts")
 
 
 @pytest.mark.timeout(SECONDS)
@@ -49,12 +49,17 @@ def test_every_command_of_the_readme_in_its_order(
         "DATABASE_URL": servers.database_url(cluster.host),
         "DATABASE_PASSWORD": servers.database_password,
     }
+    for namespace in ("parts", "sedna"):  # of a run that was cut off
+        cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
     script = "\n".join(commands((EXAMPLE / "README.md").read_text()))
     done = subprocess.run(
         ["bash", "-euxo", "pipefail", "-c", script], cwd=EXAMPLE, env=environment, text=True, timeout=SECONDS - 60,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-12000:] + _state_of(cluster)
+    if done.returncode != 0:
+        told = f"{done.stdout[-8000:]}\n{_state_of(cluster)}"
+        cluster.run("helm", "uninstall", "sedna", "-n", "sedna", check=False)
+        pytest.fail(told)
     told = [tuple(map(int, found)) for found in re.findall(r"lot \d: (\d+) of (\d+) right", done.stdout)]
     lot_0, lot_1_before, lot_1_after, lot_2_before, lot_2_after = (right / all_ for right, all_ in told)
     assert lot_0 > 0.95
@@ -69,8 +74,8 @@ def test_every_command_of_the_readme_in_its_order(
 def _state_of(cluster: Cluster) -> str:
     """What helps to understand a failure; then the way is free for the next test."""
     told = [
-        cluster.kubectl("get", "il,pods,events", "-A", "-o", "wide", check=False)[-6000:],
-        cluster.kubectl("get", "il", "-A", "-o", "yaml", check=False)[-6000:],
+        cluster.kubectl("-n", "parts", "get", "il,pods,jobs,events", check=False)[-6000:],
+        cluster.kubectl("-n", "parts", "describe", "il", check=False)[-6000:],
         cluster.kubectl("-n", "sedna", "logs", "-l", "app.kubernetes.io/name=sedna", "--tail=60", check=False)[-6000:],
     ]
     return "\n".join(told)

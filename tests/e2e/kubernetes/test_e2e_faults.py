@@ -58,7 +58,12 @@ def release(cluster: Cluster, servers: Servers) -> Iterator[list[str]]:
         "s3.credentialsSecret.name": "s3", "database.url": servers.database_url(cluster.host),
         "database.passwordSecret.name": "database", "resources.requests.cpu": "50m",
     }  # fmt: skip
-    arguments = [part for name, value in values.items() for part in ("--set-string", f"{name}={value}")]
+    watched = ",".join(f"faults-{number}" for number in range(JOBS))
+    for number in range(JOBS):
+        cluster.kubectl("create", "namespace", f"faults-{number}")
+    arguments = ["--set", f"watchNamespaces={{{watched}}}"] + [
+        part for name, value in values.items() for part in ("--set-string", f"{name}={value}")
+    ]
     cluster.run("helm", "install", RELEASE, str(CHART), "-n", RELEASE, *arguments, "--wait", "--timeout", "3m")
     yield arguments
     cluster.run("helm", "uninstall", RELEASE, "-n", RELEASE, "--wait", check=False)
