@@ -43,8 +43,8 @@ class Servers:
 
     def database_url(self, host: str) -> str:
         """Address of the database, without the password."""
-        url = self.postgres.url.set(host=host, password=None)
-        return url.render_as_string(hide_password=False)
+        url = self.postgres.url
+        return f"postgresql://{url.username}@{host}:{url.port}/{url.database}"
 
     def make_bucket(self, name: str) -> None:
         """Make a bucket, unless it is there."""
