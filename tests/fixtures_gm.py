@@ -168,6 +168,8 @@ class Desk:
 class MemoryRuntime:
     """The twin of a worker runtime: a worker's whole life happens when it is started, unless ``held``."""
 
+    runs_images = False
+
     def __init__(self, work: Callable[[WorkerSpec, Desk], WorkerStatus], store: Any, folder: Path) -> None:
         self._twin = work
         self._store = store

@@ -318,3 +318,16 @@ def test_job_base(worker_env):
         job.train()
     with pytest.raises(SpecError, match="no estimator"):
         JobBase(None)
+
+
+def test_of_several_processes_rank_0_alone_saves_and_reports(worker_env, lc, tmp_path):
+    for rank in ("1", "0"):
+        output = tmp_path / f"output-{rank}"
+        worker_env(**WORKER, LC_SERVER=lc.url, MODEL_URL=output, RANK=rank, WORLD_SIZE="2")
+        job = IncrementalLearning(estimator=Estimator)
+        job.train([0.25, 0.75])
+        assert job.estimator.estimator.score == 0.5, "both have trained"
+        assert (output / "model_finetune_.pkl").exists() == (rank == "0")
+        with pytest.raises(DataError):
+            job.train([])
+    assert [report["status"] for report in lc.reports] == ["completed", "failed"]

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import kopf
 from kubernetes import client, config
-from urllib3 import BaseHTTPResponse, Timeout, disable_warnings
+from urllib3 import BaseHTTPResponse, Retry, Timeout, disable_warnings
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from globalmanager.cluster.answers import error_of, is_refused_patch
@@ -51,7 +51,8 @@ class KubernetesApi:
     def __init__(self, configuration: client.Configuration) -> None:
         """``configuration``: server, certificates and token, as ``kubernetes.config`` fills them in."""
         configuration.connection_pool_maxsize = CONNECTIONS
-        configuration.retries = 1  # a kept connection that the server has closed meanwhile, and nothing else
+        # A kept connection that the server has closed meanwhile; the caller decides about everything else.
+        configuration.retries = Retry(total=1, connect=0, respect_retry_after_header=False)
         if not configuration.verify_ssl:  # said once instead of with every request
             disable_warnings(InsecureRequestWarning)
             log.warning(

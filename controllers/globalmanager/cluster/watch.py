@@ -272,8 +272,9 @@ def _settings() -> kopf.OperatorSettings:
     # It reports every try of every stream as an error of its own; `problem` and the age say the same, once.
     for name in ("kopf._cogs.clients.watching", "kopf._cogs.clients.fetching", "kopf._cogs.clients.scanning"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    for name in ("kopf.objects", "kopf.activities"):
+    for name in ("kopf.objects", "kopf.activities", "kopf._core.engines.activities"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)  # "signals are ignored" in every thread
     return settings
 
 

@@ -230,6 +230,8 @@ class Engine:
             LeaseLostError: another engine has taken over; this one must not go on.
             TemporaryError: the database does not answer.
         """
+        if not self._keeper.holds:
+            self._keeper.renew()  # no thread does it
         more = [self._drive(job_id) for job_id in self._jobs()]
         self.last_tick = self._clock.now()
         return any(more)

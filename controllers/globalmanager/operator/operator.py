@@ -54,8 +54,8 @@ class Engine(Protocol):
     """The engine, as far as the operator goes."""
 
     @property
-    def running(self) -> bool:
-        """Whether it drives the jobs: only then may anything be written."""
+    def leads(self) -> bool:
+        """Whether it drives the jobs, and surely nobody else does: only then may anything be written."""
         ...
 
     def wake(self) -> None:
@@ -156,7 +156,7 @@ class Operator:
         Raises:
             TemporaryError: the database does not answer.
         """
-        if not self._engine.running or not self._view.synced:
+        if not self._engine.leads or not self._view.synced:
             self._leads = False
             return
         if not self._leads:
@@ -273,7 +273,7 @@ class Operator:
         key = self._queue.take(timeout_s)
         if key is None:
             return False
-        if not self._leads or not self._engine.running:
+        if not self._leads or not self._engine.leads:
             self._queue.done(key)
             return True
         self._looking.key = key
@@ -282,8 +282,10 @@ class Operator:
             again_s = self._look(key)
         except ClusterUnavailableError as error:
             outcome = "later"
+            wait_s = self._queue.failed(key, at_least_s=error.retry_after, at_most_s=AWAY_S)
+            if not self._away:  # once: of a thousand jobs each would say so several times a minute
+                self._told(key, error, wait_s)
             self._away = True
-            self._told(key, error, self._queue.failed(key, at_least_s=error.retry_after, at_most_s=AWAY_S))
         except StaleError as error:
             outcome = "stale"
             log.debug("%s", error)
@@ -304,6 +306,7 @@ class Operator:
                 self._queue.add(key, again_s)
             if self._away and failed_before:  # this one needed the API server, and got it
                 self._away = False
+                log.info("the API server answers again")
                 self._queue.retry()
         finally:
             self._looking.key = None

@@ -57,7 +57,7 @@ def stored_status(body: Body) -> Stored:
     upstreams = [one for one in listed if "stage" in one]
     conditions = {}
     for one in listed:
-        kind = one.get("type")
+        kind = str(one.get("type"))
         # Upstream's history has types of the same names, which mean something else.
         if kind in set(ConditionType) and "stage" not in one:
             conditions[ConditionType(kind)] = StoredCondition(

@@ -106,7 +106,12 @@ class LogPart(Value):
 
 
 class WorkerRuntime(Protocol):
-    """Starts and watches workers. They outlive the process that started them."""
+    """Starts and watches workers. They outlive the process that started them.
+
+    ``runs_images``: whether the image of a template is used, with all that it brings.
+    """
+
+    runs_images: bool
 
     def handle(self, name: str, job: JobKey) -> WorkerHandle:
         """How a worker of this name is found, started or not. Does nothing."""

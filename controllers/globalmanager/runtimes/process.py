@@ -74,6 +74,8 @@ class ProcessRuntime:
         start_seconds: how long a supervisor is waited for.
     """
 
+    runs_images = False
+
     def __init__(
         self,
         work_dir: Path,

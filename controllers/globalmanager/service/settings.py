@@ -75,6 +75,8 @@ class ServiceSettings(BaseSettings):
             for name in ("db_url", "store_url"):
                 if getattr(self, name) is None:
                     raise ValueError(f"engine.standby needs a {name} that all its services share")
+            if self.edges:
+                raise ValueError("engine.standby and edges do not go together: each service would have the same edges")
         return self
 
     @classmethod

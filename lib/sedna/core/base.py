@@ -19,6 +19,7 @@ from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.common.errors import SednaError, SpecError
 from sedna.common.file_ops import FileOps
 from sedna.common.log import LOGGER, setup_logging
+from sedna.common.process_rank import process_rank
 from sedna.core.hot_update import ModelLoadingThread
 from sedna.core.report import ReportTarget, deliver, failure_info
 
@@ -39,6 +40,7 @@ class JobBase:
     Attributes:
         estimator: the backend around the user's estimator.
         reported_failure: the last error that `failure_reported` has reported.
+        place: of this process among those that train together; only rank 0 saves and reports.
     """
 
     parameters = Context
@@ -49,6 +51,7 @@ class JobBase:
         if config:
             self.config.from_json(config)
         self.log = LOGGER
+        self.place = process_rank()
         _log_somewhere(self.config.log_level)
         self.worker_id = next(_WORKER_NUMBERS)
         self.job_name = self.config.job_name or self.config.service_name
@@ -126,6 +129,8 @@ class JobBase:
     ) -> None:
         """Report to ``LC_SERVER`` and into the file ``REPORT_PATH``, as far as they are set.
 
+        Of several processes that train together only rank 0 does.
+
         Args:
             task_info: free information, ``ownerInfo`` of the report.
             status: a value of `K8sResourceKindStatus`.
@@ -135,6 +140,9 @@ class JobBase:
         Raises:
             LinkUnavailableError and others of `deliver`: the report reached nobody.
         """
+        if not self.place.is_leader:
+            self.log.debug("process %s leaves it to rank 0 to report %s", self.place.rank, status)
+            return
         message: dict[str, Any] = {
             "name": self.worker_name,
             "namespace": self.namespace,

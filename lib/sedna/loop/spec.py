@@ -106,6 +106,25 @@ class Limits(SpecModel):
     )
 
 
+class Distributed(SpecModel):
+    """Ours: several processes train one model. Each has RANK, WORLD_SIZE, LOCAL_RANK and MASTER_ADDR of torchrun."""
+
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="machines (Pods); on one machine that many times processesPerWorker run there",
+    )
+    processes_per_worker: int = Field(
+        default=1, ge=1, le=64, description="processes of each worker, which share its CPU threads and memory"
+    )
+
+    @property
+    def processes(self) -> int:
+        """All of them."""
+        return self.workers * self.processes_per_worker
+
+
 class _WorkerSpec(SpecModel):
     template: dict[str, JsonValue] | None = Field(
         default=None, description="The worker's Pod, a core/v1 PodTemplateSpec; the first container is the worker."
@@ -129,6 +148,9 @@ class TrainSpec(_WorkerSpec):
     """How a candidate is made: ``template`` (upstream) or ``algorithm`` (ours), and when."""
 
     trigger: Trigger = Trigger()
+    distributed: Distributed | None = Field(
+        default=None, description="ours: train with several processes, started by torchrun; they need PyTorch"
+    )
     unlabelled_samples: int = Field(
         default=0,
         ge=0,

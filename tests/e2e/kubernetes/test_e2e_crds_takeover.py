@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,11 @@ from e2e.kubernetes.crds import (
     objects,
     server_minor,
     set_status,
+    wait_for,
 )
+from globalmanager.cluster.settings import KubernetesSettings
+from globalmanager.service.service import Service
+from globalmanager.service.settings import ServiceSettings
 
 NAME = "helmet-detection-demo"
 STARTED = "2026-01-02T03:04:05Z"
@@ -174,12 +179,35 @@ def test_server_side_apply_of_the_job_works_after_that_too(cluster: Cluster) -> 
     assert stored["status"]["conditions"] == OURS
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_the_service_replaces_the_history_and_keeps_its_last_words(cluster: Cluster, tmp_path: Path) -> None:
+    install_ours(cluster)
+    kubernetes = KubernetesSettings(
+        namespace="default", watch_namespaces=("default",), kubeconfig=cluster.kubeconfig, runtime="process"
+    )
+    service = Service(ServiceSettings(data_dir=tmp_path / "data", port=0, kubernetes=kubernetes))
+    service.start()
+    try:
+        wait_for(lambda: job(cluster)["status"].get("observedGeneration") == 1, "the operator's first status")
+        wait_for(lambda: "ModelUnavailable" in cluster.kubectl("get", "il", NAME), "the model's files are missed")
+    finally:
+        service.stop()
+    stored = job(cluster)
+    conditions = {entry["type"]: entry for entry in stored["status"]["conditions"]}
+    assert len(conditions) == len(stored["status"]["conditions"]), "each type once"
+    assert not any("stage" in entry or "data" in entry for entry in conditions.values())
+    assert conditions["Ready"]["status"] == "False"
+    assert conditions["Deployed"]["reason"] == "MigratedFromUpstream"
+    assert "Deploy/Completed" in conditions["Deployed"]["message"]
+    assert stored["spec"]["trainSpec"]["template"]["spec"]["containers"][0]["args"] == ["train.py"]
+
+
 def test_the_way_back_to_upstream(cluster: Cluster) -> None:
     """By the commands of deploy/README.md: upstream requires a stage of every condition, so that ours have to go."""
     install_ours(cluster)
     take_over(cluster)
-    commands = re.findall(r"```sh\n(.*?)```", (DEPLOY / "README.md").read_text(encoding="utf-8"), re.DOTALL)[-1]
-    assert "sedna/build/crds/" in commands
+    blocks = re.findall(r"```sh\n(.*?)```", (DEPLOY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (commands,) = (block for block in blocks if "sedna/build/crds/" in block)
     commands = commands.replace("sedna/build/crds/", str(UPSTREAM / "crds.yaml"))
     cluster.run("bash", "-euo", "pipefail", "-c", commands)
     assert "status" not in job(cluster)

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from globalmanager.api.manifests import MAX_BYTES, Diagnostic, ManifestError, parse_manifests, read_manifests
+from globalmanager.api.manifests import (
+    MAX_BYTES,
+    Diagnostic,
+    ManifestError,
+    parse_manifests,
+    read_manifests,
+    without_uid,
+)
 from sedna.common.errors import NotFoundError, TooLargeError
 
 JOB = """\
@@ -219,3 +226,10 @@ spec:
 """
     (job,) = parse_manifests(text.encode(), "x")
     assert job.key.name == f"{sample}-demo"
+
+
+def test_what_people_hand_in_does_not_come_from_an_object_of_a_cluster() -> None:
+    """`kubectl get -o yaml` prints the uid; by it the operator knows its own jobs."""
+    text = b"apiVersion: sedna.io/v1alpha1\nkind: Model\nmetadata: {name: m, uid: u, labels: {a: b}}\n"
+    (model,) = parse_manifests(text + b"spec: {url: /m, format: onnx}\n", "body")
+    assert without_uid(model).metadata.model_dump(exclude_unset=True) == {"name": "m", "labels": {"a": "b"}}

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fixtures_api import Api, png
 from fixtures_documentation import check_documentation
+from globalmanager.api.services import ClusterHealth
 from globalmanager.db import lease
 from sedna.common.errors import StoreUnavailableError
 
@@ -81,6 +82,29 @@ def test_metrics_count_requests_by_route_and_know_the_jobs(api: Api) -> None:
     assert ({"edge": "line-1", **job}, 3.0) in found["sedna_edge_model_version"]
     assert ({"edge": "line-1", **job}, 5.0) in found["sedna_edge_reported_requests"]
     assert found["sedna_engine_up"] == [({}, 1.0)]
+
+
+def test_a_service_in_a_cluster_says_how_its_watch_and_its_operator_are(api: Api) -> None:
+    assert not [name for name in scrape(api) if name.startswith("sedna_operator")]
+    health = ClusterHealth(
+        watch_age_seconds=12.5,
+        watch_restarts=2,
+        synced=True,
+        reconciles={("IncrementalLearningJob", "ok"): 7, ("Dataset", "later"): 1},
+        waiting=3,
+        failing=1,
+    )
+    object.__setattr__(api.services, "cluster_health", lambda: health)
+    found = scrape(api)
+    assert found["sedna_operator_watch_age_seconds"] == [({}, 12.5)]
+    assert found["sedna_operator_synced"] == [({}, 1.0)]
+    assert found["sedna_operator_watch_restarts"] == [({}, 2.0)]
+    assert found["sedna_operator_queue_objects"] == [({}, 3.0)]
+    assert found["sedna_operator_failing_objects"] == [({}, 1.0)]
+    assert found["sedna_operator_reconciles"] == [
+        ({"kind": "Dataset", "outcome": "later"}, 1.0),
+        ({"kind": "IncrementalLearningJob", "outcome": "ok"}, 7.0),
+    ]
 
 
 def test_unknown_addresses_share_one_series(api: Api) -> None:

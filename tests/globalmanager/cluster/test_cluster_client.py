@@ -228,3 +228,11 @@ def test_without_a_kubeconfig_it_says_what_would_be_right(tmp_path, monkeypatch)
     (tmp_path / "config").write_text("apiVersion: v1\nkind: Config\n")
     with pytest.raises(SpecError):
         KubernetesApi.connect(tmp_path / "config")
+
+
+def test_a_read_that_is_put_off_is_not_slept_over_here(api, server):
+    server.says(503, b"starting", **{"Retry-After": "600"})
+    with pytest.raises(ClusterUnavailableError) as raised:
+        api.list(JOBS)
+    assert raised.value.retry_after == 600
+    assert len(server.asked) == 1

@@ -2,6 +2,7 @@
 
 from fixtures_gm import job_spec
 from globalmanager.cluster.kinds import DATASETS, JOBS, MODELS
+from globalmanager.runtimes.base import RunPhase, WorkerStatus
 from sedna.common.types import JobKey
 
 KEY = JobKey(name="boards")
@@ -154,3 +155,36 @@ def test_what_nobody_changes_costs_no_request(there):
     there.step(700)
     assert there.cluster.requests == []
     assert there.operator.waiting > 0, "all is looked at from time to time"
+
+
+def test_what_a_worker_waits_for_is_told_and_that_it_waits_no_longer(there):
+    there.apply_all()
+    there.step(3)
+    there.world.runtime.held = True
+    there.world.samples(10)
+    there.until(lambda: there.shown("Progressing") == ("True", "Training"))
+    (name,) = there.world.runtime.status
+    waiting = WorkerStatus(phase=RunPhase.RUNNING, cause="Unschedulable", reason="0/1 nodes are available")
+    there.world.runtime.status[name] = waiting
+    there.step(2)
+    assert there.shown("Progressing") == ("True", "Unschedulable")
+    assert "0/1 nodes are available" in there.condition("Progressing")["message"]
+    assert there.told()[-1] == "Unschedulable"
+    there.world.runtime.status[name] = WorkerStatus(phase=RunPhase.RUNNING)
+    there.step(2)
+    assert there.shown("Progressing") == ("True", "Training")
+
+
+def test_the_cause_of_a_failure_is_the_reason_of_the_condition(there):
+    there.apply_all()
+    there.step(3)
+    there.world.runtime.held = True
+    there.world.samples(10)
+    there.until(lambda: there.shown("Progressing") == ("True", "Training"))
+    (name,) = there.world.runtime.status
+    there.world.runtime.status[name] = WorkerStatus(
+        phase=RunPhase.FAILED, exit_code=137, cause="OOMKilled", reason="over its limit of 64 MiB"
+    )
+    there.until(lambda: there.shown("TrainingComplete") == ("False", "OOMKilled"))
+    assert there.shown("Degraded") == ("True", "OOMKilled")
+    assert "over its limit of 64 MiB" in there.condition("TrainingComplete")["message"]

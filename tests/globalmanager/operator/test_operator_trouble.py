@@ -246,3 +246,26 @@ def test_requests_that_fail_for_events_stop_nothing(there):
     assert there.shown("Ready") == ("True", "Accepted")
     there.cluster.fail = lambda *_: None
     assert there.told() == []
+
+
+def test_a_second_replica_stands_by_and_takes_over_in_the_middle_of_a_round(there):
+    there.apply_all()
+    there.step(3)
+    there.world.runtime.held = True
+    there.world.samples(10)
+    there.until(lambda: there.shown("Progressing") == ("True", "Training"))
+    first, old = there.operator, there.world.engine()
+    there.world.crash()  # its lease runs out, and another engine takes it
+    second = there.new_operator()
+    old._keeper.lost.set()
+    there.world.runtime.held = False
+    there.world.runtime.let_go()
+    there.operator = second
+    there.until(lambda: there.shown("Deployed") == ("True", "Deployed"))
+    there.cluster.requests.clear()
+    there.cluster.merge(JOBS, "default", "boards", {"metadata": {"labels": {"team": "a"}}})
+    for _ in range(10):
+        first.step()
+    assert there.writes() == [("merge", "incrementallearningjobs", "boards")], "the one of the test itself"
+    there.step()
+    assert there.world.job().metadata["labels"] == {"team": "a"}

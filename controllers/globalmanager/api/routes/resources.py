@@ -53,7 +53,8 @@ async def apply(
         described = [without_uid(resource) for resource in parse_manifests(text, "body")]
         applied = apply_resources(services.db, described, services.clock.now(), dry_run=dry_run)
         return [
-            AppliedResource(**change.model_dump(), notes=notes_on(resource))
+            # The notes say what a process lacks; in a Pod the template's image has it.
+            AppliedResource(**change.model_dump(), notes=notes_on(resource) if services.pods is None else ())
             for resource, change in zip(described, applied, strict=True)
         ]
 

@@ -231,11 +231,12 @@ async def program(
     if services.pods is None:
         raise NotFoundError("workers are no Pods here", where="/program", hint="who started the program knows its end")
     handle = WorkerHandle(name=worker.row.name, place=worker.row.handle)
-    until = services.clock.monotonic() + wait
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait
     while True:
         state = services.pods.program(handle)
         # A shutdown waits for open requests: whoever asks will ask the next replica.
-        if state.ended or services.stopping.is_set() or services.clock.monotonic() >= until:
+        if state.ended or services.stopping.is_set() or loop.time() >= until:
             return state
         await asyncio.sleep(_LOOK_SECONDS)
 

@@ -136,7 +136,9 @@ def _train(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: str) -> 
     checkpoints = checkpoints_prefix(job.key, effect.round, effect.champion)
     order = _order(seams, job, effect, name, spec, algorithm, (base,))
     unlabelled = _unlabelled(seams, job, effect.round) if spec.unlabelled_samples else None
-    return order.model_copy(update={"checkpoints": checkpoints, "unlabelled": unlabelled})
+    return order.model_copy(
+        update={"checkpoints": checkpoints, "unlabelled": unlabelled, "distributed": spec.distributed}
+    )
 
 
 def _evaluate(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: str) -> WorkOrder | None:

@@ -63,10 +63,12 @@ def note_waiting(seams: EngineSeams, job: JobRow, row: WorkerRow, status: Worker
         return
     with seams.write() as session:
         workers.waits(session, row.id, status.cause, status.reason, seams.now())
+        data: dict[str, JsonValue] = {"worker": row.name, "round": row.round, "cause": status.cause}
         if status.reason:
-            data: dict[str, JsonValue] = {"worker": row.name, "round": row.round, "cause": status.cause}
             text = f"{row.name} waits: {status.reason}"
             events.add(session, job.id, "WorkerWaiting", text, seams.now(), level="warning", data=data)
+        elif row.waiting:
+            events.add(session, job.id, "WorkerWorks", f"{row.name} waits no longer", seams.now(), data=data)
 
 
 def _is_current(current: RoundState | None, row: WorkerRow) -> bool:
@@ -152,7 +154,8 @@ def _failure(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStat
     told = "" if failed is None else failed.error
     text = f"{row.name}: {status.reason}" + (f": {told}" if told else "")
     order = order_of(seams, job, row.round, row.stage, row.attempt)
-    if order is not None and order.template is not None and not has_working_dir(order.template):
+    template = None if order is None or seams.runtime.runs_images else order.template
+    if template is not None and not has_working_dir(template):
         text += f" ({NO_WORKING_DIR})"
     return _with_log(text, status)
 

@@ -20,6 +20,8 @@ KEPT_BYTES = 1 << 20
 NODE_BYTES = 64 << 20
 """A node begins a new file at 10 MiB, unless somebody has told it otherwise."""
 
+_NO_LOG = b"unable to retrieve container logs for "
+
 _TRIES = 10
 """Of a log that the API server cannot get: a node that is lost must not keep its attempt from ending."""
 
@@ -81,10 +83,12 @@ class PodLogs:
     def _read(self, pod: Pod, max_bytes: int) -> bytes:
         meta = pod.body["metadata"]
         try:
-            return self._api.read_log(meta["namespace"], meta["name"], _container_of(pod), max_bytes=max_bytes)
+            data = self._api.read_log(meta["namespace"], meta["name"], _container_of(pod), max_bytes=max_bytes)
         except AuthError as error:
             LOGGER.warning("the service may not read logs of Pods: %s", error)
             return b""
+        # A node that has deleted the container says so in the place of its log.
+        return b"" if len(data) < 300 and data.startswith(_NO_LOG) else data
 
 
 def _container_of(pod: Pod) -> str:

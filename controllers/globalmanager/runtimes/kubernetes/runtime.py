@@ -54,6 +54,8 @@ class PodRuntime:
     makes the same order one Pod, whoever asks for it and however often.
     """
 
+    runs_images = True
+
     def __init__(self, api: KubeApi, view: ClusterView, settings: KubernetesSettings, clock: Clock) -> None:
         self._api = api
         self._view = view

@@ -25,11 +25,13 @@ def dry_run(api: KubeApi, settings: KubernetesSettings, job: IncrementalLearning
     """What is wrong with the templates of a job's trainings and evaluations; empty = the API server takes their Pods.
 
     The finished Pods are looked at, with what we add to them. What depends on the day, such as a quota, is no problem
-    of the template.
+    of the template. Workers that are processes have no Pods.
 
     Raises:
         ClusterUnavailableError: the API server does not answer.
     """
+    if settings.runtime != "pods":
+        return []
     uid = (job.metadata.model_extra or {}).get("uid")
     problems = []
     kinds: tuple[Kind, ...] = ("train", "eval")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from sedna.algorithms.detection.predictor import forward
 from sedna.algorithms.detection.sampler import Pool, Sampler
 from sedna.algorithms.detection.trainer import DetectorTrainer
 from sedna.algorithms.training.device import choose_device, cpu_threads
+from sedna.algorithms.training.distributed import Group
 from sedna.algorithms.training.estimator import TrainableEstimator
 from sedna.algorithms.training.model_file import find_model, load_classes
 from sedna.algorithms.training.model_file import model_path as written_path
+from sedna.algorithms.training.process_group import joined
 from sedna.algorithms.training.progress import OnProgress
 from sedna.algorithms.training.samples import DataSource, Picture
 from sedna.common.class_factory import ClassFactory, ClassType
@@ -88,6 +91,9 @@ class BaseModel(TrainableEstimator[FPNConfig]):
     ) -> dict[str, Any]:
         """Train from ``base_model_url``, else the weights in memory, else the environment's BASE_MODEL_URL, else anew.
 
+        Processes that torchrun has started train together: each call takes the same arguments and ends with the same
+        weights; progress and checkpoints are those of rank 0.
+
         Args:
             train_data: see ``annotations``.
             valid_data: decides early stopping (``patience`` > 0), and gives the figures under "valid".
@@ -104,6 +110,22 @@ class BaseModel(TrainableEstimator[FPNConfig]):
                 ``annotations``.
         """
         self._configure(kwargs)
+        with joined(self.config.device, where="FPN.device") as group:
+            return self._train(train_data, valid_data, replay_data, base_model_url, checkpoint_dir, progress, group)
+
+    def _train(
+        self,
+        train_data: DataSource,
+        valid_data: DataSource | None,
+        replay_data: DataSource | None,
+        base_model_url: str | Path | None,
+        checkpoint_dir: str | Path | None,
+        progress: OnProgress | None,
+        group: Group,
+    ) -> dict[str, Any]:
+        if self.config.batch_size < group.size:
+            problem = f"{self.config.batch_size} pictures a step for {group.size} processes"
+            raise SpecError(problem, where="FPN.batch_size", hint="one or more for each of them")
         self._load_base(base_model_url)
         # A file from before the training must not be judged in place of the weights that come out of it.
         self._exported = None
@@ -115,20 +137,22 @@ class BaseModel(TrainableEstimator[FPNConfig]):
         # Not in self.config: epochs count the samples of this call, and a later one may have more.
         config = self.config.for_samples(len(pictures))
         sampler = Sampler(Pool(pictures, config), Pool(replay, config) if replay else None, config)
-        trainer = DetectorTrainer(
-            self.model,
-            config,
-            sampler,
-            validate=(lambda: self._measure(valid).f1_macro) if valid else None,
-            run=self._identity([*pictures, *replay, *valid]),
-            checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir is not None else None,
-            on_progress=progress,
-        )
-        with cpu_threads(config.threads):
+        folder = nullcontext() if checkpoint_dir is None else group.folder(Path(checkpoint_dir))
+        with folder as own, cpu_threads(group.threads(config.threads)):
+            trainer = DetectorTrainer(
+                self.model,
+                config,
+                sampler,
+                validate=(lambda: self._measure(valid).f1_macro) if valid else None,
+                run=self._identity([*pictures, *replay, *valid]),
+                checkpoint_dir=own,
+                on_progress=progress,
+                group=group,
+            )
             result = trainer.run()
             answer = {**vars(result), "samples": len(pictures), "threads": torch.get_num_threads()}
         if valid:
-            answer["valid"] = self._measure(valid).as_dict()
+            answer["valid"] = group.from_leader(lambda: self._measure(valid).as_dict())
         return answer
 
     def predict(self, data: Any, *, score_threshold: float | str | None = None) -> list[list[Detection]]:

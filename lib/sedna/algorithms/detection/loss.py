@@ -10,6 +10,7 @@ from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 from sedna.algorithms.detection.assign import assign
 from sedna.algorithms.detection.network import decode, locations
+from sedna.algorithms.training.distributed import SINGLE, Group
 
 
 class Loss(NamedTuple):
@@ -20,13 +21,21 @@ class Loss(NamedTuple):
     box: float
 
 
-def detection_loss(logits_BNK: Tensor, distances_BN4: Tensor, boxes: list[Tensor], size: tuple[int, int]) -> Loss:
+def detection_loss(
+    logits_BNK: Tensor,
+    distances_BN4: Tensor,
+    boxes: list[Tensor],
+    size: tuple[int, int],
+    group: Group = SINGLE,
+) -> Loss:
     """Loss of one batch, divided by the number of positive locations (at least 1).
 
     Args:
         logits_BNK, distances_BN4: output of the detector.
         boxes: per image (M, 5) float32 x1, y1, x2, y2, label, on the CPU; M = 0 is a picture with nothing on it.
         size: height and width of the network's input, pixels.
+        group: processes whose shares make up the batch: positive locations are counted in all of them, so that the
+            loss of the batch is the sum over the processes.
     """
     device = logits_BNK.device
     points_N2, strides_N = locations(*size)
@@ -44,7 +53,7 @@ def detection_loss(logits_BNK: Tensor, distances_BN4: Tensor, boxes: list[Tensor
     wanted_P4, places_P = torch.cat(wanted).to(device), torch.cat(places).to(device)
     found_P4 = decode(points_N2.to(device), distances_BN4).flatten(0, 1)[places_P]
     # A batch of plain background has none; its classification loss still counts.
-    positives = max(len(wanted_P4), 1)
+    positives = max(group.total(len(wanted_P4)), 1)
     classification = sigmoid_focal_loss(logits_BNK, target_BNK.to(device), reduction="sum") / positives
     box = generalized_box_iou_loss(found_P4, wanted_P4, reduction="sum") / positives
     return Loss(classification + box, float(classification.detach()), float(box.detach()))

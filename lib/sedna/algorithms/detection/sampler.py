@@ -78,36 +78,51 @@ class Sampler:
         self._replay = replay
         self._config = config
 
-    def batch(self, iteration: int, retry: int) -> Batch:
+    def batch(self, iteration: int, retry: int, part: slice | None = None) -> Batch:
         """The batch of one step; equal arguments give equal batches.
 
         Args:
             iteration: the step, from 0.
             retry: how often training went back after diverging, so that the same bad batch is not drawn again.
+            part: the rows that are wanted, by default all; the others are drawn and not looked at.
         """
         # Nothing is carried from step to step: a resumed run draws step k without the steps before it.
         rng = np.random.default_rng((self._config.seed, retry, iteration))
-        samples = [self._sample(rng) for _ in range(self._config.batch_size)]
+        size = self._config.batch_size
+        wanted = range(size)[part or slice(None)]
+        drawn = [self._sample(rng, wanted=index in wanted) for index in range(size)]
+        samples = [sample for sample in drawn if sample is not None]
         x_BHWC = np.stack([pixels for pixels, _ in samples])
         x_BCHW = torch.from_numpy(x_BHWC).permute(0, 3, 1, 2)
         return Batch(x_BCHW, [torch.from_numpy(np.ascontiguousarray(boxes)) for _, boxes in samples])
 
-    def _sample(self, rng: np.random.Generator) -> tuple[Pixels, Boxes]:
+    def _sample(self, rng: np.random.Generator, *, wanted: bool) -> tuple[Pixels, Boxes] | None:
         config = self._config
         from_replay = self._replay is not None and rng.random() < config.replay_ratio
         pool = self._replay if from_replay and self._replay is not None else self._train
         # Drawing anywhere must not follow the class balance, or background would be that of rare classes only.
         anywhere = rng.random() < config.background_ratio
         index, box = pool.draw(rng, balance=config.class_balance and not anywhere)
+        nowhere = box is None or anywhere
+        if not wanted:
+            self._pass_over(rng, nowhere=nowhere)
+            return None
         pixels, boxes_M5 = pool.picture(index)
         if config.crop_size:
-            center = _anywhere(pixels, rng) if box is None or anywhere else _center(boxes_M5[box])
+            center = _anywhere(pixels, rng) if nowhere else _center(boxes_M5[box])
             pixels, boxes_M5 = crop_at(pixels, boxes_M5, config.crop_size, center, rng)
         else:
             pixels = pad(pixels, config.input_size, config.input_size)
         if config.augment == "dihedral":
             pixels, boxes_M5 = dihedral(pixels, boxes_M5, int(rng.integers(8)))
         return pixels, boxes_M5
+
+    def _pass_over(self, rng: np.random.Generator, *, nowhere: bool) -> None:
+        """Draw what a sample draws after its picture, so that the next one finds the generator as it should be."""
+        if self._config.crop_size:
+            rng.random(4 if nowhere else 2)  # the centre, and the two corners of `crop_at`
+        if self._config.augment == "dihedral":
+            rng.integers(8)
 
 
 def _anywhere(pixels_HWC: Pixels, rng: np.random.Generator) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 Same configuration, data, first weights, machine and thread count give the same bits, however often the process was
 killed on the way: the state is a `Checkpoint`, and a step draws its random numbers from the seed and its own index.
+
+Several processes (`Group`) take a share of each batch and end with the weights of one process, up to rounding.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from sedna.algorithms.detection.network import Detector
 from sedna.algorithms.detection.result import TrainingResult
 from sedna.algorithms.detection.sampler import Batch, Sampler
 from sedna.algorithms.training.device import repeatable_kernels
+from sedna.algorithms.training.distributed import SINGLE, Group
 from sedna.algorithms.training.guard import DivergenceGuard
 from sedna.algorithms.training.precision import Precision, choose_precision
 from sedna.algorithms.training.progress import OnProgress, TrainingProgress
+from sedna.algorithms.training.sync_norm import plain, synchronised
 from sedna.common.errors import TrainingDivergedError
 from sedna.common.log import LOGGER
 
@@ -39,7 +43,8 @@ class DetectorTrainer:
         validate: f1_macro of the weights as they are; None switches early stopping off.
         run: identity of the run; a checkpoint of another run is refused.
         checkpoint_dir: where to go on from, and where to leave checkpoints; None keeps them in memory.
-        on_progress: called about every ten steps and at every event.
+        on_progress: called about every ten steps and at every event, in the leader of the group.
+        group: processes that train together; each has a folder of its own.
     """
 
     def __init__(
@@ -52,15 +57,18 @@ class DetectorTrainer:
         run: str,
         checkpoint_dir: Path | None,
         on_progress: OnProgress | None,
+        group: Group = SINGLE,
     ) -> None:
         self._model = model
+        self._group = group
+        self._part = group.part(config.batch_size)
         self._device = next(model.parameters()).device
         self._config = config
         self._sampler = sampler
         self._validate = validate if config.patience else None
         self._run = run
         self._folder = checkpoint_dir
-        self._on_progress = on_progress
+        self._on_progress = on_progress if group.is_leader else None
         self._optimizer = _optimizer(model, config)
         self._best: dict[str, Tensor] | None = None
         self._began = time.monotonic()
@@ -76,10 +84,15 @@ class DetectorTrainer:
             ConflictError: the checkpoint belongs to another run.
             DataError: a picture cannot be read.
         """
-        with repeatable_kernels(self._device):
-            self._start()
-            while self._state.iteration < self._config.max_iteration and not self._state.stopped:
-                self._advance()
+        self._group.require_equal(self._run, "data, configuration or first weights")
+        synchronised(self._model, self._group)
+        try:
+            with repeatable_kernels(self._device):
+                self._start()
+                while self._state.iteration < self._config.max_iteration and not self._state.stopped:
+                    self._advance()
+        finally:
+            plain(self._model)
         # Early stopping keeps the weights of the best look, not those of the last step.
         if self._best is not None:
             self._model.load_state_dict(self._best)
@@ -121,6 +134,15 @@ class DetectorTrainer:
         self._report(f"resumed at step {self._state.iteration}")
 
     def _choose_precision(self) -> Precision:
+        """Measured by the leader, since others may find other times."""
+        group, found = self._group, Precision(device=self._device)
+        if group.is_leader:
+            found = self._measure_precision()
+        bf16, channels_last = group.from_leader(lambda: [found.bf16, found.channels_last])
+        self._model.to(memory_format=Precision(bf16, channels_last).memory_format)
+        return Precision(bf16, channels_last, found.probe, self._device)
+
+    def _measure_precision(self) -> Precision:
         config = self._config
         # Without a step to do, measuring gains nothing.
         bf16 = config.allowed_bf16 if config.max_iteration else config.allowed_bf16[:1]
@@ -130,7 +152,7 @@ class DetectorTrainer:
 
         def loss_of(precision: Precision) -> Tensor:
             assert first is not None, "a single combination is not measured"
-            return self._loss(first, precision)
+            return self._loss(first, precision, SINGLE)
 
         chosen = choose_precision(self._model, loss_of, bf16=bf16, channels_last=layouts)
         for name, seconds in chosen.probe:
@@ -141,7 +163,7 @@ class DetectorTrainer:
         """One step, or one step back."""
         state = self._state
         # With the restores in its seed, or the batch that training diverged at would come again after every return.
-        batch = self._sampler.batch(state.iteration, state.restores)
+        batch = self._sampler.batch(state.iteration, state.restores, self._part)
         loss, norm = self._gradients(batch)
         guard = DivergenceGuard(
             growth=self._config.divergence_factor, smoothed=state.smoothed_loss, lowest=state.lowest_loss
@@ -158,7 +180,7 @@ class DetectorTrainer:
         )
         last = iteration == self._config.max_iteration
         if self._validate and (last or iteration % self._config.valid_interval == 0):
-            self._compare_with_best(self._validate())
+            self._compare_with_best(self._group.from_leader(self._validate))
         if last or self._state.stopped or iteration % self._config.checkpoint_interval == 0:
             self._save()  # before the report, so that whoever stops the run there loses nothing
         if iteration % _REPORT_EVERY == 0:
@@ -171,17 +193,24 @@ class DetectorTrainer:
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(batch, self._precision)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with self._group.measuring():
+            loss = self._loss(batch, self._precision, self._group)
+        (loss * self._group.size).backward()  # type: ignore[no-untyped-call]
+        self._group.average_gradients(self._model.parameters())
         limit = self._config.gradient_clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), limit)
-        return float(loss.detach()), float(norm)
+        # The guard must come to one answer in all processes, though one alone may have met a NaN.
+        whole = self._group.total(float(loss.detach()))
+        found: list[float] = self._group.from_leader(lambda: [whole, float(norm)])
+        return found[0], found[1]
 
-    def _loss(self, batch: Batch, precision: Precision) -> Tensor:
+    def _loss(self, batch: Batch, precision: Precision, group: Group) -> Tensor:
+        """Of the rows of this process: the sum over the group is the loss of the batch."""
         x_BCHW = batch.x_BCHW.to(self._device).contiguous(memory_format=precision.memory_format)
         with precision.autocast():
             logits_BNK, distances_BN4 = self._model(x_BCHW)
-        return detection_loss(logits_BNK, distances_BN4, batch.boxes, (x_BCHW.shape[2], x_BCHW.shape[3])).total
+        size = (x_BCHW.shape[2], x_BCHW.shape[3])
+        return detection_loss(logits_BNK, distances_BN4, batch.boxes, size, group).total
 
     def _set_train_mode(self) -> None:
         """Anew before every step, because a look at the validation data leaves the model in eval mode."""

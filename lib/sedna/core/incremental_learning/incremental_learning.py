@@ -65,6 +65,8 @@ class IncrementalLearning(JobBase):
     ) -> Any:
         """Train, save the model and report it.
 
+        Of several processes that train together all call the estimator's ``train``, and rank 0 alone its ``save``.
+
         Args:
             train_data: goes to the estimator, as ``valid_data`` and ``kwargs`` do.
             post_process: gets the trained estimator; callable or registered name.
@@ -81,9 +83,10 @@ class IncrementalLearning(JobBase):
             if self.config.model_url and FileOps.is_remote(self.model_path):
                 require_writable(self.model_path)
             result = self.estimator.train(train_data=train_data, valid_data=valid_data, **kwargs)
-            path = self.estimator.save(self.model_path)
-            entries = self.estimator.model_info(path, result=result, relpath=self.config.data_path_prefix)
-            self.report_task_info(None, K8sResourceKindStatus.COMPLETED.value, entries)
+            if self.place.is_leader:
+                path = self.estimator.save(self.model_path)
+                entries = self.estimator.model_info(path, result=result, relpath=self.config.data_path_prefix)
+                self.report_task_info(None, K8sResourceKindStatus.COMPLETED.value, entries)
         return callback(self.estimator) if callback else self.estimator
 
     def inference(  # type: ignore[override]

@@ -4,6 +4,8 @@ It trains or evaluates a registered algorithm without a program of the user's; `
 
 Exit codes: 0 done, 2 the user has to change something, 3 it cannot succeed, 75 it may succeed later, 143 stopped by
 SIGTERM. For 2, 3 and 75 a report with status "failed" says why.
+
+As one of several processes (RANK, WORLD_SIZE) it trains with the others, and rank 0 alone reports, logs and writes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 from sedna.backend import PLAIN
 from sedna.backend.calls import names_parameter
 from sedna.backend.estimator import make_estimator
-from sedna.common.atomic import append_line
+from sedna.common.atomic import append_line, write_atomic
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.clock import SystemClock
 from sedna.common.config import BaseConfig
@@ -29,6 +31,7 @@ from sedna.common.errors import SednaError, SpecError, StorageFullError
 from sedna.common.file_ops import FileOps
 from sedna.common.log import LOGGER, setup_logging
 from sedna.common.plugin import load_plugin
+from sedna.common.process_rank import GROUP_DIR, ProcessRank, process_rank
 from sedna.core.incremental_learning.incremental_learning import IncrementalLearning
 from sedna.core.incremental_learning.samples import read_index
 from sedna.core.incremental_learning.settings import WorkerSettings
@@ -66,7 +69,9 @@ class _Worker:
 
     def run(self) -> None:
         settings = WorkerSettings.from_env(self.environment)
-        setup_logging(settings.log_level, settings.log_format)
+        # The same line from every process says nothing new.
+        level = settings.log_level if process_rank(self.environment).is_leader else "WARNING"
+        setup_logging(level, settings.log_format)
         stop = StopRequest(settings.stop_grace_seconds)
         # Before the estimator is made: importing a framework takes seconds, in which SIGTERM must count already.
         stop.install()
@@ -87,6 +92,8 @@ class _Worker:
             LOGGER.error("%s failed: %s", self.stage, error)
         else:
             LOGGER.error("%s failed: %s", self.stage, error, exc_info=error)
+        if kind != "temporary":
+            self._forbid_restart(_EXIT[kind])
         if self.job is None:
             self._report_early_failure(error)
         # The job has reported what its own train or evaluate raised.
@@ -94,9 +101,19 @@ class _Worker:
             self.job.report_failure(error, self.stage)
         return _EXIT[kind]
 
+    def _forbid_restart(self, code: int) -> None:
+        """Leave word that a group of processes need not be started again: it would end the same way."""
+        folder = self.environment.get(GROUP_DIR)
+        if folder and Path(folder).is_dir():
+            from sedna.core.staging.member import VERDICT
+
+            write_atomic(Path(folder) / VERDICT, str(code).encode())
+
     def _report_early_failure(self, error: Exception) -> None:
         """Report from the bare environment: the settings themselves may be what is wrong."""
         get = self.environment.get
+        if get("RANK", "0") != "0":  # that of rank 0 is enough
+            return
         message = {
             "name": get("WORKER_NAME", ""),
             "namespace": get("NAMESPACE", ""),
@@ -144,7 +161,7 @@ def _train(job: IncrementalLearning, settings: WorkerSettings, stop: StopRequest
         settings.checkpoint_dir.mkdir(parents=True, exist_ok=True)
         options["checkpoint_dir"] = str(settings.checkpoint_dir)
     if names_parameter(train, "progress"):
-        options["progress"] = _progress(settings, stop)
+        options["progress"] = _progress(settings, stop, job.place)
     # Waiting for a checkpoint that is never written would cost the whole grace period.
     resumable = {"checkpoint_dir", "progress"} <= options.keys()
     with stop.at_checkpoints(Path(options["checkpoint_dir"])) if resumable else nullcontext():
@@ -174,8 +191,10 @@ def _evaluate(job: IncrementalLearning, settings: WorkerSettings) -> None:
     job.evaluate(read_index(index, "eval", settings.original_dataset_url))
 
 
-def _progress(settings: WorkerSettings, stop: StopRequest) -> Callable[[Any], None]:
+def _progress(settings: WorkerSettings, stop: StopRequest, place: ProcessRank) -> Callable[[Any], None]:
     """Call-back for ``train``: one JSON line a report, and the place where a stop request is noticed.
+
+    Of several processes rank 0 writes; its end at a stop ends the others.
 
     Every event, and how far the training is once in ten seconds, is in the log as well, for who follows that.
     """
@@ -184,6 +203,9 @@ def _progress(settings: WorkerSettings, stop: StopRequest) -> Callable[[Any], No
 
     def report(progress: Any) -> None:
         nonlocal logged_at
+        if not place.is_leader:
+            stop.check()
+            return
         told: Any = to_jsonable(progress, "progress")
         if settings.progress_path is not None:
             try:

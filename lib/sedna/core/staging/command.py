@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from sedna.common.errors import SpecError
 from sedna.common.validation import as_error
 from sedna.core.staging.folder import WorkFolder
+from sedna.core.staging.launch import launched
 from sedna.core.staging.order import WorkOrder
 
 __all__ = ["BUILT_IN", "NO_WORKING_DIR", "Command", "command_of", "fault_of", "has_working_dir"]
@@ -66,18 +67,23 @@ def command_of(order: WorkOrder, python: str, work_dir: Path) -> Command:
         work_dir: current folder of a program whose template names none: there is no image that would.
 
     Raises:
-        SpecError: the template cannot run as a process.
+        SpecError: the template cannot run as a process, or not as several.
     """
-    contract = WorkFolder(work_dir).environment(order)
+    folder = WorkFolder(work_dir)
+    contract = folder.environment(order)
     if order.template is None:
-        return Command((python, "-m", BUILT_IN, order.kind), work_dir, contract)
+        return Command(launched(order, python, (python, "-m", BUILT_IN, order.kind)), work_dir, contract)
     where = f"{order.job}: {order.kind}Spec.template.spec.containers[0]"
     container = _read(order.template, where)
     argv = (*container.command, *container.args)
     if not argv:
         raise SpecError("has neither command nor args", where=where, hint="without a container image, say what to run")
     if not container.command or argv[0] in _PYTHONS:
-        argv = (python, *(argv if not container.command else argv[1:]))
+        argv = launched(order, python, (python, *(argv if not container.command else argv[1:])))
+    elif order.processes > 1:
+        hint = "command: [python], or args alone; or leave out trainSpec.distributed"
+        message = f"{argv[0]} is no Python program, of which alone several processes are started"
+        raise SpecError(message, where=where, hint=hint)
     env = {entry.name: entry.value for entry in container.env} | contract
     return Command(argv, container.working_dir or work_dir, env)
 

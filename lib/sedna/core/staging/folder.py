@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
+from sedna.common.process_rank import GROUP_DIR
 from sedna.core.staging.order import ModelRole, WorkOrder
 
 __all__ = ["WorkFolder"]
@@ -57,6 +58,11 @@ class WorkFolder:
     def progress(self) -> Path:
         """``PROGRESS_PATH``: a JSON line for each report of progress."""
         return self.root / "progress.jsonl"
+
+    @property
+    def group(self) -> Path:
+        """What the processes of one training leave for each other; see `launch`."""
+        return self.root / "group"
 
     @property
     def unlabelled(self) -> Path:
@@ -112,6 +118,8 @@ class WorkFolder:
         }
         if order.class_names:  # a template of upstream's may bring its own
             env["CLASS_NAMES"] = json.dumps(list(order.class_names))
+        if order.processes > 1:
+            env[GROUP_DIR] = str(self.group)
         return env | (self._of_training(order, index) if order.kind == "train" else self._of_evaluation(order, index))
 
     def _original(self, order: WorkOrder) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +29,9 @@ __all__ = ["Helper"]
 
 LOOK_SECONDS = 1.0
 """Between two looks at progress and checkpoints."""
+
+_FOLLOWER = re.compile(r"/rank/[1-9][0-9]*(?=/)")
+"""Before the route of those processes of a group that do not report; `member` sets it."""
 
 _TAIL_BYTES = 8192
 """More than any line of progress; only the end of the file is read."""
@@ -249,6 +254,13 @@ def _length(header: str | None) -> int | None:
     return int(header) if header is not None and header.isascii() and header.isdecimal() else None
 
 
+def _route(helper: Helper, path: str) -> tuple[str, Callable[[dict[str, Any]], object]]:
+    """The route of a request, and who takes its report: nobody if it is of another rank than 0. Every process of a
+    group reports, if its program knows nothing of ranks."""
+    follower = _FOLLOWER.match(path)
+    return (path, helper.receive) if follower is None else (path[follower.end() :], dict)
+
+
 def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
     """Upstream's one route, ``POST /sedna/workers/{worker}/info``, with upstream's answers."""
 
@@ -257,7 +269,8 @@ def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            if self.path != f"/sedna/workers/{helper.worker}/info":
+            path, take = _route(helper, self.path)
+            if path != f"/sedna/workers/{helper.worker}/info":
                 self._answer(HTTPStatus.NOT_FOUND, f"this is the local controller of worker {helper.worker} alone")
                 return
             length = _length(self.headers.get("Content-Length"))
@@ -279,7 +292,7 @@ def _handler(helper: Helper) -> type[BaseHTTPRequestHandler]:
                 self._answer(HTTPStatus.BAD_REQUEST, text.format(helper.worker, report.get("name")))
                 return
             try:
-                helper.receive(report)
+                take(report)
             except TemporaryError as error:
                 self._answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
             except SednaError as error:

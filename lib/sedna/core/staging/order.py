@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, JsonValue, ValidationError, field_val
 from sedna.common.errors import IntegrityError, SpecError
 from sedna.common.types import JobKey, Value
 from sedna.common.validation import first_fault
-from sedna.loop.spec import Algorithm, Limits
+from sedna.loop.spec import Algorithm, Distributed, Limits
 from sedna.store.base import is_key
 from sedna.store.dataset_values import DatasetEntry, DatasetManifest, DatasetPart, DatasetRef, Extension
 from sedna.store.datasets import read_dataset
@@ -83,6 +83,7 @@ class WorkOrder(Value):
     template: dict[str, JsonValue] | None = Field(default=None, description="PodTemplateSpec; None = built-in worker")
     class_names: tuple[str, ...] = ()
     limits: Limits = Limits()
+    distributed: Distributed | None = Field(default=None, description="processes of a training; None = one")
     checkpoints: str | None = Field(default=None, description="prefix that all attempts of a training share")
 
     @model_validator(mode="after")
@@ -92,6 +93,11 @@ class WorkOrder(Value):
         if missing:
             raise ValueError(f"an order to {self.kind} names a {min(missing)} model")
         return self
+
+    @property
+    def processes(self) -> int:
+        """How many processes do it together."""
+        return 1 if self.distributed is None else self.distributed.processes
 
     @property
     def prefix(self) -> str:

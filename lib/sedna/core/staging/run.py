@@ -21,6 +21,7 @@ from sedna.core.staging.access import WorkerAccess
 from sedna.core.staging.command import Command, command_of
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.helper import Helper
+from sedna.core.staging.launch import group_environment, prepare_group
 from sedna.core.staging.order import WorkOrder, load_order
 from sedna.core.staging.service_link import ServiceLink
 from sedna.core.staging.stage_in import stage_in
@@ -130,8 +131,11 @@ def _run(attempt: Attempt, python: str, lock: int) -> int:
     try:
         # Before the inputs are there: a template that cannot run need not wait for them.
         command = command_of(attempt.order, python, attempt.folder.root)
-        attempt.stage_in()
         env = WorkerAccess.without(os.environ) | command.env | {"LC_SERVER": helper.url}
+        if attempt.order.processes > 1:
+            prepare_group(attempt.folder.group, python, env)
+            env |= group_environment(attempt.order, env, command.env)
+        attempt.stage_in()
         code = _run_program(command, env, lock, forward=not attempt.access.signals_reach_group)
         helper.finish(code)
     except Exception as error:

@@ -165,6 +165,13 @@ def test_the_log_is_read_in_parts(desk: PodDesk) -> None:
     assert desk.runtime.read_log(handle, 10, 100).data == b""
 
 
+def test_a_node_that_has_no_log_any_more_says_so_in_its_place(desk: PodDesk) -> None:
+    handle = desk.start()
+    text = b"unable to retrieve container logs for containerd://97e33fb91536a9b7"
+    desk.cluster.logs["default", handle.place["pod"], "train"] = text
+    assert desk.says(handle, **through(ended("train", 1), phase="Failed")).log_tail == ""
+
+
 def test_the_end_of_the_log_is_told_with_a_failure(desk: PodDesk) -> None:
     handle = desk.start()
     desk.cluster.logs["default", handle.place["pod"], "train"] = b"x" * 10_000 + b"\nZeroDivisionError\n"

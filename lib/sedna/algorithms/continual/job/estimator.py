@@ -30,9 +30,11 @@ from sedna.algorithms.continual.job.scores import classification_report
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
+from sedna.algorithms.training.distributed import Group
 from sedna.algorithms.training.estimator import TrainableEstimator
 from sedna.algorithms.training.model_file import find_model, load_classes
 from sedna.algorithms.training.model_file import model_path as written_path
+from sedna.algorithms.training.process_group import joined
 from sedna.algorithms.training.progress import OnProgress
 from sedna.algorithms.training.samples import DataSource
 from sedna.common.class_factory import ClassFactory, ClassType
@@ -94,6 +96,9 @@ class EdgeHMLEstimator(TrainableEstimator[JobConfig]):
     ) -> dict[str, Any]:
         """One round, from ``base_model_url``, else the weights in memory, else the environment's BASE_MODEL_URL.
 
+        Processes that torchrun has started train together: each call takes the same arguments and ends with the same
+        weights; progress and checkpoints are those of rank 0.
+
         Args:
             train_data: all labelled samples so far, paths and labels.
             valid_data: gives the figures under "valid".
@@ -110,6 +115,19 @@ class EdgeHMLEstimator(TrainableEstimator[JobConfig]):
             TrainingDivergedError, StorageFullError, ConflictError: see ``Trainer``.
         """
         self._configure(kwargs)
+        with joined(self.config.device, where="EdgeHML.device") as group:
+            return self._train(train_data, valid_data, unlabelled_data, base_model_url, checkpoint_dir, progress, group)
+
+    def _train(
+        self,
+        train_data: DataSource,
+        valid_data: DataSource | None,
+        unlabelled_data: DataSource | None,
+        base_model_url: str | Path | None,
+        checkpoint_dir: str | Path | None,
+        progress: OnProgress | None,
+        group: Group,
+    ) -> dict[str, Any]:
         self._load_base(base_model_url)
         _ = self.network  # classes are known from here on, or an error says how to give them
         config = self.config
@@ -121,8 +139,8 @@ class EdgeHMLEstimator(TrainableEstimator[JobConfig]):
         folder: AbstractContextManager[str] = (
             nullcontext(str(checkpoint_dir)) if checkpoint_dir is not None else tempfile.TemporaryDirectory()
         )
-        with folder as work_dir:
-            done = train_round(config, self.network, new, old, unlabelled, Path(work_dir), progress)
+        with folder as shared, group.folder(Path(shared)) as work_dir:
+            done = train_round(config, self.network, new, old, unlabelled, work_dir, progress, group)
         # Only now: a round that failed has taught nothing, and its samples must count as new the next time.
         self._network, self._mirror = done.network, done.mirror
         self._seen |= {short_hash(picture) for picture in labelled.x_NCHW}
@@ -130,7 +148,7 @@ class EdgeHMLEstimator(TrainableEstimator[JobConfig]):
         counts = {"new_samples": len(new), "remembered_samples": len(old), "unlabelled_samples": len(unlabelled)}
         answer: dict[str, Any] = {**done.figures, **counts, "round": self._rounds}
         if valid is not None:
-            answer["valid"] = self._measure(valid)
+            answer["valid"] = group.from_leader(lambda: self._measure(valid))
         return answer
 
     def predict(self, data: Any) -> list[list[float]]:

@@ -17,7 +17,9 @@ from sedna.algorithms.continual.methods.registry import MethodConfig, method_cla
 from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.training.trainer import Trainer
 from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
+from sedna.algorithms.training.distributed import SINGLE, Group
 from sedna.algorithms.training.progress import OnProgress
+from sedna.algorithms.training.sync_norm import plain
 from sedna.common.errors import SpecError
 
 
@@ -38,8 +40,11 @@ def train_round(
     unlabelled: ImageSet,
     work_dir: Path,
     on_progress: OnProgress | None,
+    group: Group = SINGLE,
 ) -> RoundResult:
     """Learn ``new``, remember ``old``; goes on where an interrupted call with equal arguments left ``work_dir``.
+
+    Processes of a ``group`` learn together, each in a folder of its own.
 
     Raises:
         SpecError: the method cannot serve a job, or an option is wrong.
@@ -60,6 +65,7 @@ def train_round(
         evaluate=False,
         prepare=prepare,
         identity=_identity(network, old),
+        group=group,
     )
     result = trainer.run()
     best = trainer.method.final_network()
@@ -67,7 +73,7 @@ def train_round(
     figures = result.model_dump(
         include={"method", "iterations", "seconds_per_iteration", "precision", "threads", "restores", "memory_bytes"}
     )
-    return RoundResult(best.cpu().eval(), trainer.method.predicts_mirrored, figures)
+    return RoundResult(plain(best).cpu().eval(), trainer.method.predicts_mirrored, figures)
 
 
 def _task(config: JobConfig, new: ImageSet, old: ImageSet, unlabelled: ImageSet) -> SplitSemiImages:

@@ -17,7 +17,9 @@ from sedna.algorithms.continual.models.classifier import Classifier
 from sedna.algorithms.continual.models.factory import ModelConfig, build_network
 from sedna.algorithms.continual.training.config import MemoryConfig, TrainConfig
 from sedna.algorithms.continual.transforms.pipeline import ViewPipeline
+from sedna.algorithms.training.distributed import SINGLE, Group
 from sedna.algorithms.training.precision import Precision
+from sedna.algorithms.training.sync_norm import synchronised
 from sedna.common.errors import DataError
 
 
@@ -29,6 +31,7 @@ class Workbench:
         task_classes: labels of each task.
         work_dir: where a memory may keep its files.
         owner: identifies the run, so that files of another one are refused.
+        group: processes that train together; a forward pass is theirs in common, and each gets all of its rows.
     """
 
     seed: int
@@ -43,6 +46,7 @@ class Workbench:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     precision: Precision = field(default_factory=Precision)
     owner: str = ""
+    group: Group = SINGLE
 
     @classmethod
     def of(cls, tasks: ContinualLearningTasks, work_dir: Path, *, seed: int = 0) -> Workbench:
@@ -67,9 +71,13 @@ class Workbench:
         pipeline = replace(self.pipeline, memory_format=precision.memory_format, device=precision.device)
         return replace(self, precision=precision, pipeline=pipeline)
 
+    def with_group(self, group: Group) -> Workbench:
+        """The same run, trained by several processes."""
+        return replace(self, group=group, pipeline=replace(self.pipeline, group=group))
+
     def network(self, *counters: int) -> Classifier:
         """A network with fresh weights in the layout of the run; equal counters give equal weights."""
-        network = build_network(self.model, self.num_classes, self.seed, *counters)
+        network = synchronised(build_network(self.model, self.num_classes, self.seed, *counters), self.group)
         return network.to(self.device).to(memory_format=self.precision.memory_format)
 
     def run(self, network: nn.Module | Callable[[Tensor], Tensor], x_BCHW: Tensor) -> Tensor:
@@ -80,7 +88,7 @@ class Workbench:
         """
         with self.precision.autocast():
             try:
-                output: Tensor = network(x_BCHW)
+                output: Tensor = self.group.split(network, x_BCHW)
             except ValueError as error:
                 # torch has no error of its own for this; any other ValueError is not ours to explain.
                 if "more than 1 value per channel" not in str(error):

@@ -29,6 +29,7 @@ from sedna.algorithms.training.checkpoint import (
     write_checkpoint,
 )
 from sedna.algorithms.training.device import choose_device, cpu_threads, repeatable_kernels
+from sedna.algorithms.training.distributed import SINGLE, Group
 from sedna.algorithms.training.guard import DivergenceGuard, guessing_ceiling
 from sedna.algorithms.training.precision import Precision
 from sedna.algorithms.training.progress import RESUMED, TASK_DONE, OnProgress, TrainingProgress
@@ -44,6 +45,8 @@ class Trainer:
         evaluate: test all tasks so far after each task.
         prepare: called with the fresh method, to give it weights or memories from before the run.
         identity: tells apart runs that differ in what ``prepare`` does.
+        group: processes that train together, to the weights of one process up to rounding. Each has a work folder of
+            its own; progress is that of the leader.
 
     Raises (`run`):
         SpecError: the method cannot learn these tasks, or an option is wrong. Raised before anything is trained.
@@ -63,16 +66,19 @@ class Trainer:
         evaluate: bool = True,
         prepare: Callable[[BaseLearningMethod], None] | None = None,
         identity: str = "",
+        group: Group = SINGLE,
     ) -> None:
         self.config = config
         self.train_config = config.train
         self.tasks = tasks
         self.work_dir = work_dir
-        self._on_progress = on_progress
+        self._group = group
+        self._on_progress = on_progress if group.is_leader else None
         self._evaluate_tasks = evaluate
         if evaluate and (untested := next((task for task in tasks if len(task.test) == 0), None)) is not None:
             raise DataError("has no test picture", where=untested.where, hint="at least one")
         self._run = config.fingerprint(f"{tasks.checksum()}{identity}")
+        group.require_equal(self._run, "data, configuration or base model")
         work_dir.mkdir(parents=True, exist_ok=True)
         self.method: BaseLearningMethod = self._build()
         if prepare is not None:
@@ -92,22 +98,31 @@ class Trainer:
             probe = tuple(self._state.probe.items())
             precision = Precision(self._state.bf16, self._state.channels_last, probe, device)
         else:
-            with cpu_threads(self.train_config.threads):
-                precision = probe_precision(self.train_config, bench.network().to(device), bench.image_shape)
+            precision = self._choose_precision(bench, device)
             self._state = TasksRunState(
                 run=self._run,
                 bf16=precision.bf16,
                 channels_last=precision.channels_last,
                 probe=dict(precision.probe),
             )
-        bench = bench.with_precision(precision)
+        bench = bench.with_precision(precision).with_group(self._group)
         self.tasks.use_pipeline(bench.pipeline)
         return build_method(self.config.method, bench)
+
+    def _choose_precision(self, bench: Workbench, device: torch.device) -> Precision:
+        """Measured by the leader, since others may find other times."""
+        found = Precision(device=device)
+        if self._group.is_leader:
+            with cpu_threads(self._group.threads(self.train_config.threads)):
+                found = probe_precision(self.train_config, bench.network().to(device), bench.image_shape)
+        bf16, channels_last = self._group.from_leader(lambda: [found.bf16, found.channels_last])
+        return Precision(bf16, channels_last, found.probe, device)
 
     def run(self) -> RunResult:
         """Train and evaluate every task that is not done yet."""
         device = self.method.bench.device
-        with cpu_threads(self.train_config.threads), repeatable_kernels(device), torch.random.fork_rng(devices=[]):
+        threads = self._group.threads(self.train_config.threads)
+        with cpu_threads(threads), repeatable_kernels(device), torch.random.fork_rng(devices=[]):
             try:
                 resumed = self._resume()
                 if not resumed:
@@ -171,11 +186,14 @@ class Trainer:
         loss = total_loss(method.losses(batch))
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self._group.average_gradients(method.parameters())
         # Clip and guard come after it: a method may add to the gradients, and they must see what the optimizer will.
         method.after_backward(iteration)
-        norm = self._gradient_norm()
+        # Every process has the loss of the whole batch; the last bits may differ where the machines do.
+        found = (float(loss.detach()), self._gradient_norm())
+        value, norm = self._group.from_leader(lambda: list(found))
         ceiling = guessing_ceiling(config.divergence_factor, method.bench.num_classes)
-        guard = DivergenceGuard(ceiling=ceiling, smoothed=self._state.guard).after(loss.item(), norm)
+        guard = DivergenceGuard(ceiling=ceiling, smoothed=self._state.guard).after(value, norm)
         if guard is None:
             return False
         # Only after the guard has looked: weights that a step with a NaN has touched are lost.

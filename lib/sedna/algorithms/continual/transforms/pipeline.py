@@ -13,6 +13,7 @@ from sedna.algorithms.continual.transforms.randaugment import RandAugment
 from sedna.algorithms.continual.transforms.strong import StrongAugment
 from sedna.algorithms.continual.transforms.weak import weak_views
 from sedna.algorithms.training.device import CPU
+from sedna.algorithms.training.distributed import SINGLE, Group
 
 Stats = tuple[float, float, float]
 
@@ -37,6 +38,7 @@ class ViewPipeline:
     Args:
         padding: see `weak_views`.
         flip: whether mirroring keeps the meaning of a picture (false for text, signs, boards with an upright).
+        group: processes that make the strong views of a batch together, since these take most of the time.
     """
 
     normalisation: Normalisation
@@ -45,6 +47,7 @@ class ViewPipeline:
     memory_format: torch.memory_format = torch.contiguous_format
     device: torch.device = CPU
     randaugment: RandAugment | None = None
+    group: Group = field(default=SINGLE, repr=False, compare=False)
     _strong: StrongAugment = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -59,7 +62,7 @@ class ViewPipeline:
 
     def strong(self, x_BCHW: Pixels, rng: np.random.Generator) -> Pixels:
         """One strong view of every picture."""
-        return self._strong(x_BCHW, rng, padding=self.padding, flip=self.flip)
+        return self._strong(x_BCHW, rng, padding=self.padding, flip=self.flip, group=self.group)
 
     def normalise(self, x_BCHW: Pixels | Tensor) -> Tensor:
         """float32 ``(B, 3, H, W)`` on the device and in the memory format of the run."""

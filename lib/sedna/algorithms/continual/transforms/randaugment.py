@@ -8,7 +8,7 @@ with probability 0.5, signed ones are negated with probability 0.5.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,12 +99,23 @@ class RandAugment:
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """A changed copy of an RGB picture (the picture itself when nothing fires)."""
+        return self.apply(image, self.draw(rng))
+
+    def draw(self, rng: np.random.Generator) -> list[tuple[Policy, float]]:
+        """What happens to one picture, with the strength of each change."""
         chosen = rng.integers(len(POLICIES), size=self.num_policies)
         levels = np.clip(rng.normal(self.level, self.level_std, self.num_policies), 0, 10)
         fires = rng.random(self.num_policies) < self.probability
         negative = rng.random(self.num_policies) < 0.5
+        changes = []
         for index in np.flatnonzero(fires):
             policy = POLICIES[int(chosen[index])]
             value = float(levels[index]) / 10 * (policy.high - policy.low) + policy.low
-            image = policy.apply(image, -value if policy.signed and negative[index] else value, self.fill)
+            changes.append((policy, -value if policy.signed and negative[index] else value))
+        return changes
+
+    def apply(self, image: Image.Image, changes: Sequence[tuple[Policy, float]]) -> Image.Image:
+        """The picture after some changes, in order."""
+        for policy, value in changes:
+            image = policy.apply(image, value, self.fill)
         return image

@@ -10,6 +10,7 @@ from PIL import Image
 from sedna.algorithms.continual.data.images import Pixels
 from sedna.algorithms.continual.transforms.randaugment import RandAugment
 from sedna.algorithms.continual.transforms.weak import weak_views
+from sedna.algorithms.training.distributed import SINGLE, Group
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,24 @@ class StrongAugment:
     cutout_probability: float = 0.5
     cutout_value: int = 128
 
-    def __call__(self, x_BCHW: Pixels, rng: np.random.Generator, *, padding: int = 4, flip: bool = True) -> Pixels:
-        """One strong view of every picture, uint8 ``(B, 3, H, W)``."""
+    def __call__(
+        self,
+        x_BCHW: Pixels,
+        rng: np.random.Generator,
+        *,
+        padding: int = 4,
+        flip: bool = True,
+        group: Group = SINGLE,
+    ) -> Pixels:
+        """One strong view of every picture, uint8 ``(B, 3, H, W)``; each process of a group makes its share of them."""
         views = weak_views(x_BCHW, rng, padding=padding, flip=flip)
+        own = group.part(len(views))
         for index in range(len(views)):
-            before = Image.fromarray(np.ascontiguousarray(views[index].transpose(1, 2, 0)))
-            after = self.randaugment(before, rng)
-            if after is not before:
-                views[index] = np.asarray(after).transpose(2, 0, 1)
+            changes = self.randaugment.draw(rng)
+            if own.start <= index < own.stop and changes:
+                before = Image.fromarray(np.ascontiguousarray(views[index].transpose(1, 2, 0)))
+                views[index] = np.asarray(self.randaugment.apply(before, changes)).transpose(2, 0, 1)
+        views = group.gather_pixels(views[own], len(views))
         self._cut_out(views, rng)
         return views
 

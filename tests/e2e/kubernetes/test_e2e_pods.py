@@ -1,0 +1,250 @@
+"""Trainings and evaluations as Pods on a real node, beside a service that runs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.house import House, Service
+from e2e.kubernetes.cluster import Cluster
+from e2e.kubernetes.pod_jobs import write_job
+from fixtures_orders import ALGORITHM
+
+IMAGE = os.environ.get("SEDNA_TEST_IMAGE", "sedna-il:test")
+ROUND_SECONDS = 240
+
+
+def until(seen: Callable[[], Any], what: str = "", seconds: float = ROUND_SECONDS) -> Any:
+    """The first true answer; a node's Pods take seconds each."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := seen():
+            return value
+        time.sleep(0.3)
+    raise AssertionError(f"not seen within {seconds:g} s: {what}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on now: Pods are told it before the service runs."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@dataclass
+class PodHouse:
+    """A service whose workers are Pods of one namespace."""
+
+    house: House
+    cluster: Cluster
+    namespace: str
+
+    def __post_init__(self) -> None:
+        port = free_port()
+        self.house._ports["data"] = str(port)
+        settings = {
+            "NAMESPACE": self.namespace,
+            "WATCH_NAMESPACES": json.dumps([self.namespace]),
+            "SERVICE_URL": f"http://{self.cluster.host}:{port}",
+            "IMAGE": IMAGE,
+            "IMAGE_PULL_POLICY": "IfNotPresent",
+            "OPERATOR": "false",
+        }
+        self.house.environment |= {f"SEDNA__KUBERNETES__{name}": value for name, value in settings.items()}
+        self.house.environment["KUBECONFIG"] = str(self.cluster.kubeconfig)
+        self.service: Service = self.house.up()
+
+    def apply(self, **changes: Any) -> None:
+        """The job of `write_job`, of which a round begins at once."""
+        path = write_job(self.house.folder, self.namespace, IMAGE, **changes)
+        self.house.cli("job", "apply", "-f", str(path))
+
+    @property
+    def job(self) -> Any:
+        """All about the job."""
+        return self.service.get(f"jobs/{self.namespace}/pcb")
+
+    def workers(self, number: int = 1) -> list[Any]:
+        """Attempts of a round; none before it has begun."""
+        answer = self.service.call("GET", f"jobs/{self.namespace}/pcb/rounds/{number}")
+        return answer.json()["workers"] if answer.status_code == 200 else []
+
+    def outcome(self, number: int = 1) -> Any:
+        """How a round ended."""
+        return until(
+            lambda: next((one for one in self.job["state"]["history"] if one["id"] == number), None), "the round's end"
+        )
+
+    def pods(self) -> list[Any]:
+        """The worker Pods that are there."""
+        found: list[Any] = self.cluster.get("pods", "-n", self.namespace, "-l", "sedna.io/worker")["items"]
+        return found
+
+    def log(self, kind: str) -> str:
+        """What a worker of the first round printed, as the service has kept it."""
+        text: str = self.house.cli("round", "logs", f"{self.namespace}/pcb", "1", "--stage", kind)
+        return text
+
+    def works(self) -> Any:
+        """The Pod of a training, once its program runs and has made steps."""
+        until(lambda: [row for row in self.workers() if row["progress"]], "progress")
+        return next(pod for pod in self.pods() if pod["status"]["phase"] == "Running")
+
+
+@pytest.fixture
+def pods(tmp_path: Path, cluster: Cluster, namespace: str) -> Iterator[PodHouse]:
+    if not cluster.has_node:
+        pytest.skip("the cluster runs no Pods")
+    with House(tmp_path) as house:
+        yield PodHouse(house, cluster, namespace)
+
+
+def phases(rows: list[Any]) -> list[tuple[str, int, str, str]]:
+    return [(row["stage"], row["attempt"], row["phase"], row["cause"]) for row in rows]
+
+
+GOOD = [("Training", 1, "Succeeded", ""), ("Evaluating", 1, "Succeeded", "")]
+AGAIN = [("Training", 2, "Succeeded", ""), ("Evaluating", 1, "Succeeded", "")]
+
+
+def test_a_round_of_a_program_in_upstreams_style(pods: PodHouse) -> None:
+    pods.apply(env={"MODEL_MIB": "20"})
+    seen = until(pods.pods, "a Pod")[0]
+    assert seen["metadata"]["name"].startswith("pcb-train-")
+    assert pods.outcome()["outcome"] == "Deployed"
+    assert phases(pods.workers()) == GOOD
+    assert "uid 0" in pods.log("train"), "the user's image runs as it likes"
+    assert '"Status": 200' in pods.log("eval")
+    address = f"jobs/{pods.namespace}/pcb/models/2/manifest"
+    manifest = pods.service.get(address)
+    assert {file["name"] for file in manifest["files"]} == {"model.json", "weights.bin"}
+    until(lambda: not pods.pods(), "a round's Pods go with it")
+    assert pods.service.end() == 0
+    pods.house.check_logs()
+
+
+def test_a_registered_algorithm_in_our_image(pods: PodHouse) -> None:
+    module = pods.house.folder / "counter.py"
+    module.write_text(ALGORITHM)
+    pods.apply(algorithm={"name": "Counter", "module": str(module), "parameters": {"pause": "0.2"}})
+    pod = until(pods.pods, "a Pod")[0]
+    assert [one["name"] for one in pod["spec"]["containers"]] == ["train"]
+    assert pods.outcome()["outcome"] in ("Deployed", "Rejected")
+    assert phases(pods.workers()) == GOOD
+
+
+@pytest.mark.parametrize("how", ["forced", "evicted", "deleted"])
+def test_a_training_that_is_taken_away_goes_on_from_its_checkpoint(pods: PodHouse, how: str) -> None:
+    pods.apply(env={"STEPS": "40", "PAUSE": "0.5"})
+    pod = pods.works()["metadata"]["name"]
+    until(lambda: pods.workers()[0]["progress"]["iteration"] >= 11, "two checkpoints")
+    kubectl = pods.cluster.kubectl
+    if how == "forced":
+        kubectl("delete", "pod", pod, "-n", pods.namespace, "--force", "--grace-period=0")
+    elif how == "evicted":
+        body = {
+            "apiVersion": "policy/v1beta1",
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": pods.namespace},
+            "deleteOptions": {"gracePeriodSeconds": 5},
+        }
+        path = f"/api/v1/namespaces/{pods.namespace}/pods/{pod}/eviction"
+        kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(body))
+    else:
+        kubectl("delete", "pod", pod, "-n", pods.namespace, "--grace-period=5", "--wait=false")
+    assert pods.outcome()["outcome"] == "Deployed"
+    rows = pods.workers()
+    assert phases(rows)[1:] == AGAIN
+    assert rows[0]["phase"] == "Failed"
+    assert rows[0]["cause"] in ("WorkerLost", "WorkerFailed"), rows[0]["error"]
+    resumed = int(pods.log("train").partition("resumed at step ")[2].split()[0])
+    assert resumed >= 6, "the second attempt goes on where the first was"
+
+
+def test_a_memory_limit_is_told_and_tried_once_more(pods: PodHouse) -> None:
+    pods.apply(env={"MODE": "memory"}, limits={"memoryMib": 96, "retries": 5})
+    outcome = pods.outcome()
+    assert outcome["outcome"] == "Failed"
+    assert phases(pods.workers()) == [("Training", 1, "Failed", "OOMKilled"), ("Training", 2, "Failed", "OOMKilled")]
+    assert "memory limit of 96Mi, as before" in outcome["reason"]
+
+
+def test_a_disk_limit_evicts(pods: PodHouse) -> None:
+    pods.apply(env={"MODE": "disk"}, limits={"diskMib": 64, "retries": 0})
+    assert pods.outcome()["outcome"] == "Failed"
+    assert phases(pods.workers()) == [("Training", 1, "Failed", "Evicted")]
+
+
+def test_an_exit_code_is_final_and_its_log_is_told(pods: PodHouse) -> None:
+    pods.apply(env={"MODE": "exit"})
+    outcome = pods.outcome()
+    assert outcome["outcome"] == "Failed"
+    assert phases(pods.workers()) == [("Training", 1, "Failed", "WorkerFailed")]
+    assert "exit code 3" in outcome["reason"]
+    assert "resumed at step 0" in outcome["reason"]
+
+
+def test_an_image_that_is_not_there_is_said_while_it_is_waited_for(pods: PodHouse) -> None:
+    pods.apply(container={"image": "no-such.invalid/image:1", "imagePullPolicy": "IfNotPresent"})
+    row = until(lambda: next((one for one in pods.workers() if one["cause"] == "ImagePullFailed"), None), "the cause")
+    assert "no-such.invalid/image:1" in row["waiting"]
+    assert row["phase"] == "Running"
+
+
+def test_a_node_that_is_not_there_is_waited_for(pods: PodHouse) -> None:
+    pods.apply(pod={"nodeSelector": {"gpu": "h100"}})
+    row = until(lambda: next((one for one in pods.workers() if one["cause"] == "Unschedulable"), None), "the cause")
+    assert "nodes are available" in row["waiting"]
+
+
+def test_a_program_that_is_not_there(pods: PodHouse) -> None:
+    pods.apply(container={"command": ["/no/such/program"]})
+    outcome = pods.outcome()
+    assert phases(pods.workers()) == [("Training", 1, "Failed", "ContainerCannotRun")]
+    assert "/no/such/program" in outcome["reason"]
+
+
+def test_the_service_is_killed_while_a_training_runs(pods: PodHouse) -> None:
+    pods.apply(env={"STEPS": "20", "PAUSE": "0.5"})
+    name = pods.works()["metadata"]["name"]
+    assert pods.service.end(signal.SIGKILL) == -signal.SIGKILL
+    ended = [
+        "get",
+        "pod",
+        name,
+        "-n",
+        pods.namespace,
+        "-o",
+        "jsonpath={.status.containerStatuses[?(@.name=='train')].state}",
+    ]
+    time.sleep(12)  # the program may end, report and wait meanwhile
+    assert pods.cluster.kubectl(*ended)
+    pods.service = pods.house.up()
+    assert pods.outcome()["outcome"] == "Deployed"
+    assert phases(pods.workers()) == GOOD
+
+
+def test_a_quota_and_a_credential_are_waited_for(pods: PodHouse) -> None:
+    kubectl = pods.cluster.kubectl
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    kubectl("apply", "-n", pods.namespace, "-f", "-", stdin=json.dumps(quota))
+    until(
+        lambda: pods.cluster.get("resourcequota", "none", "-n", pods.namespace).get("status", {}).get("hard"), "a quota"
+    )
+    pods.apply()
+    row = until(lambda: next((one for one in pods.workers() if one["cause"]), None), "the cause")
+    assert (row["phase"], row["cause"]) == ("Pending", "QuotaExceeded")
+    assert "exceeded quota" in row["waiting"]
+    kubectl("delete", "resourcequota", "none", "-n", pods.namespace)
+    assert pods.outcome()["outcome"] == "Deployed"
+    assert phases(pods.workers()) == GOOD
