@@ -75,7 +75,8 @@ class KubernetesApi:
             if kubeconfig is None and "KUBECONFIG" not in os.environ and TOKEN_FILE.exists():
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                file = None if kubeconfig is None else str(kubeconfig)
+                # Named here: the client asks the environment once, when it is imported.
+                file = str(kubeconfig) if kubeconfig is not None else os.environ.get("KUBECONFIG")
                 config.load_kube_config(  # type: ignore[no-untyped-call]
                     file, context=context, client_configuration=configuration
                 )
