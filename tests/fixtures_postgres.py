@@ -88,11 +88,6 @@ class OwnServer:
                 return
         raise RuntimeError(f"PostgreSQL did not start; its log ends:\n{self._log.read_text()[-2000:]}")
 
-    def admit(self, network: str) -> None:
-        """Let clients of a network in, as its administrator would; before the start."""
-        with (self._data / "pg_hba.conf").open("a") as file:
-            file.write(f"host all all {network} scram-sha-256\n")
-
     def stop(self, mode: str = "fast") -> None:
         """Stop it; ``immediate`` is as good as a kill."""
         self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self._data))
@@ -128,12 +123,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def own_server(*, network: str | None = None, **options: str) -> Iterator[OwnServer]:
-    """A fresh server, started; in memory where the system has such a place. Skips where PostgreSQL is not installed.
-
-    Args:
-        network: of clients beside those of this machine.
-    """
+def own_server(**options: str) -> Iterator[OwnServer]:
+    """A fresh server, started; in memory where the system has such a place. Skips where PostgreSQL is not installed."""
     programs = find_postgres()
     if programs is None:
         pytest.skip("no PostgreSQL server: apt-get install postgresql, or set SEDNA_TEST_POSTGRES to the URL of one")
@@ -141,8 +132,6 @@ def own_server(*, network: str | None = None, **options: str) -> Iterator[OwnSer
     place = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place, prefix="sedna-postgres-", ignore_cleanup_errors=True) as folder:
         server = OwnServer(programs, Path(folder), **options)
-        if network is not None:
-            server.admit(network)
         server.start()
         try:
             yield server

@@ -17,8 +17,12 @@ _imported: set[tuple[Path, str]] = set()
 
 
 def service_image(cluster: Cluster, name: str = "sedna-il:test") -> str:
-    """The image of this tree under a name, imported once a session; a cluster of the user's must have it."""
-    if cluster.node_dir is not None and (cluster.node_dir, name) not in _imported:
+    """The image of this tree under a name, made once a session, or the one of ``SEDNA_TEST_IMAGE``; skips without."""
+    if "SEDNA_TEST_IMAGE" in os.environ:
+        return os.environ["SEDNA_TEST_IMAGE"]
+    if cluster.node_dir is None:
+        pytest.skip("no image for the pods: SEDNA_TEST_IMAGE names one, or SEDNA_TEST_NODE_DIR a node to make it for")
+    if (cluster.node_dir, name) not in _imported:
         cluster.run(str(Path(__file__).with_name("image.sh")), str(cluster.node_dir), name, seconds=900)
         _imported.add((cluster.node_dir, name))
     return name
@@ -27,7 +31,7 @@ def service_image(cluster: Cluster, name: str = "sedna-il:test") -> str:
 def programs_image(cluster: Cluster, name: str, programs: Path, base: str) -> str:
     """The files of a folder in /home/work on top of ``base``, run by Python, as upstream's images are made."""
     if cluster.node_dir is None:
-        return name
+        pytest.skip(f"no node to bring the image {name} to: SEDNA_TEST_NODE_DIR names one")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)
@@ -40,9 +44,3 @@ def programs_image(cluster: Cluster, name: str, programs: Path, base: str) -> st
             "--env", "PYTHONUNBUFFERED=1", "--env", _PATH,
         )  # fmt: skip
     return name
-
-
-def needs_images(cluster: Cluster) -> None:
-    """Skip where images can neither be imported nor were said to be there."""
-    if cluster.node_dir is None and "SEDNA_TEST_IMAGES" not in os.environ:
-        pytest.skip("the cluster of KUBECONFIG has no images of this tree: push them, and set SEDNA_TEST_IMAGES=1")

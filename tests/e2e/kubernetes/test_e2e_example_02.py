@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.kubernetes.cluster import Cluster
-from e2e.kubernetes.images import needs_images, programs_image, service_image
+from e2e.kubernetes.images import programs_image, service_image
 from e2e.kubernetes.servers import Servers
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "02_kubernetes"
@@ -35,7 +35,6 @@ def test_the_readme_says_what_is_not_run():
 def test_every_command_of_the_readme_in_its_order(
     cluster: Cluster, helm: str, servers: Servers, tmp_path: Path
 ) -> None:
-    needs_images(cluster)
     programs_image(cluster, "parts:1", EXAMPLE / "programs", base=service_image(cluster, "sedna-il:0.1.0"))
     servers.make_bucket("parts")
     servers.make_bucket("sedna")
