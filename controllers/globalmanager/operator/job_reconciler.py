@@ -131,7 +131,8 @@ class JobReconciler:
             return None, refusal
         context = self.context
         try:
-            return ensure_edges(context.api, context.view, facts.row, context.settings), refusal
+            rollout = ensure_edges(context.api, context.view, facts.row, context.settings)
+            return None if rollout is None else rollout.with_words_of(facts.edge_troubles), refusal
         except (SpecError, ConflictError, AuthError) as error:
             return None, refusal or Refusal(reason="EdgesRefused", message=f"spec.deploySpec: {error}", waits=True)
 

@@ -16,6 +16,9 @@ import pytest
 KUBE_DIR = Path(os.environ.get("SEDNA_KUBE_DIR", Path(__file__).parents[3] / "../shared/kube")).resolve()
 """Scripts that start a control plane and a node of it on this machine: `kube`, `node`, `image`, `tools`."""
 
+NODE_BRIDGE = Path("/sys/class/net/cni-test")
+"""What the node's Pods are connected by."""
+
 COMMAND_SECONDS = 240
 
 
@@ -70,6 +73,8 @@ def find_cluster(folder: Path) -> Iterator[Cluster]:
         node_dir = os.environ.get("SEDNA_TEST_NODE_DIR")
         yield Cluster(Path(environment["KUBECONFIG"]), environment, Path(node_dir) if node_dir else None)
         return
+    if NODE_BRIDGE.exists():  # one node a machine: to start another one ends it
+        pytest.fail("a node runs on this machine already: name its cluster by KUBECONFIG, or take it down")
     if os.geteuid() != 0:
         pytest.skip("a node that runs containers needs root; give a cluster by KUBECONFIG")
     try:
