@@ -25,7 +25,7 @@ from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecErr
 
 __all__ = ["KubernetesApi"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.cluster")
 
 CONNECT_S: Final = 5.0
 """A server that is there takes a connection at once."""
