@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from e2e.kubernetes.cluster import Cluster, find_cluster
+from e2e.kubernetes.images import service_image
+from e2e.kubernetes.servers import Servers, running_servers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,19 +35,17 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A real S3 service and a real PostgreSQL; pods reach them under ``cluster.host``."""
+    with running_servers(tmp_path_factory.mktemp("servers")) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def image(cluster: Cluster) -> str:
-    """The name of an image of this tree that the nodes have: the one of SEDNA_TEST_IMAGE, or one that is made here."""
-    given = os.environ.get("SEDNA_TEST_IMAGE")
-    if given is not None:
-        return given
-    if cluster.node_dir is None:
-        pytest.skip("no image for the pods: SEDNA_TEST_IMAGE names one, or SEDNA_TEST_NODE_DIR a node to make it for")
-    script = Path(__file__).parent / "image.sh"
-    name = "sedna-il:test"
-    done = subprocess.run([script, cluster.node_dir, name], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return name
+    """The name of an image of this tree that the nodes have."""
+    return service_image(cluster)
 
 
 @pytest.fixture

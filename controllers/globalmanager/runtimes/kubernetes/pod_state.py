@@ -107,6 +107,12 @@ class Pod:
         names = {container.get("name") for container in (self.body.get("spec") or {}).get("containers") or ()}
         return any("running" in self.state(str(name)) for name in names - {self.program, HELPER})
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a container runs, or may yet begin to."""
+        states = [one.get("state") or {} for one in self.status.get("containerStatuses") or ()]
+        return not self.is_over and any("running" in state or "waiting" in state for state in states)
+
     def faults_of_init(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Init containers that have failed, with how."""
         for one in self.status.get("initContainerStatuses") or ():
@@ -168,6 +174,8 @@ def _lost(cause: str, reason: str) -> WorkerStatus:
 
 def _after_the_program(pod: Pod, ended: dict[str, Any], waited: Waited) -> WorkerStatus:
     helper = pod.state(HELPER)
+    if "waiting" in helper and waited("HelperFailed") > PATIENCE_SECONDS:
+        return _lost("HelperFailed", f"the helper beside it does not start: {helper['waiting'].get('reason')}")
     if pod.has_helper and not pod.is_over and "terminated" not in helper:
         # What the program has made is on its way into the store; until it is there the Pod holds its machine.
         late = waited("StagingOut") > STAGE_OUT_SECONDS

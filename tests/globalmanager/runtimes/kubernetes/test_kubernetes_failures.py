@@ -83,6 +83,15 @@ def test_a_helper_that_died_is_not_the_programs_fault(desk: PodDesk) -> None:
     assert seen(status) == (RunPhase.FAILED, "WorkerFailed", False), "how the program ended is known all the same"
 
 
+def test_a_helper_that_never_came_up(desk: PodDesk) -> None:
+    handle = desk.start()
+    states = [waiting("lc", "ImagePullBackOff"), ended("train", 0)]
+    assert desk.says(handle, phase="Running", containerStatuses=states).cause == "StagingOut"
+    desk.clock.advance(121)
+    assert seen(desk.runtime.observe(handle)) == (RunPhase.LOST, "HelperFailed", True)
+    assert desk.pod(handle)["metadata"]["deletionTimestamp"]
+
+
 def test_it_starts_works_and_is_told_apart(desk: PodDesk) -> None:
     handle = desk.start()
     assert seen(desk.runtime.observe(handle)) == (RunPhase.RUNNING, "Starting", False)
@@ -116,6 +125,7 @@ def test_an_image_that_cannot_be_pulled(desk: PodDesk, reason: str) -> None:
     status = desk.says(handle, phase="Pending", containerStatuses=[waiting("train", reason, "not found", "no/such:1")])
     assert seen(status) == (RunPhase.FAILED, "ImagePullFailed", True)
     assert "not found" in status.reason
+    assert desk.pod(handle)["metadata"]["deletionTimestamp"], "an image that comes later starts nobody's program"
 
 
 def test_the_image_of_an_init_container_counts_as_well(desk: PodDesk) -> None:
