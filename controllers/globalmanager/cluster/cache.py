@@ -11,7 +11,7 @@ from globalmanager.cluster.kinds import Kind
 
 __all__ = ["ObjectCache", "Snapshot"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.cluster")
 
 GONE_KEPT = 1000
 """Deletions that are remembered, so that a list or an answer that left before one does not bring the object back."""

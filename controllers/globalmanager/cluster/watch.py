@@ -24,7 +24,7 @@ from sedna.common.errors import NotFoundError, SednaError
 
 __all__ = ["POD_LABELS", "WATCHED", "ClusterWatch"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.cluster")
 
 LABELLED: Final = (PODS, DEPLOYMENTS, DAEMONSETS, SERVICES)
 """Kinds of which only our own objects are asked for, by `POD_LABELS`."""

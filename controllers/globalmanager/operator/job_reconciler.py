@@ -27,7 +27,7 @@ from sedna.common.types import JobKey
 
 __all__ = ["JobReconciler"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.operator")
 
 ENDING_S = 1.0
 """Between two looks at a job whose round is being ended."""

@@ -38,10 +38,12 @@ class Cluster:
         """``kubectl get ... -o json``."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
-    def run(self, *command: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, stdin: str | None = None, check: bool = True, seconds: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """A command with the environment of the cluster; what it printed is in the failure."""
         done = subprocess.run(
-            command, input=stdin, env=self.environment, capture_output=True, text=True, timeout=COMMAND_SECONDS,
+            command, input=stdin, env=self.environment, capture_output=True, text=True, timeout=seconds,
             check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
