@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fixtures_rights import SERVICE, Right, ask, rights_of
 from globalmanager.cluster.api import Body, KindWatched
 from globalmanager.cluster.kinds import JOBS, PODS, TOKEN_REVIEWS, Kind
 from sedna.common.errors import ConflictError, NotFoundError
@@ -21,6 +22,7 @@ class FakeCluster:
     """A `KubeApi` and a `ClusterView` over one dictionary. The view sees every change at once, unless ``paused``.
 
     ``fail``: called before each request with (verb, kind, namespace, name); raise in it what the request shall raise.
+    ``rights``: what the code under test may ask for, by default what the chart's Role allows; None = everything.
     ``requests``: every request, for tests that count them.
     ``tokens``: projected tokens for the audience ``sedna``, each with (namespace, service account, Pod, its uid).
     """
@@ -38,6 +40,7 @@ class FakeCluster:
         self.fail: Callable[[str, Kind, str | None, str], None] = lambda *_: None
         self.paused = False
         self.synced = True
+        self.rights: frozenset[Right] | None = rights_of(SERVICE)
 
     # --- KubeApi -------------------------------------------------------------------------------------------------
 
@@ -83,7 +86,7 @@ class FakeCluster:
             return copy.deepcopy(made)
 
     def merge(self, kind: Kind, namespace: str | None, name: str, patch: Body, *, subresource: str = "") -> Body:
-        self._request("merge", kind, namespace, name)
+        self._request("merge", kind, namespace, name, subresource)
         with self._lock:
             key, before = self._existing(kind, namespace, name)
             wanted = patch.get("metadata", {}).get("resourceVersion")
@@ -95,7 +98,7 @@ class FakeCluster:
     def patch(
         self, kind: Kind, namespace: str | None, name: str, operations: Sequence[Body], *, subresource: str = ""
     ) -> Body:
-        self._request("patch", kind, namespace, name)
+        self._request("patch", kind, namespace, name, subresource)
         with self._lock:
             key, before = self._existing(kind, namespace, name)
             after = copy.deepcopy(before)
@@ -168,7 +171,8 @@ class FakeCluster:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def _request(self, verb: str, kind: Kind, namespace: str | None, name: str) -> None:
+    def _request(self, verb: str, kind: Kind, namespace: str | None, name: str, subresource: str = "") -> None:
+        ask(verb, kind.plural, subresource, self.rights)
         self.requests.append((verb, kind.plural, namespace, name))
         self.fail(verb, kind, namespace, name)
 

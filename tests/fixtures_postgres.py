@@ -92,6 +92,12 @@ class OwnServer:
         """Stop it; ``immediate`` is as good as a kill."""
         self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self._data))
 
+    def allow(self, network: str) -> None:
+        """Let clients of this network in, with the password; without it only those of this machine are."""
+        with (self._data / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {network} scram-sha-256\n")
+        self._run("pg_ctl", "reload", "-D", str(self._data))
+
     def _own(self, *paths: Path) -> None:
         if os.geteuid() == 0:
             user = pwd.getpwnam(_UNPRIVILEGED)

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,7 @@ class S3Server:
     access_key: str
     secret_key: str
     bucket: str
+    pid: int = 0
 
 
 def find_weed() -> str | None:
@@ -124,7 +125,7 @@ def running_weed(weed: str, folder: Path) -> Iterator[S3Server]:
             )
         try:
             if _wait_ready(process, server):
-                yield server
+                yield replace(server, pid=process.pid)
                 return
         finally:
             _stop(process, ports)

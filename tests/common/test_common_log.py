@@ -42,6 +42,18 @@ def test_second_set_up_replaces_the_first():
     assert new.getvalue().rstrip().endswith("sedna: shown")
 
 
+def test_warnings_of_libraries_come_in_the_same_format():
+    stream = io.StringIO()
+    library = logging.getLogger("somebody")
+    setup_logging("DEBUG", "json", stream, libraries=("somebody",))
+    logging.getLogger("somebody.part").warning("careful")
+    logging.getLogger("somebody.part").info("chatter")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["message"] == "careful"
+    library.handlers.clear()
+    library.propagate = True
+
+
 @pytest.mark.parametrize(("level", "log_format"), [("LOUD", "text"), ("INFO", "xml")])
 def test_wrong_settings(level, log_format):
     with pytest.raises(SpecError, match="unknown log"):

@@ -78,12 +78,23 @@ def test_every_setting_of_the_cluster_arrives(monkeypatch: pytest.MonkeyPatch) -
     assert (cluster.image_pull_policy, cluster.image_pull_secrets) == ("IfNotPresent", ("pull",))
     assert cluster.worker_service_account == "r-sedna-worker"
     assert (cluster.runtime, cluster.operator, cluster.audience) == ("pods", True, "sedna")
+    assert (cluster.worker_template, cluster.native_sidecars) == (None, False)
     assert settings.engine.lease_seconds == 20
     assert settings.db.pool_size == 7
     assert not settings.api.redirect_models
     assert settings.s3 is not None
     assert str(settings.s3.ca_bundle) == "/etc/sedna/s3-ca/ca.crt"
     assert settings.admin_token is not None
+
+
+def test_what_pods_of_registered_algorithms_need_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    below = {
+        "spec": {"nodeSelector": {"gpu": "a100"}, "containers": [{"resources": {"limits": {"nvidia.com/gpu": 1}}}]}
+    }
+    values = {**FULL, "workers": {"podTemplate": below, "nativeSidecars": True}}
+    cluster = settings_of(render(values), monkeypatch).kubernetes
+    assert cluster is not None
+    assert (cluster.worker_template, cluster.native_sidecars) == (below, True)
 
 
 def test_nothing_secret_is_written_into_a_pod() -> None:
@@ -196,6 +207,16 @@ def test_the_switches_add_what_they_name() -> None:
     wanted = monitored["selector"]["matchLabels"]
     assert wanted.items() <= service["metadata"]["labels"].items()
     assert monitored["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+
+
+def test_the_clean_up_may_wait_where_the_service_ran_and_work_where_the_jobs_are() -> None:
+    roles = {
+        (body["metadata"]["namespace"], body["metadata"]["name"]): body["rules"]
+        for body in of_kind(render(EVERYTHING), "Role")
+        if "cleanup" in body["metadata"]["name"]
+    }
+    assert set(roles) == {("ml", "sedna-cleanup-wait"), ("team-a", "sedna-cleanup"), ("team-b", "sedna-cleanup")}
+    assert roles["ml", "sedna-cleanup-wait"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
 
 
 def test_workers_get_an_account_without_rights_where_jobs_are() -> None:

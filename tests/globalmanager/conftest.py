@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 
 from fixtures_postgres import PostgresServer, is_there, postgres_server
+from fixtures_rights import REFUSED
 from globalmanager.db import Database
 
 __all__ = ["postgres_server"]
+
+
+@pytest.fixture(autouse=True)
+def _asks_for_nothing_that_the_chart_forbids() -> Iterator[None]:
+    REFUSED.clear()
+    yield
+    assert REFUSED == []
+
 
 _CHOSEN = os.environ.get("SEDNA_TEST_DB", "sqlite")
 

@@ -269,6 +269,7 @@ def test_bad_keys_are_refused_by_every_call(store: ObjectStore, key: str, tmp_pa
         lambda: store.stat(key),
         lambda: store.delete(key),
         lambda: store.presign_get(key, timedelta(minutes=1)),
+        lambda: store.presign_put(key, timedelta(minutes=1)),
     ):
         with pytest.raises(SpecError, match="object key"):
             call()
@@ -288,10 +289,33 @@ def test_a_presigned_url_reads_without_credentials(s3_store: S3Store) -> None:
 def test_a_presigned_url_has_a_sane_life(s3_store: S3Store, expires: timedelta) -> None:
     with pytest.raises(SpecError, match="7 days"):
         s3_store.presign_get("k", expires)
+    with pytest.raises(SpecError, match="7 days"):
+        s3_store.presign_put("k", expires)
+
+
+def test_a_presigned_address_takes_an_object_without_credentials(s3_store: S3Store) -> None:
+    signed = s3_store.presign_put("a/with space+.bin", timedelta(minutes=5))
+    assert signed is not None
+    assert signed.headers == {}
+    assert "Signature" not in repr(signed), "whoever has it may write"
+    with urllib3.PoolManager() as http:
+        assert http.request("PUT", signed.url, body=b"weights").status == 200
+        assert http.request("PUT", signed.url.replace("Signature=", "Signature=0"), body=b"evil").status == 403
+    assert s3_store.get("a/with space+.bin") == b"weights"
+
+
+def test_a_presigned_address_for_what_is_absent_leaves_what_is_there(s3_store: S3Store) -> None:
+    signed = s3_store.presign_put("k", timedelta(minutes=5), absent=True)
+    assert signed is not None
+    with urllib3.PoolManager() as http:
+        answers = [http.request("PUT", signed.url, body=b, headers=signed.headers).status for b in (b"one", b"two")]
+    assert answers == [200, 412]
+    assert s3_store.get("k") == b"one"
 
 
 def test_a_folder_says_that_it_has_no_urls(tmp_path: Path) -> None:
     assert FolderStore(tmp_path).presign_get("k", timedelta(minutes=5)) is None
+    assert FolderStore(tmp_path).presign_put("k", timedelta(minutes=5)) is None
 
 
 def test_the_url_shows_no_secret(store: ObjectStore) -> None:

@@ -11,7 +11,7 @@ from globalmanager.cluster.kinds import Kind
 
 __all__ = ["ObjectCache", "Snapshot"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.cluster")
 
 GONE_KEPT = 1000
 """Deletions that are remembered, so that a list or an answer that left before one does not bring the object back."""
@@ -91,7 +91,13 @@ class ObjectCache:
         """Take in a whole list that was asked for after ``before``: what it lacks and nobody changed since is gone."""
         there = set()
         for body in bodies:
-            there.add((str(body["metadata"].get("namespace", "")), str(body["metadata"]["name"])))
+            key = str(body["metadata"].get("namespace", "")), str(body["metadata"]["name"])
+            there.add(key)
+            with self._lock:
+                # A cluster that was put back to a backup counts its versions anew from there.
+                known = self._objects.get(kind, {}).get(key)
+                if known is not None and _version(known) == before.get(key) and _is_newer(before[key], _version(body)):
+                    del self._objects[kind][key]
             self.seen(kind, body)
         for key in before.keys() - there:
             with self._lock:

@@ -25,7 +25,7 @@ from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecErr
 
 __all__ = ["KubernetesApi"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.cluster")
 
 CONNECT_S: Final = 5.0
 """A server that is there takes a connection at once."""
@@ -40,6 +40,9 @@ CONNECTIONS: Final = 16
 """Kept open; as many threads as ask at once in this process."""
 
 TOKEN_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+TRIED: Final = {"dryRun": "All", "fieldValidation": "Strict"}
+"""Nothing is made, and unknown fields are told, by servers that know how to (1.25 and newer)."""
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -75,7 +78,8 @@ class KubernetesApi:
             if kubeconfig is None and "KUBECONFIG" not in os.environ and TOKEN_FILE.exists():
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                file = None if kubeconfig is None else str(kubeconfig)
+                # Named here: the client asks the environment once, when it is imported.
+                file = str(kubeconfig) if kubeconfig is not None else os.environ.get("KUBECONFIG")
                 config.load_kube_config(  # type: ignore[no-untyped-call]
                     file, context=context, client_configuration=configuration
                 )
@@ -133,7 +137,7 @@ class KubernetesApi:
     def create(self, kind: Kind, namespace: str | None, body: Body, *, dry_run: bool = False) -> Body:
         """Make an object; see `KubeApi.create`."""
         full = {"apiVersion": kind.api_version, "kind": kind.kind} | body
-        return self._json("POST", kind.path(namespace), {"dryRun": "All"} if dry_run else None, full)
+        return self._json("POST", kind.path(namespace), TRIED if dry_run else None, full)
 
     def merge(self, kind: Kind, namespace: str | None, name: str, patch: Body, *, subresource: str = "") -> Body:
         """Apply a JSON merge patch; see `KubeApi.merge`."""

@@ -88,7 +88,7 @@ def token_mount() -> Body:
     return {"name": _TOKEN_VOLUME, "mountPath": TOKEN_PATH.rpartition("/")[0], "readOnly": True}
 
 
-def wait_for_port(port: int, seconds: float = 60.0) -> Body:
+def wait_for_port(port: int, seconds: float = 180.0) -> Body:
     """A ``postStart`` hook: the containers behind this one in the list start when it listens on 127.0.0.1."""
     program = (
         "import socket, sys, time\n"

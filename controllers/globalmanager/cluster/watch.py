@@ -24,7 +24,7 @@ from sedna.common.errors import NotFoundError, SednaError
 
 __all__ = ["POD_LABELS", "WATCHED", "ClusterWatch"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.cluster")
 
 LABELLED: Final = (PODS, DEPLOYMENTS, DAEMONSETS, SERVICES)
 """Kinds of which only our own objects are asked for, by `POD_LABELS`."""
@@ -44,6 +44,9 @@ QUIET_S: Final = 0.5
 """After kopf began to list anew: the other kinds follow within it, and one list is enough for all."""
 
 RESTART_S: Final = (1.0, 2.0, 5.0, 15.0)
+
+CLOSE_S: Final = 0.1
+"""Connections with TLS are closed by both sides, a moment after they were told to: before their loop ends."""
 
 HELD_S: Final = 60.0
 """A watch that ran this long was well; its end is the first failure again."""
@@ -190,21 +193,29 @@ class ClusterWatch:
 
     async def _run_kopf(self) -> None:
         named = [name for name in self._namespaces if name is not None]
-        await self._operator(
-            registry=self._registry(),
-            settings=_settings(),
-            standalone=True,
-            clusterwide=not named,
-            namespaces=named,
-            stop_flag=self._stop,
-        )
+        sessions: list[aiohttp.ClientSession] = []
+        try:
+            await self._operator(
+                registry=self._registry(sessions),
+                settings=_settings(),
+                standalone=True,
+                clusterwide=not named,
+                namespaces=named,
+                stop_flag=self._stop,
+            )
+        finally:
+            for session in sessions:
+                await session.close()
+            await asyncio.sleep(CLOSE_S)
 
-    def _registry(self) -> kopf.OperatorRegistry:
+    def _registry(self, sessions: list[aiohttp.ClientSession]) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
 
         async def log_in(**_: Any) -> kopf.AiohttpSession:
             info = self._log_in()
-            return _session(info, self._trace(urlsplit(info.server).path.rstrip("/")))
+            session = _session(info, self._trace(urlsplit(info.server).path.rstrip("/")))
+            sessions.append(session)
+            return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
         kopf.on.login(registry=registry)(log_in)
         for kind in WATCHED:
@@ -278,13 +289,12 @@ def _settings() -> kopf.OperatorSettings:
     return settings
 
 
-def _session(info: kopf.ConnectionInfo, trace: aiohttp.TraceConfig) -> kopf.AiohttpSession:
-    session = aiohttp.ClientSession(
+def _session(info: kopf.ConnectionInfo, trace: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
         headers=info.as_http_headers() | {"User-Agent": "sedna"},
         trace_configs=[trace],
     )
-    return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
 
 def _explained(error: SednaError) -> str:

@@ -13,7 +13,7 @@ from globalmanager.db.paging import execute_dml
 from globalmanager.db.tables import Edge, EdgeJob, Job, Token
 from globalmanager.db.values import EdgeJobRow, EdgeRow, PodEdgeRow
 from sedna.common.errors import ConflictError, NotFoundError
-from sedna.common.types import JobKey
+from sedna.common.types import JobKey, Value
 from sedna.loop.observation import EdgeObservation
 
 
@@ -74,35 +74,36 @@ def seen(session: Session, name: str, software: str, now: datetime) -> None:
     session.flush()
 
 
-def put_status(
-    session: Session,
-    edge: str,
-    job_id: int,
-    *,
-    model_version: int | None,
-    state: str,
-    failed_version: int | None,
-    reason: str,
-    counters: dict[str, JsonValue],
-    desired: int | None,
-    now: datetime,
-) -> EdgeJobRow | None:
-    """Replace what an edge said about a job, and return what it said before.
+class EdgeSaid(Value):
+    """What an edge says about one job now. ``desired``: the model version that it is answered."""
 
-    Args:
-        desired: the model version that the edge is answered now.
-    """
-    row = session.get(EdgeJob, (edge, job_id))
-    before = None if row is None else _build_status(row, session.get_one(Job, job_id))
-    if row is None:
-        row = EdgeJob(edge=edge, job_id=job_id)
-        session.add(row)
-    row.model_version, row.state, row.failed_version = model_version, state, failed_version
-    row.reason, row.counters, row.at = reason, counters, now
-    # What it was answered last time is what it knew when it spoke now; see `observe`.
-    row.desired_before, row.desired = row.desired, desired
+    job_id: int
+    job: JobKey
+    model_version: int | None
+    state: str
+    failed_version: int | None
+    reason: str
+    counters: dict[str, JsonValue]
+    desired: int | None
+
+
+def put_statuses(session: Session, edge: str, said: Sequence[EdgeSaid], now: datetime) -> tuple[EdgeJobRow | None, ...]:
+    """Replace what an edge said about some jobs, and return what it said before about each."""
+    # One question for all: a heartbeat speaks of every job, and other writers wait for it.
+    rows = {row.job_id: row for row in session.scalars(select(EdgeJob).where(EdgeJob.edge == edge))}
+    before: list[EdgeJobRow | None] = []
+    for status in said:
+        row = rows.get(status.job_id)
+        before.append(None if row is None else _build_status(row, status.job))
+        if row is None:
+            row = rows[status.job_id] = EdgeJob(edge=edge, job_id=status.job_id)
+            session.add(row)
+        row.model_version, row.state, row.failed_version = status.model_version, status.state, status.failed_version
+        row.reason, row.counters, row.at = status.reason, status.counters, now
+        # What it was answered last time is what it knew when it spoke now; see `observe`.
+        row.desired_before, row.desired = row.desired, status.desired
     session.flush()
-    return before
+    return tuple(before)
 
 
 def keep_only(session: Session, edge: str, job_ids: Sequence[int]) -> None:
@@ -167,7 +168,7 @@ def list_all(session: Session) -> tuple[EdgeRow, ...]:
     said: dict[str, list[EdgeJobRow]] = {}
     query = select(EdgeJob, Job).join(Job, Job.id == EdgeJob.job_id).where(Job.deleted_at.is_(None))
     for status, job in session.execute(query.order_by(Job.namespace, Job.name)):
-        said.setdefault(status.edge, []).append(_build_status(status, job))
+        said.setdefault(status.edge, []).append(_build_status(status, JobKey(namespace=job.namespace, name=job.name)))
     return tuple(
         EdgeRow(
             name=edge.name,
@@ -198,9 +199,9 @@ def _build_pod(edge: Edge, job: Job) -> PodEdgeRow:
     )
 
 
-def _build_status(row: EdgeJob, job: Job) -> EdgeJobRow:
+def _build_status(row: EdgeJob, job: JobKey) -> EdgeJobRow:
     return EdgeJobRow(
-        job=JobKey(namespace=job.namespace, name=job.name),
+        job=job,
         model_version=row.model_version,
         state=row.state,
         failed_version=row.failed_version,

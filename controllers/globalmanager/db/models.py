@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db.paging import page
@@ -12,6 +13,8 @@ from globalmanager.db.tables import Job, ModelVersion
 from globalmanager.db.values import ModelVersionRow, Page
 from sedna.common.errors import NotFoundError
 from sedna.store.models import ModelManifest
+
+_BATCH = 250  # pairs: below the limit of bound parameters of every database
 
 INITIAL = 1
 """The version of a job's initial model."""
@@ -79,6 +82,18 @@ def get(session: Session, job_id: int, version: int) -> ModelVersionRow:
     if row is None:
         raise NotFoundError("the job has no such model version", where=f"model version {version}")
     return row
+
+
+def manifests(session: Session, versions: Mapping[int, int]) -> dict[int, str]:
+    """The sha256 of the manifest of one version of each of these jobs, by the job's row."""
+    found: dict[int, str] = {}
+    pairs = list(versions.items())
+    for start in range(0, len(pairs), _BATCH):
+        query = select(ModelVersion.job_id, ModelVersion.manifest_sha256).where(
+            tuple_(ModelVersion.job_id, ModelVersion.version).in_(pairs[start : start + _BATCH])
+        )
+        found.update((job_id, sha256) for job_id, sha256 in session.execute(query))
+    return found
 
 
 def known(session: Session, job_id: int) -> frozenset[int]:

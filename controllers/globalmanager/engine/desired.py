@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -27,33 +28,24 @@ def heartbeat(
     Raises:
         NotFoundError: the edge is not registered.
     """
-    with db.write() as session:
-        edges.seen(session, beat.edge, beat.software, now)
+    # What is wanted is found out before the write, for which all others wait; it grows with the number of jobs. What
+    # changes in between is said with the next heartbeat.
+    with db.read() as session:
         pod = edges.pod_of(session, beat.edge)
         # Every job, whether the edge has it or not: a new job reaches all edges with their next heartbeat.
         served = jobs.list_all(session) if pod is None else _only(jobs.find(session, pod.job))
-        wanted = {job.id: (job, _desired(session, job)) for job in served}
-        ids = {job.key: job.id for job, _ in wanted.values()}
-        said = [status for status in beat.jobs if status.job in ids]
-        if pod is not None and view is not None:
-            body = view.get(PODS, pod.job.namespace, pod.pod)
-            said = [as_its_pod_says(status, body, wanted[ids[status.job]][1].model_version) for status in said]
-        edges.keep_only(session, beat.edge, [ids[status.job] for status in said])
-        for status in said:
-            job, desired = wanted[ids[status.job]]
-            before = edges.put_status(
-                session,
-                beat.edge,
-                job.id,
-                model_version=status.model_version,
-                state=status.state,
-                failed_version=status.failed_version,
-                reason=status.reason,
-                counters=status.counters.model_dump(mode="json"),
-                desired=desired.model_version,
-                now=now,
-            )
-            _record_changes(session, beat.edge, job, status, before, now)
+        wanted = {job.key: (job, desired) for job, desired in zip(served, _desired(session, served), strict=True)}
+    said = [status for status in beat.jobs if status.job in wanted]
+    if pod is not None and view is not None:
+        body = view.get(PODS, pod.job.namespace, pod.pod)
+        said = [as_its_pod_says(status, body, wanted[status.job][1].model_version) for status in said]
+    rows = [_row(status, *wanted[status.job]) for status in said]
+    with db.write() as session:
+        edges.seen(session, beat.edge, beat.software, now)
+        edges.keep_only(session, beat.edge, [row.job_id for row in rows])
+        before = edges.put_statuses(session, beat.edge, rows, now)
+        for row, earlier in zip(rows, before, strict=True):
+            _record_changes(session, beat.edge, row, earlier, now)
     return EdgeDesired(
         at=now,
         jobs=tuple(desired for _, desired in wanted.values()),
@@ -65,30 +57,51 @@ def _only(job: JobRow | None) -> tuple[JobRow, ...]:
     return () if job is None or job.deleted_at is not None else (job,)
 
 
-def _desired(session: Session, job: JobRow) -> DesiredJob:
-    version = job.state.desired_model
-    model = None if version is None else models.get(session, job.id, version)
-    deploy = job.spec.deploy_spec
-    return DesiredJob(
+def _row(status: EdgeJobStatus, job: JobRow, desired: DesiredJob) -> edges.EdgeSaid:
+    return edges.EdgeSaid(
+        job_id=job.id,
         job=job.key,
-        model_version=version,
-        manifest_sha256=None if model is None else model.manifest_sha256,
-        miner=DesiredMiner(name=deploy.hard_example_mining.name, parameters=deploy.hard_example_mining.as_dict()),
-        audit_ratio=deploy.audit.ratio,
-        audit_seed=deploy.audit.seed,
-        class_names=job.spec.class_names,
+        model_version=status.model_version,
+        state=status.state,
+        failed_version=status.failed_version,
+        reason=status.reason,
+        counters=status.counters.model_dump(mode="json"),
+        desired=desired.model_version,
     )
 
 
+def _desired(session: Session, served: Sequence[JobRow]) -> list[DesiredJob]:
+    """What an edge should do about each of these jobs."""
+    versions = {job.id: job.state.desired_model for job in served}
+    manifests = models.manifests(session, {key: version for key, version in versions.items() if version is not None})
+    return [
+        DesiredJob(
+            job=job.key,
+            model_version=versions[job.id],
+            manifest_sha256=manifests.get(job.id),
+            miner=DesiredMiner(
+                name=job.spec.deploy_spec.hard_example_mining.name,
+                parameters=job.spec.deploy_spec.hard_example_mining.as_dict(),
+            ),
+            audit_ratio=job.spec.deploy_spec.audit.ratio,
+            audit_seed=job.spec.deploy_spec.audit.seed,
+            class_names=job.spec.class_names,
+        )
+        for job in served
+    ]
+
+
 def _record_changes(
-    session: Session, edge: str, job: JobRow, status: EdgeJobStatus, before: EdgeJobRow | None, now: datetime
+    session: Session, edge: str, status: edges.EdgeSaid, before: EdgeJobRow | None, now: datetime
 ) -> None:
     """Note what changed on the edge, and only that."""
     if status.model_version is not None and (before is None or before.model_version != status.model_version):
         text = f"{edge} serves model {status.model_version}"
-        events.add(session, job.id, "EdgeServes", text, now, data={"edge": edge, "version": status.model_version})
+        events.add(
+            session, status.job_id, "EdgeServes", text, now, data={"edge": edge, "version": status.model_version}
+        )
     failed = status.failed_version
     if failed is not None and (before is None or before.failed_version != failed):
         text = f"{edge} refused model {failed}: {status.reason or 'no reason given'}"
         data: dict[str, JsonValue] = {"edge": edge, "version": failed}
-        events.add(session, job.id, "EdgeRefused", text, now, level="warning", data=data)
+        events.add(session, status.job_id, "EdgeRefused", text, now, level="warning", data=data)

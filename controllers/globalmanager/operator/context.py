@@ -98,8 +98,11 @@ class Context:
         self.view.seen(kind, answer)
 
     def is_gone(self, kind: Kind, namespace: str, name: str) -> bool:
-        """Whether an object that the view lacks is really not there: what follows cannot be taken back."""
-        return self._look_for_real(kind, namespace, name) is None
+        """Whether an object that the view lacks is really not there; if it is, it is looked at as it is."""
+        gone = self._look_for_real(kind, namespace, name) is None
+        if not gone:
+            self.look_at((kind, namespace, name))
+        return gone
 
     def _look_for_real(self, kind: Kind, namespace: str, name: str) -> Body | None:
         found = self.api.get(kind, namespace, name)

@@ -16,7 +16,7 @@ from sedna.common.errors import ConflictError, SednaError
 
 __all__ = ["EventPoster"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.operator")
 
 COMPONENT: Final = "sedna"
 

@@ -10,7 +10,7 @@ from globalmanager.db.values import DecisionRow, JobRow, ModelVersionRow, Reques
 from globalmanager.operator.status import ROUNDS_SHOWN, EdgeCounts
 from globalmanager.operator.trigger_request import ASKED_BY
 from sedna.common.types import JobKey, Value
-from sedna.loop.observation import SampleCounts
+from sedna.loop.observation import EdgeObservation, SampleCounts
 from sedna.loop.verdict import DecisionKind
 
 __all__ = ["JobFacts", "imported_by_users", "is_busy", "read_facts"]
@@ -23,7 +23,7 @@ class JobFacts(Value):
     """A job, its newest rounds (the newest first), and what belongs to them.
 
     ``sizes``: labelled samples by dataset version. ``worker``: the newest of the newest round. ``trouble``: the newest
-    worker of the newest round that ended with an error.
+    worker of the newest round that ended with an error. ``edge_troubles``: why live edges refuse a model.
     """
 
     row: JobRow
@@ -36,6 +36,7 @@ class JobFacts(Value):
     decision: DecisionRow | None = None
     request: RequestRow | None = None
     edges: EdgeCounts = EdgeCounts()
+    edge_troubles: tuple[str, ...] = ()
     champion: ModelVersionRow | None = None
 
 
@@ -45,6 +46,7 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
     attempts = workers.of_round(session, row.id, newest[0].round) if newest else ()
     failed = [worker for worker in attempts if worker.error is not None]
     champion = row.state.champion
+    seen = edges.observe(session, row.id, now, live_seconds)
     versions = [one.dataset_version for one in newest if one.dataset_version is not None]
     return JobFacts(
         row=row,
@@ -63,7 +65,8 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
             None,
         ),
         request=requests.newest_of(session, row, ASKED_BY),
-        edges=_edges(session, row, now, live_seconds),
+        edges=_edges(seen, champion),
+        edge_troubles=tuple(f"{edge.name}: {edge.reason}" for edge in seen if edge.live and edge.failed_version),
         champion=None if champion is None else models.find(session, row.id, champion),
     )
 
@@ -83,8 +86,7 @@ def imported_by_users(session: Session, namespace: str, dataset: str) -> int | N
     return max(found, default=None)
 
 
-def _edges(session: Session, row: JobRow, now: datetime, live_seconds: float) -> EdgeCounts:
-    seen = edges.observe(session, row.id, now, live_seconds)
+def _edges(seen: tuple[EdgeObservation, ...], champion: int | None) -> EdgeCounts:
     live = [edge for edge in seen if edge.live]
-    current = [edge for edge in live if edge.version == row.state.champion]
+    current = [edge for edge in live if edge.version == champion]
     return EdgeCounts(total=len(seen), live=len(live), serving_current=len(current))

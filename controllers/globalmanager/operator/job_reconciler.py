@@ -27,7 +27,7 @@ from sedna.common.types import JobKey
 
 __all__ = ["JobReconciler"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.operator")
 
 ENDING_S = 1.0
 """Between two looks at a job whose round is being ended."""
@@ -131,7 +131,8 @@ class JobReconciler:
             return None, refusal
         context = self.context
         try:
-            return ensure_edges(context.api, context.view, facts.row, context.settings), refusal
+            rollout = ensure_edges(context.api, context.view, facts.row, context.settings)
+            return None if rollout is None else rollout.with_words_of(facts.edge_troubles), refusal
         except (SpecError, ConflictError, AuthError) as error:
             return None, refusal or Refusal(reason="EdgesRefused", message=f"spec.deploySpec: {error}", waits=True)
 

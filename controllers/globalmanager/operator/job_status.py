@@ -73,6 +73,7 @@ def job_status(facts: JobFacts | None, situation: Situation, stored: Stored, now
         phase=row.phase,
         round=last or None,
         rounds=tuple(_round(one, facts.sizes) for one in facts.rounds),
+        last_outcome=next((one.outcome.value for one in facts.rounds if one.outcome is not None), None),
         samples=SampleCounts(
             total=row.totals.samples,
             labelled=row.totals.labelled,

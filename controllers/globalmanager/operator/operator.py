@@ -30,7 +30,7 @@ from sedna.common.types import JobKey
 
 __all__ = ["Operator"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.operator")
 
 TICK_S: Final = 0.5
 """Between two questions to the database whether something happened."""

@@ -15,7 +15,7 @@ from sedna.common.types import Value
 
 __all__ = ["Fight", "OtherOperators"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.operator")
 
 TRUCE_S: Final = 60.0
 """Between two writes of ours to a status that somebody else writes as well."""

@@ -21,7 +21,7 @@ from sedna.loop.spec import IncrementalLearningJob, JobSpec
 
 __all__ = ["KINDS_OF_RECORDS", "missing_reference", "missing_secret", "refused_template"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sedna.globalmanager.operator")
 
 KINDS_OF_RECORDS: Final[dict[resources.Kind, Kind]] = {"Dataset": DATASETS, "Model": MODELS}
 

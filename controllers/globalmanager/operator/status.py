@@ -120,6 +120,9 @@ class JobStatus(StatusModel):
     rounds: tuple[RoundStatus, ...] = Field(
         default=(), max_length=ROUNDS_SHOWN, description="The newest rounds, the newest first."
     )
+    last_outcome: str | None = Field(
+        default=None, description="How the last round that ended has ended: Deployed, Rejected, Inconclusive or Failed."
+    )
     samples: SampleCounts | None = Field(default=None, description="Counts of samples.")
     edges: EdgeCounts | None = Field(default=None, description="Counts of edges.")
     model: int | None = Field(default=None, description="Version of the model in service.")

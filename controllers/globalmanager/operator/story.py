@@ -86,7 +86,9 @@ def _condition(kind: ConditionType, after: Condition, *, flipped: bool) -> Told 
     if kind is ConditionType.READY:
         if after.status == "True":
             return Told(type="Normal", reason="Ready", message=message)
-        return None if reason in _PENDING else Told(type="Warning", reason=reason, message=message)
+        if reason in _PENDING:
+            return None
+        return Told(type="Normal" if reason == "Deleting" else "Warning", reason=reason, message=message)
     if kind is ConditionType.DEGRADED:
         return Told(type="Warning", reason=reason, message=message)
     if kind is ConditionType.PROGRESSING:

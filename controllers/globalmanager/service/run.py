@@ -44,7 +44,7 @@ def run(options: Mapping[str, Any], started: Callable[[Service], None]) -> None:
         SednaError: it cannot start, or cannot go on.
     """
     settings = load_settings(options)
-    setup_logging(settings.log_level, settings.log_format)
+    setup_logging(settings.log_level, settings.log_format, libraries=("kopf",))
     ended = threading.Event()
 
     def end(number: int, _frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import IO, Literal, get_args
 
@@ -59,9 +60,18 @@ class Logger:
         self.logger.propagate = False
 
 
-def setup_logging(level: str = "INFO", log_format: LogFormat = "text", stream: IO[str] | None = None) -> None:
+def setup_logging(
+    level: str = "INFO",
+    log_format: LogFormat = "text",
+    stream: IO[str] | None = None,
+    *,
+    libraries: Sequence[str] = (),
+) -> None:
     """Send the log of ``sedna`` to ``stream`` (default: standard error). Called again, it replaces the
     first set-up.
+
+    Args:
+        libraries: loggers of others whose warnings shall go there in the same format.
 
     Raises:
         SpecError: unknown level or format.
@@ -76,8 +86,10 @@ def setup_logging(level: str = "INFO", log_format: LogFormat = "text", stream: I
         handler.setFormatter(JsonFormatter())
     else:
         handler.setFormatter(logging.Formatter(_TEXT))
-    for old in list(LOGGER.handlers):
-        LOGGER.removeHandler(old)
-    LOGGER.addHandler(handler)
+    for logger in (LOGGER, *map(logging.getLogger, libraries)):
+        for old in list(logger.handlers):
+            logger.removeHandler(old)
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
     LOGGER.setLevel(names[level.upper()])
-    LOGGER.propagate = False

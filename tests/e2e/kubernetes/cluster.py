@@ -16,6 +16,9 @@ import pytest
 KUBE_DIR = Path(os.environ.get("SEDNA_KUBE_DIR", Path(__file__).parents[3] / "../shared/kube")).resolve()
 """Scripts that start a control plane and a node of it on this machine: `kube`, `node`, `image`, `tools`."""
 
+NODE_BRIDGE = Path("/sys/class/net/cni-test")
+"""What the node's Pods are connected by."""
+
 COMMAND_SECONDS = 240
 
 
@@ -35,10 +38,12 @@ class Cluster:
         """``kubectl get ... -o json``."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
-    def run(self, *command: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, stdin: str | None = None, check: bool = True, seconds: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """A command with the environment of the cluster; what it printed is in the failure."""
         done = subprocess.run(
-            command, input=stdin, env=self.environment, capture_output=True, text=True, timeout=COMMAND_SECONDS,
+            command, input=stdin, env=self.environment, capture_output=True, text=True, timeout=seconds,
             check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
@@ -68,6 +73,8 @@ def find_cluster(folder: Path) -> Iterator[Cluster]:
         node_dir = os.environ.get("SEDNA_TEST_NODE_DIR")
         yield Cluster(Path(environment["KUBECONFIG"]), environment, Path(node_dir) if node_dir else None)
         return
+    if NODE_BRIDGE.exists():  # one node a machine: to start another one ends it
+        pytest.fail("a node runs on this machine already: name its cluster by KUBECONFIG, or take it down")
     if os.geteuid() != 0:
         pytest.skip("a node that runs containers needs root; give a cluster by KUBECONFIG")
     try:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from e2e.kubernetes.cluster import Cluster, find_cluster
+from e2e.kubernetes.images import service_image
+from e2e.kubernetes.servers import Servers, running_servers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +33,19 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A real S3 service and a real PostgreSQL; pods reach them under ``cluster.host``."""
+    with running_servers(tmp_path_factory.mktemp("servers")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def image(cluster: Cluster) -> str:
+    """The name of an image of this tree that the nodes have."""
+    return service_image(cluster)
 
 
 @pytest.fixture

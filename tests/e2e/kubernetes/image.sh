@@ -4,7 +4,7 @@
 #   image.sh NODE_DIR [NAME:TAG ...]     make and import it, under these names (sedna-il:test)
 #
 # It behaves as the Dockerfile's image does: user 10001, entrypoint 'sedna', everything in /opt/sedna, first on PATH. Three layers:
-# Debian (debootstrap, kept between runs), the dependencies (kept until pyproject.toml or this file changes), the code, which is made
+# Debian (debootstrap, kept between runs), the dependencies (kept until pyproject.toml names others), the code, which is made
 # anew each time. Needs root, debootstrap, and the tools of SEDNA_KUBE_DIR (../shared/kube): NODE_DIR is what its 'node up DIR' made,
 # DIR/node. Its python must be Debian's minor version, because the wheels are installed from outside; BASE_SUITE says which Debian.
 set -euo pipefail
@@ -23,7 +23,6 @@ names=("${@:-sedna-il:test}")
 # Two runs for one node would write one file of the image tool.
 exec 9>"$node/images.lock"; flock 9
 
-digest() { cat "$@" | sha256sum | cut -c1-12; }
 # The store's layers have no times, so that a .pyc which trusts its source's time would be thrown away at each start.
 compile() { local root=$1; shift; "$python" -m compileall -q -f -j 0 --invalidation-mode unchecked-hash -s "$root" -p / "$@" >&2; }
 # Whole or not at all: a folder has its name only when it is finished.
@@ -48,7 +47,13 @@ if [ ! -d "$os" ]; then
   chmod 0755 "$work"; finished "$work" "$os"
 fi
 
-key=$(digest "$tree/pyproject.toml" "$0"); deps=$cache/deps-$key
+# What pip reads of pyproject.toml, and nothing of tools that it also configures.
+key=$("$python" - "$tree/pyproject.toml" <<'P'
+import hashlib, sys, tomllib
+project = tomllib.load(open(sys.argv[1], "rb"))["project"]
+print(hashlib.sha256(repr([project["dependencies"], project["optional-dependencies"]]).encode()).hexdigest()[:12])
+P
+); deps=$cache/deps-$key
 if [ ! -d "$deps" ]; then
   say "dependencies ($key)"
   work=$(mktemp -d "$cache/deps.XXXXXX"); chmod 0755 "$work"
@@ -70,7 +75,13 @@ compile "$code/root" "$code/root/opt/sedna"
 image() { "$kube/image" "$@" --dir "$node" --user 10001:10001 --workdir /var/lib/sedna --entrypoint '["sedna"]' \
   --cmd '["up", "--data", "/var/lib/sedna", "--host", "0.0.0.0"]' --env PYTHONUNBUFFERED=1 \
   --env PATH=/opt/sedna/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin >&2; }
+full() {  # as container runtimes complete a name
+  case ${1%%/*} in "$1") echo "docker.io/library/$1" ;; *.* | *:* | localhost) echo "$1" ;; *) echo "docker.io/$1" ;; esac
+}
 known() { [ -f "$node/images/docker.io_library_${1/:/_}.json" ]; }
 known "sedna-il-os:$suite" || image "sedna-il-os:$suite" "$os"
 known "sedna-il-deps:$key" || image "sedna-il-deps:$key" "$deps" --on "sedna-il-os:$suite"
-for name in "${names[@]}"; do image "$name" "$code/root" --on "sedna-il-deps:$key"; say "$name"; done
+image "${names[0]}" "$code/root" --on "sedna-il-deps:$key"; say "${names[0]}"
+for name in "${names[@]:1}"; do
+  ctr -a "$node/containerd.sock" -n k8s.io images tag --force "$(full "${names[0]}")" "$(full "$name")" >&2; say "$name"
+done

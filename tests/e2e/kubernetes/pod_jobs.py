@@ -14,7 +14,7 @@ import json, os, pathlib, sys, time, urllib.request
 import numpy as np
 
 kind, mode, env = sys.argv[1], os.environ.get("MODE", ""), os.environ
-print("mode", mode, "uid", os.getuid(), flush=True)
+print("mode", mode, "uid", os.getuid(), "s3", env.get("S3_ENDPOINT_URL"), env.get("ACCESS_KEY_ID"), flush=True)
 assert "SEDNA_IDENTITY_FILE" not in env and not pathlib.Path("/var/run/secrets/sedna").exists()
 
 def report(results, status="completed"):
@@ -89,13 +89,18 @@ def write_job(
     pod: dict[str, Any] | None = None,
     limits: dict[str, Any] | None = None,
     algorithm: dict[str, Any] | None = None,
+    base: str = "",
+    credential: str | None = None,
 ) -> Path:
-    """``job.yaml`` with eight labelled pictures: its first round begins by itself, and its model is a better one."""
+    """``job.yaml`` with eight labelled pictures: its first round begins by itself, and its model is a better one.
+
+    ``base``: where Dataset and Model name their files, if that is not the folder; pictures are named relative to it.
+    """
     lines = []
     for level in range(8):
         path = folder / f"{level}.png"
         Image.new("L", (8, 8), 10 * level).save(path)
-        lines.append(f"{path} 1,1,5,5,0\n")
+        lines.append(f"{path.name if base else path} 1,1,5,5,0\n")
     (folder / "boards.txt").write_text("".join(lines))
     (folder / "first.json").write_text(json.dumps({"value": 0.5}))
     meta = {"namespace": namespace}
@@ -106,25 +111,28 @@ def write_job(
     )
     if algorithm is not None:
         train, evaluate = {"algorithm": algorithm}, {}
+    named = {} if credential is None else {"credentialName": credential}
+    where = base or str(folder)
     head = {"apiVersion": "sedna.io/v1alpha1"}
     documents = [
         head
         | {
             "kind": "Dataset",
             "metadata": meta | {"name": "stream"},
-            "spec": {"url": str(folder / "boards.txt"), "format": "txt"},
+            "spec": {"url": f"{where}/boards.txt", "format": "txt", **named},
         },
         head
         | {
             "kind": "Model",
             "metadata": meta | {"name": "first"},
-            "spec": {"url": str(folder / "first.json"), "format": "json"},
+            "spec": {"url": f"{where}/first.json", "format": "json", **named},
         },
         head
         | {
             "kind": "IncrementalLearningJob",
             "metadata": meta | {"name": "pcb"},
             "spec": {
+                **named,
                 "dataset": {"name": "stream", "trainProb": 0.5},
                 "initialModel": {"name": "first"},
                 "trainSpec": {**train, **work, "trigger": trigger},

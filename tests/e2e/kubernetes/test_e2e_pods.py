@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from e2e.house import House, Service
 from e2e.kubernetes.cluster import Cluster
+from e2e.kubernetes.crds import install_ours
 from e2e.kubernetes.pod_jobs import write_job
 from fixtures_orders import ALGORITHM
+from fixtures_s3 import S3Server
+from sedna.store import S3Settings
+from sedna.store.s3 import S3Store
 
-IMAGE = os.environ.get("SEDNA_TEST_IMAGE", "sedna-il:test")
 ROUND_SECONDS = 240
 
 
@@ -48,15 +54,26 @@ class PodHouse:
     house: House
     cluster: Cluster
     namespace: str
+    image: str
+    store: S3Server | None = None
+    """Where the service keeps its objects; None = in a folder."""
 
     def __post_init__(self) -> None:
         port = free_port()
+        if self.store is not None:
+            own = {
+                "STORE_URL": f"s3://{self.store.bucket}/{self.namespace}",
+                "S3__ENDPOINT": self.store.endpoint,
+                "S3__ACCESS_KEY": self.store.access_key,
+                "S3__SECRET_KEY": self.store.secret_key,
+            }
+            self.house.environment |= {f"SEDNA__{name}": value for name, value in own.items()}
         self.house._ports["data"] = str(port)
         settings = {
             "NAMESPACE": self.namespace,
             "WATCH_NAMESPACES": json.dumps([self.namespace]),
             "SERVICE_URL": f"http://{self.cluster.host}:{port}",
-            "IMAGE": IMAGE,
+            "IMAGE": self.image,
             "IMAGE_PULL_POLICY": "IfNotPresent",
             "OPERATOR": "false",
         }
@@ -66,7 +83,7 @@ class PodHouse:
 
     def apply(self, **changes: Any) -> None:
         """The job of `write_job`, of which a round begins at once."""
-        path = write_job(self.house.folder, self.namespace, IMAGE, **changes)
+        path = write_job(self.house.folder, self.namespace, self.image, **changes)
         self.house.cli("job", "apply", "-f", str(path))
 
     @property
@@ -101,16 +118,38 @@ class PodHouse:
         return next(pod for pod in self.pods() if pod["status"]["phase"] == "Running")
 
 
-@pytest.fixture
-def pods(tmp_path: Path, cluster: Cluster, namespace: str) -> Iterator[PodHouse]:
+@pytest.fixture(scope="module")
+def node(cluster: Cluster, image: str) -> str:
+    """The image of a cluster that runs Pods and knows our kinds, without which no watch begins."""
     if not cluster.has_node:
         pytest.skip("the cluster runs no Pods")
+    if "incrementallearningjobs" not in cluster.kubectl("get", "crds", "-o", "name"):
+        install_ours(cluster)
+    return image
+
+
+@pytest.fixture
+def pods(tmp_path: Path, cluster: Cluster, namespace: str, node: str) -> Iterator[PodHouse]:
     with House(tmp_path) as house:
-        yield PodHouse(house, cluster, namespace)
+        yield PodHouse(house, cluster, namespace, node)
 
 
 def phases(rows: list[Any]) -> list[tuple[str, int, str, str]]:
     return [(row["stage"], row["attempt"], row["phase"], row["cause"]) for row in rows]
+
+
+@pytest.fixture
+def shared_store(cluster: Cluster, s3_server: S3Server) -> Iterator[S3Server]:
+    """An object store that has one address for this machine and for Pods."""
+    socat, port = shutil.which("socat"), s3_server.endpoint.rpartition(":")[2]
+    if socat is None:
+        pytest.skip("needs socat")
+    listen = f"TCP-LISTEN:{port},bind={cluster.host},fork,reuseaddr"
+    with subprocess.Popen([socat, listen, f"TCP:127.0.0.1:{port}"]) as forward:
+        try:
+            yield dataclasses.replace(s3_server, endpoint=f"http://{cluster.host}:{port}")
+        finally:
+            forward.terminate()
 
 
 GOOD = [("Training", 1, "Succeeded", ""), ("Evaluating", 1, "Succeeded", "")]
@@ -131,6 +170,59 @@ def test_a_round_of_a_program_in_upstreams_style(pods: PodHouse) -> None:
     until(lambda: not pods.pods(), "a round's Pods go with it")
     assert pods.service.end() == 0
     pods.house.check_logs()
+
+
+def test_everything_in_an_object_store_with_the_keys_of_a_secret(
+    tmp_path: Path, cluster: Cluster, namespace: str, node: str, shared_store: S3Server
+) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "foreign",
+            "annotations": {"s3-endpoint": shared_store.endpoint.removeprefix("http://"), "s3-usehttps": "0"},
+        },
+        "stringData": {"ACCESS_KEY_ID": shared_store.access_key, "SECRET_ACCESS_KEY": shared_store.secret_key},
+    }
+    cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(secret))
+    foreign = S3Store(
+        S3Settings(
+            endpoint=shared_store.endpoint,
+            access_key=shared_store.access_key,
+            secret_key=SecretStr(shared_store.secret_key),
+        ),
+        shared_store.bucket,
+        f"foreign-{namespace}",
+    )
+    with House(tmp_path) as house:
+        pods = PodHouse(house, cluster, namespace, node, shared_store)
+        path = write_job(house.folder, namespace, node, env={"MODEL_MIB": "20"}, base=foreign.url, credential="foreign")
+        for file in house.folder.glob("*.*"):
+            if file.suffix in (".png", ".txt", ".json"):
+                foreign.put(file.name, file)
+        foreign.close()
+        house.cli("job", "apply", "-f", str(path))
+        pod = until(pods.pods, "a Pod")[0]
+        assert shared_store.secret_key not in json.dumps(pod), "values of Secrets are in no Pod"
+        assert pods.outcome()["outcome"] == "Deployed"
+        assert phases(pods.workers()) == GOOD
+        assert f"s3 {shared_store.endpoint} {shared_store.access_key}" in pods.log("train")
+        for name in ("lc", "stage-in"):
+            container = next(
+                one for one in (*pod["spec"]["containers"], *pod["spec"]["initContainers"]) if one["name"] == name
+            )
+            assert not {"ACCESS_KEY_ID", "SECRET_ACCESS_KEY"} & {one["name"] for one in container["env"]}
+
+
+def test_a_store_that_pods_cannot_reach_is_passed_on_by_the_service(
+    tmp_path: Path, cluster: Cluster, namespace: str, node: str, s3_server: S3Server
+) -> None:
+    """Its signed addresses name 127.0.0.1, which is another machine for a Pod."""
+    with House(tmp_path) as house:
+        pods = PodHouse(house, cluster, namespace, node, s3_server)
+        pods.apply(env={"MODEL_MIB": "20"})
+        assert pods.outcome()["outcome"] == "Deployed"
+        assert phases(pods.workers()) == GOOD
 
 
 def test_a_registered_algorithm_in_our_image(pods: PodHouse) -> None:

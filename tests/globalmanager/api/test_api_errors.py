@@ -157,6 +157,15 @@ def test_request_ids_are_kept_only_if_they_are_plain(api: Api) -> None:
     assert forged.isalnum()
 
 
+def test_probes_and_scrapes_are_not_most_of_the_log(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="sedna.globalmanager.access")
+    for path in ("/healthz", "/metrics", "/readyz"):
+        api.http.get(path)
+    levels = [(record.levelname, record.args[1]) for record in caplog.records]  # type: ignore[index]
+    # The last one is not ready: that is news.
+    assert levels == [("DEBUG", "/healthz"), ("DEBUG", "/metrics"), ("INFO", "/readyz")]
+
+
 def test_the_access_log_has_the_name_of_the_token_and_not_the_token(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="sedna.globalmanager.access")
     api.get("jobs")

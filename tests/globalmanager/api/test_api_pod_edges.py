@@ -11,12 +11,14 @@ import pytest
 
 from fixtures_api import JOB_YAML, Api, png
 from fixtures_cluster import FakeCluster
+from globalmanager.api.manifests import parse_manifests
 from globalmanager.auth.pod_edges import forget_gone_pods
 from globalmanager.cluster.connection import Cluster
 from globalmanager.cluster.kinds import PODS
 from globalmanager.cluster.names import job_labels
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.db import edges, events, tokens
+from globalmanager.engine.apply import apply_resources
 from sedna.common.types import JobKey
 
 SETTINGS = KubernetesSettings(namespace="sedna", service_url="http://sedna:8080", image="sedna-il:1")
@@ -34,7 +36,9 @@ POD = {
 def cluster(api: Api) -> FakeCluster:
     """The service in a cluster, and the job as the operator has taken it in."""
     cluster = FakeCluster()
-    api.apply(JOB_YAML.replace("metadata: {name: pcb}", "metadata: {name: pcb, uid: u-job}"))
+    described = JOB_YAML.replace("metadata: {name: pcb}", "metadata: {name: pcb, uid: u-job}")
+    # Not through the API, which takes no uid: that is the cluster's to give.
+    apply_resources(api.services.db, parse_manifests(described.encode(), "test"), api.clock.now())
     connected = dataclasses.replace(api.services, cluster=Cluster(cluster, cluster.view, SETTINGS))
     api.http.app.state.services = connected
     return cluster

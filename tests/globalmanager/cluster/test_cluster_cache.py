@@ -77,6 +77,13 @@ def test_a_list_takes_nothing_that_came_or_changed_while_it_was_asked_for(cache)
     assert len(cache.all(JOBS)) == 2
 
 
+def test_a_list_counts_after_the_cluster_was_put_back_to_a_backup(cache, told):
+    cache.seen(JOBS, job(500, spec={"new": 1}))
+    cache.listed(JOBS, cache.snapshot(JOBS, None), [job(100, spec={"old": 1})])
+    assert cache.get(JOBS, "shop", "boards") == job(100, spec={"old": 1})
+    assert len(told) == 2
+
+
 def test_a_list_that_left_before_a_deletion_brings_nothing_back(cache):
     cache.seen(JOBS, job(5))
     before = cache.snapshot(JOBS, None)

@@ -104,7 +104,7 @@ def test_a_create_says_what_it_makes(api, server):
     server.says(201, {"metadata": {"name": "boards", "uid": "1"}})
     assert api.create(JOBS, "shop", {"metadata": {"name": "boards"}}, dry_run=True)["metadata"]["uid"] == "1"
     (asked,) = server.asked
-    assert asked["path"] == NAMED.removesuffix("/boards") + "?dryRun=All"
+    assert asked["path"] == NAMED.removesuffix("/boards") + "?dryRun=All&fieldValidation=Strict"
     assert asked["body"] == {
         "apiVersion": "sedna.io/v1alpha1",
         "kind": "IncrementalLearningJob",

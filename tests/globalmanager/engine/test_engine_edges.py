@@ -1,11 +1,12 @@
 import pytest
+from sqlalchemy import event
 
 from fixtures_gm import KEY, job_spec
-from globalmanager.db import edges, samples
+from globalmanager.db import edges, jobs, samples
 from globalmanager.engine.desired import heartbeat
 from sedna.common.errors import NotFoundError
-from sedna.common.types import Annotation, Box, Picked, Prediction
-from sedna.edge.protocol import EdgeHeartbeat
+from sedna.common.types import Annotation, Box, JobKey, Picked, Prediction
+from sedna.edge.protocol import EdgeHeartbeat, EdgeJobStatus
 from sedna.loop.state import Outcome, Stage
 
 
@@ -181,3 +182,37 @@ def test_audited_traffic_measures_the_model_in_service(world):
         assert samples.audit(session, world.job().id, 1, window=1).precision == 1.0
     world.until(lambda job: job.state.next_round == 2)
     assert "audit_precision = 0.750" in world.round(1).reason
+
+
+def test_a_heartbeat_about_many_jobs_asks_a_few_questions_while_others_wait(world):
+    """Counted in statements: with those under the write lock no other writer goes on."""
+    world.apply()
+    world.tick()
+    costs = []
+    for number in (1, 9):
+        for more in range(1, number):
+            world.apply(key=JobKey(name=f"more-{more}"))
+        with world.db.read() as session:
+            keys = [job.key for job in jobs.list_all(session)]
+        said = tuple(EdgeJobStatus(job=key, state="serving") for key in keys)
+        beat = EdgeHeartbeat(edge="edge-1", software="test", at=world.clock.now(), jobs=said)
+        world.beat()
+        heartbeat(world.db, beat, world.clock.now(), world.settings)
+        sent = []
+        event.listen(world.db._engine, "before_cursor_execute", lambda *args, sent=sent: sent.append(args[2]))
+        answer = heartbeat(world.db, beat, world.clock.now(), world.settings)
+        assert len(answer.jobs) == len(keys)
+        costs.append(len(sent))
+    assert costs[0] == costs[1] <= 10
+
+
+def test_a_heartbeat_that_speaks_twice_of_a_job_counts_the_last(world):
+    world.apply()
+    world.beat()
+    with world.db.write() as session:
+        edges.register(session, "edge-2", world.clock.now())
+    said = tuple(EdgeJobStatus(job=KEY, state="empty", reason=reason) for reason in ("first", "second"))
+    beat = EdgeHeartbeat(edge="edge-2", software="test", at=world.clock.now(), jobs=said)
+    heartbeat(world.db, beat, world.clock.now(), world.settings)
+    with world.db.read() as session:
+        assert [status.reason for status in edges.get(session, "edge-2").jobs] == ["second"]

@@ -185,3 +185,16 @@ def test_pods_that_do_not_start_are_said(there: OperatorWorld, pods: Pods) -> No
     there.cluster.set_status(PODS, "default", "pod-1", {"containerStatuses": [waiting]})
     there.until(lambda: there.shown("Degraded") == ("True", "EdgesFailing"))
     assert "ErrImagePull: no such image" in there.condition("Degraded")["message"]
+
+
+def test_why_an_edge_refuses_the_model_is_said(there: OperatorWorld, pods: Pods) -> None:
+    asking(there, edges={})
+    there.until(lambda: deployment(there, "boards-edge"))
+    edge = pods.start("pod-1", "boards-edge").edge
+    pods.beat(edge, state="loading")
+    there.step(31)
+    assert there.condition("Degraded") == {}, "it starts"
+    for _ in range(2):
+        pods.beat(edge, state="failed", failed_version=1, reason="answers 32 probabilities, but has 2 classes")
+    there.until(lambda: there.shown("Degraded") == ("True", "EdgesFailing"), 320)
+    assert "pod-1.default: answers 32 probabilities" in there.condition("Degraded")["message"]

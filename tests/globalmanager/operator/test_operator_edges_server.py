@@ -74,7 +74,7 @@ def test_a_claim_has_one_user_at_a_time_whose_name_stays() -> None:
     assert pod["metadata"]["annotations"]["sedna.io/edge-name"] == "helmet-demo-edge.$(POD_NAMESPACE)"
     assert pod["spec"]["volumes"][0]["persistentVolumeClaim"] == {"claimName": "spool"}
     assert pod["spec"]["securityContext"]["fsGroup"]
-    assert pod["spec"]["containers"][0]["volumeMounts"][0]["subPath"] == "default/helmet-demo-edge"
+    assert "--data /data/default/helmet-demo-edge" in " ".join(pod["spec"]["containers"][0]["command"])
 
 
 def test_a_folder_of_the_node_belongs_to_the_edge_of_the_node() -> None:

@@ -196,3 +196,13 @@ def test_upstreams_paths(url: str, path: str, mount: str) -> None:
 def test_a_url_of_nothing_is_refused(url: str) -> None:
     with pytest.raises(SpecError, match="URL"):
         model_place(url)
+
+
+def test_an_account_of_the_templates_own_keeps_its_rights() -> None:
+    settings = SETTINGS.model_copy(update={"worker_service_account": "workers"})
+    assert template_pod(asked(settings=settings))["spec"]["serviceAccountName"] == "workers"
+    template = copy.deepcopy(TEMPLATE)
+    template["spec"]["serviceAccountName"] = "mine"
+    spec = template_pod(asked(template=template, settings=settings))["spec"]
+    assert spec["serviceAccountName"] == "mine"
+    assert "automountServiceAccountToken" not in spec

@@ -68,6 +68,9 @@ def test_a_view_that_lacks_an_object_is_not_believed(there):
     there.step()
     assert there.world.job().deleted_at is None
     assert key in there.cluster._view
+    there.cluster.patch(JOBS, "default", "boards", [{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}])
+    there.step()
+    assert there.world.job().metadata["labels"] == {"a": "b"}
 
 
 def test_a_job_of_the_api_is_left_alone(there):

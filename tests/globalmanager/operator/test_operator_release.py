@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures_cluster import FakeCluster
+from fixtures_rights import CLEANUP, rights_of
 from globalmanager.cluster.kinds import JOBS, PODS, Kind
 from globalmanager.cluster.names import job_labels
 from globalmanager.operator.annotations import FINALIZER, MANAGED_BY
@@ -15,6 +16,13 @@ from sedna.common.clock import SettableClock
 from sedna.common.errors import ConflictError, NotFoundError, TemporaryError
 
 SERVICE = {"app.kubernetes.io/instance": "sedna", "app.kubernetes.io/component": "service"}
+
+
+def uninstalled() -> FakeCluster:
+    """What was the service's is gone; the hook of the chart brings rights of its own."""
+    cluster = FakeCluster()
+    cluster.rights = rights_of(CLEANUP)
+    return cluster
 
 
 def make_job(
@@ -41,7 +49,7 @@ def meta_of(cluster: FakeCluster, name: str, namespace: str = "a") -> dict[str, 
 
 
 def test_our_finalizer_and_mark_go_and_those_of_others_stay() -> None:
-    cluster = FakeCluster()
+    cluster = uninstalled()
     make_job(cluster, "one")
     done = release(cluster, (), "ml/sedna")
     assert done.jobs == ("a/one",)
@@ -51,7 +59,7 @@ def test_our_finalizer_and_mark_go_and_those_of_others_stay() -> None:
 
 
 def test_a_job_that_is_being_deleted_goes_at_once() -> None:
-    cluster = FakeCluster()
+    cluster = uninstalled()
     cluster.create(JOBS, "a", {"metadata": {"name": "one", "finalizers": [FINALIZER]}, "spec": {}})
     cluster.delete(JOBS, "a", "one")
     assert release(cluster, ("a",), "ml/sedna").jobs == ("a/one",)
@@ -59,7 +67,7 @@ def test_a_job_that_is_being_deleted_goes_at_once() -> None:
 
 
 def test_jobs_of_another_service_and_of_other_namespaces_are_left_alone() -> None:
-    cluster = FakeCluster()
+    cluster = uninstalled()
     uid = make_job(cluster, "theirs", owner="other")
     make_pod(cluster, "theirs-train", uid)
     make_job(cluster, "far", "b")
@@ -72,7 +80,7 @@ def test_jobs_of_another_service_and_of_other_namespaces_are_left_alone() -> Non
 
 
 def test_worker_pods_end_and_edges_go_on() -> None:
-    cluster = FakeCluster()
+    cluster = uninstalled()
     uid = make_job(cluster, "one", mine=False)
     make_pod(cluster, "one-train", uid)
     make_pod(cluster, "one-edge", uid, worker=False)
@@ -83,7 +91,7 @@ def test_worker_pods_end_and_edges_go_on() -> None:
 
 
 def test_a_list_that_somebody_changes_meanwhile_is_looked_at_again() -> None:
-    cluster = FakeCluster()
+    cluster = uninstalled()
     make_job(cluster, "one")
     left = 2
 
@@ -102,7 +110,7 @@ def test_a_list_that_somebody_changes_meanwhile_is_looked_at_again() -> None:
 
 
 def test_a_cluster_without_our_kinds_has_nothing_to_release() -> None:
-    cluster = FakeCluster()
+    cluster = uninstalled()
 
     def fail(verb: str, kind: Kind, namespace: str | None, name: str) -> None:
         raise NotFoundError("no such kind")
@@ -113,7 +121,7 @@ def test_a_cluster_without_our_kinds_has_nothing_to_release() -> None:
 
 
 def test_it_waits_until_the_service_is_gone() -> None:
-    cluster = FakeCluster()
+    cluster = uninstalled()
     clock = SettableClock(auto_advance=True)
     cluster.create(PODS, "ml", {"metadata": {"name": "sedna-1", "labels": SERVICE}})
     with pytest.raises(TemporaryError, match="still runs after 5 s: sedna-1"):

@@ -17,6 +17,8 @@ __all__ = ["RequestContext", "RequestMetrics"]
 
 LOGGER = logging.getLogger("sedna.globalmanager.access")
 
+_FOR_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
+
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 SECURITY_HEADERS = {
@@ -83,7 +85,10 @@ class RequestContext:
         template = getattr(scope.get("route"), "path", None)
         self._metrics.observe_request(scope["method"], template or "unmatched", status, seconds)
         principal = scope["state"].get("principal")
-        LOGGER.info(
+        # Every few seconds, by machines: they would be most of the log.
+        asked_by_machines = scope["path"] in _FOR_MACHINES and status < 400
+        LOGGER.log(
+            logging.DEBUG if asked_by_machines else logging.INFO,
             "%s %s %d %.1fms token=%s request=%s",
             scope["method"], scope["path"], status, seconds * 1000,
             principal.name if principal is not None else "-", request_id,

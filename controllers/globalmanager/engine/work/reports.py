@@ -21,6 +21,8 @@ def receive_report(db: Database, worker: str, report: WorkerReport, now: datetim
     # One transaction for the look and the note: of two reports at the same instant one is the first.
     with db.write() as session:
         row = workers.by_name(session, worker)
+        if row is None and report.kind.lower() == "deploy":
+            return False  # of an edge's program; what it serves is in the heartbeats of its helper
         why = None
         if row is None:
             why = "no such worker was started here"

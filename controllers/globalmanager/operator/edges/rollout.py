@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from globalmanager.cluster.api import Body, ClusterView
 from globalmanager.cluster.kinds import DAEMONSETS, PODS, Kind
 from globalmanager.cluster.names import INFERENCE, is_of_job
@@ -24,6 +26,12 @@ class EdgesRollout(Value):
     def settled(self) -> bool:
         """Whether every wanted Pod is there and ready."""
         return self.reason == "EdgesReady"
+
+    def with_words_of(self, troubles: Sequence[str]) -> EdgesRollout:
+        """With the first of what edges themselves say is in their way, if they are not ready."""
+        if self.reason != "EdgesStarting" or not troubles:
+            return self
+        return self.model_copy(update={"reason": "EdgesFailing", "message": f"{self.message}; {troubles[0]}"})
 
 
 def rollout_of(view: ClusterView, asked: Asked, kind: Kind, live: Body) -> EdgesRollout:

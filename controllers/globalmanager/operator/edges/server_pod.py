@@ -62,21 +62,24 @@ def _edge_name(asked: Asked) -> str:
 
 
 def _container(asked: Asked, name: str) -> Body:
+    folder = _DATA
+    if asked.edges.storage.host_path is not None or asked.edges.storage.claim is not None:
+        # Jobs may share the volume, and two edge servers must not share a folder. It is made by the server itself and
+        # not as a subPath, which would belong to root.
+        folder = f"{_DATA}/{asked.job.namespace}/{asked.workload_name}"
     command = [
-        *("sedna", "edge", "serve", name, "--data", _DATA, "--url", asked.service_url, "--pod-token", TOKEN_PATH),
+        *("sedna", "edge", "serve", name, "--data", folder, "--url", asked.service_url, "--pod-token", TOKEN_PATH),
         *("--job", str(asked.job), "--host", "0.0.0.0", "--port", str(SERVER_PORT)),  # noqa: S104 (a Pod's own)
         *("--flush-seconds", str(_FLUSH_SECONDS)),
     ]
-    data: Body = {"name": "data", "mountPath": _DATA}
-    if asked.edges.storage.host_path is not None or asked.edges.storage.claim is not None:
-        # Jobs may share the folder, and two edge servers must not.
-        data["subPath"] = f"{asked.job.namespace}/{asked.workload_name}"
-    mounts = [data, {"name": "tmp", "mountPath": _TMP}, token_mount()]
+    mounts: list[Body] = [{"name": "data", "mountPath": _DATA}, {"name": "tmp", "mountPath": _TMP}, token_mount()]
     made = our_container(
         asked.settings, "edge", command, mounts=mounts, image=asked.edges.image, resources=_resources(asked)
     )
     return made | {
         "ports": [{"name": "http", "containerPort": SERVER_PORT, "protocol": "TCP"}],
+        # Until it answers for the first time nobody may end it: a busy node takes its time to start a program.
+        "startupProbe": _probe("/v2/health/live", period=1, failures=300),
         "readinessProbe": _probe("/v2/health/ready", period=2, failures=1),
         "livenessProbe": _probe("/v2/health/live", period=10, failures=6) | {"timeoutSeconds": 5},
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(_DRAIN_SECONDS)]}}},

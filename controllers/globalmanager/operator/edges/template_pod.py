@@ -61,9 +61,11 @@ def template_pod(asked: Asked) -> Body:
         "volumes": [*(spec.get("volumes") or ()), *_volumes(asked)],
         "restartPolicy": "Always",
     }
-    spec.setdefault("automountServiceAccountToken", False)
-    if asked.settings.worker_service_account is not None:
-        spec.setdefault("serviceAccountName", asked.settings.worker_service_account)
+    if not spec.get("serviceAccountName"):
+        # With an account of its own the program may be meant to speak to the API server; with ours it is not.
+        spec.setdefault("automountServiceAccountToken", False)
+        if asked.settings.worker_service_account is not None:
+            spec["serviceAccountName"] = asked.settings.worker_service_account
     _place_on_nodes(asked, spec)
     return {"metadata": _metadata(asked, template), "spec": with_pull_secrets(spec, asked.settings)}
 

@@ -23,6 +23,9 @@ Waited = Callable[[str], float]
 PATIENCE_SECONDS: Final = 120.0
 """An image that cannot be pulled for so long is not there."""
 
+STAGE_OUT_SECONDS: Final = 600.0
+"""Results that take longer are worth a message: a GPU may be held for them."""
+
 NODE_SECONDS: Final = 60.0
 """Beyond its grace; a Pod that is still being deleted then has lost its node."""
 
@@ -104,6 +107,12 @@ class Pod:
         names = {container.get("name") for container in (self.body.get("spec") or {}).get("containers") or ()}
         return any("running" in self.state(str(name)) for name in names - {self.program, HELPER})
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a container runs, or may yet begin to."""
+        states = [one.get("state") or {} for one in self.status.get("containerStatuses") or ()]
+        return not self.is_over and any("running" in state or "waiting" in state for state in states)
+
     def faults_of_init(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Init containers that have failed, with how."""
         for one in self.status.get("initContainerStatuses") or ():
@@ -139,7 +148,7 @@ def status_of(pod: Pod, waited: Waited) -> WorkerStatus:
     """The state of a worker whose Pod is there."""
     ended = pod.ended
     if ended is not None:
-        return _after_the_program(pod, ended)
+        return _after_the_program(pod, ended, waited)
     if pod.is_over:
         return _over_without_an_end(pod)
     for name, fault in pod.faults_of_init():
@@ -163,13 +172,20 @@ def _lost(cause: str, reason: str) -> WorkerStatus:
     return WorkerStatus(phase=RunPhase.LOST, cause=cause, reason=reason, retryable=True)
 
 
-def _after_the_program(pod: Pod, ended: dict[str, Any]) -> WorkerStatus:
+def _after_the_program(pod: Pod, ended: dict[str, Any], waited: Waited) -> WorkerStatus:
     helper = pod.state(HELPER)
+    if "waiting" in helper and waited("HelperFailed") > PATIENCE_SECONDS:
+        return _lost("HelperFailed", f"the helper beside it does not start: {helper['waiting'].get('reason')}")
     if pod.has_helper and not pod.is_over and "terminated" not in helper:
-        return _waits("StagingOut")  # what the program has made is on its way into the store
+        # What the program has made is on its way into the store; until it is there the Pod holds its machine.
+        late = waited("StagingOut") > STAGE_OUT_SECONDS
+        text = f"the results in {pod.where} are not in the store yet; kubectl logs -c {HELPER} says why"
+        return _waits("StagingOut", text if late else "")
     code = int(ended.get("exitCode", -1))
     left = helper.get("terminated") or {}
     if left and left.get("exitCode") != 0 and not _is_program_fault(ended):
+        if pod.is_leaving and left.get("exitCode") in (137, 143):  # both were killed when their grace was over
+            return _lost("WorkerLost", "its Pod was deleted")
         text = f"the helper beside it ended with exit code {left.get('exitCode')} ({left.get('reason', 'no reason')})"
         return _lost("HelperFailed", _with(text, left.get("message")))
     if pod.status.get("reason") == "Evicted":
@@ -280,5 +296,6 @@ def _cannot_start(waited: Waited, name: str, image: str, reason: str, message: s
 
 
 def _with(text: str, message: object) -> str:
-    told = str(message or "").strip()
-    return f"{text}: {told[-1000:]}" if told else text
+    """With the last line of a message: for containers of ours that is the end of a log, which is told as well."""
+    lines = str(message or "").strip().splitlines()
+    return f"{text}: {lines[-1][:1000]}" if lines else text

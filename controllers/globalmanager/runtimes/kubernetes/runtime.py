@@ -108,9 +108,11 @@ class PodRuntime:
         status = self._groups.status(pod, status_of(pod, lambda cause: self._waited(pod, cause)), self._waited)
         if status.phase is RunPhase.RUNNING:
             return status
-        if pod.others_run and not pod.is_leaving:
-            return self._end_of_others(pod, handle, status)
-        return self._with_history(pod, status)
+        if pod.is_leaving or not pod.is_unfinished or any(pod.faults_of_init()):
+            return self._with_history(pod, status)
+        if pod.others_run and self._waited(pod, "OthersRun") < LEFTOVER_SECONDS:
+            return WorkerStatus(phase=RunPhase.RUNNING, cause="OthersRun")
+        return self._end(pod, handle, status)
 
     def stop(self, handle: WorkerHandle, grace_seconds: float) -> None:
         """As `WorkerRuntime.stop`.
@@ -248,10 +250,10 @@ class PodRuntime:
                 self._first_seen.clear()
             return now - self._first_seen.setdefault(key, now)
 
-    def _end_of_others(self, pod: Pod, handle: WorkerHandle, status: WorkerStatus) -> WorkerStatus:
-        """Containers beside the program would hold the machine as long as they like: the Pod goes, its log is kept."""
-        if self._waited(pod, "OthersRun") < LEFTOVER_SECONDS:
-            return WorkerStatus(phase=RunPhase.RUNNING, cause="OthersRun")
+    def _end(self, pod: Pod, handle: WorkerHandle, status: WorkerStatus) -> WorkerStatus:
+        """The attempt is over and its Pod is not: containers beside the program would hold the machine as long as they
+        like, and an image that comes late would start a program that nobody waits for. Its log is kept.
+        """
         done = self._with_history(pod, status)
         self._logs.keep(handle.name, pod)
         try:

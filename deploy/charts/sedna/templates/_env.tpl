@@ -105,4 +105,12 @@
 {{- end }}
 - name: SEDNA__KUBERNETES__AUDIENCE
   value: {{ .Values.workers.audience | quote }}
+{{- with .Values.workers.podTemplate }}
+- name: SEDNA__KUBERNETES__WORKER_TEMPLATE
+  value: {{ toJson . | quote }}
+{{- end }}
+{{- if .Values.workers.nativeSidecars }}
+- name: SEDNA__KUBERNETES__NATIVE_SIDECARS
+  value: "true"
+{{- end }}
 {{- end -}}

@@ -39,7 +39,7 @@
 {{- define "sedna.cleanupRules" -}}
 - apiGroups: [sedna.io]
   resources: [incrementallearningjobs]
-  verbs: [list, patch]
+  verbs: [get, list, patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, delete]

@@ -55,6 +55,16 @@ def test_the_phase_of_a_pod_is_not_believed(desk: PodDesk) -> None:
     assert desk.says(handle, **done).phase is RunPhase.SUCCEEDED, "a mesh's sidecar ends when it likes"
 
 
+def test_results_that_do_not_arrive_are_told_in_the_end(desk: PodDesk) -> None:
+    handle = desk.start()
+    going = {"phase": "Running", "containerStatuses": [running("lc"), ended("train", 0)]}
+    assert desk.says(handle, **going).reason == ""
+    desk.clock.advance(601)
+    status = desk.runtime.observe(handle)
+    assert (status.phase, status.cause) == (RunPhase.RUNNING, "StagingOut")
+    assert "kubectl logs -c lc" in status.reason
+
+
 def test_a_short_memory_is_tried_once_more(desk: PodDesk) -> None:
     first = desk.start(limits=Limits(memory_mib=64))
     assert desk.says(first, **through(ended("train", 137, "OOMKilled"), phase="Failed")).retryable
@@ -71,6 +81,15 @@ def test_a_helper_that_died_is_not_the_programs_fault(desk: PodDesk) -> None:
     assert "OOMKilled" in status.reason
     status = desk.says(handle, **through(ended("train", 2), ended("lc", 143), phase="Failed"))
     assert seen(status) == (RunPhase.FAILED, "WorkerFailed", False), "how the program ended is known all the same"
+
+
+def test_a_helper_that_never_came_up(desk: PodDesk) -> None:
+    handle = desk.start()
+    states = [waiting("lc", "ImagePullBackOff"), ended("train", 0)]
+    assert desk.says(handle, phase="Running", containerStatuses=states).cause == "StagingOut"
+    desk.clock.advance(121)
+    assert seen(desk.runtime.observe(handle)) == (RunPhase.LOST, "HelperFailed", True)
+    assert desk.pod(handle)["metadata"]["deletionTimestamp"]
 
 
 def test_it_starts_works_and_is_told_apart(desk: PodDesk) -> None:
@@ -106,6 +125,7 @@ def test_an_image_that_cannot_be_pulled(desk: PodDesk, reason: str) -> None:
     status = desk.says(handle, phase="Pending", containerStatuses=[waiting("train", reason, "not found", "no/such:1")])
     assert seen(status) == (RunPhase.FAILED, "ImagePullFailed", True)
     assert "not found" in status.reason
+    assert desk.pod(handle)["metadata"]["deletionTimestamp"], "an image that comes later starts nobody's program"
 
 
 def test_the_image_of_an_init_container_counts_as_well(desk: PodDesk) -> None:
@@ -239,6 +259,14 @@ def test_a_deleted_pod_whose_node_does_not_answer_is_lost_in_the_end(desk: PodDe
     assert seen(desk.runtime.observe(handle)) == (RunPhase.RUNNING, "Stopping", False)
     desk.clock.advance(20 + 61)
     assert seen(desk.runtime.observe(handle)) == (RunPhase.LOST, "WorkerLost", True)
+
+
+def test_killed_together_with_its_helper(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.says(handle, **RUNNING)
+    desk.runtime.stop(handle, 5)
+    status = desk.says(handle, **through(ended("train", 137), ended("lc", 137), phase="Failed"))
+    assert seen(status) == (RunPhase.LOST, "WorkerLost", True), "no defect of the helper"
 
 
 def test_ended_by_its_deletion(desk: PodDesk) -> None:
