@@ -100,7 +100,7 @@ class Context:
         except (ConflictError, NotFoundError) as error:
             raise StaleError(f"its status was not written: {error}", where=_where(body)) from error
         except SpecError as error:
-            # Upstream's CRDs ask for fields that we do not write. The object can show nothing of it, no condition either.
+            # Upstream's CRDs ask for fields that we do not write. No condition can say so: nothing is written at all.
             text = f"the status of this service is refused: {error.message[:600]}"
             hint = "the CRDs are KubeEdge Sedna's or those of another release: kubectl apply -f deploy/crds"
             self.poster.post(body, Told(type="Warning", reason=CRDS_OUTDATED, message=f"{text} ({hint})"))
