@@ -26,6 +26,7 @@ from sqlalchemy import URL, make_url
 from globalmanager.db import Database
 
 _STARTS = 3  # another process may take a port between choosing and using it
+_READY_SECONDS = 120.0  # about 1 on an idle machine; recovery after a kill takes some more
 _UNPRIVILEGED = "postgres"
 _FAST = {
     # What is lost with the machine is of no use to a test; what a kill of the server loses is the same as ever.
@@ -60,6 +61,7 @@ class OwnServer:
         self._socket = folder
         self._log = folder / "server.log"
         self._options = _FAST | options
+        self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         password = secrets.token_hex(8)
         self.url = URL.create("postgresql", "sedna", password, "127.0.0.1", None, "postgres")
@@ -81,8 +83,13 @@ class OwnServer:
             port = self.port or _free_port()
             options = {"port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(self._socket)}
             words = " ".join(f"-c {name}={value}" for name, value in (self._options | options).items())
-            with contextlib.suppress(subprocess.CalledProcessError):
-                self._run("pg_ctl", "start", "-w", "-D", str(self._data), "-l", str(self._log), "-o", words)
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    # With its tests it ends, however those end.
+                    self._command("--pdeathsig=INT", "postgres", "-D", str(self._data), *words.split()),
+                    cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                )  # fmt: skip
+            if self._answers(self.url.set(port=port)):
                 self.port = port
                 self.url = self.url.set(port=port)
                 return
@@ -91,6 +98,18 @@ class OwnServer:
     def stop(self, mode: str = "fast") -> None:
         """Stop it; ``immediate`` is as good as a kill."""
         self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self._data))
+        if self._process is not None:
+            self._process.wait(60)
+
+    def _answers(self, url: URL) -> bool:
+        """Whether the server that was just started is ready; False if it has ended."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(url.render_as_string(hide_password=False), connect_timeout=5).close()
+                return True
+            time.sleep(0.05)
+        return False
 
     def allow(self, network: str) -> None:
         """Let clients of this network in, with the password; without it only those of this machine are."""
@@ -105,14 +124,16 @@ class OwnServer:
                 os.chown(path, user.pw_uid, user.pw_gid)
 
     def _run(self, program: str, *arguments: str) -> None:
-        """The server refuses to run as root."""
-        before = ["setpriv", f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups"]
-        command = [*(before if os.geteuid() == 0 else []), str(self._programs / program), *arguments]
-        # Not captured: the server inherits the outputs, and a pipe would be waited for until it ends.
         subprocess.run(
-            command, check=True, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, timeout=120,
+            self._command("", program, *arguments), check=True, cwd="/", stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=120,
         )  # fmt: skip
+
+    def _command(self, option: str, program: str, *arguments: str) -> list[str]:
+        """The server refuses to run as root."""
+        other = [f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups"]
+        options = [*(other if os.geteuid() == 0 else []), *([option] if option and shutil.which("setpriv") else [])]
+        return [*(["setpriv", *options] if options else []), str(self._programs / program), *arguments]
 
 
 def _free_port() -> int:
