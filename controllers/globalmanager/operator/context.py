@@ -16,9 +16,12 @@ from globalmanager.operator.event_poster import EventPoster
 from globalmanager.operator.stored_status import status_patch, written
 from globalmanager.operator.story import Told
 from sedna.common.clock import Clock
-from sedna.common.errors import ConflictError, NotFoundError, TemporaryError
+from sedna.common.errors import ConflictError, NotFoundError, SpecError, TemporaryError
 
 __all__ = ["Context", "Key", "StaleError"]
+
+CRDS_OUTDATED = "CrdsOutdated"
+"""Reason of an event: the cluster has other CRDs than those of this release."""
 
 Key = tuple[Kind, str, str]
 """Kind, namespace and name."""
@@ -84,6 +87,7 @@ class Context:
 
         Raises:
             StaleError: the object is gone.
+            SpecError: the CRDs of the cluster do not take it; an event says so.
         """
         patch = status_patch(written(status), body.get("status"))
         if not patch:
@@ -95,6 +99,12 @@ class Context:
             answer = self.api.merge(kind, meta["namespace"], meta["name"], {"status": patch}, subresource="status")
         except (ConflictError, NotFoundError) as error:
             raise StaleError(f"its status was not written: {error}", where=_where(body)) from error
+        except SpecError as error:
+            # Upstream's CRDs ask for fields that we do not write. No condition can say so: nothing is written at all.
+            text = f"the status of this service is refused: {error.message[:600]}"
+            hint = "the CRDs are KubeEdge Sedna's or those of another release: kubectl apply -f deploy/crds"
+            self.poster.post(body, Told(type="Warning", reason=CRDS_OUTDATED, message=f"{text} ({hint})"))
+            raise SpecError(text, where=_where(body), hint=hint) from error
         self.view.seen(kind, answer)
 
     def is_gone(self, kind: Kind, namespace: str, name: str) -> bool:

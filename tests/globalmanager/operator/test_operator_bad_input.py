@@ -7,7 +7,7 @@ import pytest
 from fixtures_gm import job_spec
 from globalmanager.api.manifests import ManifestError, parse_manifests
 from globalmanager.cluster.api import NamespaceTerminatingError, QuotaExceededError
-from globalmanager.cluster.kinds import DATASETS, JOBS, MODELS, PODS, SECRETS
+from globalmanager.cluster.kinds import DATASETS, EVENTS, JOBS, MODELS, PODS, SECRETS
 from globalmanager.db import jobs, resources
 from sedna.common.errors import AuthError, SpecError
 from sedna.common.types import JobKey
@@ -245,3 +245,25 @@ def test_a_status_edited_by_hand_is_overwritten_and_never_read(there):
         k: v for k, v in right.items() if k != "conditions"
     }
     assert there.shown("Ready") == ("True", "Accepted")
+
+
+def test_crds_that_refuse_our_status_are_told_by_an_event_and_tried_again(there):
+    refused = SpecError("status.conditions.stage: Required value", where="incrementallearningjobs/status")
+    answers = there.cluster.merge
+
+    def merge(kind, namespace, name, patch, *, subresource=""):
+        if subresource == "status" and crds == ["upstream"]:
+            raise refused
+        return answers(kind, namespace, name, patch, subresource=subresource)
+
+    crds = ["upstream"]
+    there.cluster.merge = merge
+    there.apply_all()
+    there.step(3)
+    assert "status" not in there.body()
+    events = [body for body in there.cluster.list(EVENTS, "default") if body["reason"] == "CrdsOutdated"]
+    assert {body["involvedObject"]["kind"] for body in events} >= {"IncrementalLearningJob"}
+    assert "Required value" in events[0]["message"]
+    assert "kubectl apply -f deploy/crds" in events[0]["message"]
+    crds[:] = ["ours"]
+    there.until(lambda: there.shown("Ready")[0] == "True", 120)
