@@ -113,7 +113,7 @@ def test_validate_lists_every_mistake_and_exits_2(nowhere: Cli) -> None:
     assert nowhere.out("validate", str(good)) == f"{good}: Dataset default/boards is valid\n"
     result = nowhere.run("validate", str(good), str(bad), str(broken), code=2)
     assert result.stderr.splitlines() == [
-        f"error: {bad}:4: spec.format: is required",
+        f"error: {bad}:4: spec.format: is required (Format of the labels: txt, csv, json, jsonl, coco, voc or yolo.)",
         f"error: {bad}:6: spec.frmat: unknown key 'frmat' (did you mean format?)",
         f"error: {broken}:1: while parsing a flow node, expected the node content, but found '<stream end>'",
     ]

@@ -212,7 +212,7 @@ def test_what_a_program_wrote_is_kept_as_far_as_it_can_be(db, job):
     clean = "log\ufffd of a ? program"
     with db.write() as session:
         row = workers.ensure(session, job.id, 1, Stage.TRAINING, 1, name="w", handle={}, now=START)
-        workers.waits(session, row.id, "Cause", dirty)
+        workers.waits(session, row.id, "Cause", dirty, START)
         workers.reported(session, row.id, {"m": [float("nan"), float("inf"), dirty], dirty: 1})
         events.add(session, job.id, "Test", dirty, START, data={"x": dirty})
         assert jobs.set_degraded(session, job.id, dirty, START)
