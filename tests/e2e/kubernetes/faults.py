@@ -50,12 +50,16 @@ class Daemon:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.wait(30)
         time.sleep(away_seconds)
+        before = self._pid_file.read_text()
+        # Let go of at once: it is nobody's child, as it was.
+        detached = ["setsid", "--fork", "sh", "-c", 'echo $$ > "$0"; exec "$@"', str(self._pid_file)]
         with self._log.open("ab") as log:
-            started = subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+            subprocess.run(
+                [*detached, *command], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                check=True,
             )  # fmt: skip
-        self._pid_file.write_text(str(started.pid))
+        while self._pid_file.read_text() in ("", before):
+            time.sleep(0.05)
 
 
 def kubelet(cluster: Cluster) -> Daemon:

@@ -15,7 +15,7 @@ import sedna
 from e2e.house import House
 from e2e.kubernetes.cluster import Cluster
 from e2e.kubernetes.pod_jobs import PROGRAM, write_job
-from e2e.kubernetes.test_e2e_pods import AGAIN, GOOD, IMAGE, PodHouse, phases, until
+from e2e.kubernetes.test_e2e_pods import AGAIN, GOOD, PodHouse, node, phases, until
 
 TWO = {"workers": 2, "processesPerWorker": 1}
 
@@ -40,19 +40,20 @@ else:
 """What frameworks do by these variables, without one."""
 
 
+__all__ = ["node"]
+
+
 @pytest.fixture
-def pods(tmp_path: Path, cluster: Cluster, namespace: str) -> Iterator[PodHouse]:
-    if not cluster.has_node:
-        pytest.skip("the cluster runs no Pods")
+def pods(tmp_path: Path, cluster: Cluster, namespace: str, node: str) -> Iterator[PodHouse]:
     with House(tmp_path) as house:
-        yield PodHouse(house, cluster, namespace)
+        yield PodHouse(house, cluster, namespace, node)
 
 
 def apply(pods: PodHouse, change: Any) -> None:
     """The job of `write_job` with a training in two Pods."""
     import yaml
 
-    path = write_job(pods.house.folder, pods.namespace, IMAGE, env={"STEPS": "12", "PAUSE": "0.5"})
+    path = write_job(pods.house.folder, pods.namespace, pods.image, env={"STEPS": "12", "PAUSE": "0.5"})
     documents = list(yaml.safe_load_all(path.read_text()))
     documents[2]["spec"]["trainSpec"]["distributed"] = TWO
     change(documents)
@@ -107,7 +108,7 @@ FPN = {
 
 
 @pytest.fixture
-def torch_pods(tmp_path: Path, cluster: Cluster, namespace: str) -> Iterator[PodHouse]:
+def torch_pods(tmp_path: Path, cluster: Cluster, namespace: str, node: str) -> Iterator[PodHouse]:
     """Workers with PyTorch of this machine, since an image with it has gigabytes: only on a node that is this one."""
     if cluster.node_dir is None and "SEDNA_TEST_NODE_IS_HERE" not in os.environ:
         pytest.skip("the node is another machine: its Pods cannot use the PyTorch of this one")
@@ -125,9 +126,10 @@ def torch_pods(tmp_path: Path, cluster: Cluster, namespace: str) -> Iterator[Pod
     with House(tmp_path) as house:
         template = {"spec": {"containers": [container], "volumes": volumes}}
         house.environment["SEDNA__KUBERNETES__WORKER_TEMPLATE"] = json.dumps(template)
-        yield PodHouse(house, cluster, namespace)
+        yield PodHouse(house, cluster, namespace, node)
 
 
+@pytest.mark.timeout(900)
 def test_the_detector_learns_in_two_pods(torch_pods: PodHouse) -> None:
     from sedna.algorithms.detection.fpn import BaseModel
 

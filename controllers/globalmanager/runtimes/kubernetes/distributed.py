@@ -4,9 +4,6 @@ The first Pod is the worker's own, with rank 0; the others are named after it, b
 Service gives them names before they are ready. They start together or not at all, and end together: one that is lost
 ends the attempt, and the next one goes on from the checkpoint. Nothing of one attempt can join another: names, the
 Service's selector and the identity of the rendezvous are the attempt's own.
-
-A registered algorithm runs under torchrun. A template's program is started as it is; it finds what torchrun reads
-(``PET_...``), and with one process a Pod also what torchrun would set (``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR``, ...).
 """
 
 from __future__ import annotations
@@ -15,22 +12,25 @@ import copy
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from globalmanager.cluster.api import Body, ClusterView, KubeApi
 from globalmanager.cluster.kinds import PODS, SERVICES
-from globalmanager.cluster.our_containers import set_env
 from globalmanager.runtimes.base import RunPhase, WorkerSpec, WorkerStatus
-from globalmanager.runtimes.kubernetes.naming import ATTEMPT_LABEL, HELPER, RANK_LABEL, STAGE_IN, WORKER_LABEL
+from globalmanager.runtimes.kubernetes.group_layout import (
+    SIZE_ANNOTATION,
+    as_member,
+    member_name,
+    service_of,
+    workers_of,
+)
+from globalmanager.runtimes.kubernetes.naming import ATTEMPT_LABEL, RANK_LABEL, WORKER_LABEL
 from globalmanager.runtimes.kubernetes.pod_state import Pod, status_of
 from sedna.common.clock import Clock
 from sedna.common.errors import ConflictError, SednaError
 from sedna.common.log import LOGGER
-from sedna.core.staging.nodes import MASTER_PORT, RENDEZVOUS_PORT
 
-__all__ = ["SIZE_ANNOTATION", "PodGroups", "as_member", "workers_of"]
-
-SIZE_ANNOTATION: Final = "sedna.io/group-size"
+__all__ = ["PodGroups"]
 
 SCHEDULE_SECONDS: Final = 120.0
 """How long Pods that have a node wait for one that has none, before all give way."""
@@ -42,69 +42,6 @@ REST_SECONDS: Final = 60.0
 """Before they try again: whoever waited for the same nodes comes first."""
 
 Create = Callable[[Body], Body]
-
-
-def workers_of(spec: WorkerSpec) -> int:
-    """How many Pods an order wants."""
-    distributed = spec.order.distributed
-    return 1 if distributed is None or spec.order.kind != "train" else distributed.workers
-
-
-def as_member(body: Body, spec: WorkerSpec, rank: int) -> Body:
-    """The Pod of one rank, from that of a worker alone."""
-    made = copy.deepcopy(body)
-    meta, service = made["metadata"], body["metadata"]["name"]
-    meta["labels"][RANK_LABEL] = str(rank)
-    meta["annotations"][SIZE_ANNOTATION] = str(workers_of(spec))
-    if rank:
-        meta["name"] = member_name(service, rank)
-    pod = made["spec"]
-    pod |= {"hostname": _hostname(rank), "subdomain": service}
-    names = [f"{_hostname(number)}.{service}.{meta['namespace']}.svc" for number in (0, rank)]
-    ours = {
-        "SEDNA_RENDEZVOUS": names[0],
-        "SEDNA_RENDEZVOUS_ID": service,
-        "SEDNA_NODE_ADDRESS": names[1],
-        "SEDNA_NODE_RANK": str(rank),
-    }
-    theirs = {} if spec.order.template is None else _of_program(spec, rank, names, service)
-    for kind in ("initContainers", "containers"):
-        if kind in pod:
-            pod[kind] = [
-                set_env(one, ours if spec.order.template is None or one["name"] in (HELPER, STAGE_IN) else theirs)
-                for one in pod[kind]
-            ]
-    return made
-
-
-def member_name(leader: str, rank: int) -> str:
-    """Of the Pod of a rank; that of rank 0 has the name of the worker."""
-    suffix = f"-{rank}"
-    # A name is a label of DNS as well. Those of workers end in five characters of a hash, which must stay.
-    return leader + suffix if len(leader + suffix) <= 63 else f"{leader[:40]}{leader[-10:]}{suffix}"
-
-
-def _hostname(rank: int) -> str:
-    return f"w-{rank}"
-
-
-def _of_program(spec: WorkerSpec, rank: int, names: list[str], run: str) -> dict[str, str]:
-    """Variables of a template's program."""
-    distributed = spec.order.distributed
-    assert distributed is not None, "only such orders have several Pods"
-    env = {
-        "PET_NNODES": str(distributed.workers),
-        "PET_NPROC_PER_NODE": str(distributed.processes_per_worker),
-        "PET_RDZV_BACKEND": "c10d",
-        "PET_RDZV_ENDPOINT": f"{names[0]}:{RENDEZVOUS_PORT}",
-        "PET_RDZV_ID": run,
-        "PET_RDZV_CONF": f"is_host={rank == 0:d}",
-        "PET_LOCAL_ADDR": names[1],
-    }
-    if distributed.processes_per_worker > 1:
-        return env
-    alone = {"RANK": str(rank), "WORLD_SIZE": str(distributed.workers), "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
-    return env | alone | {"MASTER_ADDR": names[0], "MASTER_PORT": str(MASTER_PORT)}
 
 
 @dataclass
@@ -151,7 +88,7 @@ class PodGroups:
             member["metadata"]["ownerReferences"] = [owner]
             self._view.seen(PODS, create(member))
         try:
-            self._api.create(SERVICES, namespace, _service(leader, owner))
+            self._api.create(SERVICES, namespace, service_of(leader, owner))
         except ConflictError:  # made by another engine meanwhile: the same one
             LOGGER.info("Service %s/%s was there", namespace, name)
 
@@ -317,7 +254,7 @@ class PodGroups:
             body["metadata"]["ownerReferences"] = [owner]
             self._view.seen(PODS, create(body))
         try:
-            self._api.create(SERVICES, namespace, _service(leader, owner))
+            self._api.create(SERVICES, namespace, service_of(leader, owner))
         except ConflictError:
             LOGGER.info("Service %s/%s was still there", namespace, meta["name"])
         self._resting.pop(worker, None)
@@ -333,29 +270,6 @@ def _gone(leader: Pod, rank: int) -> WorkerStatus:
     where = f"Pod {leader.body['metadata']['namespace']}/{name}"
     reason = f"{where} is gone: it was deleted, or its node is lost"
     return WorkerStatus(phase=RunPhase.LOST, cause="WorkerLost", reason=reason, retryable=True)
-
-
-def _service(leader: Body, owner: Mapping[str, Any]) -> Body:
-    meta = leader["metadata"]
-    selector = {name: meta["labels"][name] for name in (WORKER_LABEL, ATTEMPT_LABEL)}
-    ports = (("rendezvous", RENDEZVOUS_PORT), ("master", MASTER_PORT))
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": meta["name"],
-            "namespace": meta["namespace"],
-            "labels": {name: value for name, value in meta["labels"].items() if name != RANK_LABEL},
-            "ownerReferences": [dict(owner)],
-        },
-        "spec": {
-            "clusterIP": "None",
-            # Processes look for each other before any of them is ready.
-            "publishNotReadyAddresses": True,
-            "selector": selector,
-            "ports": [{"name": name, "port": port, "protocol": "TCP"} for name, port in ports],
-        },
-    }
 
 
 def _fresh(body: Body) -> Body:

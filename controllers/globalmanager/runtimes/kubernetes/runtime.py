@@ -27,7 +27,8 @@ from globalmanager.runtimes.base import (
     WorkerStatus,
     WorkerWaitsError,
 )
-from globalmanager.runtimes.kubernetes.distributed import PodGroups, as_member, workers_of
+from globalmanager.runtimes.kubernetes.distributed import PodGroups
+from globalmanager.runtimes.kubernetes.group_layout import as_member, for_torchrun, workers_of
 from globalmanager.runtimes.kubernetes.layout import worker_pod
 from globalmanager.runtimes.kubernetes.naming import ATTEMPT_LABEL, ROUND_LABEL, is_same_attempt, place_of
 from globalmanager.runtimes.kubernetes.pod_log import PodLogs
@@ -90,7 +91,7 @@ class PodRuntime:
         if known is not None and ours and (not several or known.is_over or self._groups.is_complete(known.body)):
             return handle
         alone = worker_pod(spec, self._settings, self._credential(spec))
-        body = as_member(alone, spec, 0) if several else alone
+        body = as_member(alone, spec, 0) if several else for_torchrun(alone, spec)
         made = known.body if known is not None and ours else self._create_or_adopt(spec, body)
         self._view.seen(PODS, made)
         self._groups.complete(spec, made, alone, lambda member: self._create_or_adopt(spec, member))

@@ -213,7 +213,9 @@ class Group:
             send_folder(path, self.broadcast)
             yield path
             return
-        place = os.environ.get(GROUP_DIR) or None
+        place = os.environ.get(GROUP_DIR)
+        if place is None or not Path(place).is_dir():  # who started this process made none
+            place = None
         with tempfile.TemporaryDirectory(prefix=f"rank-{self.rank}-", dir=place) as own:
             receive_folder(Path(own), lambda: self.broadcast(b""))
             yield Path(own)

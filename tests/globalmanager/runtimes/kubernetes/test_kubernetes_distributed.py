@@ -11,8 +11,9 @@ from fixtures_pods import UPSTREAM_TEMPLATE, PodDesk, ended, running, through, w
 from globalmanager.cluster.api import ClusterUnavailableError, QuotaExceededError
 from globalmanager.cluster.kinds import PODS, SERVICES
 from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus, WorkerWaitsError
-from globalmanager.runtimes.kubernetes.distributed import REST_SECONDS, SCHEDULE_SECONDS, member_name
+from globalmanager.runtimes.kubernetes.distributed import REST_SECONDS, SCHEDULE_SECONDS
 from globalmanager.runtimes.kubernetes.door import PodDoor
+from globalmanager.runtimes.kubernetes.group_layout import member_name
 from sedna.common.errors import AuthError
 from sedna.loop.spec import Distributed
 
@@ -99,6 +100,7 @@ def test_one_worker_is_one_pod_as_ever(desk: PodDesk, distributed: Distributed |
     (pod,) = desk.cluster.list(PODS)
     assert "sedna.io/rank" not in pod["metadata"]["labels"]
     assert "hostname" not in pod["spec"]
+    assert env(pod, "train").get("PET_NPROC_PER_NODE") == (None if distributed is None else "4")
     assert not desk.cluster.list(SERVICES)
 
 
