@@ -195,6 +195,7 @@ def wait_for(progress, process, steps):
     raise AssertionError(process.communicate()[0].decode())
 
 
+@pytest.mark.timeout(600)  # torch is started four times
 def test_a_process_that_is_killed_is_started_again_and_training_goes_on_from_the_checkpoint(orders):
     fields = {"algorithm": {"name": "FPN", "parameters": FPN}, "distributed": TWO}
     order = orders.make(**fields, models=(initial(orders),))
@@ -202,7 +203,7 @@ def test_a_process_that_is_killed_is_started_again_and_training_goes_on_from_the
     process = start(access(orders, order))
     wait_for(work / "progress.jsonl", process, 10)
     os.kill(of_rank(process, "1").pid, signal.SIGKILL)
-    output = process.communicate(timeout=120)[0].decode()
+    output = process.communicate(timeout=240)[0].decode()
     assert process.returncode == 0, output
     lines = [json.loads(line) for line in (work / "progress.jsonl").read_text().splitlines()]
     notes = [line["note"] for line in lines if line["note"]]
@@ -214,6 +215,7 @@ def test_a_process_that_is_killed_is_started_again_and_training_goes_on_from_the
     assert made.entry.endswith(".safetensors")
 
 
+@pytest.mark.timeout(600)
 def test_sigterm_ends_a_group_at_a_checkpoint(orders):
     fields = {"algorithm": {"name": "FPN", "parameters": {**FPN, "max_iteration": 100_000}}, "distributed": TWO}
     order = orders.make(**fields, models=(initial(orders),))
@@ -222,7 +224,7 @@ def test_sigterm_ends_a_group_at_a_checkpoint(orders):
     wait_for(work / "progress.jsonl", process, 10)
     members = [of_rank(process, rank) for rank in ("0", "1")]
     process.terminate()
-    output = process.communicate(timeout=120)[0].decode()
+    output = process.communicate(timeout=240)[0].decode()
     assert load_end(orders.store, order.prefix).exit_code in (143, -signal.SIGTERM), output
     assert "stopped at a checkpoint" in output
     assert not any(member.is_running() for member in members)
