@@ -33,7 +33,10 @@ e2e: $(STAMP)  ## whole-service tests, some minutes
 	$(BIN)/pytest -m "e2e and not kubernetes" $(ARGS)
 
 e2e-kubernetes: $(STAMP)  ## the same on a real cluster: that of KUBECONFIG, or one that is started
-	$(BIN)/pytest -m kubernetes $(ARGS)
+	$(BIN)/pytest -m "kubernetes and not faults" $(ARGS)
+
+faults: $(STAMP)  ## kill parts of a cluster of our own while jobs learn, SEDNA_TEST_FAULTS (12) times
+	$(BIN)/pytest -m faults -s $(ARGS)
 
 lint: $(STAMP)  ## style and common mistakes
 	$(BIN)/ruff format --check .
@@ -66,4 +69,4 @@ clean:  ## remove what the targets made, .venv apart
 	rm -rf dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find lib controllers deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-postgres e2e e2e-kubernetes lint types layers check format crds chart wheel clean
+.PHONY: help install demo test test-postgres e2e e2e-kubernetes faults lint types layers check format crds chart wheel clean

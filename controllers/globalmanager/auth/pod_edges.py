@@ -58,14 +58,14 @@ def admit_pod(db: Database, cluster: Cluster, pod_token: str, now: datetime) -> 
     return EdgeAdmission(edge=name, token=token, expires_in_seconds=TOKEN_TIME.total_seconds())
 
 
-def forget_gone_pods(db: Database, view: ClusterView, now: datetime, job: JobKey | None = None) -> tuple[str, ...]:
+def forget_gone_pods(db: Database, view: ClusterView, now: datetime, job: JobKey | None = None) -> dict[str, JobKey]:
     """Remove the edges whose Pods are gone, of one job or of all: nobody waits for them any more, and their tokens end.
 
     Returns:
-        Their names.
+        Their names, with the job of each.
     """
     if not view.synced:
-        return ()
+        return {}
     with db.read() as session:
         known = edges.of_pods(session)
     gone = [
@@ -81,7 +81,7 @@ def forget_gone_pods(db: Database, view: ClusterView, now: datetime, job: JobKey
             # The next Pod of this name may have been admitted since.
             if again is not None and again.pod_uid == row.pod_uid:
                 edges.remove(session, row.name)
-    return tuple(row.name for row in gone)
+    return {row.name: row.job for row in gone}
 
 
 def _uid(pod: Body | None) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from globalmanager.cluster.api import KubeApi
+from globalmanager.cluster.api import ClusterUnavailableError, KubeApi
 from globalmanager.cluster.kinds import TOKEN_REVIEWS
 from sedna.common.errors import AuthError
 from sedna.common.types import Value
 
 __all__ = ["PodIdentity", "review_token"]
+
+RETRY_S = 10.0
+"""A right comes back when somebody gives it."""
 
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
@@ -29,9 +32,8 @@ def review_token(api: KubeApi, token: str, audience: str) -> PodIdentity:
     """The Pod behind a token. That it still exists is the caller's to check: a token outlives its Pod by moments.
 
     Raises:
-        AuthError: the token is not valid, is for another audience, or belongs to no Pod; or (``forbidden``) this
-            service may not ask.
-        ClusterUnavailableError: the API server does not answer.
+        AuthError: the token is not valid, is for another audience, or belongs to no Pod.
+        ClusterUnavailableError: the API server does not answer, or not to this service: that is not the Pod's fault.
     """
     asked = {
         "apiVersion": TOKEN_REVIEWS.api_version,
@@ -39,7 +41,12 @@ def review_token(api: KubeApi, token: str, audience: str) -> PodIdentity:
         "metadata": {"generateName": "sedna-"},
         "spec": {"token": token, "audiences": [audience]},
     }
-    status: dict[str, Any] = api.create(TOKEN_REVIEWS, None, asked).get("status") or {}
+    try:
+        answer = api.create(TOKEN_REVIEWS, None, asked)
+    except AuthError as error:
+        text = f"the service may not review tokens: {error.message}"
+        raise ClusterUnavailableError(text, hint="create on tokenreviews", retry_after=RETRY_S) from error
+    status: dict[str, Any] = answer.get("status") or {}
     user: dict[str, Any] = status.get("user") or {}
     # A server that knows no audiences authenticates any token of its own; it names none then.
     if not status.get("authenticated") or audience not in (status.get("audiences") or ()):

@@ -20,7 +20,7 @@ from globalmanager.cluster.api import Body, KindWatched, KubeApi
 from globalmanager.cluster.cache import ObjectCache
 from globalmanager.cluster.kinds import DAEMONSETS, DATASETS, DEPLOYMENTS, JOBS, MODELS, PODS, SERVICES, Kind
 from sedna.common.clock import Clock, SystemClock
-from sedna.common.errors import NotFoundError, SednaError
+from sedna.common.errors import AuthError, NotFoundError, SednaError
 
 __all__ = ["POD_LABELS", "WATCHED", "ClusterWatch"]
 
@@ -83,6 +83,8 @@ class ClusterWatch:
         self._clock = clock or SystemClock()
         self._cache = ObjectCache()
         self._stop = threading.Event()
+        self._run_over = threading.Event()
+        self._refused: frozenset[str | None] = frozenset()
         self._list_wanted = threading.Event()
         self._threads = [
             threading.Thread(target=self._watch, name="cluster-watch", daemon=True),
@@ -104,6 +106,7 @@ class ClusterWatch:
     def stop(self, *, timeout_s: float = 10.0) -> None:
         """End the threads; what was seen stays readable."""
         self._stop.set()
+        self._run_over.set()
         self._list_wanted.set()
         for thread in self._threads:
             if thread.ident is not None:
@@ -164,12 +167,27 @@ class ClusterWatch:
                 self._note("")
 
     def _list_all(self) -> None:
-        for kind in WATCHED:
-            for namespace in self._namespaces:
-                before = self._cache.snapshot(kind, namespace)
-                labels = POD_LABELS if kind in LABELLED else None
-                self._cache.listed(kind, before, self._api.list(kind, namespace, labels=labels))
-        self._cache.synced = True
+        """List everything. A namespace that is gone has taken our rights there with it: the others go on without it.
+
+        Raises:
+            SednaError: some or all could not be listed.
+        """
+        refused: dict[str | None, SednaError] = {}
+        for namespace in self._namespaces:
+            try:
+                for kind in WATCHED:
+                    before = self._cache.snapshot(kind, namespace)
+                    labels = POD_LABELS if kind in LABELLED else None
+                    self._cache.listed(kind, before, self._api.list(kind, namespace, labels=labels))
+            except (AuthError, NotFoundError) as error:
+                refused[namespace] = error
+        if len(refused) < len(self._namespaces):
+            if self._refused != refused.keys():
+                self._refused = frozenset(refused)
+                self._run_over.set()  # kopf ends as a whole where it may not watch, so it is told of the others alone
+            self._cache.synced = True
+        if refused:
+            raise next(iter(refused.values()))
 
     # --- the events ----------------------------------------------------------------------------------------------
 
@@ -180,6 +198,9 @@ class ClusterWatch:
                 self._stop.wait(0.05)
                 continue
             began = self._clock.monotonic()
+            self._run_over.clear()
+            if self._stop.is_set():
+                return
             try:
                 asyncio.run(self._run_kopf())
             except Exception as error:  # noqa: BLE001 - whatever ended it, the watch must go on
@@ -192,7 +213,7 @@ class ClusterWatch:
                 self._list_wanted.set()
 
     async def _run_kopf(self) -> None:
-        named = [name for name in self._namespaces if name is not None]
+        named = [name for name in self._namespaces if name is not None and name not in self._refused]
         sessions: list[aiohttp.ClientSession] = []
         try:
             await self._operator(
@@ -201,7 +222,7 @@ class ClusterWatch:
                 standalone=True,
                 clusterwide=not named,
                 namespaces=named,
-                stop_flag=self._stop,
+                stop_flag=self._run_over,
             )
         finally:
             for session in sessions:

@@ -26,26 +26,32 @@ class Applied(Value):
 
 
 def apply_resources(
-    db: Database, wanted: Sequence[Resource], now: datetime, *, dry_run: bool = False
+    db: Database, wanted: Sequence[Resource], now: datetime, *, dry_run: bool = False, spare_custom: bool = False
 ) -> tuple[Applied, ...]:
     """Create or update jobs, datasets and models in one transaction.
 
     A job that was deleted and is applied again goes on with its samples, models and rounds: stored objects are never
     overwritten, so a fresh start needs a fresh name.
 
+    Args:
+        spare_custom: refuse to write over a record that belongs to a custom resource of a cluster.
+
     Raises:
         SpecError: a job refers to a dataset or model that neither exists nor is in the batch, or one is given twice.
-        ConflictError: a job's classes were reordered, renamed or taken away, and samples are labelled by them.
+        ConflictError: a job's classes were reordered, renamed or taken away, and samples are labelled by them; or see
+            ``spare_custom``.
     """
     _refuse_doubles(wanted)
     # The same checks without the write lock: a dry run must not keep the service's own transactions waiting.
     if dry_run:
         with db.read() as session:
             _check_references(session, wanted)
+            _check_owners(session, wanted, spare_custom=spare_custom)
             return tuple(_applied(resource, _change(session, resource)) for resource in wanted)
     with db.write() as session:
         # Before anything is put: a batch with one wrong reference leaves nothing behind.
         _check_references(session, wanted)
+        _check_owners(session, wanted, spare_custom=spare_custom)
         done = []
         for resource in wanted:
             change = _change(session, resource)
@@ -106,6 +112,23 @@ def _check_references(session: Session, wanted: Sequence[Resource]) -> None:
                     where=f"IncrementalLearningJob {job.key}: {path}",
                     hint=f"known: {', '.join(known) or 'none'}; or apply it in the same batch",
                 )
+
+
+def _check_owners(session: Session, wanted: Sequence[Resource], *, spare_custom: bool) -> None:
+    """Without its uid the record would be nobody's: edits of the custom resource and its edges would stand still."""
+    for resource in wanted if spare_custom else ():
+        if isinstance(resource, IncrementalLearningJob):
+            job = jobs.find(session, resource.key)
+            metadata = {} if job is None or job.deleted_at is not None else job.metadata
+        else:
+            row = resources.find(session, resource.kind, resource.key)
+            metadata = {} if row is None else row.metadata
+        if "uid" in metadata:
+            raise ConflictError(
+                "belongs to a custom resource of the cluster",
+                where=f"{resource.kind} {resource.key}",
+                hint="edit that with kubectl",
+            )
 
 
 def _change(session: Session, resource: Resource) -> Change:

@@ -81,7 +81,9 @@ class JobDriver:
         else:
             more = self._feed_and_pass(seams, job)
         with seams.db.read() as session:
-            self.due = self._next_look(jobs.by_id(session, self.job_id))
+            # The end of a worker that still stops changes nothing in the row of its job.
+            busy = bool(workers.active(session, self.job_id))
+            self.due = None if busy else self._next_look(jobs.by_id(session, self.job_id))
         return more
 
     def _feed_and_pass(self, seams: EngineSeams, job: JobRow) -> bool:
@@ -177,6 +179,8 @@ class JobDriver:
         # The state and its records are one transaction, effects come after it: after a crash in between, the next look
         # finds the state and asks for the same effects again.
         store(seams, job, state, records, now)
+        if job.state.current is not None and state.current is None:
+            self.tidied = None  # also if an effect below fails
         if due:  # not before: a decision that could not be stored is made again
             self.checked = (job.generation, now)
         for action in actions:

@@ -6,12 +6,12 @@ import logging
 import uuid
 from dataclasses import dataclass, field
 
-from globalmanager.cluster.api import Body
+from globalmanager.cluster.api import Body, ClusterUnavailableError, QuotaExceededError
 from globalmanager.cluster.kinds import JOBS
 from globalmanager.db import jobs
 from globalmanager.db.values import JobRow
 from globalmanager.operator.annotations import FINALIZER, MANAGED_BY, TRIGGER, TRIGGER_ID, TRIGGER_REASON
-from globalmanager.operator.context import Context
+from globalmanager.operator.context import Context, StaleError
 from globalmanager.operator.described import Refusal
 from globalmanager.operator.edges import EdgesRollout, ensure_edges
 from globalmanager.operator.facts import JobFacts, is_busy, read_facts
@@ -22,7 +22,7 @@ from globalmanager.operator.status import TriggerAnswer
 from globalmanager.operator.stored_status import stored_status
 from globalmanager.operator.story import Told, story_of
 from globalmanager.operator.trigger_request import Ask, ask_in, refused, store_ask
-from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecError
+from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecError, TemporaryError
 from sedna.common.types import JobKey
 
 __all__ = ["JobReconciler"]
@@ -133,6 +133,11 @@ class JobReconciler:
         try:
             rollout = ensure_edges(context.api, context.view, facts.row, context.settings)
             return None if rollout is None else rollout.with_words_of(facts.edge_troubles), refusal
+        except (ClusterUnavailableError, StaleError):
+            raise
+        except TemporaryError as error:  # a quota, a name that is still taken: rounds go on, and the status tells them
+            reason = "QuotaExceeded" if isinstance(error, QuotaExceededError) else "EdgesWaiting"
+            return None, refusal or Refusal(reason=reason, message=f"spec.deploySpec: {error}", waits=True)
         except (SpecError, ConflictError, AuthError) as error:
             return None, refusal or Refusal(reason="EdgesRefused", message=f"spec.deploySpec: {error}", waits=True)
 

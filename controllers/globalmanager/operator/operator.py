@@ -265,6 +265,8 @@ class Operator:
         gone = forget_gone_pods(self._db, self._view, self._clock.now())
         if gone:
             log.info("edges are forgotten, their Pods are gone: %s", ", ".join(gone))
+            for job in set(gone.values()):  # their status counts edges
+                self._queue.add((JOBS, job.namespace, job.name))
             self._engine.wake()
 
     # --- looks ---------------------------------------------------------------------------------------------------

@@ -176,6 +176,7 @@ def _runs(pod: dict[str, Any]) -> bool:
     return pod.get("status", {}).get("phase") == "Running"
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(SECONDS)
 def test_rounds_complete_and_no_sample_is_lost_or_used_twice(
     cluster: Cluster, servers: Servers, release: list[str], jobs: list[PartsJob]

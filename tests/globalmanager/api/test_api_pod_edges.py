@@ -185,14 +185,14 @@ def test_a_gone_pod_is_forgotten_and_keeps_nobody_waiting(api: Api, cluster: Fak
     beat(api, admission)
     cluster.remove(PODS, "default", "pcb-1")
     # A watch of another replica may be later than the admission.
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == ()
+    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == {}
     api.clock.advance(61)
     cluster.synced = False
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == (), "it saw nothing yet"
+    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == {}, "it saw nothing yet"
     cluster.synced = True
     elsewhere = JobKey(name="other")
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now(), elsewhere) == ()
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == ("pcb-1.default",)
+    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now(), elsewhere) == {}
+    assert list(forget_gone_pods(api.services.db, cluster.view, api.clock.now())) == ["pcb-1.default"]
     assert beat(api, admission).status_code == 401
     assert [edge["name"] for edge in api.get("edges")] == ["line-1", "line-2"]
 
@@ -201,7 +201,7 @@ def test_a_living_pod_is_kept(api: Api, cluster: FakeCluster) -> None:
     add_pod(cluster)
     admit(api)
     api.clock.advance(timedelta(days=1).total_seconds())
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == ()
+    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == {}
 
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}

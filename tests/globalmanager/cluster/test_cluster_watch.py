@@ -12,7 +12,7 @@ from tests.fixtures_cluster import FakeCluster
 from globalmanager.cluster.api import ClusterUnavailableError
 from globalmanager.cluster.kinds import JOBS, PODS
 from globalmanager.cluster.watch import POD_LABELS, ClusterWatch
-from sedna.common.errors import NotFoundError
+from sedna.common.errors import AuthError, NotFoundError
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -148,3 +148,29 @@ def test_it_ends_before_it_ever_reached_the_server(cluster, operator):
     watch.stop()
     assert not watch.is_alive
     assert operator.calls == []
+
+
+def test_a_namespace_that_is_gone_keeps_no_other_from_being_watched(cluster, operator, monkeypatch):
+    monkeypatch.setattr("globalmanager.cluster.watch.RESTART_S", (0.01,))
+    monkeypatch.setattr("globalmanager.cluster.watch.QUIET_S", 0.0)
+    gone = ["lab"]
+
+    def fail(verb, kind, namespace, name):
+        if namespace in gone:
+            raise AuthError(f"incrementallearningjobs is forbidden in {namespace}", forbidden=True)
+
+    cluster.fail = fail
+    cluster.create(JOBS, "shop", {"metadata": {"name": "boards"}})
+    watch = ClusterWatch(cluster, lambda: None, namespaces=["lab", "shop"], operator=operator)
+    watch.start()
+    try:
+        until(lambda: bool(operator.calls))
+        assert watch.synced
+        assert watch.get(JOBS, "shop", "boards") is not None
+        until(lambda: operator.calls[-1]["namespaces"] == ["shop"])
+        assert "lab" in watch.problem
+        gone.clear()
+        until(lambda: operator.calls[-1]["namespaces"] == ["lab", "shop"])
+        until(lambda: watch.problem == "")
+    finally:
+        watch.stop()

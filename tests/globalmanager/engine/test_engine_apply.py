@@ -112,3 +112,18 @@ def test_a_deleted_job_is_not_listed(world):
         assert jobs.list_all(session) == ()
         with pytest.raises(NotFoundError):
             jobs.get(session, KEY)
+
+
+def test_a_record_of_a_custom_resource_is_not_written_over_from_elsewhere(world):
+    theirs = IncrementalLearningJob.model_validate({"metadata": {"name": "boards", "uid": "u-1"}, "spec": job_spec()})
+    shared = Dataset.model_validate(
+        {"metadata": {"name": "stream", "uid": "u-2"}, "spec": {"url": "/data/stream.txt", "format": "txt"}}
+    )
+    apply(world, theirs, shared, model())
+    for mine in (job(classNames=["a"]), dataset(url="/other.txt")):
+        for options in ({}, {"dry_run": True}):
+            with pytest.raises(ConflictError, match="belongs to a custom resource of the cluster"):
+                apply(world, mine, spare_custom=True, **options)
+    assert world.job().metadata["uid"] == "u-1"
+    assert apply(world, model("second"), spare_custom=True) == ["created"]
+    assert apply(world, job(classNames=["a"])) == ["updated"], "without a cluster nobody else could edit it"

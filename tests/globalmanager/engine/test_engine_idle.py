@@ -5,7 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from fixtures_gm import job_spec
-from globalmanager.db import jobs, requests
+from globalmanager.db import jobs, requests, workers
+from sedna.common.errors import StoreUnavailableError
 from sedna.loop.observation import ManualRequest
 from sedna.loop.state import RoundKind
 
@@ -96,3 +97,29 @@ def test_what_failed_is_tried_again_when_its_time_has_come(world):
     world.clock.advance(11)
     engine._dispatch(pool)
     assert pool.looks == before + 1
+
+
+def test_a_worker_whose_stop_failed_once_is_stopped_soon(idle):
+    """Its end changes nothing in the row of its job, and the job has nothing else to be looked at for."""
+    idle.runtime.held = True
+    wish = ManualRequest(id="", action=RoundKind.TRAIN, reason="because", requested_by="ann")
+    with idle.db.write() as session:
+        requests.add(session, idle.job(), wish, idle.clock.now())
+    idle.looks()
+    stop, asked = idle.runtime.stop, []
+
+    def fail_once(handle, grace_seconds):
+        asked.append(handle.name)
+        if len(asked) == 1:
+            raise StoreUnavailableError("the API server is away")
+        stop(handle, grace_seconds)
+
+    idle.runtime.stop = fail_once
+    job_id = idle.job().id
+    with idle.db.write() as session:
+        jobs.mark_deleted(session, job_id, idle.clock.now())
+    idle.looks()
+    assert len(asked) >= 2
+    with idle.db.read() as session:
+        assert workers.active(session, job_id) == ()
+    assert idle.looks() == 0

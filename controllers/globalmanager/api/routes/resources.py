@@ -32,7 +32,7 @@ spec: {url: /data/boards/index.txt, format: txt}
     "/resources",
     operation_id="applyResources",
     summary="Create or update jobs, datasets and models: all of them or none",
-    responses=problems(413, 415, 422),
+    responses=problems(409, 413, 415, 422),
     dependencies=[accepts(*_MEDIA_TYPES)],
     openapi_extra={
         "requestBody": {
@@ -51,7 +51,9 @@ async def apply(
 
     def work() -> list[AppliedResource]:
         described = [without_uid(resource) for resource in parse_manifests(text, "body")]
-        applied = apply_resources(services.db, described, services.clock.now(), dry_run=dry_run)
+        applied = apply_resources(
+            services.db, described, services.clock.now(), dry_run=dry_run, spare_custom=services.cluster is not None
+        )
         return [
             # The notes say what a process lacks; in a Pod the template's image has it.
             AppliedResource(**change.model_dump(), notes=notes_on(resource) if services.pods is None else ())

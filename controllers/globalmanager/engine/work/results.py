@@ -14,7 +14,7 @@ from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.logs import keep_log
 from globalmanager.engine.work.orders import dataset_of, order_of, prefix_of
 from globalmanager.engine.work.publishing import description_of
-from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus
+from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerRefusedError, WorkerStatus
 from sedna.common.errors import IntegrityError, PermanentError, StorageFullError, UserError, WorkerError
 from sedna.common.validation import as_error
 from sedna.core.report import WorkerReport, summary_of
@@ -43,9 +43,17 @@ def look_after(seams: EngineSeams, job: JobRow, active: Sequence[WorkerRow]) -> 
     changed = False
     # All of them and not the current one only: a worker of an earlier attempt may still write, and holds its machine.
     for row in active:
-        status = seams.runtime.observe(WorkerHandle(name=row.name, place=row.handle))
+        current = _is_current(job.state.current, row)
+        try:
+            status = seams.runtime.observe(WorkerHandle(name=row.name, place=row.handle))
+        except (UserError, PermanentError) as error:  # of this worker alone: the job must be decided on all the same
+            if not current:
+                finish(seams, job, row, error=f"nobody can look after it any more: {error}", retryable=False)
+                changed = True
+                continue
+            status = _not_seen(error)
         ended = status.phase is not RunPhase.RUNNING
-        if not _is_current(job.state.current, row):
+        if not current:
             _clear_up(seams, job, row, status)
             changed = changed or ended
         # A pending one was perhaps never started: `ensure_worker` starts it, or finds it.
@@ -55,6 +63,14 @@ def look_after(seams: EngineSeams, job: JobRow, active: Sequence[WorkerRow]) -> 
         elif row.phase is WorkerPhase.RUNNING:
             note_waiting(seams, job, row, status)
     return changed
+
+
+def _not_seen(error: UserError | PermanentError) -> WorkerStatus:
+    """What a worker is that cannot be looked at. A missing right may come back, a refusal for ever does not."""
+    if isinstance(error, PermanentError):
+        cause = error.cause if isinstance(error, WorkerRefusedError) else ""
+        return WorkerStatus(phase=RunPhase.FAILED, cause=cause, reason=str(error))
+    return WorkerStatus(phase=RunPhase.RUNNING, cause="Unknown", reason=str(error))
 
 
 def note_waiting(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:

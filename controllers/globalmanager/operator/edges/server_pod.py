@@ -80,8 +80,8 @@ def _container(asked: Asked, name: str) -> Body:
         "ports": [{"name": "http", "containerPort": SERVER_PORT, "protocol": "TCP"}],
         # Until it answers for the first time nobody may end it: a busy node takes its time to start a program.
         "startupProbe": _probe("/v2/health/live", period=1, failures=300),
-        "readinessProbe": _probe("/v2/health/ready", period=2, failures=1),
-        "livenessProbe": _probe("/v2/health/live", period=10, failures=6) | {"timeoutSeconds": 5},
+        "readinessProbe": _probe("/v2/health/ready", period=2, failures=3),
+        "livenessProbe": _probe("/v2/health/live", period=10, failures=6),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(_DRAIN_SECONDS)]}}},
     }
 
@@ -95,6 +95,7 @@ def _probe(path: str, *, period: int, failures: int) -> Body:
     return {
         "httpGet": {"path": path, "port": SERVER_PORT},
         "periodSeconds": period,
+        "timeoutSeconds": 5,  # a model that is being loaded may keep the processor
         "failureThreshold": failures,
     }
 

@@ -25,7 +25,7 @@ from globalmanager.runtimes.kubernetes.group_layout import (
     workers_of,
 )
 from globalmanager.runtimes.kubernetes.naming import ATTEMPT_LABEL, RANK_LABEL, WORKER_LABEL
-from globalmanager.runtimes.kubernetes.pod_state import Pod, status_of
+from globalmanager.runtimes.kubernetes.pod_state import Pod, as_the_program_ended, status_of
 from sedna.common.clock import Clock
 from sedna.common.errors import ConflictError, SednaError
 from sedna.common.log import LOGGER
@@ -136,7 +136,7 @@ class PodGroups:
         size: int,
         waited: Callable[[Pod, str], float],
     ) -> WorkerStatus:
-        found = {rank: _status(pod, waited) for rank, pod in others.items()}
+        found = {rank: _of_member(pod, waited) for rank, pod in others.items()}
         for rank in range(1, size):
             told = found.get(rank) or _gone(leader, rank)
             if told.phase in (RunPhase.FAILED, RunPhase.LOST):
@@ -167,6 +167,10 @@ class PodGroups:
         if gone.phase is RunPhase.RUNNING or verdict is None:
             return gone
         return verdict.model_copy(update={"log_tail": verdict.log_tail or gone.log_tail})
+
+    def cancel(self, worker: str) -> None:
+        """Nobody wants the Pods of this worker any more: what gave way does not come back."""
+        self._resting.pop(worker, None)
 
     def stop(self, leader: Pod, grace_seconds: float) -> None:
         """End the others with the first one, which the caller ends."""
@@ -263,6 +267,18 @@ class PodGroups:
 
 def _status(pod: Pod, waited: Callable[[Pod, str], float]) -> WorkerStatus:
     return status_of(pod, lambda cause: waited(pod, cause))
+
+
+def _of_member(pod: Pod, waited: Callable[[Pod, str], float]) -> WorkerStatus:
+    """How a Pod beside the first one is. Its helper, which brings nothing home, waits for the end of the first program:
+    that must not hide how its own program has ended."""
+    ended = pod.ended
+    if ended is None or pod.is_over:
+        return _status(pod, waited)
+    code = int(ended.get("exitCode", -1))
+    if code == 0:
+        return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0)
+    return as_the_program_ended(pod, ended, code)
 
 
 def _gone(leader: Pod, rank: int) -> WorkerStatus:

@@ -29,12 +29,7 @@ class PodDoor:
             AuthError: the token is not valid, or its Pod is no worker's or is gone.
             ClusterUnavailableError: the API server does not answer.
         """
-        try:
-            identity = review_token(self._api, token, self._audience)
-        except AuthError as error:
-            if error.forbidden:  # a right that the service lacks is not the Pod's fault
-                raise AuthError(f"the service may not review tokens: {error.message}", forbidden=True) from error
-            raise
+        identity = review_token(self._api, token, self._audience)
         pod = self._pod(identity)
         if pod is None or WORKER_LABEL not in (pod["metadata"].get("labels") or {}):
             raise AuthError(
@@ -61,9 +56,13 @@ class PodDoor:
 
     def _belongs(self, pod: Body, handle: WorkerHandle) -> bool:
         """Whether the first Pod of a training is the owner of this one."""
-        first = self._view.get(PODS, handle.place["namespace"], handle.place["pod"])
         owners = {one.get("uid") for one in pod["metadata"].get("ownerReferences") or ()}
-        return first is not None and first["metadata"].get("uid") in owners
+        place = handle.place["namespace"], handle.place["pod"]
+        # What this replica has seen may be old; its refusal would be the end of the attempt.
+        for first in (self._view.get(PODS, *place), self._api.get(PODS, *place)):
+            if first is not None and first["metadata"].get("uid") in owners:
+                return True
+        return False
 
     def _pod(self, identity: PodIdentity) -> Body | None:
         """The Pod of this very uid. A token outlives its Pod by moments, and another one may have the name."""

@@ -194,7 +194,7 @@ def _after_the_program(pod: Pod, ended: dict[str, Any], waited: Waited) -> Worke
         return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0)
     if ended.get("reason") == "ContainerStatusUnknown":
         return _lost("WorkerLost", f"its node does not know how it ended: {ended.get('message', '')}")
-    return _as_the_program_ended(pod, ended, code)
+    return as_the_program_ended(pod, ended, code)
 
 
 def _is_program_fault(ended: dict[str, Any]) -> bool:
@@ -202,7 +202,7 @@ def _is_program_fault(ended: dict[str, Any]) -> bool:
     return int(ended.get("exitCode", -1)) not in (0, 137, 143)
 
 
-def _as_the_program_ended(pod: Pod, ended: dict[str, Any], code: int) -> WorkerStatus:
+def as_the_program_ended(pod: Pod, ended: dict[str, Any], code: int) -> WorkerStatus:
     said = ended.get("reason", "")
     if said == "OOMKilled":
         limit = _memory_limit(pod)

@@ -121,6 +121,7 @@ class PodRuntime:
         Raises:
             ClusterUnavailableError: the API server does not answer.
         """
+        self._groups.cancel(handle.name)
         pod = self._pod(handle)
         if pod is not None and not pod.is_leaving and not pod.is_over:
             self._groups.stop(pod, grace_seconds)
