@@ -302,6 +302,11 @@ class Bench:
             admin.dispose()
 
 
+def without_password(arguments: list[str]) -> list[str]:
+    """The command as it may be shown."""
+    return [re.sub(r"(://[^:/@]+):[^@]+@", r"\1:...@", one) for one in arguments]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kube", type=Path, required=True, help="folder of the scripts kube and tools")
@@ -313,7 +318,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     result: dict[str, Any] = {
-        "command": shlex.join(["benchmarks/kubernetes/run.py", *sys.argv[1:]]),
+        "command": shlex.join(["benchmarks/kubernetes/run.py", *without_password(sys.argv[1:])]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": {"cpus": os.cpu_count(), "processor": platform.processor() or platform.machine()},
         "load_before": os.getloadavg(),
