@@ -73,8 +73,9 @@ def test_one_that_does_not_renew_is_followed_and_stands_by_itself_until_it_is_ne
     first = engines()
     eventually(lambda: first.last_tick is not None)
     second = engines()
-    first._keeper._over.set()  # its renewals stop, as those of a process that sleeps
+    first._keeper.renew = lambda: None  # as in a process that sleeps: neither its thread nor its loop renews
     eventually(lambda: second.running)
+    del first._keeper.renew
     world.samples(1)
     eventually(lambda: first.standing_by)
     assert not first.leads
