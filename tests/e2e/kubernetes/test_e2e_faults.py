@@ -1,6 +1,6 @@
 """Everything that can die on a cluster dies, again and again, while jobs learn: no round and no sample is lost.
 
-``SEDNA_TEST_FAULTS`` (12) says how often; the figures of 50 are in benchmarks/kubernetes.
+``SEDNA_TEST_FAULTS`` (12) says how often; figures of a run are in benchmarks/kubernetes.
 """
 
 from __future__ import annotations
