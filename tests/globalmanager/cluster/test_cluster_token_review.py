@@ -1,6 +1,7 @@
 import pytest
 
 from fixtures_cluster import FakeCluster
+from globalmanager.cluster.api import ClusterUnavailableError
 from globalmanager.cluster.token_review import PodIdentity, review_token
 from sedna.common.errors import AuthError
 
@@ -52,3 +53,15 @@ POD = {"authentication.kubernetes.io/pod-name": ["p"], "authentication.kubernete
 def test_only_a_pod_is_somebody(status: dict, message: str) -> None:
     with pytest.raises(AuthError, match=message):
         review_token(Answering(status), "t", "sedna")
+
+
+@pytest.mark.parametrize("forbidden", [True, False])
+def test_a_review_that_the_service_may_not_ask_for_is_not_the_pods_fault(forbidden: bool) -> None:
+    cluster = FakeCluster()
+
+    def fail(*_: object) -> None:
+        raise AuthError("tokenreviews is forbidden", forbidden=forbidden)
+
+    cluster.fail = fail
+    with pytest.raises(ClusterUnavailableError, match="may not review tokens"):
+        review_token(cluster, "t", "sedna")

@@ -3,9 +3,9 @@
 import pytest
 
 from fixtures_gm import KEY, MemoryRuntime, job_spec
-from globalmanager.db import workers
+from globalmanager.db import jobs, workers
 from globalmanager.runtimes.base import RunPhase, WorkerRefusedError, WorkerStatus, WorkerWaitsError
-from sedna.common.errors import NotFoundError
+from sedna.common.errors import AuthError, NotFoundError
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import Outcome
 from sedna.store import S3Settings
@@ -157,3 +157,26 @@ def test_what_is_no_object_store_needs_no_credential(world):
     assert seams.s3("/data/first.json", "default", "models") is own
     assert seams.s3("s3://own/first.json", "default", None) is own
     assert credentials.asked == []
+
+
+def test_a_worker_that_may_not_be_looked_at_keeps_its_job_from_nothing(waiting):
+    runtime = waiting.runtime
+    runtime.held = True
+    waiting.until(lambda job: job.state.current is not None and row_of(waiting).phase is WorkerPhase.RUNNING)
+
+    def refuse(handle):
+        raise AuthError("pods is forbidden", forbidden=True)
+
+    runtime.observe = refuse
+    waiting.tick(2)
+    row = row_of(waiting)
+    assert (row.phase, row.cause) == (WorkerPhase.RUNNING, "Unknown")
+    assert "pods is forbidden" in row.waiting
+    job_id = waiting.job().id
+    with waiting.db.write() as session:
+        jobs.mark_deleted(session, job_id, waiting.clock.now())
+    waiting.engine().tick()
+    waiting.engine().tick()
+    with waiting.db.read() as session:
+        assert jobs.by_id(session, job_id).state.current is None
+        assert workers.active(session, job_id) == ()

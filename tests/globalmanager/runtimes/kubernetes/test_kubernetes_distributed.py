@@ -184,6 +184,21 @@ def test_one_that_fails_ends_the_others_and_says_why(
     assert told.reason.startswith("process 1 of 3: ")
 
 
+def test_one_whose_helper_still_waits_is_judged_by_its_program(desk: PodDesk) -> None:
+    handle = start(desk)
+    failed = {"phase": "Running", "containerStatuses": [running("lc"), ended("train", 1)]}
+    assert says(desk, handle, {"1": failed}).cause == "Stopping", "its helper waits for the end of the first program"
+
+
+def test_one_that_has_ended_well_before_the_others_is_no_trouble(desk: PodDesk) -> None:
+    handle = start(desk)
+    done = {"phase": "Running", "containerStatuses": [running("lc"), ended("train", 0)]}
+    says(desk, handle, {"2": done})
+    desk.clock.advance(3600)
+    told = desk.runtime.observe(handle)
+    assert (told.phase, told.cause) == (RunPhase.RUNNING, ""), "the time limit counts on"
+
+
 def test_one_that_is_lost_ends_the_others(desk: PodDesk) -> None:
     handle = start(desk)
     says(desk, handle, {})
@@ -265,6 +280,8 @@ def test_every_pod_of_a_group_is_let_in_as_the_worker(desk: PodDesk) -> None:
     desk.cluster.tokens["t"] = ("default", "default", third["name"], third["uid"])
     door = PodDoor(desk.cluster, desk.cluster.view, "sedna")
     assert door.identify("t") == handle
+    desk.cluster._view.clear()
+    assert door.identify("t") == handle, "a replica that has seen nothing yet asks the API server"
     desk.cluster.patch(PODS, "default", third["name"], [{"op": "remove", "path": "/metadata/ownerReferences"}])
     with pytest.raises(AuthError, match="does not belong to the first one"):
         door.identify("t")
