@@ -7,7 +7,7 @@ import pytest
 from fixtures_gm import job_spec
 from globalmanager.api.manifests import ManifestError, parse_manifests
 from globalmanager.cluster.api import NamespaceTerminatingError, QuotaExceededError
-from globalmanager.cluster.kinds import DATASETS, EVENTS, JOBS, MODELS, PODS, SECRETS
+from globalmanager.cluster.kinds import DATASETS, DEPLOYMENTS, EVENTS, JOBS, MODELS, PODS, SECRETS
 from globalmanager.db import jobs, resources
 from sedna.common.errors import AuthError, SpecError
 from sedna.common.types import JobKey
@@ -267,3 +267,22 @@ def test_crds_that_refuse_our_status_are_told_by_an_event_and_tried_again(there)
     assert "kubectl apply -f deploy/crds" in events[0]["message"]
     crds[:] = ["ours"]
     there.until(lambda: there.shown("Ready")[0] == "True", 120)
+
+
+def test_a_quota_for_edges_freezes_neither_the_status_nor_the_rounds(there):
+    def fail(verb, kind, namespace, name):
+        if kind == DEPLOYMENTS and verb == "create":
+            raise QuotaExceededError("exceeded quota: deployments=0")
+
+    there.cluster.fail = fail
+    there.apply_dataset()
+    there.apply_model()
+    spec = job_spec()
+    spec["deploySpec"]["edges"] = {}
+    there.apply_job(spec)
+    there.until(lambda: there.shown("Ready") == ("False", "QuotaExceeded"))
+    assert "exceeded quota" in there.condition("Ready")["message"]
+    assert there.status()["model"] == 1, "the job goes on meanwhile, and its status tells"
+    there.cluster.fail = lambda *_: None
+    there.until(lambda: there.shown("Ready") == ("True", "Accepted"))
+    assert there.is_there(DEPLOYMENTS, "boards-edge")
