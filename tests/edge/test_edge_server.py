@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from edge.edge_twins import JOB, MemoryLink, make_classifier, png
 from fixtures_documentation import check_documentation
+from fixtures_prometheus import problems
 from sedna.common.errors import ModelError
 from sedna.common.types import Box, JobKey, Prediction, sample_id
 from sedna.edge.jobs import JobTable, ServedJob
@@ -280,18 +281,19 @@ def test_metrics(setting):
     setting.client.post(INFER, content=b"nope", headers={"Content-Type": "image/png"})
     text = setting.client.get("/metrics").text
     for line in (
-        'sedna_edge_requests_total{job="default/pcb",status="200"} 1.0',
-        'sedna_edge_requests_total{job="default/pcb",status="422"} 1.0',
-        'sedna_edge_frames_total{job="default/pcb"} 1.0',
-        'sedna_edge_hard_total{job="default/pcb"} 1.0',
-        'sedna_edge_kept_total{job="default/pcb",picked="hard"} 1.0',
-        'sedna_edge_served_version{job="default/pcb"} 3.0',
+        'sedna_edge_requests_total{job_name="pcb",job_namespace="default",status="200"} 1.0',
+        'sedna_edge_requests_total{job_name="pcb",job_namespace="default",status="422"} 1.0',
+        'sedna_edge_frames_total{job_name="pcb",job_namespace="default"} 1.0',
+        'sedna_edge_hard_total{job_name="pcb",job_namespace="default"} 1.0',
+        'sedna_edge_kept_total{job_name="pcb",job_namespace="default",picked="hard"} 1.0',
+        'sedna_edge_served_version{job_name="pcb",job_namespace="default"} 3.0',
         'sedna_edge_spool_samples{state="pending"} 1.0',
-        'sedna_edge_samples_total{end="spooled",job="default/pcb"} 1.0',
-        'sedna_edge_request_seconds_count{job="default/pcb"} 1.0',
+        'sedna_edge_samples_total{end="spooled",job_name="pcb",job_namespace="default"} 1.0',
+        'sedna_edge_request_seconds_count{job_name="pcb",job_namespace="default"} 1.0',
     ):
         assert line in text
     assert all(line.startswith(("#", "sedna_edge_")) for line in text.splitlines())
+    assert not problems(text)
 
 
 def test_the_documentation_needs_no_other_host(setting):

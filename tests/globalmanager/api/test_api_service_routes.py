@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fixtures_api import Api, png
 from fixtures_documentation import check_documentation
+from fixtures_prometheus import problems
 from globalmanager.api.services import ClusterHealth
 from globalmanager.db import lease
 from sedna.common.errors import StoreUnavailableError
@@ -74,7 +75,7 @@ def test_metrics_count_requests_by_route_and_know_the_jobs(api: Api) -> None:
     routes = {labels["route"] for labels, _ in found["sedna_http_requests"]}
     assert "/api/v1/jobs/{namespace}/{name}/samples/{sample_id}" in routes
     assert not [route for route in routes if name in route], "sample ids must not become series"
-    job = {"namespace": "default", "job": "pcb"}
+    job = {"job_namespace": "default", "job_name": "pcb"}
     assert ({**job, "part": "unlabelled"}, 1.0) in found["sedna_job_samples"]
     assert ({**job, "phase": "Waiting"}, 1.0) in found["sedna_job_phase_info"]
     assert ({"edge": "line-1"}, 1.0) in found["sedna_edge_up"]
@@ -82,6 +83,7 @@ def test_metrics_count_requests_by_route_and_know_the_jobs(api: Api) -> None:
     assert ({"edge": "line-1", **job}, 3.0) in found["sedna_edge_model_version"]
     assert ({"edge": "line-1", **job}, 5.0) in found["sedna_edge_reported_requests"]
     assert found["sedna_engine_up"] == [({}, 1.0)]
+    assert not problems(api.http.get("/metrics").text)
 
 
 def test_a_service_in_a_cluster_says_how_its_watch_and_its_operator_are(api: Api) -> None:

@@ -14,7 +14,7 @@ from sedna.common.errors import MediaTypeError, NotFoundError, SednaError
 from sedna.edge.image import decode_image
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.lease import NoModelError
-from sedna.edge.metrics import EdgeMetrics
+from sedna.edge.metrics import EdgeMetrics, labels_of
 from sedna.edge.server.answers import model_metadata, output_tensors, response_parameters
 from sedna.edge.server.body import read_body
 from sedna.edge.server.documentation import serve_documentation
@@ -127,7 +127,7 @@ async def infer(edge: Edge, request: Request, name: str, version: str | None = N
         header_length = _header_length(request)
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         response = await edge.pool.run(_infer, edge, job, name, version, body, kind, header_length)
-        edge.metrics.request_seconds.labels(str(job.key)).observe(time.perf_counter() - started)
+        edge.metrics.request_seconds.labels(*labels_of(job.key)).observe(time.perf_counter() - started)
         status = 200
         return response
     except SednaError as error:
