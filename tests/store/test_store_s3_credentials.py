@@ -31,7 +31,7 @@ def write(path: Path, text: str) -> Path:
         "AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b/c=\nAWS_SESSION_TOKEN=t\n",
         "\ufeff# comment\nexport AWS_ACCESS_KEY_ID=a\nexport AWS_SECRET_ACCESS_KEY='b/c='\nAWS_SESSION_TOKEN=\"t\"\n",
         "ACCESS_KEY_ID=a\r\nSECRET_ACCESS_KEY=b/c=\r\nAWS_SESSION_TOKEN=t\r\n",
-        "[x]\naws_access_key_id = x\n[default]\naws_access_key_id = a\naws_secret_access_key = b/c=\naws_session_token=t\n",
+        "[x]\naws_access_key_id=x\n[default]\naws_access_key_id=a\naws_secret_access_key = b/c=\naws_session_token=t\n",
     ],
     ids=["environment", "shell", "upstream", "ini"],
 )
