@@ -1,8 +1,10 @@
 """The HTTP face: the protocol's routes, and what a hostile or clumsy client gets."""
 
 import base64
+import gzip
 import json
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -99,7 +101,14 @@ def test_server_metadata_and_health(setting):
     setting.serve()
     assert client.get("/v2/health/ready").status_code == 200
     setting.serve(JobKey(name="bottles"), version=None)
-    ready = client.get("/v2/health/ready")
+    assert client.get("/v2/health/ready").status_code == 200, "a job without a model takes no other from its callers"
+    ready = client.get("/v2/models/bottles/ready")
+    assert (ready.status_code, "Retry-After" in ready.headers) == (503, True)
+
+
+def test_an_edge_that_serves_nothing_is_not_ready(setting):
+    setting.serve(JobKey(name="bottles"), version=None)
+    ready = setting.client.get("/v2/health/ready")
     assert (ready.status_code, "Retry-After" in ready.headers) == (503, True)
 
 
@@ -222,7 +231,8 @@ def test_binary_tensors_both_ways(setting):
         (b"{}", {"Content-Type": "application/json"}, 400, "inputs"),
         (b"\xff\xfe", {"Content-Type": "application/json"}, 400, "not an inference request"),
         (b"a,b", {"Content-Type": "text/csv"}, 415, "'text/csv' is not read here"),
-        (b"{}", {"Content-Encoding": "gzip"}, 415, "Content-Encoding"),
+        (b"{}", {"Content-Encoding": "gzip"}, 422, "the body is not gzip"),
+        (b"{}", {"Content-Encoding": "br"}, 415, "gzip or deflate"),
         (b"{}", {"Inference-Header-Content-Length": "x"}, 400, "no length"),
         (b"{}", {"Inference-Header-Content-Length": "99"}, 400, "does not fit a body"),
         (b"nope", {"Content-Type": "image/png"}, 422, "cannot decode"),
@@ -242,6 +252,18 @@ def test_bad_requests_are_named(setting, content, headers, status, text):
     assert job.pipeline.counters.snapshot().requests == {status: 1}
     assert list(setting.spool.pending()) == []
     assert setting.client.post(INFER, content=png(), headers={"Content-Type": "image/png"}).status_code == 200
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_request_is_read(setting, encoding, compress):
+    setting.detector()
+    body = json.dumps(bytes_request(png())).encode()
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    plain = setting.client.post(INFER, content=body).json()["outputs"][0]
+    assert setting.client.post(INFER, content=compress(body), headers=headers).json()["outputs"][0] == plain
+    bomb = setting.client.post(INFER, content=compress(bytes(1 << 20)), headers=headers)
+    assert bomb.status_code == 413
+    assert "at most 100000 bytes" in bomb.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from minio.credentials import Credentials
+from minio.credentials.credentials import Credentials
 from minio.credentials.providers import Provider
 
 from sedna.common.errors import SpecError

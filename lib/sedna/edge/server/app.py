@@ -80,9 +80,12 @@ async def live() -> dict[str, bool]:
 
 @router.get("/v2/health/ready")
 async def ready(edge: Edge) -> JSONResponse:
-    """Every job has a model in service, each of which has answered its self-test."""
-    jobs = edge.jobs.all()
-    is_ready = bool(jobs) and all(job.slot.current is not None for job in jobs)
+    """At least one model is in service, and has answered its self-test: what can be served, is.
+
+    One job's readiness is its model's, under ``/v2/models/{name}/ready``: a job that cannot get its model must not take
+    the others from their callers.
+    """
+    is_ready = any(job.slot.current is not None for job in edge.jobs.all())
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503, None if is_ready else {"Retry-After": "5"})
 
 
