@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from fixtures_service import eventually
 
 pytestmark = pytest.mark.e2e
 
-STEPS = 90
+STEPS = 200
 
 
 def train_loop(house: House, service: Service, count: int) -> set[str]:
@@ -34,11 +35,13 @@ def test_the_power_fails_three_times_in_the_middle_of_a_training(house: House) -
     again = house.up()
     ids = train_loop(house, again, 12)
     house.cli("trigger", "pcb", "train", "--reason", "e2e")
-    for attempt, number in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGKILL), 1):
-        pattern = f"checkpoints-{attempt}/*"
-        eventually(lambda pattern=pattern: [path for path in house.folder.rglob(pattern) if path.is_file()], 120)
+    manifest = house.folder / "data/store/default/pcb/rounds/1/checkpoints-1/manifest.json"
+    before: list[str] = []
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        eventually(lambda before=before: _read(manifest) not in ([], before), 120)
         assert again.end(number) == (0 if number == signal.SIGTERM else -number)
         assert house.kill_workers(), "a training was under way"
+        before = _read(manifest)  # only now does nobody write any more
         again = house.up()
 
     history = eventually(lambda: again.job()["state"]["history"], 120)
@@ -60,6 +63,10 @@ def test_the_power_fails_three_times_in_the_middle_of_a_training(house: House) -
     assert parts == (len(ids), HOLDOUT, len(ids) + HOLDOUT)
     assert again.end() == 0
     house.check_logs()
+
+
+def _read(path: Path) -> list[str]:
+    return [path.read_text()] if path.exists() else []
 
 
 def test_a_killed_edge_delivers_everything_that_it_kept(house: House) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fixtures_api import Api, png
@@ -29,12 +31,13 @@ def test_readiness_names_the_part_that_does_not_work(api: Api) -> None:
     assert checks == {
         "database": "no engine holds the lease",
         "store": "ok",
+        "disk": "ok",
         "engine": "has not looked at its jobs yet",
     }
     api.engine.last_tick = api.clock.now()
     with api.services.db.write() as session:
         lease.acquire(session, "me", "me", api.clock.now(), 1000, is_free=lambda _: False)
-    assert ready(api) == (200, {"database": "ok", "store": "ok", "engine": "ok"})
+    assert ready(api) == (200, {"database": "ok", "store": "ok", "disk": "ok", "engine": "ok"})
     api.clock.advance(61)
     assert ready(api)[1]["engine"] == "has not looked at its jobs for 61 s"
     api.engine.running = False
@@ -50,6 +53,17 @@ def test_readiness_names_the_part_that_does_not_work(api: Api) -> None:
     assert "store" not in api.http.get("/readyz", params={"store": False}).json()["checks"]
     api.clock.advance(timedelta(hours=1))
     assert ready(api)[1]["database"] == "no engine holds the lease"
+
+
+def test_health_is_degraded_while_nothing_can_be_stored_and_readiness_names_the_disk(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object.__setattr__(api.services, "disks", (tmp_path,))
+    object.__setattr__(api.services, "store_trouble", lambda: "the object store is away")
+    answer = api.http.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "degraded", "reason": "the object store is away"})
+    monkeypatch.setattr("globalmanager.api.health.free_bytes", lambda folder: 1 << 20)
+    assert ready(api)[1]["disk"] == f"the disk of {tmp_path} is full: 1 MiB are free"
 
 
 def scrape(api: Api) -> dict[str, list[tuple[dict[str, str], float]]]:
