@@ -39,7 +39,7 @@ def described(folder: Path, namespace: str) -> list[dict[str, Any]]:
 
 def gain(pods: PodHouse) -> float:
     """F1 of the first round's candidate on the hold-out, less that of the model in service."""
-    holdout = pods.service.get(f"jobs/{pods.namespace}/pcb/rounds/1")["verdict"]["holdout"]
+    holdout = pods.service.get(f"jobs/{pods.namespace}/pcb/rounds/1")["round"]["verdict"]["holdout"]
     print(json.dumps(holdout))
     return float(holdout["candidate"]) - float(holdout["champion"])
 
