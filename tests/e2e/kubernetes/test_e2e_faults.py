@@ -165,10 +165,11 @@ def random_fault(cluster: Cluster, jobs: list[PartsJob], dice: random.Random, di
     if kind == "service":
         pods = cluster.get("-n", RELEASE, "pods", "-l", "app.kubernetes.io/component=service")["items"]
         return kind if pods and kill_service(cluster, dice.choice(pods)) else None
-    pods = [pod for job in jobs for pod in job.pods("-l", "sedna.io/worker") if _runs(pod)]
+    pods = [pod for job in jobs for pod in job.pods("-l", "sedna.io/worker") if _runs(pod) and died[_round(pod)] < 3]
     if not pods:
         return None
     pod = dice.choice(pods)
+    died[_round(pod)] += 1
     if kind == "pod":
         meta = pod["metadata"]
         cluster.kubectl("-n", meta["namespace"], "delete", "pod", meta["name"], "--grace-period=1", "--wait=false")
@@ -187,6 +188,11 @@ def kill_service(cluster: Cluster, pod: dict[str, Any]) -> bool:
     if statuses[0]["restartCount"] >= BACKED_OFF:
         cluster.kubectl("-n", RELEASE, "delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0")
     return True
+
+
+def _round(pod: dict[str, Any]) -> str:
+    """Which round a worker belongs to: each wait for the next try is twice as long, and the test has to end."""
+    return f"{pod['metadata']['namespace']} {pod['metadata']['labels']['sedna.io/round']}"
 
 
 def _runs(pod: dict[str, Any]) -> bool:
@@ -208,11 +214,11 @@ def test_rounds_complete_and_no_sample_is_lost_or_used_twice(
 
         def learn(learner: Learner) -> None:
             while not over:
-                learner.next_round(600)
+                learner.next_round(900)
 
         running = [pool.submit(learn, learner) for learner in learners]
         try:
-            while died.total() < FAULTS:
+            while sum(died[kind] for kind in KINDS) < FAULTS:
                 time.sleep(dice.uniform(2, 12))
                 what = random_fault(cluster, jobs, dice, died)
                 if what is not None:
@@ -234,7 +240,7 @@ def test_rounds_complete_and_no_sample_is_lost_or_used_twice(
     for learner in learners:
         learner.next_round(300)
     figures = [check(learner, service_of(cluster)) for learner in learners]
-    print(json.dumps({"died": died, "jobs": figures}))
+    print(json.dumps({"died": {kind: died[kind] for kind in KINDS}, "jobs": figures}))
     for job in jobs:
         job.kubectl("delete", "il,datasets.sedna.io,models.sedna.io", "--all", "--timeout=120s")
         until(lambda one=job: one.pods() == [], 120, lambda one=job: one.pods())
