@@ -108,7 +108,10 @@ class LocalFolder:
 
     def fetch(self, name: str, staging: Path) -> Path:  # noqa: ARG002
         path = self._folder / name
-        self._call(lambda: require_kind(path), path)
+        try:
+            self._call(lambda: require_kind(path), path)
+        except NotFoundError as error:
+            raise NotFoundError("there is no such file or folder", where=str(path)) from error
         return path
 
     def _call(self, work: Callable[[], T], path: Path, *, seconds: float | None = None) -> T:
