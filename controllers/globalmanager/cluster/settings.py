@@ -63,6 +63,11 @@ class KubernetesSettings(BaseModel):
         default="sedna", min_length=1, description="of the tokens by which worker Pods say who they are"
     )
 
+    @property
+    def owner(self) -> str:
+        """``namespace/release``: how jobs and objects say that they are this installation's."""
+        return f"{self.namespace}/{self.release}"
+
     @model_validator(mode="after")
     def _pods_need_a_way(self) -> Self:
         if self.runtime == "pods":

@@ -1,9 +1,12 @@
 """Deleting, and what came before or comes after under the same name."""
 
+import pytest
+
 from fixtures_gm import job_spec
-from globalmanager.cluster.kinds import JOBS
+from globalmanager.cluster.kinds import JOBS, NAMESPACES
 from globalmanager.db import jobs
 from globalmanager.engine.apply import delete_job
+from sedna.common.errors import AuthError
 from sedna.common.types import JobKey
 
 KEY = JobKey(name="boards")
@@ -138,3 +141,61 @@ def test_a_job_that_is_deleted_over_the_api_while_its_object_stays_comes_back(th
     there.step(2)
     with there.world.db.read() as session:
         assert jobs.get(session, KEY).deleted_at is None
+
+
+# --- namespaces that are named: the rights go with them ---------------------------------------------------------------
+
+
+@pytest.fixture
+def named(there):
+    """The service watches this one namespace, by a Role in it."""
+    there.settings = there.settings.model_copy(update={"watch_namespaces": ("default",)})
+    there.restart()
+    return there
+
+
+def test_where_our_rights_may_go_first_no_object_waits_for_us(named):
+    training(named)
+    assert not named.body()["metadata"].get("finalizers")
+    unused = named.world.unused()
+    named.cluster.delete(JOBS, "default", "boards")
+    assert not named.is_there()
+    named.until(lambda: named.world.job().deleted_at is not None and named.world.job().state.current is None)
+    assert named.world.runtime.stopped
+    assert named.world.unused() > unused
+
+
+def test_a_namespace_that_comes_to_be_named_is_let_go_of(there):
+    training(there)
+    assert there.body()["metadata"]["finalizers"] == ["sedna.io/workers"]
+    there.settings = there.settings.model_copy(update={"watch_namespaces": ("default", "other")})
+    there.restart()
+    there.step()
+    assert not there.body()["metadata"].get("finalizers")
+
+
+@pytest.mark.parametrize("leaving", [False, True], ids=["gone", "leaving"])
+def test_a_namespace_that_went_with_our_rights_ends_its_rounds(named, leaving):
+    training(named)
+    if leaving:
+        named.cluster.create(NAMESPACES, None, {"metadata": {"name": "default", "deletionTimestamp": "2026-11-28"}})
+    named.cluster.remove(JOBS, "default", "boards")
+    named.cluster.fail = refused
+    named.until(lambda: named.world.job().deleted_at is not None and named.world.job().state.current is None)
+    named.cluster.fail = lambda *_: None
+
+
+def test_rights_that_are_lost_alone_end_nothing(named):
+    training(named)
+    named.cluster.create(NAMESPACES, None, {"metadata": {"name": "default"}})
+    named.cluster.remove(JOBS, "default", "boards")
+    named.cluster.fail = refused
+    named.step(5)
+    assert named.world.job().deleted_at is None
+    named.cluster.fail = lambda *_: None
+    named.until(lambda: named.world.job().deleted_at is not None)
+
+
+def refused(verb, kind, namespace, name):
+    if namespace == "default":
+        raise AuthError(f"{kind.plural} is forbidden", forbidden=True)

@@ -17,6 +17,7 @@ from globalmanager.cluster.api import (
 from globalmanager.cluster.credentials import ACCESS_KEY, SECRET_KEY, CredentialError, SecretCredentials
 from globalmanager.cluster.kinds import PODS
 from globalmanager.cluster.names import JOB_LABEL, TYPE_LABEL, UID_LABEL
+from globalmanager.cluster.namespaces import is_leaving
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.runtimes.base import (
     LogPart,
@@ -227,6 +228,10 @@ class PodRuntime:
             found = self._api.get(PODS, handle.place["namespace"], handle.place["pod"])
         except TemporaryError:
             return None
+        except AuthError:
+            if is_leaving(self._api, handle.place["namespace"]):
+                return None
+            raise
         if found is None:
             return None
         self._view.seen(PODS, found)
@@ -312,6 +317,9 @@ class PodRuntime:
         except ConflictError:
             LOGGER.info("%s is another one by now", pod.where)
         except AuthError as error:
+            if is_leaving(self._api, meta["namespace"]):
+                LOGGER.info("%s goes with its namespace", pod.where)
+                return
             raise ClusterUnavailableError(
                 f"the service may not delete Pods: {error.message}", where=pod.where, retry_after=FORBIDDEN_SECONDS
             ) from error

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures_pods import UPSTREAM_TEMPLATE, PodDesk, ended, running, through
 from globalmanager.cluster.api import ClusterUnavailableError, NamespaceTerminatingError, QuotaExceededError
-from globalmanager.cluster.kinds import PODS, SECRETS, Kind
+from globalmanager.cluster.kinds import NAMESPACES, PODS, SECRETS, Kind
 from globalmanager.runtimes.base import RunPhase, WorkerRefusedError, WorkerWaitsError
 from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecError, TemporaryError
 
@@ -246,3 +246,23 @@ def test_another_pod_of_the_name_is_not_deleted_in_its_place(desk: PodDesk) -> N
     desk.cluster.create(PODS, "default", {"metadata": {"name": handle.place["pod"]}, "spec": {}})
     desk.runtime.stop(handle, 20)
     assert pods(desk) == [handle.place["pod"]]
+
+
+def test_what_went_with_its_namespace_and_our_rights_is_over(desk: PodDesk) -> None:
+    handle = desk.start()
+    namespace = handle.place["namespace"]
+
+    def fail(_verb: str, _kind: Kind, where: str | None, _name: str) -> None:
+        if where == namespace:
+            raise AuthError("pods is forbidden", forbidden=True)
+
+    desk.cluster.fail = fail
+    desk.runtime.stop(handle, 5)
+    desk.cluster._view.clear()
+    assert desk.runtime.observe(handle).phase is RunPhase.LOST
+    desk.cluster.create(NAMESPACES, None, {"metadata": {"name": namespace}})
+    with pytest.raises(AuthError):
+        desk.runtime.observe(handle)
+    desk.cluster.relist()
+    with pytest.raises(ClusterUnavailableError, match="may not delete Pods"):
+        desk.runtime.stop(handle, 5)
