@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
+import math
 import stat
 import threading
 from collections.abc import Callable
@@ -46,6 +48,9 @@ class HardExampleWatch:
         folders: where images appear.
         data_dir: holds the list of what was handed in.
         serving: the model version that the worker of a job has now; None = not known.
+
+    Attributes:
+        waiting: images that the last look has seen and not dealt with: they are being written, or the cloud is away.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class HardExampleWatch:
         self._copy = data_dir / "hard_example.part"
         data_dir.mkdir(parents=True, exist_ok=True)
         self._done = self._read_done()
+        self.waiting = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -75,32 +81,40 @@ class HardExampleWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the image in hand."""
+        """End after the image in hand. `look` may still be called, and `start`."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
+            self._thread = None
+        self._stopping.clear()
 
-    def look(self) -> int:
+    def look(self, *, until: float = math.inf, last: bool = False) -> int:
         """Hand in every new image; returns how many.
+
+        Args:
+            until: begin with none after this, on the monotonic clock.
+            last: nobody writes any more: an image is whole by now, or never.
 
         Raises:
             TemporaryError, AuthError: the rest must wait.
         """
         handed = 0
-        for entry in self._folders:
-            for path, file in self._new_files(entry.folder):
-                if self._stopping.is_set():
-                    return handed
-                try:
-                    handed += self._hand_in(entry.job, path, file)
-                except FileNotFoundError:
-                    continue  # the program tidies up
+        found = [(entry.job, *new) for entry in self._folders for new in self._new_files(entry.folder)]
+        self.waiting = len(found)
+        latest = self._clock.now().timestamp() - _STILL_SECONDS
+        for job, path, file in found:
+            if self._stopping.is_set() or self._clock.monotonic() >= until:
+                return handed
+            if file[2] / 1e9 > latest and not last:
+                continue
+            with contextlib.suppress(FileNotFoundError):  # the program tidies up
+                handed += self._hand_in(job, path, file, last=last)
+            self.waiting -= 1
         return handed
 
     def _new_files(self, folder: Path) -> list[tuple[Path, _File]]:
-        """Whole images that were not handed in, the oldest first."""
+        """Images that were not handed in, the oldest first."""
         found: list[tuple[Path, _File]] = []
-        latest = self._clock.now().timestamp() - _STILL_SECONDS
         for path in folder.rglob("*") if folder.is_dir() else ():
             if path.suffix.lower() not in SUFFIXES:
                 continue
@@ -111,15 +125,15 @@ class HardExampleWatch:
             if not stat.S_ISREG(facts.st_mode):
                 continue
             file = (str(path), facts.st_size, facts.st_mtime_ns)
-            if file not in self._done and facts.st_mtime <= latest:
+            if file not in self._done:
                 found.append((path, file))
         return sorted(found, key=lambda item: item[1][2])
 
-    def _hand_in(self, job: JobKey, path: Path, file: _File) -> bool:
+    def _hand_in(self, job: JobKey, path: Path, file: _File, *, last: bool) -> bool:
         record, reason = None, f"it has {file[1]} bytes, more than {_LARGEST}"
         if file[1] <= _LARGEST:
             data = path.read_bytes()
-            record, reason = self._record(job, path, data, file)
+            record, reason = self._record(job, path, data, file, whole=last)
         if record is None:
             LOGGER.warning("%s is no sample: %s", path, reason)
             self._remember(file)
@@ -137,10 +151,14 @@ class HardExampleWatch:
         self._remember(file)
         return True
 
-    def _record(self, job: JobKey, path: Path, data: bytes, file: _File) -> tuple[SampleRecord | None, str]:
+    def _record(
+        self, job: JobKey, path: Path, data: bytes, file: _File, *, whole: bool
+    ) -> tuple[SampleRecord | None, str]:
         try:
             with Image.open(io.BytesIO(data)) as image:
                 width, height = image.size
+                if whole:  # its program may have been killed over it
+                    image.load()
         except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
             return None, str(error)
         record = SampleRecord(
