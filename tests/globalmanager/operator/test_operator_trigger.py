@@ -13,8 +13,7 @@ from sedna.loop.state import RoundKind
 
 @pytest.fixture
 def ready(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     there.world.samples(2)
     return there
 
