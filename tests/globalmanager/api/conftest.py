@@ -1,5 +1,4 @@
-from worker_place import place
-
 from fixtures_api import api
+from fixtures_worker_place import place
 
 __all__ = ["api", "place"]

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from worker_place import Place, free_port
 
 from fixtures_pods import ended, running, through
+from fixtures_worker_place import Place, free_port
 from globalmanager.api.app import create_app
 from localcontroller.http_server import ThreadedServer
 from sedna.core.staging import load_result

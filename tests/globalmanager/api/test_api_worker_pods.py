@@ -14,10 +14,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
-from worker_place import Place, free_port
 
 from fixtures_api import Api
 from fixtures_pods import ended, running
+from fixtures_worker_place import Place, free_port
 from globalmanager.api.app import create_app
 from globalmanager.cluster.kinds import PODS
 from localcontroller.http_server import ThreadedServer
