@@ -113,10 +113,8 @@ class LocalController:
         What the program beside us still keeps and reports until its own end comes before that, where nothing outlives
         it. Undelivered reports stay.
         """
-        if self._examples is not None:
-            self._examples.stop()
-            if self._ending.seconds > 0:
-                hand_in_the_rest(self._examples, self._ending, self._clock)
+        if self._examples is not None and self._examples.stop() and self._ending.seconds > 0:
+            hand_in_the_rest(self._examples, self._ending, self._clock)
         self._server.stop()
         if self._pull is not None:
             self._pull.stop()

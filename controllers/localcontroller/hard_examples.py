@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import logging
 import math
@@ -13,25 +11,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from localcontroller.settings import HardExamples
 from sedna.common.atomic import append_line
 from sedna.common.clock import Clock
-from sedna.common.errors import AuthError, SednaError, UserError
-from sedna.common.types import JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
+from sedna.common.errors import AuthError, NotFoundError, SednaError, UserError
+from sedna.common.orientation import UPRIGHT
+from sedna.common.pictures import SUFFIXES, look
+from sedna.common.regular_files import read_regular
+from sedna.common.types import ORIENTATION_META, JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
 from sedna.edge.link import EdgeLink
+from sedna.labels.files import is_hidden
 
 __all__ = ["HardExampleWatch"]
 
 LOGGER = logging.getLogger("sedna.localcontroller")
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _STILL_SECONDS = 2.0
 """A file that was not written to for so long is whole."""
 
 _LARGEST = 32 << 20
 _LOOK_SECONDS = 5.0
+_STOP_SECONDS = 20.0
 
 _File = tuple[str, int, int]
 """Path, bytes and time of its last change in nanoseconds: the same three are the same image."""
@@ -80,20 +80,21 @@ class HardExampleWatch:
         self._thread = threading.Thread(target=self._run, name="hard-examples", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the image in hand. `look` may still be called, and `start`."""
+    def stop(self) -> bool:
+        """End after the image in hand; whether it has ended, and `look` may be called from elsewhere."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        self._stopping.clear()
+            self._thread.join(_STOP_SECONDS)  # its folder may be on a share that does not answer
+            return not self._thread.is_alive()
+        return True
 
-    def look(self, *, until: float = math.inf, last: bool = False) -> int:
+    def look(self, *, until: float = math.inf, last: bool = False, stop: threading.Event | None = None) -> int:
         """Hand in every new image; returns how many.
 
         Args:
             until: begin with none after this, on the monotonic clock.
-            last: nobody writes any more: an image is whole by now, or never.
+            last: nobody writes any more: an image is whole by now, or never, which the service finds out.
+            stop: begin with none once it is set.
 
         Raises:
             TemporaryError, AuthError: the rest must wait.
@@ -103,12 +104,11 @@ class HardExampleWatch:
         self.waiting = len(found)
         latest = self._clock.now().timestamp() - _STILL_SECONDS
         for job, path, file in found:
-            if self._stopping.is_set() or self._clock.monotonic() >= until:
+            if (stop is not None and stop.is_set()) or self._clock.monotonic() >= until:
                 return handed
             if file[2] / 1e9 > latest and not last:
                 continue
-            with contextlib.suppress(FileNotFoundError):  # the program tidies up
-                handed += self._hand_in(job, path, file, last=last)
+            handed += self._hand_in(job, path, file)
             self.waiting -= 1
         return handed
 
@@ -116,7 +116,7 @@ class HardExampleWatch:
         """Images that were not handed in, the oldest first."""
         found: list[tuple[Path, _File]] = []
         for path in folder.rglob("*") if folder.is_dir() else ():
-            if path.suffix.lower() not in SUFFIXES:
+            if path.suffix.lower() not in SUFFIXES or is_hidden(path.relative_to(folder).as_posix()):
                 continue
             try:
                 facts = path.stat()
@@ -129,13 +129,14 @@ class HardExampleWatch:
                 found.append((path, file))
         return sorted(found, key=lambda item: item[1][2])
 
-    def _hand_in(self, job: JobKey, path: Path, file: _File, *, last: bool) -> bool:
-        record, reason = None, f"it has {file[1]} bytes, more than {_LARGEST}"
-        if file[1] <= _LARGEST:
-            data = path.read_bytes()
-            record, reason = self._record(job, path, data, file, whole=last)
-        if record is None:
-            LOGGER.warning("%s is no sample: %s", path, reason)
+    def _hand_in(self, job: JobKey, path: Path, file: _File) -> bool:
+        try:
+            data = read_regular(path, _LARGEST)
+            record = self._record(job, path, data, file)
+        except NotFoundError:
+            return False  # the program tidies up
+        except UserError as error:
+            LOGGER.warning("%s is no sample: %s", path, error)
             self._remember(file)
             return False
         # A copy: the program may write to its file while it is sent, and the record speaks of these bytes.
@@ -151,31 +152,24 @@ class HardExampleWatch:
         self._remember(file)
         return True
 
-    def _record(
-        self, job: JobKey, path: Path, data: bytes, file: _File, *, whole: bool
-    ) -> tuple[SampleRecord | None, str]:
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                width, height = image.size
-                if whole:  # its program may have been killed over it
-                    image.load()
-        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-            return None, str(error)
-        record = SampleRecord(
+    def _record(self, job: JobKey, path: Path, data: bytes, file: _File) -> SampleRecord:
+        # The header alone: the service looks at the pixels, by the rules of the job.
+        facts = look(data)
+        return SampleRecord(
             sample_id=sample_id(data),
             job=job,
-            extension=path.suffix.lower().removeprefix("."),
+            extension=facts.extension,
             size=len(data),
-            width=width,
-            height=height,
+            width=facts.width,
+            height=facts.height,
             picked=Picked.HARD,
             verdict=Verdict(hard=True, miner="program", reason=f"kept by the inference program as {path.name}"),
             prediction=Prediction(),
             model_version=self._serving(job) or 0,
             edge=self._edge,
             captured_at=datetime.fromtimestamp(file[2] / 1e9, UTC),
+            meta={} if facts.orientation == UPRIGHT else {ORIENTATION_META: facts.orientation},
         )
-        return record, ""
 
     def _remember(self, file: _File) -> None:
         append_line(self._done_file, json.dumps(file))
@@ -198,7 +192,7 @@ class HardExampleWatch:
     def _run(self) -> None:
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
-                handed = self.look()
+                handed = self.look(stop=self._stopping)
             except SednaError as error:
                 LOGGER.warning("hard examples wait for the cloud: %s", error)
             except Exception:  # the thread's boundary: a defect must not end it for good
