@@ -44,7 +44,10 @@ def _tidy_round(seams: EngineSeams, job: JobRow, round_id: int, *, keep: bool) -
         rows = workers.of_round(session, job.id, round_id)
     # Machines before the store: a worker's folder is found by its row, and rows stay.
     for row in rows:
-        seams.runtime.forget(WorkerHandle(name=row.name, place=row.handle))
+        handle = WorkerHandle(name=row.name, place=row.handle)
+        # Nobody waits for any of them: one that runs still, for its end could not be asked for, would run for ever.
+        seams.runtime.stop(handle, seams.settings.stop_grace_seconds)
+        seams.runtime.forget(handle)
     if rows:
         with seams.write() as session:
             tokens.forget_workers(session, [row.name for row in rows])
