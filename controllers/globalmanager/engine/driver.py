@@ -48,7 +48,7 @@ class _Retry:
 
 @dataclass
 class _Start:
-    """A start of a worker that waits for its next try. ``problem``: what went wrong; empty where the worker tells it."""
+    """A start that waits for its next try. ``problem``: what went wrong; empty where the worker itself tells it."""
 
     effect: EnsureWorker
     at: datetime

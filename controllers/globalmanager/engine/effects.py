@@ -102,8 +102,8 @@ def _let_go_of_earlier(seams: EngineSeams, job: JobRow, row: WorkerRow) -> None:
 
 
 def _spec(seams: EngineSeams, job: JobRow, order: WorkOrder) -> WorkerSpec:
-    """What to start, on this machine with a new token. Those of earlier calls stay valid until the attempt ends: a worker
-    that was started before a crash has one of them."""
+    """What to start; on this machine with a new token. Those of earlier calls stay valid until the attempt ends: a
+    worker that was started before a crash has one of them."""
     with seams.write() as session:
         local = seams.runtime.is_local
         token = tokens.create_for_worker(session, order.worker, seams.now()) if local else None
