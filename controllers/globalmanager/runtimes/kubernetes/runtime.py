@@ -128,7 +128,7 @@ class PodRuntime:
         if pod is not None and _state(pod) is RunPhase.RUNNING:
             return
         self._logs.forget(handle.name)
-        if pod is None:
+        if pod is None or pod.is_leaving:  # it goes, with the grace that it was given
             return
         if pod.is_over:
             self._groups.forget(pod)
@@ -169,7 +169,7 @@ class PodRuntime:
 
     def _is_to_keep(self, pod: Pod) -> bool:
         """Whether it is the newest failed Pod of a job with which it goes, and holds nothing."""
-        if _state(pod) is RunPhase.SUCCEEDED or pod.is_leaving or pod.holds_its_machine:
+        if _state(pod) is RunPhase.SUCCEEDED or pod.holds_its_machine:
             return False
         return bool(pod.body["metadata"].get("ownerReferences")) and is_newest_failed(self._view, pod)
 
