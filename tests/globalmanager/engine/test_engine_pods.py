@@ -15,9 +15,10 @@ from globalmanager.cluster.kinds import PODS, SERVICES
 from globalmanager.db import workers
 from globalmanager.db.tables import Token
 from globalmanager.db.values import WorkerRow
+from globalmanager.operator.facts import read_facts
 from globalmanager.runtimes.kubernetes import PodRuntime
 from globalmanager.runtimes.kubernetes.distributed import REST_SECONDS, SCHEDULE_SECONDS
-from sedna.common.errors import StoreUnavailableError
+from sedna.common.errors import StorageFullError, StoreUnavailableError
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import Outcome
 
@@ -29,11 +30,12 @@ FAILED = {"phase": "Running", "containerStatuses": [ended("train", 3), running("
 
 
 class Store:
-    """A store that is away when a test says so."""
+    """A store that is away, or full, when a test says so."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self.away = False
+        self.full = False
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
@@ -43,6 +45,8 @@ class Store:
         def call(*args: Any, **kwargs: Any) -> Any:
             if self.away:
                 raise StoreUnavailableError("connection refused")
+            if self.full and name.startswith("put"):
+                raise StorageFullError("the quota of the bucket is reached")
             return found(*args, **kwargs)
 
         return call
@@ -128,17 +132,21 @@ def test_a_start_that_has_to_wait_is_asked_for_in_its_time_and_is_no_trouble(
     assert made.tokens() == 0
 
 
-def test_a_failure_for_ever_stays_one_while_the_store_is_away_and_the_service_starts_again(made: Pods) -> None:
+@pytest.mark.parametrize("fault", ["away", "full"])
+def test_a_failure_for_ever_stays_one_while_the_store_is_in_trouble_and_the_service_starts_again(
+    made: Pods, fault: str
+) -> None:
     world = made.world
     made.begin()
-    made.store.away = True
+    setattr(made.store, fault, True)
     made.say({"0": FAILED})
+    made.cluster.logs["default", made.row().handle["pod"], "train"] = b"ValueError: no such column\n"
     world.tick(30)
     assert made.row().phase is WorkerPhase.RUNNING, "it could not be recorded"
     assert "deletionTimestamp" not in made.pods()["0"]["metadata"], "all that tells how it ended"
     made.restart()
     world.tick(30)
-    made.store.away = False
+    setattr(made.store, fault, False)
     job = world.until(lambda job: job.state.history)
     row = made.row()
     assert (row.phase, row.cause, row.retryable) == (WorkerPhase.FAILED, "WorkerFailed", False)
@@ -171,6 +179,8 @@ def test_why_a_group_is_ended_is_recorded_before_it_ends(made: Pods, code: int, 
     row = made.row()
     assert (row.phase, row.cause, row.retryable) == (WorkerPhase.RUNNING, "WorkerFailed", retryable)
     assert "process 1 of 2: it ended with exit code" in (row.error or "")
+    with world.db.read() as session:
+        assert read_facts(session, world.job(), world.clock.now(), 60).trouble is None, "it has not ended yet"
     assert made.pods()["0"]["metadata"]["deletionTimestamp"]
     collect_garbage(made)
     made.restart()
