@@ -11,7 +11,7 @@ from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.looking_after import note_waiting
 from globalmanager.engine.work.orders import KINDS, ensure_order
-from globalmanager.engine.work.results import finish, store_evaluation
+from globalmanager.engine.work.results import finish, let_go, store_evaluation
 from globalmanager.runtimes.base import (
     RunPhase,
     WorkerHandle,
@@ -98,7 +98,7 @@ def _let_go_of_earlier(seams: EngineSeams, job: JobRow, row: WorkerRow) -> None:
         earlier = workers.of_round(session, job.id, row.round)
     for one in earlier:
         if one.ended_at is not None:
-            seams.runtime.stop(WorkerHandle(name=one.name, place=one.handle), seams.settings.stop_grace_seconds)
+            let_go(seams, one)
 
 
 def _spec(seams: EngineSeams, job: JobRow, order: WorkOrder) -> WorkerSpec:

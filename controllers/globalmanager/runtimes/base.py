@@ -152,7 +152,8 @@ class WorkerRuntime(Protocol):
     def stop(self, handle: WorkerHandle, grace_seconds: float) -> None:
         """Ask a worker to end, and make it end after ``grace_seconds``. Does not wait; harmless when it has ended.
 
-        Asked too once its end is recorded: what runs on beside it then, such as a container of others, ends with it.
+        Of one that is not local asked too once its end is recorded: what runs on beside it then, such as a container of
+        others, ends with it.
         """
         ...
 

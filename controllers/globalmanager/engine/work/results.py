@@ -255,7 +255,7 @@ def _ended(
         )
         data: dict[str, JsonValue] = {"worker": row.name, "round": row.round}
         events.add(session, job.id, "WorkerSucceeded", f"{row.name}: {text}", now, data=data)
-    _let_go(seams, row)
+    _let_go_now(seams, row)
 
 
 def finish(
@@ -290,14 +290,23 @@ def finish(
         if seams.runtime.is_local:
             seams.runtime.forget(WorkerHandle(name=row.name, place=row.handle))
         raise
-    _let_go(seams, row)
+    _let_go_now(seams, row)
 
 
-def _let_go(seams: EngineSeams, row: WorkerRow) -> None:
-    """After the end of a worker was recorded, and not before: what runs on beside it ends, and with that may go what
-    tells how it ended. Asked again before the next attempt, and after the round."""
-    try:
+def let_go(seams: EngineSeams, row: WorkerRow) -> None:
+    """End what runs on beside a worker whose end is recorded, and not before: with that may go what tells how it ended.
+
+    Raises:
+        TemporaryError: not now.
+    """
+    if not seams.runtime.is_local:  # there a worker ends with all that it has started
         seams.runtime.stop(WorkerHandle(name=row.name, place=row.handle), seams.settings.stop_grace_seconds)
+
+
+def _let_go_now(seams: EngineSeams, row: WorkerRow) -> None:
+    """Or later: it is asked again before the next attempt, and after the round."""
+    try:
+        let_go(seams, row)
     except SednaError as error:
         LOGGER.warning("%s is let go of later: %s", row.name, error)
 

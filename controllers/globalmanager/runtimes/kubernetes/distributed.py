@@ -161,6 +161,8 @@ class PodGroups:
             return own
         if own.phase is RunPhase.RUNNING and leader.is_leaving:
             return WorkerStatus(phase=RunPhase.RUNNING, cause="Stopping")
+        if own.phase is RunPhase.RUNNING and leader.ended is not None:
+            return own  # its results are on their way, and the others are not needed any more
         found = self._others(leader, size, waited)
         failed = [one for one in found if one.phase in (RunPhase.FAILED, RunPhase.LOST)]
         # One that was left alone by another ends as well, and often earlier seen: whose end says more comes first.

@@ -305,6 +305,15 @@ def test_one_that_fails_ends_the_others_and_says_why(
     assert desk.runtime.observe(handle).phase is RunPhase.LOST, "the engine has recorded why before"
 
 
+def test_results_of_the_first_one_are_brought_home_whatever_becomes_of_the_others(desk: PodDesk) -> None:
+    handle = start(desk)
+    done = {"phase": "Running", "containerStatuses": [running("lc"), ended("train", 0)]}
+    evicted = {"phase": "Failed", "reason": "Evicted", "message": "low on disk"}
+    told = says(desk, handle, {"0": done, "1": evicted})
+    assert (told.phase, told.cause, told.ends_as) == (RunPhase.RUNNING, "StagingOut", None)
+    assert says(desk, handle, {"0": through(ended("train", 0)), "1": evicted}).phase is RunPhase.SUCCEEDED
+
+
 def test_whose_end_is_no_consequence_of_anothers_is_told(desk: PodDesk) -> None:
     """A process that loses another one often ends a moment later, and is often seen to do so first."""
     handle = start(desk)
