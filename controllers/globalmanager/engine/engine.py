@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -18,6 +19,7 @@ from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
 from sedna.common.errors import SednaError, TemporaryError
 from sedna.common.log import LOGGER
+from sedna.common.patience import Patience
 from sedna.store.base import ObjectStore
 
 _PRUNE_EVERY = 256
@@ -54,6 +56,7 @@ class Engine:
         self._settings = settings
         self._credentials = credentials
         self._keeper = LeaseKeeper(db, clock, settings)
+        self._patience = Patience(settings.read_seconds)
         self._drivers: dict[int, JobDriver] = {}
         self._busy: set[int] = set()
         self._guard = threading.Lock()
@@ -121,6 +124,7 @@ class Engine:
     def stop(self) -> None:
         """Finish what is under way, give the lease back. Workers go on; the next engine finds them."""
         self._stopping.set()
+        self._patience.end()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
@@ -263,6 +267,7 @@ class Engine:
             settings=self._settings,
             token=token,
             credentials=self._credentials,
+            patience=self._patience,
             runtime=self._runtime,
             listening_since=self._keeper.since,
         )
@@ -274,7 +279,8 @@ class Engine:
             raise
         except SednaError as error:
             trouble = str(error)
-            LOGGER.warning("job %s: %s", driver.name, error)
+            told = driver.noted is not None and trouble in (driver.noted[0] or "")
+            LOGGER.log(logging.DEBUG if told else logging.WARNING, "job %s: %s", driver.name, error)
         except Exception as error:  # noqa: BLE001 - the boundary: a defect in one job must not stop the others
             trouble = f"internal error: {type(error).__name__}: {error}"
             LOGGER.exception("job %s", driver.name)

@@ -61,7 +61,7 @@ class Context:
 
     def is_watched(self, namespace: str) -> bool:
         """Whether custom resources of this namespace are seen here at all."""
-        return not self.settings.watch_namespaces or namespace in self.settings.watch_namespaces
+        return self.settings.watches(namespace)
 
     @property
     def may_hold(self) -> bool:
