@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
+from globalmanager.db import exclusions, rounds
 from globalmanager.db.paging import execute_dml, page
 from globalmanager.db.tables import DatasetVersion, Job, Label, ModelVersion, Sample
 from globalmanager.db.values import LabelRow, Page, SampleFilter, SampleRow, SampleStory
-from sedna.common.errors import NotFoundError
+from sedna.common.errors import ConflictError, DataError, NotFoundError
 from sedna.common.types import Annotation, Picked, SampleRecord
 from sedna.loop.audit import audit_metrics, count_sample
 from sedna.loop.observation import AuditMetrics, SampleCounts
@@ -26,6 +27,17 @@ _BATCH = 500  # below the limit of bound parameters of every database
 
 _IS_AUDIT = Sample.picked == literal_column("'audit'")
 """Spelt out: a bound value could not be seen to match the condition of the index on audited samples."""
+
+
+class HoldoutError(DataError):
+    """A label of the frozen hold-out would change, and nobody has asked for that."""
+
+    def __init__(self, sample_id: str, where: str = "") -> None:
+        super().__init__(
+            "it is frozen hold-out and has another label: evaluations of earlier rounds have used that one",
+            where=where or f"sample {sample_id}",
+            hint="--holdout (REST: holdout) changes it all the same, and marks those evaluations",
+        )
 
 
 def insert(
@@ -78,12 +90,24 @@ def hold_out(session: Session, job_id: int, sample_id: str) -> bool:
 
 
 def add_label(
-    session: Session, job_id: int, sample_id: str, annotation: Annotation, author: str, now: datetime
+    session: Session,
+    job_id: int,
+    sample_id: str,
+    annotation: Annotation,
+    author: str,
+    now: datetime,
+    *,
+    holdout: bool = False,
 ) -> SampleRow:
     """Label a sample, or label it again: the history grows, the part stays. The same statement again changes nothing.
 
+    Args:
+        holdout: whether a label of the frozen hold-out may change; the rounds that saw the earlier one are marked.
+
     Raises:
         NotFoundError: the job has no such sample.
+        HoldoutError: it is hold-out, has another label, and ``holdout`` is not set.
+        ConflictError: it was excluded.
     """
     job = _lock(session, job_id)
     sample = _select(session, job_id, sample_id)
@@ -93,6 +117,11 @@ def add_label(
     # No row for the same statement: an import that is repeated must not make every sample look new to the trigger.
     if current is not None and current.annotation == annotation:
         return _build(sample, current)
+    require_included(session, job_id, sample_id, f"sample {sample_id}")
+    if current is not None and sample.part == "holdout":
+        if not holdout:
+            raise HoldoutError(sample_id)
+        rounds.holdout_changed(session, job_id, _first_seq(session, sample), author, now)
     job.label_seq += 1
     label = Label(
         job_id=job_id,
@@ -113,6 +142,38 @@ def add_label(
         sample.tp, sample.fp, sample.fn = count_sample(prediction, annotation)
     session.flush()
     return _build(sample, _build_label(label))
+
+
+def keeps_label(session: Session, job_id: int, sample_id: str, annotation: Annotation) -> bool:
+    """Whether `add_label` would refuse this one, because the sample is hold-out and has another."""
+    sample = _select(session, job_id, sample_id)
+    if sample is None or sample.part != "holdout":
+        return False
+    current = _label(session, sample)
+    return current is not None and current.annotation != annotation
+
+
+def _first_seq(session: Session, sample: Sample) -> int:
+    return session.scalar(select(func.min(Label.seq)).where(Label.sample_pk == sample.id)) or 0
+
+
+def require_included(session: Session, job_id: int, sample_id: str, where: str) -> None:
+    """Raise `ConflictError` if the sample was taken out."""
+    sample = _select(session, job_id, sample_id)
+    if sample is not None and sample.excluded:
+        raise ConflictError("the sample was excluded", where=where, hint="'sedna sample include' takes it in again")
+
+
+def newest_labels(session: Session, job_id: int, limit: int) -> tuple[Annotation, ...]:
+    """The current labels of samples that count, of the last ``limit`` statements."""
+    query = (
+        select(Label.annotation)
+        .join(Sample, Sample.id == Label.sample_pk)
+        .where(Label.job_id == job_id, Sample.label_seq == Label.seq, Sample.excluded.is_(False))
+        .order_by(Label.seq.desc())
+        .limit(limit)
+    )
+    return tuple(Annotation.model_validate(found) for found in session.scalars(query))
 
 
 def last_label(session: Session, job_id: int, sample_id: str, authors: str) -> Annotation | None:
@@ -174,7 +235,11 @@ def _new(session: Session, job_id: int, part: str) -> tuple[int, datetime | None
     One question per part: grouped by part, SQLite prefers to walk all samples in the order of their parts.
     """
     query = select(func.count(), func.min(Sample.labelled_at)).where(
-        Sample.job_id == job_id, Sample.part == part, Sample.labelled_at.is_not(None), Sample.round_used.is_(None)
+        Sample.job_id == job_id,
+        Sample.part == part,
+        Sample.labelled_at.is_not(None),
+        Sample.round_used.is_(None),
+        Sample.excluded.is_(False),
     )
     count, oldest = session.execute(query).one()
     return count, oldest
@@ -189,6 +254,7 @@ def audit(session: Session, job_id: int, model_version: int, window: int) -> Aud
             Sample.model_version == model_version,
             _IS_AUDIT,
             Sample.labelled_at.is_not(None),
+            Sample.excluded.is_(False),
         )
         .order_by(Sample.id.desc())
         .limit(window)
@@ -199,7 +265,8 @@ def audit(session: Session, job_id: int, model_version: int, window: int) -> Aud
 
 def take_new(session: Session, job_id: int, round_id: int) -> int:
     """Mark every unused labelled sample as used by round ``round_id``; returns how many."""
-    return _mark(session, job_id, (Sample.labelled_at.is_not(None), Sample.round_used.is_(None)), round_id)
+    unused = (Sample.labelled_at.is_not(None), Sample.round_used.is_(None), Sample.excluded.is_(False))
+    return _mark(session, job_id, unused, round_id)
 
 
 def release(session: Session, job_id: int, round_id: int) -> int:
@@ -262,6 +329,10 @@ def list_page(
         query = query.where(Sample.edge == wanted.edge)
     if wanted.labelled is not None:
         query = query.where(Sample.labelled_at.is_not(None) if wanted.labelled else Sample.labelled_at.is_(None))
+    if wanted.excluded is not None:
+        query = query.where(Sample.excluded.is_(wanted.excluded))
+    if wanted.problem is not None:
+        query = query.where(Sample.problem.is_not(None) if wanted.problem else Sample.problem.is_(None))
     found: Page[Any] = page(
         session, query, Sample.id, lambda row: row, limit=limit, cursor=cursor, newest_first=newest_first
     )
@@ -279,11 +350,14 @@ def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
     row = get(session, job_id, sample_id)
     query = select(Label).where(Label.job_id == job_id, Label.sample_pk == row.id).order_by(Label.seq)
     labels = tuple(_build_label(label) for label in session.scalars(query))
+    taken_out = exclusions.of_sample(session, job_id, row.id, sample_id)
     if not labels:
-        return SampleStory(sample=row, labels=(), dataset_versions=(), models=())
-    # A version holds every sample whose first label is not newer than its last one.
+        return SampleStory(sample=row, labels=(), exclusions=taken_out, dataset_versions=(), models=())
+    # A version holds every sample whose first label is not newer than its last one, and that was not taken out then.
     holding = select(DatasetVersion.version).where(
-        DatasetVersion.job_id == job_id, DatasetVersion.label_seq >= labels[0].seq
+        DatasetVersion.job_id == job_id,
+        DatasetVersion.label_seq >= labels[0].seq,
+        exclusions.is_in(row.id, DatasetVersion.label_seq),
     )
     versions = tuple(session.scalars(holding.order_by(DatasetVersion.version)))
     models: tuple[int, ...] = ()
@@ -293,7 +367,7 @@ def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
             ModelVersion.job_id == job_id, ModelVersion.dataset_version.in_(holding)
         )
         models = tuple(session.scalars(trained.order_by(ModelVersion.version)))
-    return SampleStory(sample=row, labels=labels, dataset_versions=versions, models=models)
+    return SampleStory(sample=row, labels=labels, exclusions=taken_out, dataset_versions=versions, models=models)
 
 
 def _lock(session: Session, job_id: int) -> Job:
@@ -335,5 +409,8 @@ def _build(row: Sample, label: LabelRow | None) -> SampleRow:
             "labelled_at": row.labelled_at,
             "part": row.part,
             "round_used": row.round_used,
+            "excluded": row.excluded,
+            "problem": row.problem,
+            "problem_at": row.problem_at,
         }
     )

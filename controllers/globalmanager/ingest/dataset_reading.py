@@ -18,6 +18,7 @@ from globalmanager.ingest.images import inspect_image
 from globalmanager.ingest.intake import store_sample
 from globalmanager.ingest.seams import Seams
 from globalmanager.ingest.sources import SourceFolder
+from globalmanager.labelling.kinds import LabelKind, check_kind, kind_of_algorithm
 from sedna.common.errors import DataError, UserError
 from sedna.common.types import Annotation, Picked, Prediction, SampleRecord, Verdict, sample_id
 from sedna.labels.items import LabelItem
@@ -156,7 +157,10 @@ def take_batch(seams: Seams, job: JobRow, reading: Reading, folder: SourceFolder
         prepared = [_prepare(seams, job, folder, item) for item in batch]
         now = seams.now()
         with seams.write() as session:
-            results = [_insert(session, job, reading, one, now) for one in prepared]
+            kind = kind_of_algorithm(job)  # not what was said before: a whole file may have been rewritten
+            results = [
+                _insert(session, job, reading, _with_fault(session, job, reading, one, kind), now) for one in prepared
+            ]
             if not reading.pending:
                 _add_events(session, job, reading.with_results(results), now)
     except BaseException:
@@ -172,7 +176,7 @@ def _prepare(seams: Seams, job: JobRow, folder: SourceFolder, item: LabelItem) -
         image = folder.read(item.name, seams.settings.max_image_bytes)
         facts = inspect_image(image, item.name)
         size = (facts.width, facts.height)
-        annotation, _ = labels.annotation(size, job.spec.class_names, where=item.where)
+        annotation = labels.annotation(size, job.spec.class_names, where=item.where)
     except UserError as error:
         return _Prepared(item, error=error)
     record = SampleRecord(
@@ -210,9 +214,28 @@ def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now
     # the images have moved or the program has changed the way in which it tells entries apart.
     if not fresh or samples.last_label(session, job.id, sample, AUTHORS) != one.annotation:
         author = f"{AUTHORS}{job.spec.dataset.name}"
-        samples.add_label(session, job.id, sample, one.annotation, author, now)
+        changes = samples.keeps_label(session, job.id, sample, one.annotation)
+        samples.add_label(session, job.id, sample, one.annotation, author, now, holdout=holdout)
+        if changes:
+            events.holdout_changed(session, job.id, 1, author, now)
     lines.take(session, job.id, holdout, item.name, item.digest)
     return _Result(item, taken=True)
+
+
+def _with_fault(session: Session, job: JobRow, reading: Reading, one: _Prepared, kind: LabelKind | None) -> _Prepared:
+    """The same, with the reason why its sample keeps its label, if there is one: the sample was taken out, it is
+    hold-out and this list is not, or the label is of another kind than the job's."""
+    if one.record is None or one.annotation is None:
+        return one
+    sample, where = one.record.sample_id, one.item.where
+    try:
+        samples.require_included(session, job.id, sample, where)
+        check_kind(kind, one.annotation, where)
+        if not reading.holdout and samples.keeps_label(session, job.id, sample, one.annotation):
+            raise samples.HoldoutError(sample, where)
+    except UserError as error:
+        return replace(one, error=error)
+    return one
 
 
 def _add_events(session: Session, job: JobRow, reading: Reading, now: datetime) -> None:

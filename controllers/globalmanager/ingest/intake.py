@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from globalmanager.auth.principal import Principal
-from globalmanager.db import Database, jobs, samples
+from globalmanager.db import Database, events, exclusions, jobs, sample_problems, samples
 from globalmanager.ingest.images import inspect_image
-from sedna.common.errors import DataError
+from sedna.common.errors import DataError, NotFoundError
 from sedna.common.types import SampleRecord, sample_id
 from sedna.store.base import ObjectStore
+from sedna.store.download import sha256_stream
 from sedna.store.layout import sample_key, sample_record_key
+
+
+class Stored(StrEnum):
+    """What became of a sample that was sent."""
+
+    CREATED = "created"
+    KNOWN = "known"
+    """The job had it, whole."""
+    REPAIRED = "repaired"
+    """The job had it, and its bytes in the store were missing or damaged: now they are those that were sent."""
 
 
 def receive_sample(
     db: Database, store: ObjectStore, caller: Principal, record: SampleRecord, image: bytes, now: datetime
-) -> bool:
+) -> Stored:
     """Check who sends a sample and what the pixels say, then store it; it is safe when this returns.
-
-    Returns:
-        True if it is new, False if the job has it already.
 
     Raises:
         AuthError: the caller speaks for another edge.
         NotFoundError: there is no such job.
         DataError: record and bytes do not belong together, or the bytes are not a whole image.
         TooLargeError: too many pixels.
+        ConflictError: somebody has deleted this sample on purpose.
         TemporaryError: store or database are away, or full.
     """
     caller.require_edge(record.edge)
@@ -35,10 +45,10 @@ def receive_sample(
         # Edges repeat what they got no answer for. The same bytes were decoded when they came first: their hash is
         # proof enough, and costs a small part of a decode.
         _check_size(record, known.width, known.height)
-        return False
+        return _look_after(db, store, known, image, now)
     facts = inspect_image(image, f"sample {record.sample_id}")
     _check_size(record, facts.width, facts.height)
-    return _store_and_insert(db, store, record, image, now)
+    return Stored.CREATED if _store_and_insert(db, store, record, image, now) else Stored.KNOWN
 
 
 def accept_sample(db: Database, store: ObjectStore, record: SampleRecord, image: bytes, now: datetime) -> bool:
@@ -50,6 +60,7 @@ def accept_sample(db: Database, store: ObjectStore, record: SampleRecord, image:
     Raises:
         NotFoundError: there is no such job.
         DataError: the bytes are not those that the record speaks of.
+        ConflictError: somebody has deleted this sample on purpose.
         TemporaryError: store or database are away, or full.
     """
     if _known(db, record) is not None:
@@ -58,23 +69,62 @@ def accept_sample(db: Database, store: ObjectStore, record: SampleRecord, image:
     return _store_and_insert(db, store, record, image, now)
 
 
-def store_sample(store: ObjectStore, record: SampleRecord, image: bytes) -> None:
-    """Put a sample's bytes and its record into the store; harmless when they are there.
+def store_sample(store: ObjectStore, record: SampleRecord, image: bytes) -> bool:
+    """Put a sample's bytes and its record into the store, unless they are there, whole.
+
+    Returns:
+        Whether something else was there, which is replaced: what lies under a sample's key is it or damage.
 
     Raises:
         StoreUnavailableError, StorageFullError: nothing was acknowledged; send it again.
     """
-    store.put_if_absent(sample_key(record.job, record.sample_id, record.extension), image)
-    store.put_if_absent(sample_record_key(record.job, record.sample_id), record.model_dump_json().encode())
+    key = sample_key(record.job, record.sample_id, record.extension)
+    damaged = not store.put_if_absent(key, image) and not _is_whole(store, key, record.sample_id)
+    if damaged:
+        store.put(key, image)
+    written = store.put_if_absent(sample_record_key(record.job, record.sample_id), record.model_dump_json().encode())
+    if damaged and not written:  # what has spoilt the one may have spoilt the other
+        store.put(sample_record_key(record.job, record.sample_id), record.model_dump_json().encode())
+    return damaged
+
+
+def _is_whole(store: ObjectStore, key: str, sha256: str) -> bool:
+    try:
+        with store.open(key) as stream:
+            return sha256_stream(stream) == sha256
+    except NotFoundError:
+        return False
 
 
 def _known(db: Database, record: SampleRecord) -> SampleRecord | None:
-    """The record under which the job has the sample already. Raises `NotFoundError` if there is no such job."""
+    """The record under which the job has the sample already.
+
+    Raises:
+        NotFoundError: there is no such job.
+        ConflictError: the sample was deleted.
+    """
     with db.read() as session:
         job = jobs.get(session, record.job)
+        exclusions.require_kept(session, job.id, record.sample_id)
         if not samples.exists(session, job.id, record.sample_id):
             return None
         return samples.get(session, job.id, record.sample_id).record
+
+
+def _look_after(db: Database, store: ObjectStore, known: SampleRecord, image: bytes, now: datetime) -> Stored:
+    """Repair what the store has of a sample that the job knows."""
+    absent = store.stat(sample_key(known.job, known.sample_id, known.extension)) is None
+    damaged = store_sample(store, known, image)
+    with db.read() as session:
+        noted = known.sample_id in sample_problems.known(session, jobs.get(session, known.job).id)
+    if not (absent or damaged or noted):
+        return Stored.KNOWN
+    with db.write() as session:
+        job = jobs.get(session, known.job)
+        sample_problems.clear(session, job.id, (known.sample_id,))
+        text = f"sample {known.sample_id} was uploaded again and is whole"
+        events.add(session, job.id, "SampleRepaired", text, now, data={"sample": known.sample_id})
+    return Stored.REPAIRED
 
 
 def _store_and_insert(db: Database, store: ObjectStore, record: SampleRecord, image: bytes, now: datetime) -> bool:

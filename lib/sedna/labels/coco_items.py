@@ -45,7 +45,7 @@ def coco_items(data: bytes, classes: ClassNames, where: str) -> Iterator[LabelIt
             if number is not None:
                 at = f"{where}: annotation {number}"
         except DataError as error:
-            stray.append(faulty("", error.where or at, _text(row), error))
+            stray.append(faulty("", error.where or at, _text(row), error, is_picture=False))
             continue
         if number is not None and number in seen:
             picture.again(row, seen[number], at)

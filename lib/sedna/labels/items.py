@@ -161,6 +161,7 @@ class LabelItem:
         read: takes the statement apart; raises `UserError` where that is impossible. It may be called late, or never:
             of a file that has grown most lines are known by their digests.
         others: further names by which the image may be known, where a format does not give the whole name.
+        is_picture: False for what belongs to no image, as an annotation that names none.
     """
 
     name: str
@@ -168,6 +169,7 @@ class LabelItem:
     digest: str
     read: Callable[[], ImageLabels]
     others: tuple[str, ...] = ()
+    is_picture: bool = True
 
 
 def said(name: str, where: str, text: str, labels: ImageLabels, others: tuple[str, ...] = ()) -> LabelItem:
@@ -175,13 +177,13 @@ def said(name: str, where: str, text: str, labels: ImageLabels, others: tuple[st
     return LabelItem(name, where, digest(text), lambda: labels, others)
 
 
-def faulty(name: str, where: str, text: str, fault: UserError) -> LabelItem:
+def faulty(name: str, where: str, text: str, fault: UserError, *, is_picture: bool = True) -> LabelItem:
     """An item that cannot be understood."""
 
     def fail() -> ImageLabels:
         raise fault
 
-    return LabelItem(name, where, digest(text), fail)
+    return LabelItem(name, where, digest(text), fail, is_picture=is_picture)
 
 
 def digest(text: str) -> str:

@@ -29,7 +29,7 @@ def test_an_upload_is_stored_once(api: Api) -> None:
     name = hashlib.sha256(image).hexdigest()
     first = api.put_sample(image)
     assert first.status_code == 201
-    assert first.json() == {"sample_id": name, "created": True}
+    assert first.json() == {"sample_id": name, "created": True, "repaired": False}
     assert first.headers["location"] == f"/api/v1/jobs/default/pcb/samples/{name}"
     again = api.put_sample(image)
     assert again.status_code == 200
@@ -208,7 +208,17 @@ def test_labels_are_imported_from_a_file(api: Api) -> None:
     path = "/api/v1/jobs/default/pcb/labels:import"
     report = api.http.post(f"{path}?format=txt&author=tool", content=text, headers=headers)
     assert report.status_code == 200, report.text
-    assert report.json() == {"labelled": 2, "unchanged": 0, "unknown": [], "problems": []}
+    assert report.json() == {
+        "labelled": 2,
+        "unchanged": 0,
+        "unknown": [],
+        "problems": [],
+        "skipped": [],
+        "pictures": {"taken": 2, "skipped": 0, "refused": 0},
+        "annotations": {"taken": 1, "skipped": 0, "refused": 0},
+        "holdout_changed": 0,
+        "class_names": ["open", "short"],
+    }
     story = api.get(f"jobs/default/pcb/samples/{names[0]}")
     assert story["labels"][0]["author"] == "tool"
     bad = api.http.post(f"{path}?format=txt", content=f"{names[0]}.png 1,1,99,9,0\n", headers=headers)

@@ -13,6 +13,7 @@ from globalmanager.db.values import JobRow, WorkerRow, WorkerUsage
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.logs import keep_log
 from globalmanager.engine.work.orders import dataset_of, order_of, prefix_of
+from globalmanager.engine.work.problems import take_problems
 from globalmanager.engine.work.publishing import description_of
 from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerRefusedError, WorkerStatus
 from sedna.common.errors import IntegrityError, PermanentError, StorageFullError, UserError, WorkerError
@@ -103,7 +104,9 @@ def collect(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatu
     if status.phase is RunPhase.LOST and _ended_well(seams, job, row):
         # Only its watcher was lost: the worker itself came to its end, and everything is where it belongs.
         status = status.model_copy(update={"phase": RunPhase.SUCCEEDED, "exit_code": 0})
-    if status.phase is not RunPhase.SUCCEEDED:
+    succeeded = status.phase is RunPhase.SUCCEEDED
+    take_problems(seams, job, row, succeeded=succeeded)
+    if not succeeded:
         finish(seams, job, row, error=_failure(seams, job, row, status), retryable=status.retryable, status=status)
         return
     try:
