@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from globalmanager.db import events, lines, samples
+from globalmanager.db import events, lines, sample_labels, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from globalmanager.ingest.dataset_problems import Problems
@@ -212,10 +212,10 @@ def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now
         return _Result(item, False, problem, problem, fresh)
     # A label that a person has given since is newer than what the dataset said before, and is not said again because
     # the images have moved or the program has changed the way in which it tells entries apart.
-    if not fresh or samples.last_label(session, job.id, sample, AUTHORS) != one.annotation:
+    if not fresh or sample_labels.last_label(session, job.id, sample, AUTHORS) != one.annotation:
         author = f"{AUTHORS}{job.spec.dataset.name}"
-        changes = samples.keeps_label(session, job.id, sample, one.annotation)
-        samples.add_label(session, job.id, sample, one.annotation, author, now, holdout=holdout)
+        changes = sample_labels.keeps_label(session, job.id, sample, one.annotation)
+        sample_labels.add_label(session, job.id, sample, one.annotation, author, now, holdout=holdout)
         if changes:
             events.holdout_changed(session, job.id, 1, author, now)
     lines.take(session, job.id, holdout, item.name, item.digest)
@@ -229,10 +229,10 @@ def _with_fault(session: Session, job: JobRow, reading: Reading, one: _Prepared,
         return one
     sample, where = one.record.sample_id, one.item.where
     try:
-        samples.require_included(session, job.id, sample, where)
+        sample_labels.require_included(session, job.id, sample, where)
         check_kind(kind, one.annotation, where)
-        if not reading.holdout and samples.keeps_label(session, job.id, sample, one.annotation):
-            raise samples.HoldoutError(sample, where)
+        if not reading.holdout and sample_labels.keeps_label(session, job.id, sample, one.annotation):
+            raise sample_labels.HoldoutError(sample, where)
     except UserError as error:
         return replace(one, error=error)
     return one

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import Field, JsonValue
 
-from globalmanager.db import Database, events, jobs, samples
+from globalmanager.db import Database, events, jobs, sample_labels, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from globalmanager.ingest.label_match import SampleNames
@@ -194,9 +194,9 @@ class _Taking:
     def _keep(self, item: LabelItem, sample: str, annotation: Annotation) -> None:
         try:
             check_kind(self._kind, annotation, item.where)
-            if not self.wish.holdout and samples.keeps_label(self.session, self.job.id, sample, annotation):
-                raise samples.HoldoutError(sample, item.where)
-            samples.require_included(self.session, self.job.id, sample, item.where)
+            if not self.wish.holdout and sample_labels.keeps_label(self.session, self.job.id, sample, annotation):
+                raise sample_labels.HoldoutError(sample, item.where)
+            sample_labels.require_included(self.session, self.job.id, sample, item.where)
         except UserError as error:
             self.faults.append(str(error))
             self.pictures.refused += 1
@@ -219,7 +219,7 @@ class _Taking:
             if row.label is not None and row.label.annotation == annotation:
                 continue
             held += row.part == "holdout" and row.label is not None
-            samples.add_label(
+            sample_labels.add_label(
                 self.session, self.job.id, sample, annotation, self.wish.author, self.now, holdout=self.wish.holdout
             )
             changed += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from globalmanager.db import samples
+from globalmanager.db import sample_labels
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from sedna.common.errors import DataError
@@ -39,7 +39,7 @@ def kind_of(session: Session, job: JobRow) -> LabelKind | None:
     learnt = kind_of_algorithm(job)
     if learnt is not None:
         return learnt
-    kinds = {_kind(annotation) for annotation in samples.newest_labels(session, job.id, _LOOKED_AT)} - {None}
+    kinds = {_kind(annotation) for annotation in sample_labels.newest_labels(session, job.id, _LOOKED_AT)} - {None}
     return kinds.pop() if len(kinds) == 1 else None
 
 

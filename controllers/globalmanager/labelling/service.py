@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from globalmanager.db import Database, events, jobs, samples
+from globalmanager.db import Database, events, jobs, sample_labels, samples
 from globalmanager.db.values import SampleRow
 from globalmanager.labelling.kinds import check_kind, kind_of
 from sedna.common.types import Annotation, JobKey
@@ -41,7 +41,7 @@ def label_sample(
         possible = labels.annotation(size, job.spec.class_names, where=f"sample {sample_id}")
         check_kind(kind_of(session, job), possible, f"sample {sample_id}")
         changes = row.part == "holdout" and row.label is not None and row.label.annotation != possible
-        labelled = samples.add_label(session, job.id, sample_id, possible, author, now, holdout=holdout)
+        labelled = sample_labels.add_label(session, job.id, sample_id, possible, author, now, holdout=holdout)
         if changes:
             events.holdout_changed(session, job.id, 1, author, now)
         return labelled
