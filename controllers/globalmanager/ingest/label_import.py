@@ -15,7 +15,8 @@ from globalmanager.ingest.label_match import SampleNames
 from globalmanager.labelling.kinds import LabelKind, check_kind, kind_of
 from sedna.common.errors import ConflictError, DataError, UserError
 from sedna.common.label_format import LabelFormat
-from sedna.common.types import Annotation, JobKey, Value
+from sedna.common.orientation import known_orientation
+from sedna.common.types import ORIENTATION_META, Annotation, JobKey, Value
 from sedna.labels.classes import ClassNames
 from sedna.labels.files import opened
 from sedna.labels.items import CheckedLabels, LabelItem
@@ -46,6 +47,10 @@ class ImportReport(Value):
     pictures: Tally = Field(default=Tally(), description="a picture of which nothing is usable stays as it was")
     annotations: Tally = Field(default=Tally(), description="boxes, and labels of whole images")
     holdout_changed: int = Field(default=0, description="labels of the frozen hold-out that were replaced")
+    turned: int = Field(
+        default=0,
+        description="pictures whose stated sizes mean them before their EXIF orientation: the boxes were turned too",
+    )
     class_names: tuple[str, ...] = Field(default=(), description="what the job's class numbers stand for")
 
 
@@ -110,7 +115,10 @@ def _add_events(
     text = f"{wish.author} labelled {report.labelled} samples from {where}"
     if report.pictures.refused or report.pictures.skipped:
         text += f"; {report.pictures.refused} pictures were refused, {report.pictures.skipped} skipped"
+    if report.turned:
+        text += f"; the boxes of {report.turned} were turned with their pictures (EXIF orientation)"
     counts: dict[str, JsonValue] = {
+        "turned": report.turned,
         "labelled": report.labelled,
         "pictures": report.pictures.model_dump(),
         "annotations": report.annotations.model_dump(),
@@ -147,6 +155,7 @@ class _Taking:
     faults: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    turned: int = 0
     possible: dict[str, tuple[Annotation, LabelItem]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -164,7 +173,11 @@ class _Taking:
                 return
             record = samples.get(self.session, self.job.id, sample).record
             size = (record.width, record.height)
-            checked = labels.checked(size, self.job.spec.class_names, where=item.where, mode=self.wish.mode)
+            orientation = known_orientation(record.meta.get(ORIENTATION_META))
+            checked = labels.checked(
+                size, self.job.spec.class_names, where=item.where, mode=self.wish.mode, orientation=orientation
+            )
+            self.turned += labels.is_unturned(size, orientation)
         except UserError as error:
             self.faults.append(str(error))
             self.pictures.refused += item.is_picture
@@ -233,6 +246,7 @@ class _Taking:
             pictures=self.pictures.tally(),
             annotations=self.annotations.tally(),
             holdout_changed=held,
+            turned=self.turned,
             class_names=tuple(classes.names),
         )
 

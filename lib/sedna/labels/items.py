@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sedna.common.errors import DataError, UserError
+from sedna.common.orientation import UPRIGHT, turned_box, turned_size
 from sedna.common.types import Annotation, Box
 from sedna.labels.validate import BoxCheck, Mode, RawBox, fractions_fault
 
@@ -59,17 +60,22 @@ class ImageLabels:
         """A text that changes with whatever the file says."""
         return repr(self) + "".join(f"; {text}" for text in (*map(str, self.faults), *self.skipped))
 
-    def annotation(self, size: tuple[int, int], class_names: tuple[str, ...], *, where: str) -> Annotation:
+    def annotation(
+        self, size: tuple[int, int], class_names: tuple[str, ...], *, where: str, orientation: int = UPRIGHT
+    ) -> Annotation:
         """The annotation of an image of this size, where everything that the file says of it is right.
 
         Args:
+            size: (width, height) of the image as it is seen.
             class_names: empty = every label is possible: upstream's jobs name no classes.
+            orientation: the EXIF orientation by which it was turned; labels that mean the unturned image, see
+                `is_unturned`, are turned with it.
 
         Raises:
             DataError: the stated size is another one, a box is impossible, a class is unknown, or nothing is left but
                 what a reader skips.
         """
-        checked = self.checked(size, class_names, where=where, mode="strict")
+        checked = self.checked(size, class_names, where=where, mode="strict", orientation=orientation)
         if checked.refused:
             # The first one speaks for all: it has a place of its own, and like faults of many images are counted by it.
             first, more = checked.refused[0], len(checked.refused) - 1
@@ -80,12 +86,24 @@ class ImageLabels:
             raise DataError(f"all of it was skipped: {checked.skipped[0]}", where=where, hint=hint)
         return checked.annotation
 
-    def checked(self, size: tuple[int, int], class_names: tuple[str, ...], *, where: str, mode: Mode) -> CheckedLabels:
+    def checked(
+        self,
+        size: tuple[int, int],
+        class_names: tuple[str, ...],
+        *,
+        where: str,
+        mode: Mode,
+        orientation: int = UPRIGHT,
+    ) -> CheckedLabels:
         """What of it is usable for an image of this size. In strict mode a box that reaches out is refused, not cut.
+
+        Args: as `annotation`.
 
         Raises:
             DataError: the stated size is another one.
         """
+        if self.is_unturned(size, orientation):
+            return self._turned(orientation).checked(size, class_names, where=where, mode=mode)
         if self.size is not None and self.size != size:
             raise DataError(
                 f"the file says the image is {self.size[0]} x {self.size[1]}, it is {size[0]} x {size[1]}",
@@ -110,6 +128,23 @@ class ImageLabels:
         is_said = bool(kept) or label is not None or not (refused or self.skipped)
         annotation = Annotation(boxes=tuple(kept), label=label) if is_said else None
         return CheckedLabels(annotation, tuple(cut), self.skipped, tuple(refused))
+
+    def is_unturned(self, size: tuple[int, int], orientation: int) -> bool:
+        """Whether the stated size says that the labels are of the image as it lies in its file, not as it is seen."""
+        return self.size is not None and self.size == turned_size(size, orientation) != size
+
+    def _turned(self, orientation: int) -> ImageLabels:
+        assert self.size is not None, "without a stated size nothing is known to be unturned"
+        size = (1, 1) if self.relative else self.size
+        boxes = []
+        for box in self.boxes:
+            # Turned, one that has no area could come out as one that has.
+            if not (box.x1 < box.x2 and box.y1 < box.y2):
+                boxes.append(box)
+                continue
+            x1, y1, x2, y2 = turned_box((box.x1, box.y1, box.x2, box.y2), size, orientation)
+            boxes.append(replace(box, x1=x1, y1=y1, x2=x2, y2=y2))
+        return replace(self, boxes=tuple(boxes), size=turned_size(self.size, orientation))
 
     def _numbers(self) -> tuple[str, ...]:
         labels = [box.label for box in self.boxes] + ([] if self.label is None else [self.label])

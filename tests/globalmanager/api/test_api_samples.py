@@ -217,6 +217,7 @@ def test_labels_are_imported_from_a_file(api: Api) -> None:
         "pictures": {"taken": 2, "skipped": 0, "refused": 0},
         "annotations": {"taken": 1, "skipped": 0, "refused": 0},
         "holdout_changed": 0,
+        "turned": 0,
         "class_names": ["open", "short"],
     }
     story = api.get(f"jobs/default/pcb/samples/{names[0]}")

@@ -230,6 +230,9 @@ def _tell(report: dict[str, Any]) -> None:
     if report["class_names"]:
         numbered = ", ".join(f"{number} {name}" for number, name in enumerate(report["class_names"]))
         typer.echo(f"classes: {numbered}", err=True)
+    if report["turned"]:
+        text = f"the boxes of {report['turned']} entries were turned with their pictures (EXIF orientation)"
+        typer.echo(text, err=True)
     if report["holdout_changed"]:
         text = f"{report['holdout_changed']} label(s) of the frozen hold-out changed: earlier evaluations are marked"
         typer.echo(f"warning: {text}", err=True)

@@ -196,6 +196,7 @@ def _order(
         module=None if algorithm is None or algorithm.module is None else _module(seams, job, algorithm.module),
         template=spec.template,
         class_names=job.spec.class_names,
+        bits_per_sample=job.spec.pictures.bits_per_sample,
         limits=spec.limits,
     )
 
