@@ -63,12 +63,14 @@ class ImportWish:
             cannot use, and reports both.
         author: who says so.
         holdout: whether labels of the frozen hold-out may change.
+        name: what messages call the file; "" = by its format.
     """
 
     label_format: LabelFormat
     mode: Mode
     author: str
     holdout: bool = False
+    name: str = ""
 
 
 def import_labels(db: Database, key: JobKey, data: bytes, wish: ImportWish, now: datetime) -> ImportReport:
@@ -93,7 +95,7 @@ def _import(db: Database, key: JobKey, data: bytes, wish: ImportWish, now: datet
     """None where another file has named classes meanwhile."""
     with db.read() as session:
         job = jobs.get(session, key)
-    where = f"{wish.label_format} labels"
+    where = wish.name or f"{wish.label_format} labels"
     classes = ClassNames.of(job.spec.class_names, job.found_classes)
     with opened(data, f"labels{label_suffixes(wish.label_format)[0]}", where) as files:
         items = read_labels(files, wish.label_format, classes)

@@ -55,13 +55,15 @@ async def import_file(
     holdout: Annotated[
         bool, Query(description="labels of the frozen hold-out may change; evaluations that used them are marked")
     ] = False,
+    filename: Annotated[str, Query(max_length=253, description="what messages call the file")] = "",
 ) -> ImportReport:  # fmt: skip
     data = await request.body()
 
     def work() -> ImportReport:
         with services.db.read() as session:
             get_job(session, key)
-        wish = ImportWish(label_format=file_format, mode=mode, author=author or caller.name, holdout=holdout)
+        who = author or caller.name
+        wish = ImportWish(label_format=file_format, mode=mode, author=who, holdout=holdout, name=filename)
         return import_labels(services.db, key, data, wish, services.clock.now())
 
     return await run_in_threadpool(work)

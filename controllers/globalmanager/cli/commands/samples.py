@@ -206,6 +206,7 @@ def import_labels(
         report = client.send(
             f"{job_path(job)}/labels:import", data, "application/octet-stream",
             format=label_format, mode="clip" if clip else "strict", author=author, holdout=holdout,
+            filename=None if str(source) == "-" else source.name or None,
         )  # fmt: skip
     print_data(report, output, _IMPORTED)
     if output is Format.TABLE:
