@@ -11,7 +11,7 @@ from sedna.labels.classes import ClassNames
 from sedna.labels.coco_items import coco_items
 from sedna.labels.csv import read_csv_rows
 from sedna.labels.files import LabelFiles
-from sedna.labels.items import LabelItem
+from sedna.labels.items import LabelItem, nameable
 from sedna.labels.jsonl import read_jsonl_rows
 from sedna.labels.rows import row_items
 from sedna.labels.txt import txt_items
@@ -82,7 +82,7 @@ def read_labels(
     last: dict[str, LabelItem] = {}
     known = classes if isinstance(classes, ClassNames) else ClassNames.of(classes)
     for item in reversed(list(chosen.read(_Source(files, start, known, split, chosen.suffixes)))):
-        last.setdefault(item.digest, item)
+        last.setdefault(item.digest, nameable(item))
     return tuple(reversed(last.values()))
 
 
