@@ -44,7 +44,7 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
     """Everything that the status of a job says."""
     newest = rounds.list_page(session, row.id, limit=ROUNDS_SHOWN).items
     attempts = workers.of_round(session, row.id, newest[0].round) if newest else ()
-    failed = [worker for worker in attempts if worker.error is not None]
+    failed = [worker for worker in attempts if worker.error is not None and worker.ended_at is not None]
     champion = row.state.champion
     seen = edges.observe(session, row.id, now, live_seconds)
     versions = [one.dataset_version for one in newest if one.dataset_version is not None]
