@@ -8,7 +8,7 @@ from globalmanager.db import events, sample_problems
 from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.orders import dataset_of, order_of, prefix_of
-from sedna.common.errors import IntegrityError
+from sedna.common.errors import IntegrityError, PermanentError, UserError
 from sedna.core.staging.problems import load_problems
 
 _SHOWN = 20
@@ -47,8 +47,11 @@ def take_problems(seams: EngineSeams, job: JobRow, row: WorkerRow, *, succeeded:
 
 
 def _staged(seams: EngineSeams, job: JobRow, row: WorkerRow) -> frozenset[str]:
-    """The labelled samples that the attempt has read."""
-    order = order_of(seams, job, row.round, row.stage, row.attempt)
-    if order is None:
+    """The labelled samples that the attempt has read; none where its order can no longer be read."""
+    try:
+        order = order_of(seams, job, row.round, row.stage, row.attempt)
+        if order is None:
+            return frozenset()
+        return frozenset(entry.sample_id for entry in order.samples(dataset_of(seams, job, row.round)))
+    except (UserError, PermanentError):  # whoever takes its result will say so
         return frozenset()
-    return frozenset(entry.sample_id for entry in order.samples(dataset_of(seams, job, row.round)))
