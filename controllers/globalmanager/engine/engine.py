@@ -292,8 +292,8 @@ class Engine:
             trouble = f"internal error: {type(error).__name__}: {error}"
             LOGGER.exception("job %s", driver.name)
         driver.store_trouble = self._store_trouble()
-        told = (driver.store_trouble, *driver.problems, trouble)
-        self._record_trouble(seams, driver, "; ".join(filter(None, told)) or None)
+        known = (driver.store_trouble, *driver.problems, trouble)
+        self._record_trouble(seams, driver, "; ".join(filter(None, known)) or None)
         return more
 
     def _record_trouble(self, seams: EngineSeams, driver: JobDriver, trouble: str | None) -> None:
