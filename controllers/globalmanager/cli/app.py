@@ -15,6 +15,7 @@ from globalmanager.cli.commands import (
     jobs,
     models,
     rounds,
+    sample_changes,
     samples,
     tokens,
     triggers,
@@ -63,6 +64,10 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(jobs.app, name="job")
 app.add_typer(triggers.app, name="trigger")
 app.add_typer(rounds.app, name="round")
+samples.app.command("exclude")(sample_changes.exclude_sample)
+samples.app.command("delete")(sample_changes.delete_sample)
+samples.app.command("include")(sample_changes.include_sample)
+samples.app.command("repair")(sample_changes.repair_samples)
 app.add_typer(samples.app, name="sample")
 app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")

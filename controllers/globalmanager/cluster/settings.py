@@ -64,6 +64,11 @@ class KubernetesSettings(BaseModel):
         default="sedna", min_length=1, description="of the tokens by which worker Pods say who they are"
     )
 
+    @property
+    def owner(self) -> str:
+        """``namespace/release``: how jobs and objects say that they are this installation's."""
+        return f"{self.namespace}/{self.release}"
+
     def watches(self, namespace: str) -> bool:
         """Whether objects of this namespace are seen."""
         return not self.watch_namespaces or namespace in self.watch_namespaces

@@ -13,6 +13,7 @@ from globalmanager.db.values import JobRow, WorkerRow, WorkerUsage
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.logs import keep_log
 from globalmanager.engine.work.orders import dataset_of, order_of, prefix_of
+from globalmanager.engine.work.problems import take_problems
 from globalmanager.engine.work.publishing import description_of
 from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus
 from sedna.common.errors import (
@@ -44,6 +45,7 @@ def collect(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatu
     if status.phase is RunPhase.LOST and _ended_well(seams, job, row):
         # Only its watcher was lost: the worker itself came to its end, and everything is where it belongs.
         status = status.model_copy(update={"phase": RunPhase.SUCCEEDED, "exit_code": 0})
+    take_problems(seams, job, row, succeeded=status.phase is RunPhase.SUCCEEDED)
     if status.phase is not RunPhase.SUCCEEDED and row.error is not None:  # it was known before it was stopped
         status = status.model_copy(update={"cause": row.cause})
         finish(seams, job, row, error=row.error, retryable=row.retryable, status=status)

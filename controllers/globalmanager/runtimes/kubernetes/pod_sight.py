@@ -6,8 +6,9 @@ import contextlib
 import threading
 from dataclasses import dataclass
 
-from globalmanager.cluster.api import ClusterView, KubeApi
+from globalmanager.cluster.api import Body, ClusterView, KubeApi
 from globalmanager.cluster.kinds import PODS
+from globalmanager.cluster.namespaces import is_leaving
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.runtimes.kubernetes.pod_state import Pod
 from sedna.common.clock import Clock
@@ -80,7 +81,7 @@ class PodSight:
 
     def _ask(self, namespace: str, name: str, *, watched: bool) -> Sight:
         try:
-            found = self._api.get(PODS, namespace, name)
+            found = self._found(namespace, name)
         except TemporaryError:
             return Sight(None, certain=False)
         if found is None:
@@ -88,3 +89,11 @@ class PodSight:
         if watched:
             self._view.seen(PODS, found)
         return Sight(Pod(found))
+
+    def _found(self, namespace: str, name: str) -> Body | None:
+        try:
+            return self._api.get(PODS, namespace, name)
+        except AuthError:
+            if is_leaving(self._api, namespace):
+                return None
+            raise

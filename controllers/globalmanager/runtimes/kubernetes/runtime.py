@@ -6,6 +6,7 @@ import threading
 
 from globalmanager.cluster.api import Body, ClusterUnavailableError, ClusterView, KubeApi
 from globalmanager.cluster.kinds import PODS
+from globalmanager.cluster.namespaces import is_leaving
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.runtimes.base import LogPart, RunPhase, WorkerHandle, WorkerSpec, WorkerStatus
 from globalmanager.runtimes.kubernetes.distributed import PodGroups
@@ -180,6 +181,9 @@ class PodRuntime:
         except ConflictError:
             LOGGER.info("%s is another one by now", pod.where)
         except AuthError as error:
+            if is_leaving(self._api, meta["namespace"]):
+                LOGGER.info("%s goes with its namespace", pod.where)
+                return
             raise ClusterUnavailableError(
                 f"the service may not delete Pods: {error.message}", where=pod.where, retry_after=FORBIDDEN_SECONDS
             ) from error

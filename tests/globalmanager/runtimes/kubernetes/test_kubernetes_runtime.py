@@ -8,7 +8,7 @@ import pytest
 
 from fixtures_pods import SETTINGS, UPSTREAM_TEMPLATE, PodDesk, ended, running, through, waiting
 from globalmanager.cluster.api import ClusterUnavailableError, NamespaceTerminatingError, QuotaExceededError
-from globalmanager.cluster.kinds import PODS, SECRETS, Kind
+from globalmanager.cluster.kinds import NAMESPACES, PODS, SECRETS, Kind
 from globalmanager.runtimes.base import RunPhase, WorkerRefusedError, WorkerWaitsError
 from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecError, TemporaryError
 from sedna.common.types import JobKey
@@ -251,6 +251,26 @@ def test_another_pod_of_the_name_is_not_deleted_in_its_place(desk: PodDesk) -> N
     assert pods(desk) == [handle.place["pod"]]
 
 
+def test_what_went_with_its_namespace_and_our_rights_is_over(desk: PodDesk) -> None:
+    handle = desk.start()
+    namespace = handle.place["namespace"]
+
+    def fail(_verb: str, _kind: Kind, where: str | None, _name: str) -> None:
+        if where == namespace:
+            raise AuthError("pods is forbidden", forbidden=True)
+
+    desk.cluster.fail = fail
+    desk.runtime.stop(handle, 5)
+    desk.cluster.create(NAMESPACES, None, {"metadata": {"name": namespace}})
+    with pytest.raises(ClusterUnavailableError, match="may not delete Pods"):
+        desk.runtime.stop(handle, 5)
+    desk.cluster._view.clear()
+    with pytest.raises(AuthError):
+        desk.runtime.observe(handle)
+    desk.cluster.remove(NAMESPACES, "", namespace)
+    assert desk.runtime.observe(handle).phase is RunPhase.LOST
+
+
 def asked(desk: PodDesk, verb: str = "get") -> int:
     return [one[:2] for one in desk.cluster.requests].count((verb, "pods"))
 
@@ -409,6 +429,7 @@ def test_a_pod_of_a_namespace_that_is_watched_no_longer_is_asked_for_now_and_the
 def test_with_the_watch_may_go_the_rights(desk: PodDesk) -> None:
     handle = desk.start()
     runtime = desk.make_runtime(WATCHING)
+    desk.cluster.create(NAMESPACES, None, {"metadata": {"name": handle.place["namespace"]}})
     desk.cluster.fail = refusing(AuthError("pods is forbidden", forbidden=True), "get")
     with pytest.raises(AuthError):
         runtime.observe(handle)
