@@ -62,7 +62,8 @@ class JobSummary(View):
 
     namespace: str
     name: str
-    phase: str = Field(description="Waiting, the stage of the current round, or Degraded")
+    phase: str = Field(description="Waiting, Paused, the stage of the current round, or Degraded")
+    paused: str | None = Field(description="who keeps it from beginning rounds, since when and why")
     round: int | None = Field(description="the current round")
     champion: int | None = Field(description="the model version in service")
     counts: SampleTotals
@@ -80,6 +81,7 @@ class JobSummary(View):
             "namespace": row.key.namespace,
             "name": row.key.name,
             "phase": row.phase,
+            "paused": row.paused,
             "round": row.state.current.id if row.state.current else None,
             "champion": row.state.champion,
             "counts": row.totals,

@@ -319,3 +319,14 @@ def test_the_log_of_a_round(cli: Cli) -> None:
 
 def test_a_round_that_is_over_is_watched_to_its_end(cli: Cli) -> None:
     assert cli.out("round", "watch", "pcb", "1").startswith("round 1: Deployed: ")
+
+
+def test_a_job_is_paused_and_resumed(cli: Cli) -> None:
+    assert "--reason" in plain(cli.run("job", "pause", "pcb", code=2).stderr)
+    result = cli.run("job", "pause", "pcb", "--reason", "new cameras")
+    assert "new cameras" in result.stdout
+    assert "Phase:                      Paused" in cli.out("job", "get", "pcb")
+    refused = cli.run("trigger", "pcb", "train", "--reason", "now", "--wait", code=1)
+    assert "the request was refused: the job is paused by admin" in refused.stderr
+    cli.run("job", "resume", "pcb")
+    assert "Paused" not in cli.out("job", "get", "pcb")

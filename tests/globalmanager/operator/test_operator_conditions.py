@@ -19,7 +19,7 @@ from sedna.common.errors import SpecError
 from sedna.common.types import JobKey
 from sedna.loop.observation import SampleCounts, WorkerPhase
 from sedna.loop.spec import JobSpec
-from sedna.loop.state import JobState, Outcome, RoundKind, RoundState, Stage
+from sedna.loop.state import JobState, Outcome, Pause, RoundKind, RoundState, Stage
 from sedna.loop.verdict import Check, GateOutcome, GateVerdict
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,8 +32,17 @@ TRAINING, EVALUATION, DEPLOYED = (
 )
 
 
-def row(*, current: RoundState | None = None, champion: int | None = 1, degraded: str | None = None, failures: int = 0):
-    state = JobState(created_at=START, next_round=3, champion=champion, current=current, failures=failures)
+def row(
+    *,
+    current: RoundState | None = None,
+    champion: int | None = 1,
+    degraded: str | None = None,
+    failures: int = 0,
+    paused: Pause | None = None,
+):
+    state = JobState(
+        created_at=START, next_round=3, champion=champion, current=current, failures=failures, paused=paused
+    )
     return JobRow(
         id=1,
         key=JobKey(name="boards"),
@@ -126,7 +135,12 @@ NO_ROUND = {
 BETTER, WORSE, UNSURE = (verdict(outcome) for outcome in GateOutcome)
 FIRST = round_row(1, Stage.DEPLOYING, outcome=Outcome.DEPLOYED, candidate=2, verdict=BETTER, ended_at=START)
 
+PAUSE = Pause(at=START, by="anna", reason="audit")
 CASES = {
+    "paused": (
+        facts(row(paused=PAUSE)),
+        {"Ready": ("True", "Accepted"), "Progressing": ("False", "Paused"), **NO_ROUND},
+    ),
     "nothing yet": (facts(row()), {"Ready": ("True", "Accepted"), "Progressing": ("False", "Waiting"), **NO_ROUND}),
     "before the first model": (facts(row(champion=None)), {"Ready": ("False", "Starting")}),
     "no first model": (
