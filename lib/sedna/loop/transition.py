@@ -64,6 +64,8 @@ def open_round(
         parameters=parameters or {},
     )
     transition.update(next_round=round_id + 1, current=current)
+    if stage is Stage.DEPLOYING:
+        transition.update(asked=round_id)
     if kind is RoundKind.TRAIN:
         # Only training rounds: a schedule asks for trainings, and a promotion at noon must not cancel the one at night.
         transition.update(last_started_at=transition.now)
@@ -80,6 +82,8 @@ def move(transition: Transition, stage: Stage, reason: str, *, candidate: int | 
     transition.update_round(
         stage=stage, attempt=1, failed_attempts=0, stage_started_at=transition.now, not_before=None, candidate=kept
     )
+    if stage is Stage.DEPLOYING:
+        transition.update(asked=current.id)
 
 
 def next_attempt(
@@ -105,7 +109,9 @@ def stop_worker(transition: Transition, current: RoundState, reason: str) -> Non
 
 
 def set_champion(transition: Transition, version: int, reason: str) -> None:
-    """Put a version into service."""
+    """Put a version into service; nothing changes where it is already."""
+    if version == transition.state.champion:
+        return
     transition.actions.append(SetChampion(version=version, previous=transition.state.champion, reason=reason))
     transition.update(champion=version)
 

@@ -17,7 +17,7 @@ __all__ = ["Metrics", "ModelDescription", "ModelInput", "ModelManifest", "Runtim
 
 _WIRE_ORDER = (
     "kind", "manifest_format", "job", "version", "parent", "round", "dataset_version", "algorithm", "parameters",
-    "runtime", "format", "entries", "class_names", "input", "metrics", "files", "created_at", "note",
+    "runtime", "format", "entries", "class_names", "input", "metrics", "files", "created_at", "note", "module",
 )  # fmt: skip
 
 Runtime = Literal["torch", "onnx", "python"]
@@ -47,6 +47,11 @@ class ModelDescription(Value):
     parameters: dict[str, JsonValue] = Field(
         default_factory=dict, description="that the algorithm was made with; whoever opens the model gives them again"
     )
+    module: FileEntry | None = Field(
+        default=None,
+        description="Python file that registers the algorithm, as it was when the model was made; stored with the model. "
+        "None = the algorithm is built in, or nobody has noted it",
+    )
     runtime: Runtime
     format: str = Field(min_length=1, description="of the weights: safetensors, onnx, pb, ...")
     entries: dict[str, str] = Field(
@@ -63,6 +68,13 @@ class ModelDescription(Value):
         if self.parent is not None and not 1 <= self.parent < self.version:
             raise ValueError(f"parent {self.parent} of version {self.version}: a parent comes before")
         return self
+
+    @field_validator("module")
+    @classmethod
+    def _module_is_a_file(cls, module: FileEntry | None) -> FileEntry | None:
+        if module is not None and ("/" in module.name or not module.name.endswith(".py")):
+            raise ValueError(f"{module.name!r} is no name of a Python file")
+        return module
 
     @field_validator("entries")
     @classmethod
