@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
@@ -101,8 +101,8 @@ def put_statuses(session: Session, edge: str, said: Sequence[EdgeSaid], now: dat
             session.add(row)
         row.model_version, row.state, row.failed_version = status.model_version, status.state, status.failed_version
         row.reason, row.counters, row.at = status.reason, status.counters, now
-        # What it was answered last time is what it knew when it spoke now; see `observe`. It knew nothing of a round that
-        # has begun since.
+        # What it was answered last time is what it knew when it spoke now; see `observe`. Of a round that has begun
+        # since it knew nothing.
         row.desired_before = row.desired if row.asked == status.asked else None
         row.desired, row.asked = status.desired, status.asked
     session.flush()
@@ -138,15 +138,45 @@ def observe(
     back_by = (listening_since or now) + timedelta(seconds=return_seconds)
     query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).where(EdgeJob.job_id == job_id)
     return tuple(
-        EdgeObservation(
-            name=edge.name,
+        _observed(
+            status,
+            edge,
+            asked,
             live=_heard(edge, since) or (not _heard(edge, listening_since) and now <= back_by),
             heard=_heard(edge, listening_since),
-            version=status.model_version,
-            failed_version=status.failed_version if _speaks_of_now(status, asked) else None,
-            reason=status.reason,
         )
         for status, edge in session.execute(query.order_by(Edge.name))
+    )
+
+
+def observe_jobs(
+    session: Session, asked: Mapping[int, int | None], now: datetime, live_seconds: float
+) -> dict[int, tuple[EdgeObservation, ...]]:
+    """The edges of many jobs, for lists.
+
+    Args:
+        asked: by job, the round that asked its edges for their model.
+    """
+    since = now - timedelta(seconds=live_seconds)
+    query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).order_by(Edge.name)
+    if len(asked) == 1:
+        query = query.where(EdgeJob.job_id == next(iter(asked)))
+    found: dict[int, list[EdgeObservation]] = {job_id: [] for job_id in asked}
+    for status, edge in session.execute(query):
+        if status.job_id in found:
+            seen = _observed(status, edge, asked[status.job_id], live=_heard(edge, since), heard=True)
+            found[status.job_id].append(seen)
+    return {job_id: tuple(seen) for job_id, seen in found.items()}
+
+
+def _observed(status: EdgeJob, edge: Edge, asked: int | None, *, live: bool, heard: bool) -> EdgeObservation:
+    return EdgeObservation(
+        name=edge.name,
+        live=live,
+        heard=heard,
+        version=status.model_version,
+        failed_version=status.failed_version if _speaks_of_now(status, asked) else None,
+        reason=status.reason,
     )
 
 

@@ -11,6 +11,7 @@ from globalmanager.operator.status import ROUNDS_SHOWN, EdgeCounts
 from globalmanager.operator.trigger_request import ASKED_BY
 from sedna.common.types import JobKey, Value
 from sedna.loop.observation import EdgeObservation, SampleCounts
+from sedna.loop.serving import serving_of
 from sedna.loop.verdict import DecisionKind
 
 __all__ = ["JobFacts", "imported_by_users", "is_busy", "read_facts"]
@@ -24,6 +25,7 @@ class JobFacts(Value):
 
     ``sizes``: labelled samples by dataset version. ``worker``: the newest of the newest round. ``trouble``: the newest
     worker of the newest round that ended with an error. ``edge_troubles``: why live edges refuse a model.
+    ``unserved``: what is wrong with the model in service on them.
     """
 
     row: JobRow
@@ -37,6 +39,7 @@ class JobFacts(Value):
     request: RequestRow | None = None
     edges: EdgeCounts = EdgeCounts()
     edge_troubles: tuple[str, ...] = ()
+    unserved: str | None = None
     champion: ModelVersionRow | None = None
 
 
@@ -46,7 +49,7 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
     attempts = workers.of_round(session, row.id, newest[0].round) if newest else ()
     failed = [worker for worker in attempts if worker.error is not None]
     champion = row.state.champion
-    seen = edges.observe(session, row.id, now, live_seconds)
+    seen = edges.observe(session, row.id, now, live_seconds, asked=row.state.asked)
     versions = [one.dataset_version for one in newest if one.dataset_version is not None]
     return JobFacts(
         row=row,
@@ -66,6 +69,7 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
         ),
         request=requests.newest_of(session, row, ASKED_BY),
         edges=_edges(seen, champion),
+        unserved=serving_of(champion, seen).trouble(),
         edge_troubles=tuple(f"{edge.name}: {edge.reason}" for edge in seen if edge.live and edge.failed_version),
         champion=None if champion is None else models.find(session, row.id, champion),
     )

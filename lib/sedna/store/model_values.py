@@ -49,7 +49,7 @@ class ModelDescription(Value):
     )
     module: FileEntry | None = Field(
         default=None,
-        description="Python file that registers the algorithm, as it was when the model was made; stored with the model. "
+        description="Python file that registers the algorithm, as it was when the model was made; stored with it. "
         "None = the algorithm is built in, or nobody has noted it",
     )
     runtime: Runtime

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from globalmanager.cli.options import Format, Modules, Output, Token, Url
+from globalmanager.cli.options import Format, FromService, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_secret, short_id, time_of
 from sedna.common.errors import NotFoundError
 
@@ -95,6 +95,7 @@ def serve_edge(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")] = 8500,
     modules: Modules = None,
+    allow_module_from_service: FromService = False,
     flush_seconds: Annotated[
         float, typer.Option("--flush-seconds", min=0, help="At the end, wait so long for samples to be uploaded.")
     ] = 0.0,
@@ -117,6 +118,7 @@ def serve_edge(
             host=host,
             port=port,
             modules=tuple(modules or ()),
+            allow_module_from_service=allow_module_from_service,
             flush_seconds=flush_seconds,
         )
     )
