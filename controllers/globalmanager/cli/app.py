@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from globalmanager.cli.commands import (
+    algorithms,
     cluster,
     demo,
     edges,
@@ -57,9 +58,11 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
 app.command("events")(events.events)
+app.command("check-module")(algorithms.check_module)
 app.command("version")(version.version)
 app.command("train")(train)
 app.add_typer(bench_app, name="bench")
+app.add_typer(algorithms.new_app, name="new")
 app.add_typer(jobs.app, name="job")
 app.add_typer(triggers.app, name="trigger")
 app.add_typer(rounds.app, name="round")

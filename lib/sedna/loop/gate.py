@@ -223,8 +223,8 @@ def _no_holdout(gate: Gate, evaluation: Evaluation) -> str:
     if len(pairs):
         return f"on the {wanted} samples of the frozen hold-out {_not_computable(gate.metric, pairs)}"
     return (
-        f"the frozen hold-out has {wanted} samples, and per_sample names none of them for both models (evaluate returns "
-        "a row for each sample that it is given; 'sample' is the file name without its suffix)"
+        f"the frozen hold-out has {wanted} samples, and per_sample names none of them for both models (evaluate "
+        "returns a row for each sample that it is given; 'sample' is the file name without its suffix)"
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_validator
@@ -13,7 +15,7 @@ from sedna.common.types import JobKey, Value
 from sedna.store.base import is_key
 from sedna.store.file_sets import FileEntry
 
-__all__ = ["Metrics", "ModelDescription", "ModelInput", "ModelManifest", "Runtime"]
+__all__ = ["Metrics", "ModelDescription", "ModelInput", "ModelManifest", "Runtime", "runtime_of"]
 
 _WIRE_ORDER = (
     "kind", "manifest_format", "job", "version", "parent", "round", "dataset_version", "algorithm", "parameters",
@@ -25,6 +27,17 @@ Runtime = Literal["torch", "onnx", "python"]
 
 Metrics = dict[str, float | tuple[float, ...]]
 """Figures by name; a list has one figure a class."""
+
+
+_WEIGHTS = (".safetensors", ".pt", ".pth")
+
+
+def runtime_of(names: Sequence[str]) -> Runtime:
+    """What opens these files at the edge. ONNX first, since it runs without the framework that trained the model."""
+    suffixes = {PurePath(name).suffix.lower() for name in names}
+    if ".onnx" in suffixes:
+        return "onnx"
+    return "torch" if suffixes.intersection(_WEIGHTS) else "python"
 
 
 class ModelInput(Value):

@@ -15,7 +15,7 @@ from sedna.store.base import ObjectStore
 from sedna.store.file_sets import FileEntry, StoredFile, list_files, upload
 from sedna.store.layout import model_file_key, model_manifest_key, model_module_key
 from sedna.store.model_fetch import OpenFile, fetch_model, fetch_model_over, verify_model
-from sedna.store.model_values import Metrics, ModelDescription, ModelInput, ModelManifest, Runtime
+from sedna.store.model_values import Metrics, ModelDescription, ModelInput, ModelManifest, Runtime, runtime_of
 
 __all__ = [
     "Metrics",
@@ -30,6 +30,7 @@ __all__ = [
     "load_manifest",
     "publish_model",
     "publish_stored",
+    "runtime_of",
     "verify_model",
 ]
 

@@ -13,6 +13,7 @@ from globalmanager.cli.render import Column, field, print_data, print_note, time
 
 app = typer.Typer(help="Apply, list, get and delete jobs.", no_args_is_help=True)
 
+
 def served_by(job: Mapping[str, Any]) -> str:
     """How many of the edges that are heard of serve the model in service; empty where an older service does not say."""
     serving = job.get("serving")

@@ -15,6 +15,7 @@ from globalmanager.cli.render import Column, field, print_data, time_of
 
 app = typer.Typer(help="List, show, promote and rollback models.", no_args_is_help=True)
 
+
 def _module_of(row: dict[str, Any]) -> str:
     module = (row.get("manifest") or {}).get("module")
     return f"{module['name']} sha256 {module['sha256']}" if module else ""
