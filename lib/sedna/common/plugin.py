@@ -144,9 +144,11 @@ class _OldNames(importlib.abc.MetaPathFinder):
         if wanted is None:
             return None
         found = None
-        for name, module in list(sys.modules.items()):
-            known = _NAME.fullmatch(name)
-            if known is None or not isinstance(getattr(module, "__sedna_plugin__", None), Plugin):
+        for module in list(sys.modules.values()):
+            plugin = getattr(module, "__sedna_plugin__", None)
+            # By its own name: it may be known by others already.
+            known = _NAME.fullmatch(module.__name__) if isinstance(plugin, Plugin) else None
+            if known is None:
                 continue
             if known["digest"] == wanted["digest"]:
                 return ModuleSpec(fullname, _Alias(module))

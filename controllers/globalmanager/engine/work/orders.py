@@ -153,7 +153,9 @@ def _evaluate(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: str) 
     champion, known = baseline_model(seams, job, effect.champion)
     manifest = load_manifest(seams.store, job.key, effect.candidate)
     opener = opener_of(seams, job, manifest, effect.parameters)
-    other = opener_of(seams, job, known, effect.parameters)
+    # The parameters of a round are those of its training: the model in service was made with its own.
+    own = effect.parameters if job.spec.eval_spec.algorithm is not None or known is None else {}
+    other = opener_of(seams, job, known, own)
     if opener is not None and other is not None and not other.is_like(opener):
         champion = champion.model_copy(update={"algorithm": other.algorithm, "module": other.module})
     return _order(seams, job, effect, name, job.spec.eval_spec, opener, (candidate, champion))
