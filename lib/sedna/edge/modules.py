@@ -55,6 +55,7 @@ class EdgeModules:
         self._folder = folder
         self._from_service = from_service
         self._loaded: dict[str, Plugin] = {}
+        self._foreign: set[str] = set()
 
     def load(self) -> None:
         """Run every file, and make known what it registers: miners, and classes of models without a noted version.
@@ -90,7 +91,9 @@ class EdgeModules:
             path = next((path for path in self._paths if _has(path, wanted.sha256)), None)
             found = None if path is None else self._run(path, wanted.sha256)
         if found is not None:
-            self._keep(found, wanted.name)
+            # What came from the service must not become what this edge was told of.
+            if found.sha256 not in self._foreign:
+                self._keep(found, wanted.name)
             return found
         kept = self._folder / _HELD / wanted.sha256 / wanted.name
         if kept.is_file():
@@ -98,7 +101,9 @@ class EdgeModules:
             return self._run(kept, wanted.sha256)
         if not self._from_service:
             raise self._missing(manifest)
-        return self._run(self._fetched(manifest, open_module), wanted.sha256)
+        plugin = self._run(self._fetched(manifest, open_module), wanted.sha256)
+        self._foreign.add(plugin.sha256)
+        return plugin
 
     def stamp(self) -> str:
         """Another one, when the software of this edge has changed: its files, its packages, or itself."""
