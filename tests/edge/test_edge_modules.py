@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import logging
 import sys
 from pathlib import Path
@@ -233,7 +234,7 @@ def test_only_so_many_versions_are_kept(plant, tmp_path):
         (folder / "weights.txt").write_text("")
         entry = FileEntry(name="mine.py", sha256=hashlib.sha256(source).hexdigest(), size=len(source))
         manifest = manifest_of(folder, number + 1, runtime="python", module=entry)
-        assert modules.find(manifest, lambda: io.BytesIO()) is not None
+        assert modules.find(manifest, io.BytesIO) is not None
     kept = {path.name for path in (tmp_path / "kept" / "held").iterdir()}
     assert len(kept) == 32
     assert entry.sha256 in kept
@@ -332,10 +333,8 @@ def test_the_state_of_an_earlier_release_is_worth_another_try(plant):
     plant.publish(1, code())
     plant.start().ensure()
     path = plant.folder / "edge" / "jobs" / "default" / "pcb" / "slot.json"
-    before = (
-        '{"current": null, "previous": null, "failed": {"id": {"version": 1, "manifest_sha256": "%s"}, "reason": "x"}}'
-    )
-    path.write_text(before % plant.desired.manifest_sha256)
+    failed = {"id": {"version": 1, "manifest_sha256": plant.desired.manifest_sha256}, "reason": "of an earlier release"}
+    path.write_text(json.dumps({"current": None, "previous": None, "failed": failed}))
     plant.file.write_bytes(code())
     plant.start(plant.file)
     plant.slot.restore()

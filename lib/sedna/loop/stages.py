@@ -129,7 +129,8 @@ def deploy(transition: Transition, current: RoundState) -> None:
     assert candidate is not None
     # A refusal outweighs any number of edges that took the candidate: the fleet serves one model, so that one edge that
     # cannot run it sends all of them back. Edges roll back by themselves when the desired model is the champion again.
-    refused = [edge for edge in transition.seen.edges if edge.failed_version == candidate]
+    # What they have said before this round asked them is no answer to it.
+    refused = [edge for edge in transition.seen.edges if edge.failed_version == candidate and transition.edges_know]
     # Only live edges are waited for. A plant that is offline for days must not keep the others from the better model;
     # its edges take the champion, whichever it is by then, when they come back.
     waiting = [edge for edge in transition.seen.edges if edge.live and edge.version != candidate]

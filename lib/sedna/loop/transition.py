@@ -24,6 +24,16 @@ class Transition:
     now: datetime
     automatic: bool
     actions: list[Action] = field(default_factory=list)
+    asked_before: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.asked_before = self.state.asked
+
+    @property
+    def edges_know(self) -> bool:
+        """Whether what was seen of the edges may speak of the round that asks them now: not in the call that begins
+        it."""
+        return self.state.asked == self.asked_before
 
     def update(self, **changes: object) -> None:
         """Change fields of the state."""

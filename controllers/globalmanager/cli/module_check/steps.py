@@ -32,6 +32,8 @@ __all__ = ["ModuleCheck", "Told"]
 Told = Callable[[str, str], None]
 """Called with a step and what it has found."""
 
+_KEEP = "--keep FOLDER keeps the model and the logs"
+
 _SECONDS = 600.0
 """Of one step: a check that takes longer was given too much."""
 
@@ -127,7 +129,7 @@ class ModuleCheck:
             except subprocess.TimeoutExpired:
                 raise CheckError(step, f"took longer than {_SECONDS:.0f} s", "a smaller --limit") from None
         if done.returncode:
-            raise CheckError(step, _last_error(log), f"the whole log: {log}", log.read_text(errors="replace"))
+            raise CheckError(step, _last_error(log), _KEEP, log.read_text(errors="replace"))
         return log
 
     def _saved(self) -> Path:
@@ -161,7 +163,8 @@ class ModuleCheck:
         )
         (self.folder / "edge.log").write_bytes(done.stderr)
         if done.returncode or not done.stdout:
-            raise CheckError("edge", _last_error(self.folder / "edge.log"), f"the whole log: {self.folder}/edge.log")
+            log = self.folder / "edge.log"
+            raise CheckError("edge", _last_error(log), _KEEP, log.read_text(errors="replace"))
         answer = json.loads(done.stdout)
         if answer["step"]:
             raise CheckError(f"edge: {answer['step']}", answer["message"], "")
@@ -200,4 +203,4 @@ def _last_error(log: Path) -> str:
     """The line of a log that says what went wrong."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     failed = [line for line in lines if " failed: " in line]
-    return (failed or lines or ["it says nothing"])[-1].strip()
+    return (failed or lines or ["it says nothing"])[-1].rpartition(" failed: ")[2].strip()
