@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import stat
@@ -11,25 +10,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from localcontroller.settings import HardExamples
 from sedna.common.atomic import append_line
 from sedna.common.clock import Clock
-from sedna.common.errors import AuthError, SednaError, UserError
-from sedna.common.types import JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
+from sedna.common.errors import AuthError, NotFoundError, SednaError, UserError
+from sedna.common.orientation import UPRIGHT
+from sedna.common.pictures import SUFFIXES, look
+from sedna.common.regular_files import read_regular
+from sedna.common.types import ORIENTATION_META, JobKey, Picked, Prediction, SampleRecord, Verdict, sample_id
 from sedna.edge.link import EdgeLink
+from sedna.labels.files import is_hidden
 
 __all__ = ["HardExampleWatch"]
 
 LOGGER = logging.getLogger("sedna.localcontroller")
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _STILL_SECONDS = 2.0
 """A file that was not written to for so long is whole."""
 
 _LARGEST = 32 << 20
 _LOOK_SECONDS = 5.0
+_STOP_SECONDS = 20.0
 
 _File = tuple[str, int, int]
 """Path, bytes and time of its last change in nanoseconds: the same three are the same image."""
@@ -78,7 +79,7 @@ class HardExampleWatch:
         """End after the image in hand."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_STOP_SECONDS)  # its folder may be on a share that does not answer
 
     def look(self) -> int:
         """Hand in every new image; returns how many.
@@ -91,10 +92,7 @@ class HardExampleWatch:
             for path, file in self._new_files(entry.folder):
                 if self._stopping.is_set():
                     return handed
-                try:
-                    handed += self._hand_in(entry.job, path, file)
-                except FileNotFoundError:
-                    continue  # the program tidies up
+                handed += self._hand_in(entry.job, path, file)
         return handed
 
     def _new_files(self, folder: Path) -> list[tuple[Path, _File]]:
@@ -102,7 +100,7 @@ class HardExampleWatch:
         found: list[tuple[Path, _File]] = []
         latest = self._clock.now().timestamp() - _STILL_SECONDS
         for path in folder.rglob("*") if folder.is_dir() else ():
-            if path.suffix.lower() not in SUFFIXES:
+            if path.suffix.lower() not in SUFFIXES or is_hidden(path.relative_to(folder).as_posix()):
                 continue
             try:
                 facts = path.stat()
@@ -116,12 +114,13 @@ class HardExampleWatch:
         return sorted(found, key=lambda item: item[1][2])
 
     def _hand_in(self, job: JobKey, path: Path, file: _File) -> bool:
-        record, reason = None, f"it has {file[1]} bytes, more than {_LARGEST}"
-        if file[1] <= _LARGEST:
-            data = path.read_bytes()
-            record, reason = self._record(job, path, data, file)
-        if record is None:
-            LOGGER.warning("%s is no sample: %s", path, reason)
+        try:
+            data = read_regular(path, _LARGEST)
+            record = self._record(job, path, data, file)
+        except NotFoundError:
+            return False  # the program tidies up
+        except UserError as error:
+            LOGGER.warning("%s is no sample: %s", path, error)
             self._remember(file)
             return False
         # A copy: the program may write to its file while it is sent, and the record speaks of these bytes.
@@ -137,27 +136,24 @@ class HardExampleWatch:
         self._remember(file)
         return True
 
-    def _record(self, job: JobKey, path: Path, data: bytes, file: _File) -> tuple[SampleRecord | None, str]:
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                width, height = image.size
-        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-            return None, str(error)
-        record = SampleRecord(
+    def _record(self, job: JobKey, path: Path, data: bytes, file: _File) -> SampleRecord:
+        # The header alone: the service looks at the pixels, by the rules of the job.
+        facts = look(data)
+        return SampleRecord(
             sample_id=sample_id(data),
             job=job,
-            extension=path.suffix.lower().removeprefix("."),
+            extension=facts.extension,
             size=len(data),
-            width=width,
-            height=height,
+            width=facts.width,
+            height=facts.height,
             picked=Picked.HARD,
             verdict=Verdict(hard=True, miner="program", reason=f"kept by the inference program as {path.name}"),
             prediction=Prediction(),
             model_version=self._serving(job) or 0,
             edge=self._edge,
             captured_at=datetime.fromtimestamp(file[2] / 1e9, UTC),
+            meta={} if facts.orientation == UPRIGHT else {ORIENTATION_META: facts.orientation},
         )
-        return record, ""
 
     def _remember(self, file: _File) -> None:
         append_line(self._done_file, json.dumps(file))

@@ -12,6 +12,8 @@ from sedna.common.errors import DataError, TooLargeError
 from sedna.common.types import sample_id
 from sedna.edge.image import decode_image, encode_pixels
 
+KINDS = [("PNG", "png"), ("JPEG", "jpg"), ("BMP", "bmp"), ("WEBP", "webp"), ("TIFF", "tif"), ("GIF", "gif")]
+
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
@@ -31,7 +33,7 @@ def bomb(width: int, height: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize(("kind", "extension"), [("PNG", "png"), ("JPEG", "jpg"), ("BMP", "bmp"), ("WEBP", "webp")])
+@pytest.mark.parametrize(("kind", "extension"), KINDS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_known_formats_become_rgb(kind, extension, mode):
     data = encoded(Image.new(mode, (7, 5), 100 if mode == "L" else (10, 200, 30)), kind)
@@ -57,13 +59,13 @@ def test_every_colour_mode_becomes_rgb(mode):
         png()[:-20],
         png()[:60] + b"\xff" * 40 + png()[100:],
         encoded(Image.new("RGB", (64, 64)), "JPEG")[:200],
-        encoded(Image.new("RGB", (8, 8)), "GIF"),
+        encoded(Image.new("RGB", (8, 8)), "ICO"),
         b"\x89PNG\r\n\x1a\n" + b"\0" * 100,
     ],
-    ids=["empty", "text", "header", "cut", "damaged", "jpeg-cut", "gif", "zeros"],
+    ids=["empty", "text", "header", "cut", "damaged", "jpeg-cut", "ico", "zeros"],
 )
 def test_what_is_no_whole_image_is_refused(data):
-    with pytest.raises(DataError, match="cannot decode the image"):
+    with pytest.raises(DataError, match=r"the picture is damaged|the file is empty|no picture of a known format"):
         decode_image(data, max_pixels=10_000)
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from globalmanager.demo.figures import RoundFigures
+from sedna.common.pictures import read_pixels
 from sedna.common.types import Box
 
 INK, MUTED, GOOD, BAD, ACCENT = "#1f2933", "#9aa5b1", "#2f855a", "#c53030", "#2b6cb0"
@@ -106,8 +107,7 @@ def stage_bars(seconds: Mapping[str, float]) -> str:
 
 def board(path: Path, boxes: Sequence[Box], class_names: Sequence[str]) -> str:
     """A board with boxes, each with class name and score."""
-    with Image.open(path) as opened:
-        picture = opened.convert("RGB")
+    picture = Image.fromarray(read_pixels(path))
     scale = THUMBNAIL / max(picture.size)
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)))
     draw = ImageDraw.Draw(picture)

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from globalmanager.db import Database, datasets, jobs, rounds, samples
 from globalmanager.db.values import DatasetVersionRow, JobRow, RoundRow, SampleFilter, SampleRow
@@ -17,6 +16,7 @@ from globalmanager.demo.figures import RoundFigures
 from globalmanager.demo.report import Evidence, ExampleBoard
 from globalmanager.demo.scenario import Board, Scenario
 from sedna.common.errors import PermanentError
+from sedna.common.pictures import read_pixels
 from sedna.common.types import Box, JobKey, Picked
 from sedna.edge.runtime import open_runtime
 from sedna.loop.state import Outcome
@@ -167,8 +167,7 @@ class Collector:
 
 
 def _pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as opened:
-        return np.asarray(opened.convert("RGB"))
+    return read_pixels(path)
 
 
 def _size(dataset: DatasetVersionRow | None) -> int:

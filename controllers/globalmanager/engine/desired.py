@@ -88,6 +88,7 @@ def _desired(session: Session, served: Sequence[JobRow]) -> list[DesiredJob]:
             audit_ratio=job.spec.deploy_spec.audit.ratio,
             audit_seed=job.spec.deploy_spec.audit.seed,
             class_names=job.spec.class_names,
+            bits_per_sample=job.spec.pictures.bits_per_sample,
         )
         for job in served
     ]

@@ -14,12 +14,14 @@ from globalmanager.db import events, lines, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from globalmanager.ingest.dataset_problems import Problems
-from globalmanager.ingest.images import inspect_image
 from globalmanager.ingest.intake import store_sample
 from globalmanager.ingest.seams import Seams
 from globalmanager.ingest.sources import SourceFolder
-from sedna.common.errors import DataError, UserError
-from sedna.common.types import Annotation, Picked, Prediction, SampleRecord, Verdict, sample_id
+from sedna.common.errors import DataError, SednaError, UserError
+from sedna.common.log import LOGGER
+from sedna.common.orientation import UPRIGHT
+from sedna.common.pictures import decode
+from sedna.common.types import ORIENTATION_META, Annotation, Picked, Prediction, SampleRecord, Verdict, sample_id
 from sedna.labels.items import LabelItem
 
 BATCH = 64
@@ -37,6 +39,7 @@ class _Result:
         taken: it labelled a sample.
         problem, problem_in_full: what is wrong, without and with place and hint; empty when nothing is.
         fresh: the problem was not known.
+        turned: its boxes were drawn on the unturned picture, as its size says, and were turned with it.
         unusable: it is worth another try; a sample that was trained on is not, it never becomes hold-out.
     """
 
@@ -45,6 +48,7 @@ class _Result:
     problem: str = ""
     problem_in_full: str = ""
     fresh: bool = False
+    turned: bool = False
     unusable: bool = False
 
 
@@ -65,6 +69,7 @@ class Reading:
     pending: deque[LabelItem]
     unusable: list[LabelItem] = field(default_factory=list)
     taken: int = 0
+    turned: int = 0
     problems: Problems = field(default_factory=Problems)
     _unusable_names: set[str] = field(default_factory=set)
 
@@ -76,6 +81,7 @@ class Reading:
         """Count what became of a batch."""
         for one in results:
             self.taken += one.taken
+            self.turned += one.turned
             if one.unusable:
                 self.unusable.append(one.item)
                 self._unusable_names.add(one.item.name)
@@ -145,6 +151,7 @@ class _Prepared:
     record: SampleRecord | None = None
     annotation: Annotation | None = None
     error: UserError | None = None
+    turned: bool = False
 
 
 def take_batch(seams: Seams, job: JobRow, reading: Reading, folder: SourceFolder) -> None:
@@ -170,27 +177,33 @@ def _prepare(seams: Seams, job: JobRow, folder: SourceFolder, item: LabelItem) -
     try:
         labels = item.read()  # first: what cannot be understood needs no image
         image = folder.read(item.name, seams.settings.max_image_bytes)
-        facts = inspect_image(image, item.name)
-        size = (facts.width, facts.height)
-        annotation, _ = labels.annotation(size, job.spec.class_names, where=item.where)
+        picture = decode(image, bits=job.spec.pictures.bits_per_sample, where=item.name)
+        size, orientation = picture.size, picture.orientation
+        annotation, _ = labels.annotation(size, job.spec.class_names, where=item.where, orientation=orientation)
     except UserError as error:
         return _Prepared(item, error=error)
+    except SednaError:
+        raise  # the store's, the mount's
+    except Exception as error:  # noqa: BLE001  the boundary: whatever goes wrong with one entry stops no other
+        LOGGER.exception("%s cannot be taken", item.where)
+        return _Prepared(item, error=DataError(f"cannot be taken: {type(error).__name__}: {error}", where=item.where))
     record = SampleRecord(
         sample_id=sample_id(image),
         job=job.key,
-        extension=facts.extension,
+        extension=picture.extension,
         size=len(image),
-        width=facts.width,
-        height=facts.height,
+        width=size[0],
+        height=size[1],
         picked=Picked.IMPORT,
         verdict=Verdict(hard=False, miner="none", reason=f"imported from Dataset {job.spec.dataset.name}"),
         prediction=Prediction(),
         model_version=0,
         edge="",
         captured_at=seams.now(),
+        meta={} if orientation == UPRIGHT else {ORIENTATION_META: orientation},
     )
     store_sample(seams.store, record, image)
-    return _Prepared(item, record=record, annotation=annotation)
+    return _Prepared(item, record, annotation, turned=labels.is_unturned(size, orientation))
 
 
 def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now: datetime) -> _Result:
@@ -212,7 +225,7 @@ def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now
         author = f"{AUTHORS}{job.spec.dataset.name}"
         samples.add_label(session, job.id, sample, one.annotation, author, now)
     lines.take(session, job.id, holdout, item.name, item.digest)
-    return _Result(item, taken=True)
+    return _Result(item, taken=True, turned=one.turned)
 
 
 def _add_events(session: Session, job: JobRow, reading: Reading, now: datetime) -> None:
@@ -223,7 +236,10 @@ def _add_events(session: Session, job: JobRow, reading: Reading, now: datetime) 
     purpose = " for the hold-out" if reading.holdout else ""
     if reading.taken:
         text = f"{reading.taken} samples from {reading.url}{purpose}"
-        events.add(session, job.id, "DatasetImported", text, now, data={"samples": reading.taken})
+        if reading.turned:
+            text += f"; the boxes of {reading.turned} were turned with their pictures (EXIF orientation)"
+        counts: dict[str, JsonValue] = {"samples": reading.taken, "turned": reading.turned}
+        events.add(session, job.id, "DatasetImported", text, now, data=counts)
     problems = reading.problems
     if problems.fresh and reading.usable:
         share = f"{problems.count} of {reading.total} entries"

@@ -6,11 +6,14 @@ from datetime import datetime
 
 from globalmanager.auth.principal import Principal
 from globalmanager.db import Database, jobs, samples
-from globalmanager.ingest.images import inspect_image
 from sedna.common.errors import DataError
-from sedna.common.types import SampleRecord, sample_id
+from sedna.common.orientation import UPRIGHT, turned_box, turned_size
+from sedna.common.pictures import decode
+from sedna.common.types import ORIENTATION_META, Box, SampleRecord, sample_id
 from sedna.store.base import ObjectStore
 from sedna.store.layout import sample_key, sample_record_key
+
+_CORNERS = ("x1", "y1", "x2", "y2")
 
 
 def receive_sample(
@@ -29,15 +32,17 @@ def receive_sample(
         TemporaryError: store or database are away, or full.
     """
     caller.require_edge(record.edge)
-    known = _known(db, record)
+    bits, known = _known(db, record)
     _check_bytes(record, image)
     if known is not None:
         # Edges repeat what they got no answer for. The same bytes were decoded when they came first: their hash is
         # proof enough, and costs a small part of a decode.
-        _check_size(record, known.width, known.height)
+        if {record.width, record.height} != {known.width, known.height}:  # one of the two may not have turned it
+            _check_size(record, known.width, known.height)
         return False
-    facts = inspect_image(image, f"sample {record.sample_id}")
-    _check_size(record, facts.width, facts.height)
+    picture = decode(image, bits=bits, where=f"sample {record.sample_id}")
+    record = turned_record(record, picture.orientation)
+    _check_size(record, *picture.size)
     return _store_and_insert(db, store, record, image, now)
 
 
@@ -52,7 +57,7 @@ def accept_sample(db: Database, store: ObjectStore, record: SampleRecord, image:
         DataError: the bytes are not those that the record speaks of.
         TemporaryError: store or database are away, or full.
     """
-    if _known(db, record) is not None:
+    if _known(db, record)[1] is not None:
         return False
     _check_bytes(record, image)
     return _store_and_insert(db, store, record, image, now)
@@ -68,13 +73,48 @@ def store_sample(store: ObjectStore, record: SampleRecord, image: bytes) -> None
     store.put_if_absent(sample_record_key(record.job, record.sample_id), record.model_dump_json().encode())
 
 
-def _known(db: Database, record: SampleRecord) -> SampleRecord | None:
-    """The record under which the job has the sample already. Raises `NotFoundError` if there is no such job."""
+def turned_record(record: SampleRecord, orientation: int) -> SampleRecord:
+    """A record whose size and prediction are those of the picture as it is seen.
+
+    Senders that do not say so have not turned the picture: edges of before, and programs that write records themselves.
+    """
+    meta = {key: value for key, value in record.meta.items() if key != ORIENTATION_META}
+    if orientation == UPRIGHT:
+        return record.model_copy(update={"meta": meta})
+    if record.meta.get(ORIENTATION_META) == orientation:
+        return record
+    size = (record.width, record.height)
+    boxes = tuple(
+        box.model_copy(update=dict(zip(_CORNERS, turned_box(_corners(box), size, orientation), strict=True)))
+        for box in record.prediction.boxes
+    )
+    width, height = turned_size(size, orientation)
+    return record.model_copy(
+        update={
+            "width": width,
+            "height": height,
+            "prediction": record.prediction.model_copy(update={"boxes": boxes}),
+            "meta": {**meta, ORIENTATION_META: orientation},
+        }
+    )
+
+
+def _corners(box: Box) -> tuple[float, float, float, float]:
+    return box.x1, box.y1, box.x2, box.y2
+
+
+def _known(db: Database, record: SampleRecord) -> tuple[int | None, SampleRecord | None]:
+    """How many bits of its samples the job declares, and the record under which it has the picture already.
+
+    Raises:
+        NotFoundError: there is no such job.
+    """
     with db.read() as session:
         job = jobs.get(session, record.job)
+        bits = job.spec.pictures.bits_per_sample
         if not samples.exists(session, job.id, record.sample_id):
-            return None
-        return samples.get(session, job.id, record.sample_id).record
+            return bits, None
+        return bits, samples.get(session, job.id, record.sample_id).record
 
 
 def _store_and_insert(db: Database, store: ObjectStore, record: SampleRecord, image: bytes, now: datetime) -> bool:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 
+from pydantic import JsonValue
+
 from globalmanager.db import Database, events, jobs, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from sedna.common.errors import DataError, UserError
 from sedna.common.label_format import LabelFormat
-from sedna.common.types import Annotation, JobKey, Value
+from sedna.common.orientation import known_orientation
+from sedna.common.types import ORIENTATION_META, Annotation, JobKey, Value
 from sedna.labels.files import opened
 from sedna.labels.items import LabelItem
 from sedna.labels.reading import label_suffixes, read_labels
@@ -29,6 +32,8 @@ class ImportReport(Value):
     unchanged: int
     unknown: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    turned: int = 0
+    """Entries whose sizes say that they mean the image before its EXIF orientation: their boxes were turned with it."""
 
 
 def import_labels(
@@ -53,7 +58,10 @@ def import_labels(
     with db.write() as session:
         report = _store(session, jobs.get(session, key), items, mode, author, now)
         text = f"{author} labelled {report.labelled} samples from {where}"
-        events.add(session, job.id, "LabelsImported", text, now, data={"labelled": report.labelled})
+        if report.turned:
+            text += f"; the boxes of {report.turned} were turned with their pictures (EXIF orientation)"
+        counts: dict[str, JsonValue] = {"labelled": report.labelled, "turned": report.turned}
+        events.add(session, job.id, "LabelsImported", text, now, data=counts)
     return report
 
 
@@ -64,6 +72,7 @@ def _store(
     unknown: set[str] = set()
     problems: list[str] = []
     possible: dict[str, Annotation] = {}
+    turned = 0
     for item in items:
         sample = ids.get(item.digest)
         try:
@@ -73,7 +82,11 @@ def _store(
                 continue
             record = samples.get(session, job.id, sample).record
             size = (record.width, record.height)
-            annotation, cut = labels.annotation(size, job.spec.class_names, where=item.where, mode=mode)
+            orientation = known_orientation(record.meta.get(ORIENTATION_META))
+            annotation, cut = labels.annotation(
+                size, job.spec.class_names, where=item.where, mode=mode, orientation=orientation
+            )
+            turned += labels.is_unturned(size, orientation)
         except UserError as error:
             problems.append(str(error))
             continue
@@ -89,6 +102,7 @@ def _store(
         unchanged=len(possible) - labelled,
         unknown=tuple(sorted(unknown)),
         problems=tuple(problems),
+        turned=turned,
     )
 
 

@@ -1,6 +1,5 @@
 """Serve the model over HTTP: POST a PNG to /predict. Runs in the pod of ``deploySpec.template``."""
 
-import io
 import json
 import os
 import threading
@@ -12,6 +11,7 @@ from interface import Estimator
 from parts import CLASSES
 from PIL import Image
 
+from sedna.common.pictures import decode
 from sedna.core.incremental_learning import IncrementalLearning
 
 JOB = IncrementalLearning(estimator=Estimator, hard_example_mining=IncrementalLearning.get_hem_algorithm_from_config())
@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        picture = np.asarray(Image.open(io.BytesIO(body)).convert("L"))
+        picture = np.asarray(Image.fromarray(decode(body).pixels).convert("L"))
         probabilities, _, hard = JOB.inference(picture[None], post_process=lambda found: found[0])
         if hard:
             self.keep(body)

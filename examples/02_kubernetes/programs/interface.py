@@ -8,6 +8,8 @@ import numpy as np
 from parts import CLASSES, features
 from PIL import Image
 
+from sedna.common.pictures import read_pixels
+
 os.environ.setdefault("BACKEND_TYPE", "NUMPY")  # no framework: the class is used as it is
 
 
@@ -16,7 +18,7 @@ def read(lines):
     rows, labels = [], []
     for line in lines:
         path, _, label = line.rpartition(" ")
-        rows.append(features(np.asarray(Image.open(path).convert("L"))))
+        rows.append(features(np.asarray(Image.fromarray(read_pixels(path)).convert("L"))))
         labels.append(int(label))
     return np.array(rows), np.array(labels)
 

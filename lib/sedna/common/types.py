@@ -19,6 +19,9 @@ MAX_LABEL = 99_999
 """Largest class number. A job without class names counts its classes up to the largest label: a slip of the keyboard
 must not make it count to a billion."""
 
+ORIENTATION_META = "exif_orientation"
+"""Key of ``SampleRecord.meta``: the EXIF orientation by which the picture was turned before it was looked at."""
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -13,7 +13,8 @@ from sedna.common.audit import is_audited
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import ModelError, NotFoundError, SednaError, SpecError
-from sedna.common.types import Picked, Prediction, SampleId, SampleRecord, Verdict
+from sedna.common.orientation import UPRIGHT
+from sedna.common.types import ORIENTATION_META, Picked, Prediction, SampleId, SampleRecord, Verdict
 from sedna.edge.budget import HardBudget, KeepLimits
 from sedna.edge.counters import JobCounters, NotKept
 from sedna.edge.image import FrameImage
@@ -52,6 +53,7 @@ class _Rules:
     miner: Miner | None = None
     audit_ratio: float = 0.0
     audit_seed: int = 0
+    bits_per_sample: int | None = None
 
 
 class MinerPipeline:
@@ -100,7 +102,12 @@ class MinerPipeline:
         # A miner may count or draw; a new one with every heartbeat would start again every ten seconds.
         miner = rules.miner if desired.miner == rules.miner_spec else _build_miner(desired.miner)
         # Replaced as a whole: a frame is judged by one set of rules, whenever it comes.
-        self._rules = _Rules(desired.miner, miner, desired.audit_ratio, desired.audit_seed)
+        self._rules = _Rules(desired.miner, miner, desired.audit_ratio, desired.audit_seed, desired.bits_per_sample)
+
+    @property
+    def bits_per_sample(self) -> int | None:
+        """How many bits of a sample of its pictures are used, where the job declares it."""
+        return self._rules.bits_per_sample
 
     def handle(
         self, images: Sequence[FrameImage], request_id: str = "", version: int | None = None
@@ -183,7 +190,7 @@ class MinerPipeline:
             model_version=version,
             edge=self._edge,
             captured_at=self._clock.now(),
-            meta={"request_id": request_id[:_LONGEST_REQUEST_ID]} if request_id else {},
+            meta=_meta(image, request_id),
         )
         try:
             not_kept = self._spooled(record, image)
@@ -205,6 +212,12 @@ class MinerPipeline:
             if refused is not None:
                 return refused
         return None if self._spool.add(record, image.data) else NotKept.KNOWN
+
+
+def _meta(image: FrameImage, request_id: str) -> dict[str, Any]:
+    meta: dict[str, Any] = {"request_id": request_id[:_LONGEST_REQUEST_ID]} if request_id else {}
+    # Size and prediction of the record are those of the turned picture; older edges did not turn it, and did not say.
+    return meta | ({} if image.orientation == UPRIGHT else {ORIENTATION_META: image.orientation})
 
 
 def miner_input(prediction: Prediction) -> list[list[float]] | list[float]:

@@ -101,6 +101,9 @@ class DesiredJob(Message):
     audit_ratio: float = Field(default=0.0, ge=0, le=1)
     audit_seed: int = 0
     class_names: tuple[str, ...] = ()
+    bits_per_sample: int | None = Field(
+        default=None, description="used bits of a sample of its pictures; None: as each file says"
+    )
 
 
 class EdgeDesired(Message):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from sedna.common.picture_limits import MAX_PIXELS
 from sedna.common.types import JobKey, Name
 from sedna.edge.budget import KeepLimits
 from sedna.edge.spool import DropPolicy
@@ -20,7 +21,9 @@ class ServerLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     body_bytes: int = Field(default=32 * 1024**2, ge=1024, description="largest request body")
-    pixels: int = Field(default=40_000_000, ge=1, description="largest image; decoded it takes 3 bytes a pixel")
+    pixels: int = Field(
+        default=MAX_PIXELS, ge=1, description="largest image, as everywhere; decoded it takes 3 bytes a pixel"
+    )
     images: int = Field(default=16, ge=1, description="images in one request")
     threads: int = Field(default=2, ge=1, description="predictions at a time")
     queue: int = Field(default=32, ge=0, description="requests that may wait; more are answered 503")

@@ -19,6 +19,11 @@ __all__ = ["FolderFiles", "LabelFiles", "OneFile", "is_hidden", "opened", "walk"
 _LIMITS = ArchiveLimits(max_bytes=1 << 30, max_entries=200_000)
 """Labels of some hundred thousand images: an archive comes in one request, and is unpacked on the service's disk."""
 
+_HIDDEN = frozenset(
+    {"__macosx", "__pycache__", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
+)
+"""Folders that systems, storages and editors make beside people's files, in lower case; the others begin with a dot."""
+
 MAX_FILES = 1_000_000
 """Largest number of files in a folder. A folder with more is a mistake rather than a label set."""
 
@@ -126,7 +131,7 @@ def _facts(path: str) -> os.stat_result | None:
 
 def is_hidden(name: str) -> bool:
     """Whether a name belongs to the system that made the folder: ``.DS_Store``, ``._a.xml``, ``__MACOSX``."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    return any(part.startswith(".") or part.lower() in _HIDDEN for part in name.split("/"))
 
 
 @contextmanager

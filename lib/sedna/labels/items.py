@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sedna.common.errors import DataError, UserError
+from sedna.common.orientation import UPRIGHT, turned_box, turned_size
 from sedna.common.types import Annotation
 from sedna.labels.validate import BoxCheck, Mode, RawBox
 
@@ -32,16 +33,27 @@ class ImageLabels:
     relative: bool = False
 
     def annotation(
-        self, size: tuple[int, int], class_names: tuple[str, ...], *, where: str, mode: Mode = "strict"
+        self,
+        size: tuple[int, int],
+        class_names: tuple[str, ...],
+        *,
+        where: str,
+        mode: Mode = "strict",
+        orientation: int = UPRIGHT,
     ) -> tuple[Annotation, int]:
         """The annotation of an image of this size, and how many boxes were cut or dropped (only in ``clip`` mode).
 
         Args:
+            size: (width, height) of the image as it is seen.
             class_names: empty = every label is possible: upstream's jobs name no classes.
+            orientation: the EXIF orientation by which it was turned; labels that mean the unturned image, see
+                `is_unturned`, are turned with it.
 
         Raises:
             DataError: the stated size is another one, a box is impossible, or a class is unknown.
         """
+        if self.is_unturned(size, orientation):
+            return self._turned(orientation).annotation(size, class_names, where=where, mode=mode)
         if self.size is not None and self.size != size:
             raise DataError(
                 f"the file says the image is {self.size[0]} x {self.size[1]}, it is {size[0]} x {size[1]}",
@@ -54,6 +66,19 @@ class ImageLabels:
         kept = check.boxes(where, *size, boxes)
         label = None if self.label is None else check.label(where, self.label)
         return Annotation(boxes=kept, label=label), len(check.clipped)
+
+    def is_unturned(self, size: tuple[int, int], orientation: int) -> bool:
+        """Whether the stated size says that the labels are of the image as it lies in its file, not as it is seen."""
+        return self.size is not None and self.size == turned_size(size, orientation) != size
+
+    def _turned(self, orientation: int) -> ImageLabels:
+        assert self.size is not None, "without a stated size nothing is known to be unturned"
+        size = (1, 1) if self.relative else self.size
+        boxes = []
+        for box in self.boxes:
+            x1, y1, x2, y2 = turned_box((box.x1, box.y1, box.x2, box.y2), size, orientation)
+            boxes.append(replace(box, x1=x1, y1=y1, x2=x2, y2=y2))
+        return replace(self, boxes=tuple(boxes), size=turned_size(self.size, orientation))
 
     def _numbers(self) -> tuple[str, ...]:
         labels = [box.label for box in self.boxes] + ([] if self.label is None else [self.label])

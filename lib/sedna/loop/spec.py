@@ -284,6 +284,17 @@ class DeploySpec(SpecModel):
         return trigger
 
 
+class Pictures(SpecModel):
+    """Ours: how the pictures of the job are read; see the README."""
+
+    bits_per_sample: int | None = Field(
+        default=None,
+        ge=8,
+        le=32,
+        description="Used bits of a grey sample where the files have more, such as 12 in 16; none = as each file says.",
+    )
+
+
 class JobSpec(SpecModel):
     """``spec`` of an IncrementalLearningJob."""
 
@@ -301,6 +312,7 @@ class JobSpec(SpecModel):
     class_names: tuple[Text, ...] = Field(
         default=(), description="Ours: names of the classes; label i is the i-th, from 0."
     )
+    pictures: Pictures = Pictures()
 
     @model_validator(mode="after")
     def _evaluator(self) -> Self:

@@ -40,7 +40,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes | None) -> None:
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
         content = path.read_bytes()[:200]
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"broken\.png: cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"broken\.png: (the file is empty|this is no picture|the picture is damaged)"):
         read_picture(path)
 
 

@@ -208,7 +208,7 @@ def test_labels_are_imported_from_a_file(api: Api) -> None:
     path = "/api/v1/jobs/default/pcb/labels:import"
     report = api.http.post(f"{path}?format=txt&author=tool", content=text, headers=headers)
     assert report.status_code == 200, report.text
-    assert report.json() == {"labelled": 2, "unchanged": 0, "unknown": [], "problems": []}
+    assert report.json() == {"labelled": 2, "unchanged": 0, "unknown": [], "problems": [], "turned": 0}
     story = api.get(f"jobs/default/pcb/samples/{names[0]}")
     assert story["labels"][0]["author"] == "tool"
     bad = api.http.post(f"{path}?format=txt", content=f"{names[0]}.png 1,1,99,9,0\n", headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,8 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.service.stop()
     ClassFactory.__registry__[ClassType.GENERAL].pop("GreyLevel", None)
     ClassFactory.__registry__[ClassType.HEM].pop("NearBorder", None)
+    for name in [name for name in sys.modules if name.startswith("sedna_plugin_mine_")]:
+        del sys.modules[name]
 
 
 def label_of(answer: dict[str, Any]) -> int:

@@ -19,6 +19,7 @@ from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleS
 from globalmanager.ingest.intake import receive_sample
 from globalmanager.labelling.service import label_sample
 from sedna.common.errors import DataError
+from sedna.common.pictures import MEDIA_TYPES
 from sedna.common.types import Picked, SampleRecord, Sha256
 from sedna.common.validation import first_fault
 from sedna.store.layout import sample_key
@@ -28,18 +29,6 @@ router = APIRouter(prefix=API_PREFIX, tags=["samples"])
 SampleId = Annotated[Sha256, Path(description="sha256 of the sample's bytes")]
 
 _CHUNK = 1 << 20
-
-_MEDIA_TYPES = {
-    "bmp": "image/bmp",
-    "gif": "image/gif",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "tif": "image/tiff",
-    "tiff": "image/tiff",
-    "webp": "image/webp",
-}
-"""Of sample files, by extension. Anything else is served as bytes that no browser runs."""
 
 
 class SampleStored(BaseModel):
@@ -98,7 +87,8 @@ def read_image(services: Services, key: Job, sample_id: SampleId) -> Response:
         "Content-Disposition": f'inline; filename="{sample_id}.{record.extension}"',
         "Content-Length": str(record.size),
     }
-    media_type = _MEDIA_TYPES.get(record.extension, "application/octet-stream")
+    # Anything else is served as bytes that no browser runs.
+    media_type = MEDIA_TYPES.get(record.extension, "application/octet-stream")
     return stored_bytes(services, sample_key(key, sample_id, record.extension), media_type, headers)
 
 

@@ -196,6 +196,8 @@ def import_labels(
         Column("PROBLEMS", lambda found: len(found["problems"])),
     )
     print_data(report, output, columns)
+    if output is Format.TABLE and report.get("turned"):
+        typer.echo(f"the boxes of {report['turned']} entries were turned with their pictures (EXIF orientation)")
     if output is Format.TABLE:
         for line in (*(f"no sample for {name}" for name in report["unknown"]), *report["problems"]):
             typer.echo(f"warning: {line}", err=True)

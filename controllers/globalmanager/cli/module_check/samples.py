@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sedna.common.errors import DataError, NotFoundError, SednaError, SpecError
 from sedna.common.label_format import LabelFormat
+from sedna.common.pictures import SUFFIXES
 from sedna.common.types import Annotation, sample_id
 from sedna.datasources import read_pictures
 from sedna.labels.files import FolderFiles
@@ -17,7 +18,6 @@ from sedna.labels.txt import format_line
 
 __all__ = ["CheckSamples", "Sample", "find_samples", "write_index"]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _LAYOUTS = (
     "a folder of pictures for each class; or pictures with labels as a YOLO data.yaml, COCO (one .json), "
     "VOC (.xml files) or an index .txt, .csv or .jsonl"
@@ -147,7 +147,7 @@ def _pictures(folder: Path) -> list[Path]:
     return [
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES
+        if path.suffix.lower() in SUFFIXES
         and path.is_file()
         and not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
     ]

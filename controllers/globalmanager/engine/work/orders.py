@@ -185,6 +185,7 @@ def _order(
         module=None if opener is None else opener.module,
         template=spec.template,
         class_names=job.spec.class_names,
+        bits_per_sample=job.spec.pictures.bits_per_sample,
         limits=spec.limits,
     )
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from sedna.algorithms.training.samples import Picture, Pixels
 from sedna.common.errors import DataError
+from sedna.common.pictures import of_image, read_pixels
 
 
 class Letterboxed(NamedTuple):
@@ -25,20 +26,14 @@ def read_picture(picture: Picture) -> Pixels:
     """RGB uint8 (H, W, 3).
 
     Raises:
-        DataError: the file is missing, empty, truncated or no picture; the array has another shape or type.
+        NotFoundError, DataError, TooLargeError: see `sedna.common.pictures.read_picture`; or the array has another
+            shape or type.
     """
     if isinstance(picture, np.ndarray):
         return _check_array(picture)
     if isinstance(picture, Image.Image):
-        return np.asarray(picture.convert("RGB"))
-    try:
-        with Image.open(picture) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # PIL reports a broken PNG as SyntaxError and some broken headers as ValueError.
-        raise DataError(
-            f"cannot be read as a picture: {error}", where=str(picture), hint="a whole PNG, JPEG or BMP file"
-        ) from error
+        return of_image(picture)
+    return read_pixels(picture)
 
 
 def letterbox(pixels_HWC: Pixels, side: int) -> Letterboxed:

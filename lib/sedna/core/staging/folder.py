@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from sedna.common.picture_limits import BITS_VARIABLE
 from sedna.common.process_rank import GROUP_DIR
 from sedna.core.staging.order import ModelRole, OrderedModel, WorkOrder
 from sedna.loop.spec import Algorithm
@@ -124,6 +125,8 @@ class WorkFolder:
         }
         if order.class_names:  # a template of upstream's may bring its own
             env["CLASS_NAMES"] = json.dumps(list(order.class_names))
+        if order.bits_per_sample is not None:
+            env[BITS_VARIABLE] = str(order.bits_per_sample)
         if order.processes > 1:
             env[GROUP_DIR] = str(self.group)
         return env | (self._of_training(order, index) if order.kind == "train" else self._of_evaluation(order, index))

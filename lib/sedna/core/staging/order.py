@@ -93,6 +93,7 @@ class WorkOrder(Value):
     module: StoredFile | None = Field(default=None, description="the Python file of ``algorithm.module``")
     template: dict[str, JsonValue] | None = Field(default=None, description="PodTemplateSpec; None = built-in worker")
     class_names: tuple[str, ...] = ()
+    bits_per_sample: int | None = Field(default=None, description="of its pictures; None = as each file says")
     limits: Limits = Limits()
     distributed: Distributed | None = Field(default=None, description="processes of a training; None = one")
     checkpoints: str | None = Field(default=None, description="prefix that all attempts of a training share")

@@ -114,7 +114,5 @@ def foreign_errors(what: str, hint: str = "") -> Iterator[None]:
 
 def _unit(value: float) -> float:
     if not -_ROUNDING <= value <= 1 + _ROUNDING:  # also catches NaN
-        raise ModelError(
-            f"a score is {value}", hint="scores lie in [0, 1]: those of a network need a softmax or sigmoid"
-        )
+        raise ModelError(f"a score is {value}", hint="scores lie in [0, 1]; those of a network need a softmax")
     return min(max(value, 0.0), 1.0)

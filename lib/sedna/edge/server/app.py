@@ -147,14 +147,14 @@ def _infer(
     edge: _Edge, job: ServedJob, name: str, version: str | None, body: bytes, kind: str, header_length: int | None
 ) -> Response:
     """The part that computes; runs in a worker thread."""
-    limits = edge.limits
+    limits, bits = edge.limits, job.pipeline.bits_per_sample
     if header_length is None and kind.startswith("image/"):
         # A plain image is a request without a name: what curl can send is answered as well.
         request = InferRequest("", (), (), binary_output=False)
-        images = [decode_image(body, max_pixels=limits.pixels)]
+        images = [decode_image(body, max_pixels=limits.pixels, bits=bits)]
     elif header_length is not None or kind in ("application/json", ""):
         request = parse_request(body, header_length)
-        images = images_of(request, max_images=limits.images, max_pixels=limits.pixels)
+        images = images_of(request, max_images=limits.images, max_pixels=limits.pixels, bits=bits)
     else:
         raise MediaTypeError(
             f"Content-Type {kind!r} is not read here",

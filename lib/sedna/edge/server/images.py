@@ -17,11 +17,14 @@ INPUT_NAME = "image"
 _CHANNELS = 3
 
 
-def images_of(request: InferRequest, *, max_images: int, max_pixels: int) -> list[FrameImage]:
+def images_of(request: InferRequest, *, max_images: int, max_pixels: int, bits: int | None = None) -> list[FrameImage]:
     """Decode the one input tensor.
 
     - BYTES, any shape: every element is an encoded image; in JSON as base64 text, in the binary extension as it is.
     - UINT8 [H, W, 3] or [N, H, W, 3]: RGB pixels.
+
+    Args:
+        bits: how many bits of a sample of an encoded image are used, as the job declares.
 
     Raises:
         RequestError: another tensor than that.
@@ -34,7 +37,9 @@ def images_of(request: InferRequest, *, max_images: int, max_pixels: int) -> lis
     tensor = request.inputs[0]
     if isinstance(tensor.elements, list):
         _check_count(len(tensor.elements), max_images)
-        return [decode_image(_encoded(tensor, element), max_pixels=max_pixels) for element in tensor.elements]
+        return [
+            decode_image(_encoded(tensor, element), max_pixels=max_pixels, bits=bits) for element in tensor.elements
+        ]
     shape = tensor.shape if len(tensor.shape) == _CHANNELS + 1 else (1, *tensor.shape)
     if len(shape) != _CHANNELS + 1 or shape[3] != _CHANNELS or 0 in shape:
         raise RequestError(f"shape {list(tensor.shape)} of a UINT8 tensor", hint="[H, W, 3] or [N, H, W, 3]")

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from fixtures_pictures import colours, oriented
 from sedna.algorithms.continual.data.boxes import load_coco_crops, load_voc_crops
 from sedna.algorithms.continual.data.cifar import load_cifar
 from sedna.algorithms.continual.data.config import DataConfig
-from sedna.algorithms.continual.data.folders import load_image_folder, load_tiny_imagenet
+from sedna.algorithms.continual.data.folders import domain_names, load_domains, load_image_folder, load_tiny_imagenet
 from sedna.algorithms.continual.data.sets import SplitSemiCifar100, build_tasks
 from sedna.common.errors import DataError, NotFoundError, SpecError
 
@@ -48,7 +49,7 @@ def test_parquet_gives_pixels_labels_and_names(tmp_path: Path) -> None:
 
 def test_a_corrupt_picture_in_the_middle_is_named(tmp_path: Path) -> None:
     _parquet(tmp_path / "train.parquet", [_png(1), b"no picture", _png(3)], [0, 1, 2])
-    with pytest.raises(DataError, match=r"train.parquet row 1: cannot be decoded"):
+    with pytest.raises(DataError, match=r"train.parquet row 1: this is no picture"):
         load_cifar(tmp_path, "cifar100", "train")
     kept = load_cifar(tmp_path, "cifar100", "train", on_corrupt="skip")
     assert kept.y_N.tolist() == [0, 2]
@@ -87,7 +88,7 @@ def test_the_pickled_version_is_refused_by_name(tmp_path: Path) -> None:
 
 def _folder(root: Path, part: str, classes: tuple[str, ...], count: int) -> None:
     for number, name in enumerate(classes):
-        (root / part / name).mkdir(parents=True)
+        (root / part / name).mkdir(parents=True, exist_ok=True)
         for index in range(count):
             (root / part / name / f"{index}.png").write_bytes(_png(40 * number + index, 12))
 
@@ -173,7 +174,7 @@ def test_pictures_without_domains_are_divided_class_by_class() -> None:
 def test_a_corrupt_file_is_an_error_or_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _folder(tmp_path, "train", ("cat", "dog"), 3)
     (tmp_path / "train" / "cat" / "1.png").write_bytes(_png(1)[:40])
-    with pytest.raises(DataError, match=r"cat/1\.png: cannot be decoded"):
+    with pytest.raises(DataError, match=r"cat/1\.png: the picture is damaged"):
         load_image_folder(tmp_path / "train", image_size=8)
     with caplog.at_level("WARNING", "sedna"):
         images = load_image_folder(tmp_path / "train", image_size=8, on_corrupt="skip")
@@ -242,3 +243,51 @@ def test_ten_real_classes_of_cifar100() -> None:
     assert np.bincount(images.y_N).tolist() == [100, 100]
     assert images.x_NCHW.shape[1:] == (3, 32, 32)
     assert SplitSemiCifar100.NORMALISATION.mean[0] == pytest.approx(129.304)
+
+
+@pytest.mark.parametrize(
+    "name", [".ipynb_checkpoints", "__MACOSX", ".cache", "@eaDir", "__pycache__", "$RECYCLE.BIN", "lost+found"]
+)
+def test_what_systems_and_editors_hide_is_neither_class_nor_picture_nor_domain(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "set"
+    for part in ("train", "test"):
+        _folder(root / "day", part, ("cat", "dog"), 2)
+        _folder(root / "day" / part, name, (".",), 2)
+        _folder(root / "day" / part / "cat", name, (".",), 1)
+        for hidden in ("._1.png", ".1.png"):
+            (root / "day" / part / "cat" / hidden).write_bytes(b"no picture")
+    _folder(root, name, ("train", "test"), 1)
+    images = load_domains(root, "train", image_size=8)
+    assert images.class_names == ("cat", "dog")
+    assert images.sample_names == ("day/cat/0.png", "day/cat/1.png", "day/dog/0.png", "day/dog/1.png")
+    assert domain_names(root) == ("day",)
+    assert len(load_image_folder(root / "day" / "train", image_size=8)) == 4
+
+
+@pytest.mark.parametrize("stated", [(12, 8), (8, 12)], ids=["as the file lies", "as it is seen"])
+def test_a_crop_of_a_turned_picture_is_what_its_box_was_drawn_around(tmp_path: Path, stated: tuple[int, int]) -> None:
+    (tmp_path / "a.png").write_bytes(oriented(6, "PNG"))
+    on_file, on_seen = [2, 1, 5, 3], [4, 2, 3, 5]  # x, y, width, height
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "width": stated[0], "height": stated[1]}],
+        "categories": [{"id": 1, "name": "open"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": on_file if stated == (12, 8) else on_seen}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    crop = load_coco_crops(tmp_path / "coco.json", tmp_path, image_size=6).x_NCHW[0]
+    seen = np.rot90(colours(), -1)[2:7, 4:7]
+    expected = Image.fromarray(np.ascontiguousarray(seen)).resize((6, 6), Image.Resampling.BILINEAR)
+    assert np.array_equal(crop.transpose(1, 2, 0), np.asarray(expected))
+
+
+@pytest.mark.parametrize(("bbox", "words"), [([0, 0, 1e6, 1e6], "far outside"), ([0, 0, float("nan"), 5], "is none")])
+def test_a_box_that_no_picture_has_is_a_fault_of_its_line(tmp_path: Path, bbox: list[float], words: str) -> None:
+    (tmp_path / "a.png").write_bytes(_png(1))
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "open"}],
+        "annotations": [{"id": 7, "image_id": 1, "category_id": 1, "bbox": bbox}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=rf"a\.png box 7: .*{words}"):
+        load_coco_crops(tmp_path / "coco.json", tmp_path, image_size=6)

@@ -4,13 +4,13 @@ classes inside."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from sedna.algorithms.continual.data.images import Encoded, ImageSet, OnCorrupt, decode_all, read_bytes
 from sedna.common.errors import DataError, NotFoundError
-
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
+from sedna.common.pictures import SUFFIXES
+from sedna.labels.files import is_hidden, walk
 
 
 def load_image_folder(
@@ -74,7 +74,7 @@ def domain_of(sample_name: str) -> str:
 def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         raise NotFoundError("no such folder", where=str(root))
-    return sorted(entry for entry in root.iterdir() if entry.is_dir())
+    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not is_hidden(entry.name))
 
 
 def _labelled(root: Path, names: Sequence[str], prefix: str) -> list[Encoded]:
@@ -88,8 +88,8 @@ def _labelled(root: Path, names: Sequence[str], prefix: str) -> list[Encoded]:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Picture files below a folder, sorted by path."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+    """Picture files below a folder, sorted by path; without those that systems and editors hide there."""
+    return sorted(folder / name for name, _ in walk(folder) if PurePath(name).suffix.lower() in SUFFIXES)
 
 
 def load_tiny_imagenet(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import functools
+import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +12,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from sedna.common.errors import DataError
+from sedna.common import pictures
+from sedna.common.errors import DataError, UserError
 from sedna.common.log import LOGGER
+from sedna.common.orientation import turned_box, turned_size
+from sedna.common.pictures import MAX_PIXELS, declared_bits
+from sedna.common.regular_files import read_regular
 
 Pixels = npt.NDArray[np.uint8]
 """uint8 RGB; the suffix of a name gives the axes, such as ``x_NCHW``."""
@@ -69,6 +74,14 @@ class ImageSet:
         return zlib.crc32(self.y_N.tobytes(), zlib.crc32(np.ascontiguousarray(self.x_NCHW).data))
 
 
+@dataclass(frozen=True)
+class Crop:
+    """A box x1, y1, x2, y2 to cut out, and the (width, height) that its file states for the picture, if it does."""
+
+    box: tuple[float, float, float, float]
+    stated: tuple[int, int] | None = None
+
+
 Encoded = tuple[str, Callable[[], bytes], int]
 """Name, a function that reads the encoded bytes, label index."""
 
@@ -80,72 +93,77 @@ def decode_all(
     size: int | None,
     name: str,
     on_corrupt: OnCorrupt = "error",
-    box: Sequence[tuple[float, float, float, float] | None] | None = None,
+    crops: Sequence[Crop] | None = None,
 ) -> ImageSet:
     """Decode pictures to one size.
 
     Args:
         size: side in pixels to resize to (bilinear); None keeps the size, which must then be the same everywhere.
         on_corrupt: a file that cannot be decoded is an error, or is left out with a warning that names it.
-        box: x1, y1, x2, y2 to cut out of each picture, or None for the whole picture.
+        crops: what to cut out of each picture; None = the whole ones.
 
     Raises:
-        DataError: a corrupt picture (with "error"), pictures of different sizes, or no picture at all.
+        UserError: a picture that is not there or corrupt (with "error").
+        DataError: pictures of different sizes, or no picture at all.
     """
-    pictures: list[Pixels] = []
+    decoded: list[Pixels] = []
     labels: list[int] = []
     names: list[str] = []
     for position, (sample, read, label) in enumerate(items):
         try:
-            pixels = decode(read(), size=size, box=box[position] if box else None, where=f"{name}: {sample}")
-        except DataError as error:
+            pixels = decode(read(), size=size, crop=crops[position] if crops else None, where=f"{name}: {sample}")
+        except UserError as error:
             if on_corrupt == "error":
                 raise
             LOGGER.warning("left out: %s", error)
             continue
-        if pictures and pixels.shape != pictures[0].shape:
+        if decoded and pixels.shape != decoded[0].shape:
             raise DataError(
-                f"is {pixels.shape[2]} x {pixels.shape[1]}, the others {pictures[0].shape[2]} x {pictures[0].shape[1]}",
+                f"is {pixels.shape[2]} x {pixels.shape[1]}, the others {decoded[0].shape[2]} x {decoded[0].shape[1]}",
                 where=f"{name}: {sample}",
                 hint="set image_size",
             )
-        pictures.append(pixels)
+        decoded.append(pixels)
         labels.append(label)
         names.append(sample)
-    if not pictures:
+    if not decoded:
         raise DataError("no pictures", where=name, hint="at least one")
-    return ImageSet(np.stack(pictures), np.asarray(labels, dtype=np.int64), tuple(class_names), name, tuple(names))
+    return ImageSet(np.stack(decoded), np.asarray(labels, dtype=np.int64), tuple(class_names), name, tuple(names))
 
 
-def decode(
-    data: bytes, *, size: int | None, box: tuple[float, float, float, float] | None = None, where: str
-) -> Pixels:
-    """One picture as uint8 RGB ``(3, H, W)``.
+def decode(data: bytes, *, size: int | None, crop: Crop | None = None, where: str) -> Pixels:
+    """One picture as uint8 RGB ``(3, H, W)``; samples of more than 8 bits as the variable PICTURE_BITS says.
 
     Raises:
-        DataError: the bytes are no picture that Pillow can read to the end.
+        DataError, TooLargeError: the bytes are no picture, see `sedna.common.pictures.decode`; the box is none.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            rgb = image.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot be decoded: {error}", where=where, hint="a whole JPEG, PNG or WebP file") from error
-    if box is not None:
-        left, top, right, bottom = (round(value) for value in box)
-        # A box narrower than a pixel still shows one; what reaches past the right or lower edge is black.
-        rgb = rgb.crop((max(left, 0), max(top, 0), max(right, left + 1), max(bottom, top + 1)))
+    picture = pictures.decode(data, bits=declared_bits(), where=where)
+    rgb = Image.fromarray(picture.pixels)
+    if crop is not None:
+        rgb = rgb.crop(_corners(crop, picture, where))
     if size is not None and rgb.size != (size, size):
         rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
     return np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1))
 
 
+def _corners(crop: Crop, picture: pictures.DecodedPicture, where: str) -> tuple[int, int, int, int]:
+    """In whole pixels of the picture as it is seen."""
+    corners, in_file = crop.box, turned_size(picture.size, picture.orientation)
+    if crop.stated == in_file != picture.size:
+        LOGGER.info("%s: the box was drawn on the unturned picture, and is turned with it", where)
+        corners = turned_box(corners, in_file, picture.orientation)
+    if not all(math.isfinite(value) for value in corners):
+        raise DataError(f"box {list(corners)} is none", where=where, hint="finite numbers of pixels")
+    left, top, right, bottom = (round(value) for value in corners)
+    # A box narrower than a pixel still shows one; what reaches past the right or lower edge is black.
+    left, top = max(left, 0), max(top, 0)
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    if (right - left) * (bottom - top) > MAX_PIXELS:
+        raise DataError(f"box {list(corners)} lies far outside the picture", where=where, hint=str(picture.size))
+    return left, top, right, bottom
+
+
 def read_bytes(path: Path) -> Callable[[], bytes]:
     """A reader of one file for `decode_all`."""
 
-    def read() -> bytes:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
-
-    return read
+    return functools.partial(read_regular, path)

@@ -12,6 +12,7 @@ from PIL import Image
 from sedna.algorithms.continual.data.images import Encoded, ImageSet, OnCorrupt, decode, decode_all, read_bytes
 from sedna.algorithms.training.samples import DataSource, Picture, Pixels, label_index, listed_pictures
 from sedna.common.errors import DataError
+from sedna.common.pictures import of_image
 
 
 def read_labelled(source: DataSource, class_names: Sequence[str], image_size: int) -> ImageSet:
@@ -63,13 +64,13 @@ def read_pictures(data: Any, image_size: int) -> Pixels:
 def _view(picture: Picture, size: int, position: int) -> Pixels:
     if isinstance(picture, str | Path):
         return decode(read_bytes(Path(picture))(), size=size, where=str(picture))
-    image = picture if isinstance(picture, Image.Image) else _from_array(picture, position)
-    rgb = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+    seen = of_image(picture, f"picture {position}") if isinstance(picture, Image.Image) else _array(picture, position)
+    rgb = Image.fromarray(seen).resize((size, size), Image.Resampling.BILINEAR)
     return np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1))
 
 
-def _from_array(pixels: Pixels, position: int) -> Image.Image:
+def _array(pixels: Pixels, position: int) -> Pixels:
     array = np.asarray(pixels)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
         raise DataError(f"is {array.dtype} {array.shape}", where=f"picture {position}", hint="uint8 (H, W, 3), RGB")
-    return Image.fromarray(array)
+    return array
