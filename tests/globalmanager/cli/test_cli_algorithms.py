@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from globalmanager.cli.errors import ExitCode
@@ -55,14 +56,23 @@ def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_written_for_a_classifier_passes(nowhere: Cli, tmp_path: Path, classes: Path) -> None:
     file = tmp_path / "mine.py"
     assert f"sedna check-module {file} --data" in nowhere.out("new", "algorithm", "--kind", "classification", str(file))
-    found = nowhere.run("check-module", str(file), "--data", str(classes), "--param", "epochs=100")
+    kept = tmp_path / "kept"
+    options = ("--param", "epochs=100", "--keep", str(kept))
+    found = nowhere.run("check-module", str(file), "--data", str(classes), *options)
     assert "16 pictures with classes: bright, dark" in found.stdout
     assert "right for 4 of 4 pictures, given as arrays" in found.stdout
     assert [line.split()[0] for line in found.stdout.splitlines()][:-1] == [
-        "data", "load", "train", "save", "evaluate", "edge", "predict",
+        "data", "load", "train", "save", "evaluate", "edge", "predict", f"{file}:",
     ]  # fmt: skip
     assert f"trainSpec.algorithm {{name: MyClassifier, module: {file}}}" in found.stdout
     assert not found.stderr
+    assert "IncrementalLearningJob mine is valid" in nowhere.out("validate", str(kept / "job.yaml")).replace(
+        "default/", ""
+    )
+    _, model, job = yaml.safe_load_all((kept / "job.yaml").read_text())
+    assert Path(model["spec"]["url"]).is_file()
+    assert job["spec"]["trainSpec"]["algorithm"]["parameters"] == {"epochs": 100}
+    assert job["spec"]["deploySpec"]["gate"]["metric"] == "accuracy"
 
 
 def test_what_is_written_for_a_detector_passes(nowhere: Cli, tmp_path: Path, boards: Path) -> None:
@@ -242,7 +252,7 @@ def test_another_reading_of_the_files_in_evaluate_is_noticed(nowhere: Cli, tmp_p
 def test_a_neighbour_that_is_not_stored_is_named(nowhere: Cli, tmp_path: Path, classes: Path) -> None:
     (tmp_path / "a_helper_beside_it.py").write_text("")
     told = check(nowhere, tmp_path, classes, head="import json, a_helper_beside_it")
-    assert "it imports a_helper_beside_it beside itself, which is not stored with a model" in told
+    assert "it imports a_helper_beside_it, which is beside it and not stored with a model" in told
 
 
 def test_several_classes_need_a_name(nowhere: Cli, tmp_path: Path, classes: Path) -> None:

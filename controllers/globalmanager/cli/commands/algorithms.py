@@ -64,7 +64,7 @@ def check_module(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=4, help="So many pictures at most.")] = 64,
     keep: Annotated[
-        Path | None, typer.Option("--keep", help="An empty folder for the model and the logs.", show_default=False)
+        Path | None, typer.Option("--keep", help="An empty folder for model, logs and a job.", show_default=False)
     ] = None,
 ) -> None:
     """Train, save, load in a fresh process, evaluate, self-test and predict: what a round and an edge will do."""
@@ -97,3 +97,7 @@ def check_module(
     for warning in check.warnings:
         typer.echo(f"warning: {warning}", err=True)
     typer.echo(f"{file}: {check.name} can be used: trainSpec.algorithm {{name: {check.name}, module: {file}}}")
+    if keep is not None:
+        typer.echo(
+            f"a job to begin with, from the trained model and these pictures: sedna job apply -f {keep}/job.yaml"
+        )

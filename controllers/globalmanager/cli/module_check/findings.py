@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.machinery
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +15,7 @@ from sedna.common.types import Annotation, Prediction
 from sedna.common.validation import first_fault
 from sedna.loop.evidence import ModelScores, SampleScore
 
-__all__ = ["CheckError", "Evaluated", "judge_answers", "judge_evaluation", "judge_output", "neighbours_of"]
+__all__ = ["CheckError", "Evaluated", "judge_answers", "judge_evaluation", "judge_output"]
 
 _ROW = (
     "evaluate returns {..., 'per_sample': [{'sample': file name without suffix, 'tp': [...], 'fp': [...], "
@@ -123,20 +120,3 @@ def judge_answers(
         "uint8, (height, width, 3); evaluate seems to read the files in another way (BGR, another scale or size)"
     )
     return text, [warning]
-
-
-def neighbours_of(source: bytes, folder: Path) -> list[str]:
-    """Files beside a module that it imports."""
-    names = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    others = [entry for entry in sys.path if Path(entry or ".").resolve() != folder]
-    return sorted(
-        name
-        for name in names - sys.stdlib_module_names
-        if ((folder / f"{name}.py").is_file() or (folder / name).is_dir())
-        and importlib.machinery.PathFinder.find_spec(name, others) is None
-    )

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from sedna.common.errors import DataError, NotFoundError, SednaError, SpecError
 from sedna.common.label_format import LabelFormat
-from sedna.common.pictures import SUFFIXES
+from sedna.common.pictures import SUFFIXES, look
 from sedna.common.types import Annotation, sample_id
-from sedna.datasources import read_pictures
 from sedna.labels.files import FolderFiles
 from sedna.labels.reading import read_labels
 from sedna.labels.txt import format_line
@@ -128,9 +127,10 @@ def _of_labels(
         try:
             if path is None:
                 raise DataError("there is no such picture", where=item.where)
-            (pixels,) = read_pictures([path])
-            size = (pixels.shape[1], pixels.shape[0])
-            annotation, _ = item.read().annotation(size, tuple(class_names), where=item.where)
+            facts = look(path.read_bytes(), where=str(path))
+            annotation, _ = item.read().annotation(
+                (facts.width, facts.height), tuple(class_names), where=item.where, orientation=facts.orientation
+            )
             samples.append(Sample(path, annotation))
         except SednaError as error:
             faults.append(str(error))

@@ -18,10 +18,11 @@ from globalmanager.cli.module_check.findings import (
     judge_answers,
     judge_evaluation,
     judge_output,
-    neighbours_of,
 )
+from globalmanager.cli.module_check.job_file import job_documents, write_job
 from globalmanager.cli.module_check.samples import CheckSamples, write_index
 from sedna.common.class_factory import ClassType
+from sedna.common.neighbours import NOT_STORED, neighbours_of
 from sedna.common.plugin import Plugin, load_version, plugin_errors
 from sedna.common.types import JobKey, Prediction
 from sedna.store.file_sets import list_files
@@ -71,11 +72,23 @@ class ModuleCheck:
         rows = judge_evaluation(report, [path.stem for path in pictures], len(self.samples.class_names))
         self.told("evaluate", f"{rows.text}; gate.metric: {rows.metric}")
         self._edge(plugin, pictures, rows.right)
+        write_job(self.folder / "job.yaml", self._job(entry, counted=bool(rows.right)))
 
     @property
     def output(self) -> Path:
         """Folder of the model."""
         return self.folder / "model"
+
+    def _job(self, model: Path, *, counted: bool) -> list[dict[str, Any]]:
+        algorithm: dict[str, Any] = {"name": self.name, "module": str(self.path.resolve())}
+        if self.parameters:
+            algorithm["parameters"] = dict(self.parameters)
+        detection = self.samples.detection
+        metric = ("f1" if detection else "accuracy") if counted else "value"
+        miner: dict[str, Any] = {"name": "IBT"}
+        if not detection:
+            miner = {"name": "CrossEntropy", "parameters": [{"key": "threshold_cross_entropy", "value": "0.5"}]}
+        return job_documents(algorithm, self.samples.class_names, metric, miner, self.folder, model)
 
     def _load(self) -> Plugin:
         with plugin_errors(self.path):
@@ -89,10 +102,7 @@ class ModuleCheck:
             hint = '@ClassFactory.register(ClassType.GENERAL, alias="...") on the class; --name chooses one of several'
             raise CheckError("load", f"{self.path} {what}; it registers {listed}", hint)
         for neighbour in neighbours_of(plugin.source, self.path.resolve().parent):
-            self.warnings.append(
-                f"it imports {neighbour} beside itself, which is not stored with a model: an edit of it changes models "
-                "that are in service (put it into the file, or install it as a package)"
-            )
+            self.warnings.append(f"it imports {neighbour}, {NOT_STORED}")
         self.told("load", f"registers {self.name} (sha256 {plugin.sha256[:12]})")
         return plugin
 
