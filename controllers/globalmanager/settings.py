@@ -47,6 +47,9 @@ class EngineSettings(BaseModel):
         default=DEFAULT_BYTES, ge=0, description="files of the store that workers of this machine share; the oldest go"
     )
     max_image_bytes: int = Field(default=32 * 2**20, ge=1, description="larger images of a dataset are refused")
+    read_seconds: float = Field(
+        default=60.0, gt=0, description="a file of a dataset that takes longer is given up: its share may be away"
+    )
     log_bytes: int = Field(default=16 * 2**20, ge=4096, description="per worker; of a longer log the oldest lines go")
     s3: S3Settings | None = Field(
         default=None, description="the service's, also for datasets and models at s3 addresses; none = environment"

@@ -19,7 +19,7 @@ from globalmanager.engine.work.tidying import tidy
 from globalmanager.ingest.dataset_watch import DatasetWatch
 from globalmanager.runtimes.base import WorkerWaitsError
 from sedna.common.clock import span
-from sedna.common.errors import TemporaryError, UserError
+from sedna.common.errors import SednaError, TemporaryError, UserError
 from sedna.common.log import LOGGER
 from sedna.loop.actions import EnsureWorker, StopWorker
 from sedna.loop.decide import decide
@@ -157,6 +157,13 @@ class JobDriver:
         except (UserError, TemporaryError) as error:
             wait = span(error.retry_after) if isinstance(error, TemporaryError) else RETRY
             self.retries[chore] = _Retry(f"{chore}: {error}", seams.now() + wait)
+            return None
+        except SednaError:
+            raise  # another engine drives the jobs
+        except Exception as error:  # noqa: BLE001  the boundary: a defect in feeding the job leaves the rest running
+            LOGGER.exception("job %s: %s", self.name, chore)
+            text = f"{chore}: internal error: {type(error).__name__}: {error}"
+            self.retries[chore] = _Retry(text, seams.now() + RETRY)
             return None
         self.retries.pop(chore, None)
         return result

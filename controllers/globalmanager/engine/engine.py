@@ -18,6 +18,7 @@ from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
 from sedna.common.errors import SednaError, TemporaryError
 from sedna.common.log import LOGGER
+from sedna.common.patience import Patience
 from sedna.store.base import ObjectStore
 
 _PRUNE_EVERY = 256
@@ -54,6 +55,7 @@ class Engine:
         self._settings = settings
         self._credentials = credentials
         self._keeper = LeaseKeeper(db, clock, settings)
+        self._patience = Patience(settings.read_seconds)
         self._drivers: dict[int, JobDriver] = {}
         self._busy: set[int] = set()
         self._guard = threading.Lock()
@@ -121,6 +123,7 @@ class Engine:
     def stop(self) -> None:
         """Finish what is under way, give the lease back. Workers go on; the next engine finds them."""
         self._stopping.set()
+        self._patience.end()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
@@ -263,6 +266,7 @@ class Engine:
             settings=self._settings,
             token=token,
             credentials=self._credentials,
+            patience=self._patience,
             runtime=self._runtime,
             listening_since=self._keeper.since,
         )

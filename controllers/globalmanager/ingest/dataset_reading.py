@@ -20,6 +20,7 @@ from globalmanager.ingest.sources import SourceFolder
 from sedna.common.errors import DataError, SednaError, UserError
 from sedna.common.log import LOGGER
 from sedna.common.orientation import UPRIGHT
+from sedna.common.patience import UnresponsiveError
 from sedna.common.pictures import decode
 from sedna.common.types import ORIENTATION_META, Annotation, Picked, Prediction, SampleRecord, Verdict, sample_id
 from sedna.labels.items import LabelItem
@@ -162,10 +163,7 @@ def take_batch(seams: Seams, job: JobRow, reading: Reading, folder: SourceFolder
         # database is not held while files are read.
         prepared = [_prepare(seams, job, folder, item) for item in batch]
         now = seams.now()
-        with seams.write() as session:
-            results = [_insert(session, job, reading, one, now) for one in prepared]
-            if not reading.pending:
-                _add_events(session, job, reading.with_results(results), now)
+        results = _insert_all(seams, job, reading, prepared, now)
     except BaseException:
         reading.pending.extendleft(reversed(batch))  # nothing was acknowledged: they are still to do
         raise
@@ -182,8 +180,10 @@ def _prepare(seams: Seams, job: JobRow, folder: SourceFolder, item: LabelItem) -
         annotation, _ = labels.annotation(size, job.spec.class_names, where=item.where, orientation=orientation)
     except UserError as error:
         return _Prepared(item, error=error)
+    except UnresponsiveError as error:  # the share of this picture; others may lie elsewhere
+        return _Prepared(item, error=DataError(error.message, where=error.where, hint=error.hint))
     except SednaError:
-        raise  # the store's, the mount's
+        raise  # the store is away
     except Exception as error:  # noqa: BLE001  the boundary: whatever goes wrong with one entry stops no other
         LOGGER.exception("%s cannot be taken", item.where)
         return _Prepared(item, error=DataError(f"cannot be taken: {type(error).__name__}: {error}", where=item.where))
@@ -204,6 +204,38 @@ def _prepare(seams: Seams, job: JobRow, folder: SourceFolder, item: LabelItem) -
     )
     store_sample(seams.store, record, image)
     return _Prepared(item, record, annotation, turned=labels.is_unturned(size, orientation))
+
+
+def _insert_all(
+    seams: Seams, job: JobRow, reading: Reading, prepared: Sequence[_Prepared], now: datetime
+) -> list[_Result]:
+    try:
+        with seams.write() as session:
+            results = [_insert(session, job, reading, one, now) for one in prepared]
+            if not reading.pending:
+                _add_events(session, job, reading.with_results(results), now)
+            return results
+    except SednaError:
+        raise
+    except Exception:  # noqa: BLE001  an entry that the database cannot hold: found by taking one after another
+        LOGGER.exception("%s: a batch of entries cannot be stored together", reading.url)
+    results = [_insert_one(seams, job, reading, one, now) for one in prepared]
+    if not reading.pending:
+        with seams.write() as session:
+            _add_events(session, job, reading.with_results(results), now)
+    return results
+
+
+def _insert_one(seams: Seams, job: JobRow, reading: Reading, one: _Prepared, now: datetime) -> _Result:
+    try:
+        with seams.write() as session:
+            return _insert(session, job, reading, one, now)
+    except SednaError:
+        raise
+    except Exception as error:  # noqa: BLE001  the boundary: the fault of this entry
+        fault = DataError(f"cannot be stored: {type(error).__name__}", where=one.item.where)
+    with seams.write() as session:
+        return _insert(session, job, reading, _Prepared(one.item, error=fault), now)
 
 
 def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now: datetime) -> _Result:

@@ -12,7 +12,7 @@ what the dataset said about them before is no news: labels that people have give
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from globalmanager.db import lines, resources
 from globalmanager.db.values import JobRow
@@ -24,6 +24,9 @@ from sedna.common.errors import AuthError, DataError
 from sedna.common.types import JobKey
 from sedna.labels.reading import read_labels
 from sedna.loop.spec import DatasetSpec
+
+_PENDING = timedelta(seconds=30)
+"""Between two looks at files of which entries are still to be taken."""
 
 
 class _Watched:
@@ -37,6 +40,7 @@ class _Watched:
         self.reading: Reading | None = None
         self._source: LabelSource | None = None
         self._version = ""
+        self._read_at: datetime | None = None
         self.error: DataError | None = None
         """That no entry is usable; it stands until one is."""
 
@@ -49,7 +53,7 @@ class _Watched:
         """Look which entries there are. Raises what `LabelSource` and `read_labels` raise."""
         if self._source is None:  # kept: a store has connections
             s3 = seams.s3(self.url, job.key.namespace, self.credential, job.spec.credential_name)
-            self._source = LabelSource(self.url, self.label_format, self._where(job), s3)
+            self._source = LabelSource(self.url, self.label_format, self._where(job), s3, seams.patience)
         try:
             files, mark = self._source.look()
         except AuthError:  # its keys may have been changed since: the next look reads them again
@@ -58,7 +62,9 @@ class _Watched:
             raise
         version = f"{mark} {job.spec.class_names}"
         if self.reading is not None and version == self._version:
-            self.reading = self.reading.again()
+            if not self.is_pending:
+                self.reading = self.reading.again()
+            self._read_at = seams.now()
             return
         split = "val" if self.holdout else "train"
         start = self._source.start
@@ -74,7 +80,12 @@ class _Watched:
             known = lines.known(session, job.id, self.holdout, [item.digest for item in items])
             taken = lines.taken(session, job.id, self.holdout, {item.name for item in items})
         self.reading = Reading(self.url, self.holdout, len(items), deque(to_take(items, known, taken)))
-        self._version = version
+        self._version, self._read_at = version, seams.now()
+
+    def may_have_changed(self, now: datetime, period: timedelta) -> bool:
+        """Whether files of which entries are still to be taken are to be looked at: what was mended in them must not
+        wait for what was broken. Not before each batch."""
+        return self._read_at is None or now - self._read_at >= max(period, _PENDING)
 
     def take(self, seams: Seams, job: JobRow) -> None:
         """Take one batch of what is pending.
@@ -137,11 +148,12 @@ class DatasetWatch:
             spec = DatasetSpec.model_validate(resources.get(session, "Dataset", key).spec)
         watched = self._named(spec)
         now = seams.now()
-        due = self._is_due(job, now)
+        period = span(job.spec.train_spec.trigger.check_period_seconds)
+        due = self._checked_at is None or now - self._checked_at >= period
         # The hold-out first, and all of it: what is on both lists must never be trained on. For the same reason nothing
         # is taken for training while the hold-out cannot be read, or no entry of it is usable.
         for one in watched:
-            if due and not one.is_pending:
+            if one.may_have_changed(now, period) if one.is_pending else due:
                 one.read(seams, job)
             if due and one is watched[-1]:
                 self._checked_at = now
@@ -152,10 +164,6 @@ class DatasetWatch:
                 self._checked_at = now
                 return False
         return False
-
-    def _is_due(self, job: JobRow, now: datetime) -> bool:
-        period = span(job.spec.train_spec.trigger.check_period_seconds)
-        return self._checked_at is None or now - self._checked_at >= period
 
     def _named(self, spec: DatasetSpec) -> list[_Watched]:
         """What the Dataset names now, the hold-out first; other addresses are watched no longer."""

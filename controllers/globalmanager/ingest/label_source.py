@@ -16,6 +16,7 @@ from globalmanager.ingest.sources import SourceFolder, open_source
 from sedna.common.archive import is_archive
 from sedna.common.errors import NotFoundError, SpecError
 from sedna.common.label_format import LabelFormat
+from sedna.common.patience import Patience
 from sedna.labels.files import LabelFiles, OneFile
 from sedna.labels.reading import is_one_file
 from sedna.store import S3Settings
@@ -37,7 +38,9 @@ _LEVELS = 3
 class LabelSource:
     """The label files of one address, from reading to reading."""
 
-    def __init__(self, url: str, label_format: LabelFormat, where: str, s3: S3Settings | None) -> None:
+    def __init__(
+        self, url: str, label_format: LabelFormat, where: str, s3: S3Settings | None, patience: Patience | None = None
+    ) -> None:
         """Args: as `open_source`, whose errors it raises. ``where``: what messages call the address."""
         self._url = url
         self.start = ""
@@ -46,13 +49,13 @@ class LabelSource:
         """Where images are looked for."""
         self._files: _FolderOfFiles | None = None
         if is_one_file(label_format):
-            self.folder, self._name = open_source(url, where, s3)
+            self.folder, self._name = open_source(url, where, s3, patience)
             return
         if is_archive(url):
             raise SpecError(
                 f"{url!r} is an archive", where=where, hint="unpack it; 'sedna sample import' takes archives of labels"
             )
-        self.folder, self.start = _with_pictures(url, label_format, where, s3)
+        self.folder, self.start = _with_pictures(url, label_format, where, s3, patience)
         self._files = _FolderOfFiles(self.folder)
 
     def look(self) -> tuple[LabelFiles, str]:
@@ -105,10 +108,12 @@ class _FolderOfFiles:
         return self._folder.at(name)
 
 
-def _with_pictures(url: str, label_format: LabelFormat, where: str, s3: S3Settings | None) -> tuple[SourceFolder, str]:
+def _with_pictures(
+    url: str, label_format: LabelFormat, where: str, s3: S3Settings | None, patience: Patience | None
+) -> tuple[SourceFolder, str]:
     """The folder that holds labels and pictures, and what is meant below it."""
     parts = url.rstrip("/").split("/")
-    folder, name = open_source(url, where, s3)
+    folder, name = open_source(url, where, s3, patience)
     try:
         kind = folder.kind(name)
     finally:
@@ -117,16 +122,23 @@ def _with_pictures(url: str, label_format: LabelFormat, where: str, s3: S3Settin
         raise NotFoundError("there is no such file or folder", where=folder.at(name))
     root = len(parts) if kind == "folder" else len(parts) - 1
     for level in range(len(parts) - 1, max(len(parts) - 1 - _LEVELS, 0), -1):
-        if _has_twin(parts[:level], parts[level], label_format, where, s3):
+        if _has_twin(parts[:level], parts[level], label_format, where, s3, patience):
             root = level
-    folder, _ = open_source("/".join([*parts[:root], "_"]), where, s3)
+    folder, _ = open_source("/".join([*parts[:root], "_"]), where, s3, patience)
     return folder, unquote("/".join(parts[root:])) if "://" in url else "/".join(parts[root:])
 
 
-def _has_twin(above: Sequence[str], name: str, label_format: LabelFormat, where: str, s3: S3Settings | None) -> bool:
+def _has_twin(
+    above: Sequence[str],
+    name: str,
+    label_format: LabelFormat,
+    where: str,
+    s3: S3Settings | None,
+    patience: Patience | None,
+) -> bool:
     for part, twin in _TWINS[label_format]:
         if part == name:
-            folder, twin_name = open_source("/".join([*above, twin]), where, s3)
+            folder, twin_name = open_source("/".join([*above, twin]), where, s3, patience)
             try:
                 if folder.kind(twin_name) == "folder":
                     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from globalmanager.db import Database, lease
 from globalmanager.db.database import Session
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import Clock
+from sedna.common.patience import Patience
 from sedna.store import S3Settings
 from sedna.store.base import ObjectStore
 
@@ -34,6 +35,7 @@ class Seams:
     """Database, store and clock of the engine that holds the lease, and the ``token`` that proves it.
 
     ``credentials``: None without a cluster; names of credentials then mean nothing, and the service's own are used.
+    ``patience``: with files of this machine that people name.
     """
 
     db: Database
@@ -42,6 +44,7 @@ class Seams:
     settings: EngineSettings
     token: int
     credentials: CredentialSource | None = None
+    patience: Patience = field(default_factory=Patience)
 
     def s3(self, url: str, namespace: str, *names: str | None) -> S3Settings | None:
         """How to reach the S3 service of an address; None = as the environment of the service says.

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from sedna.common.errors import AuthError, DataError, NotFoundError, SpecError, TooLargeError
+from sedna.common.errors import NotFoundError, SpecError, TooLargeError
+from sedna.common.patience import Patience
+from sedna.common.regular_files import read_regular, require_kind, unreadable
 from sedna.labels.files import MAX_FILES, is_hidden, walk
 from sedna.store import S3Settings
 from sedna.store.base import ObjectStore
 from sedna.store.urls import open_store
+
+T = TypeVar("T")
+
+_LIST_SECONDS = 600.0
+"""For the names of a whole folder, of which there may be a million."""
 
 FORMS = "use an absolute path, file:///path or s3://bucket/path"
 
@@ -63,10 +70,15 @@ class SourceFolder(Protocol):
 
 
 class LocalFolder:
-    """A folder of this machine. A name may also be an absolute path, as in upstream's indexes."""
+    """A folder of this machine. A name may also be an absolute path, as in upstream's indexes.
 
-    def __init__(self, folder: Path) -> None:
+    Only regular files are read, and never for longer than ``patience`` has: what a dataset names may be a pipe, or lie
+    on a share that is away.
+    """
+
+    def __init__(self, folder: Path, patience: Patience | None = None) -> None:
         self._folder = folder
+        self._patience = patience or Patience()
 
     @property
     def url(self) -> str:
@@ -77,28 +89,38 @@ class LocalFolder:
 
     def kind(self, name: str) -> Kind | None:
         path = self._folder / name
-        if path.is_dir():
-            return "folder"
-        return "file" if path.exists() else None
+
+        def look() -> Kind | None:
+            if path.is_dir():
+                return "folder"
+            return "file" if path.exists() else None
+
+        return self._call(look, path)
 
     def list(self) -> Iterator[tuple[str, str]]:
-        for name, facts in walk(self._folder):
+        found = self._call(lambda: list(walk(self._folder)), self._folder, seconds=_LIST_SECONDS)
+        for name, facts in found:
             yield name, f"{facts.st_size} {facts.st_mtime_ns}"
 
     def read(self, name: str, max_bytes: int) -> bytes:
         path = self._folder / name
-        try:
-            with path.open("rb") as file:
-                data = file.read(max_bytes + 1)
-        except OSError as error:
-            raise _readable(error, path) from error
-        return _bounded(data, max_bytes, str(path))
+        return self._call(lambda: read_regular(path, max_bytes), path)
 
     def fetch(self, name: str, staging: Path) -> Path:  # noqa: ARG002
         path = self._folder / name
-        if not path.exists():
-            raise NotFoundError("there is no such file or folder", where=str(path))
+        try:
+            self._call(lambda: require_kind(path), path)
+        except NotFoundError as error:
+            raise NotFoundError("there is no such file or folder", where=str(path)) from error
         return path
+
+    def _call(self, work: Callable[[], T], path: Path, *, seconds: float | None = None) -> T:
+        # By folder: what hangs is a share, and most files of a dataset lie in one folder of it.
+        about = str(path if path == self._folder else path.parent)
+        try:
+            return self._patience.call(work, about=about, where=str(path), seconds=seconds)
+        except (OSError, ValueError) as error:
+            raise unreadable(error, path) from error
 
     def close(self) -> None:
         """Nothing is held between calls."""
@@ -155,11 +177,14 @@ class StoreFolder:
         self._store.close()
 
 
-def open_source(url: str, where: str, s3: S3Settings | None = None) -> tuple[SourceFolder, str]:
+def open_source(
+    url: str, where: str, s3: S3Settings | None = None, patience: Patience | None = None
+) -> tuple[SourceFolder, str]:
     """The folder of ``url`` and the name in it.
 
     Args:
         s3: for s3 addresses; None = from the environment.
+        patience: for files of this machine.
 
     Raises:
         SpecError: the URL is relative, or of a kind that this service does not read.
@@ -175,18 +200,4 @@ def open_source(url: str, where: str, s3: S3Settings | None = None) -> tuple[Sou
     path = Path(unquote(parts.path) if parts.scheme == "file" else url)
     if not path.is_absolute():
         raise SpecError(f"{url!r} is relative, and to what is not known", where=where, hint=FORMS)
-    return LocalFolder(path.parent), path.name
-
-
-def _readable(error: OSError, path: Path) -> NotFoundError | AuthError | DataError:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return NotFoundError("there is no such file", where=str(path))
-    if isinstance(error, PermissionError):
-        return AuthError("may not be read", where=str(path), hint="let the service's user read it", forbidden=True)
-    return DataError(f"cannot be read: {error.strerror}", where=str(path))
-
-
-def _bounded(data: bytes, max_bytes: int, where: str) -> bytes:
-    if len(data) > max_bytes:
-        raise TooLargeError("it is too large", where=where, hint=f"at most {max_bytes} bytes")
-    return data
+    return LocalFolder(path.parent, patience), path.name

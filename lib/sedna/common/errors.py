@@ -36,9 +36,9 @@ class SednaError(Exception):
     """
 
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
-        self.message = message
-        self.where = where
-        self.hint = hint
+        self.message = _sayable(message)
+        self.where = _sayable(where)
+        self.hint = _sayable(hint)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -47,6 +47,13 @@ class SednaError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.__dict__.copy()))
+
+
+def _sayable(text: str) -> str:
+    """A message quotes what people bring; what no terminal and no answer can carry is escaped."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _rebuild(kind: type[SednaError], state: dict[str, object]) -> SednaError:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import IO, Literal, get_args
 
 from sedna.common.errors import SpecError
+from sedna.common.log_repeats import RepeatFilter
 
 __all__ = ["LOGGER", "JsonFormatter", "Logger", "setup_logging"]
 
@@ -68,7 +69,7 @@ def setup_logging(
     libraries: Sequence[str] = (),
 ) -> None:
     """Send the log of ``sedna`` to ``stream`` (default: standard error). Called again, it replaces the
-    first set-up.
+    first set-up. A warning that comes again and again is written once a minute.
 
     Args:
         libraries: loggers of others whose warnings shall go there in the same format.
@@ -86,6 +87,7 @@ def setup_logging(
         handler.setFormatter(JsonFormatter())
     else:
         handler.setFormatter(logging.Formatter(_TEXT))
+    handler.addFilter(RepeatFilter())
     for logger in (LOGGER, *map(logging.getLogger, libraries)):
         for old in list(logger.handlers):
             logger.removeHandler(old)

@@ -11,7 +11,7 @@ from sedna.common.orientation import UPRIGHT, turned_box, turned_size
 from sedna.common.types import Annotation
 from sedna.labels.validate import BoxCheck, Mode, RawBox
 
-__all__ = ["ImageLabels", "LabelItem", "digest", "faulty", "said"]
+__all__ = ["ImageLabels", "LabelItem", "digest", "faulty", "nameable", "said"]
 
 _SNAP = 1e-5
 """Share of the image by which a relative corner may lie outside: tools round to six decimals."""
@@ -129,6 +129,29 @@ def faulty(name: str, where: str, text: str, fault: UserError) -> LabelItem:
         raise fault
 
     return LabelItem(name, where, digest(text), fail)
+
+
+def nameable(item: LabelItem) -> LabelItem:
+    """The item, or one with a fault where no file can have its name: what a power cut or a wrong encoding leaves."""
+    odd = next((name for name in (item.name, *item.others) if not _is_name(name)), None)
+    if odd is None:
+        return item
+    zeros = "\0" in odd
+    what = "a NUL character, which no file name has" if zeros else "half a character"
+    hint = "if the file is UTF-16, save it as UTF-8" if zeros else "save the file as UTF-8"
+    fault = DataError(f"the name {odd!a} holds {what}", where=item.where, hint=hint)
+
+    def fail() -> ImageLabels:
+        raise fault
+
+    return replace(item, name="", others=(), read=fail)
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return b"\0" not in name.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def digest(text: str) -> str:

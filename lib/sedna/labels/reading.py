@@ -10,7 +10,7 @@ from sedna.common.label_format import LabelFormat
 from sedna.labels.coco import coco_items
 from sedna.labels.csv import read_csv_rows
 from sedna.labels.files import LabelFiles
-from sedna.labels.items import LabelItem
+from sedna.labels.items import LabelItem, nameable
 from sedna.labels.jsonl import read_jsonl_rows
 from sedna.labels.rows import row_items
 from sedna.labels.txt import txt_items
@@ -80,7 +80,7 @@ def read_labels(
     chosen = _FORMATS[label_format]
     last: dict[str, LabelItem] = {}
     for item in reversed(list(chosen.read(_Source(files, start, tuple(class_names), split, chosen.suffixes)))):
-        last.setdefault(item.digest, item)
+        last.setdefault(item.digest, nameable(item))
     return tuple(reversed(last.values()))
 
 

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sysconfig
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import sedna
-from e2e.house import House
-from e2e.kubernetes.cluster import Cluster
+from e2e.kubernetes.pod_house import AGAIN, GOOD, PodHouse, phases, until
 from e2e.kubernetes.pod_jobs import PROGRAM, write_job
-from e2e.kubernetes.test_e2e_pods import AGAIN, GOOD, PodHouse, node, phases, until
 
 TWO = {"workers": 2, "processesPerWorker": 1}
 
@@ -38,15 +30,6 @@ else:
     first.sendall(f"rank {rank} of {size}".encode())
 """
 """What frameworks do by these variables, without one."""
-
-
-__all__ = ["node"]
-
-
-@pytest.fixture
-def pods(tmp_path: Path, cluster: Cluster, namespace: str, node: str) -> Iterator[PodHouse]:
-    with House(tmp_path) as house:
-        yield PodHouse(house, cluster, namespace, node)
 
 
 def apply(pods: PodHouse, change: Any) -> None:
@@ -105,28 +88,6 @@ FPN = {
     "batch_size": 2, "max_iteration": 6, "checkpoint_interval": 2, "warmup_iterations": 2, "bf16": "off",
     "optimizer": "sgd", "device": "cpu",
 }  # fmt: skip
-
-
-@pytest.fixture
-def torch_pods(tmp_path: Path, cluster: Cluster, namespace: str, node: str) -> Iterator[PodHouse]:
-    """Workers with PyTorch of this machine, since an image with it has gigabytes: only on a node that is this one."""
-    if cluster.node_dir is None and "SEDNA_TEST_NODE_IS_HERE" not in os.environ:
-        pytest.skip("the node is another machine: its Pods cannot use the PyTorch of this one")
-    places = [str(Path(sedna.__file__).parents[1]), sysconfig.get_paths()["purelib"]]
-    names = [f"host-{number}" for number in range(len(places))]
-    container = {
-        "name": "worker",
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": False},
-        "env": [{"name": "PYTHONPATH", "value": ":".join(places)}, {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"}],
-        "volumeMounts": [
-            {"name": name, "mountPath": place, "readOnly": True} for name, place in zip(names, places, strict=True)
-        ],
-    }
-    volumes = [{"name": name, "hostPath": {"path": place}} for name, place in zip(names, places, strict=True)]
-    with House(tmp_path) as house:
-        template = {"spec": {"containers": [container], "volumes": volumes}}
-        house.environment["SEDNA__KUBERNETES__WORKER_TEMPLATE"] = json.dumps(template)
-        yield PodHouse(house, cluster, namespace, node)
 
 
 @pytest.mark.timeout(900)

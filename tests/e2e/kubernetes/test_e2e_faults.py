@@ -28,7 +28,7 @@ from e2e.kubernetes.servers import Servers
 FAULTS = int(os.environ.get("SEDNA_TEST_FAULTS", "12"))
 JOBS = 3
 OUTAGE_SECONDS = float(os.environ.get("SEDNA_TEST_OUTAGE_SECONDS", "30"))
-SECONDS = 900 + 20 * FAULTS + 6 * OUTAGE_SECONDS
+SECONDS = 900 + 40 * FAULTS + 6 * OUTAGE_SECONDS
 CHART = Path(__file__).parents[3] / "deploy" / "charts" / "sedna"
 
 UPSTREAMS_IMAGE = "kubeedge/sedna-example-incremental-learning-helmet-detection:v0.6.0"
@@ -149,19 +149,27 @@ class Learner:
         )  # fmt: skip
 
 
-def random_fault(cluster: Cluster, jobs: list[PartsJob], dice: random.Random) -> str | None:
-    """Kill something; the name of what died, None when nothing of the kind ran."""
-    kind = dice.choice(("service", "service", "worker", "worker", "worker", "helper", "kubelet", "pod"))
+KINDS = ("service", "worker", "helper", "kubelet", "pod")
+
+BACKED_OFF = 2
+"""Restarts after which the kubelet waits longer, up to five minutes, before the next one."""
+
+
+def random_fault(cluster: Cluster, jobs: list[PartsJob], dice: random.Random, died: Counter[str]) -> str | None:
+    """Kill something that has not died much more often than the others; what it was, None when it did not run."""
+    least = min(died[kind] for kind in KINDS)
+    kind = dice.choice([one for one in KINDS if died[one] < least + 4])
     if kind == "kubelet":
         kubelet(cluster).kill_and_start()
         return kind
     if kind == "service":
         pods = cluster.get("-n", RELEASE, "pods", "-l", "app.kubernetes.io/component=service")["items"]
-        return kind if pods and kill_container(cluster, dice.choice(pods), "service") else None
-    pods = [pod for job in jobs for pod in job.pods("-l", "sedna.io/worker") if _runs(pod)]
+        return kind if pods and kill_service(cluster, dice.choice(pods)) else None
+    pods = [pod for job in jobs for pod in job.pods("-l", "sedna.io/worker") if _runs(pod) and died[_round(pod)] < 3]
     if not pods:
         return None
     pod = dice.choice(pods)
+    died[_round(pod)] += 1
     if kind == "pod":
         meta = pod["metadata"]
         cluster.kubectl("-n", meta["namespace"], "delete", "pod", meta["name"], "--grace-period=1", "--wait=false")
@@ -170,6 +178,21 @@ def random_fault(cluster: Cluster, jobs: list[PartsJob], dice: random.Random) ->
     ours = [name for name in names if name == "lc"]
     wanted = ours if kind == "helper" else [name for name in names if name != "lc"]
     return kind if wanted and kill_container(cluster, pod, wanted[0]) else None
+
+
+def kill_service(cluster: Cluster, pod: dict[str, Any]) -> bool:
+    """kill -9 of its program; once the kubelet would make it wait for minutes, its Pod goes too, as on a lost node."""
+    statuses = pod["status"].get("containerStatuses", [])
+    if not kill_container(cluster, pod, "service"):
+        return False
+    if statuses[0]["restartCount"] >= BACKED_OFF:
+        cluster.kubectl("-n", RELEASE, "delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0")
+    return True
+
+
+def _round(pod: dict[str, Any]) -> str:
+    """Which round a worker belongs to: each wait for the next try is twice as long, and the test has to end."""
+    return f"{pod['metadata']['namespace']} {pod['metadata']['labels']['sedna.io/round']}"
 
 
 def _runs(pod: dict[str, Any]) -> bool:
@@ -191,13 +214,13 @@ def test_rounds_complete_and_no_sample_is_lost_or_used_twice(
 
         def learn(learner: Learner) -> None:
             while not over:
-                learner.next_round(600)
+                learner.next_round(900)
 
         running = [pool.submit(learn, learner) for learner in learners]
         try:
-            while died.total() < FAULTS:
-                time.sleep(dice.uniform(1, 6))
-                what = random_fault(cluster, jobs, dice)
+            while sum(died[kind] for kind in KINDS) < FAULTS:
+                time.sleep(dice.uniform(2, 12))
+                what = random_fault(cluster, jobs, dice, died)
                 if what is not None:
                     died[what] += 1
                 for one in running:
@@ -217,7 +240,7 @@ def test_rounds_complete_and_no_sample_is_lost_or_used_twice(
     for learner in learners:
         learner.next_round(300)
     figures = [check(learner, service_of(cluster)) for learner in learners]
-    print(json.dumps({"died": died, "jobs": figures}))
+    print(json.dumps({"died": {kind: died[kind] for kind in KINDS}, "jobs": figures}))
     for job in jobs:
         job.kubectl("delete", "il,datasets.sedna.io,models.sedna.io", "--all", "--timeout=120s")
         until(lambda one=job: one.pods() == [], 120, lambda one=job: one.pods())

@@ -6,136 +6,22 @@ import dataclasses
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from e2e.house import House, Service
+from e2e.house import House
 from e2e.kubernetes.cluster import Cluster
-from e2e.kubernetes.crds import install_ours
+from e2e.kubernetes.pod_house import AGAIN, GOOD, PodHouse, phases, until
 from e2e.kubernetes.pod_jobs import write_job
 from fixtures_orders import ALGORITHM
 from fixtures_s3 import S3Server
 from sedna.store import S3Settings
 from sedna.store.s3 import S3Store
-
-ROUND_SECONDS = 240
-
-
-def until(seen: Callable[[], Any], what: str = "", seconds: float = ROUND_SECONDS) -> Any:
-    """The first true answer; a node's Pods take seconds each."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := seen():
-            return value
-        time.sleep(0.3)
-    raise AssertionError(f"not seen within {seconds:g} s: {what}")
-
-
-def free_port() -> int:
-    """A port that nobody listens on now: Pods are told it before the service runs."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-@dataclass
-class PodHouse:
-    """A service whose workers are Pods of one namespace."""
-
-    house: House
-    cluster: Cluster
-    namespace: str
-    image: str
-    store: S3Server | None = None
-    """Where the service keeps its objects; None = in a folder."""
-
-    def __post_init__(self) -> None:
-        port = free_port()
-        if self.store is not None:
-            own = {
-                "STORE_URL": f"s3://{self.store.bucket}/{self.namespace}",
-                "S3__ENDPOINT": self.store.endpoint,
-                "S3__ACCESS_KEY": self.store.access_key,
-                "S3__SECRET_KEY": self.store.secret_key,
-            }
-            self.house.environment |= {f"SEDNA__{name}": value for name, value in own.items()}
-        self.house._ports["data"] = str(port)
-        settings = {
-            "NAMESPACE": self.namespace,
-            "WATCH_NAMESPACES": json.dumps([self.namespace]),
-            "SERVICE_URL": f"http://{self.cluster.host}:{port}",
-            "IMAGE": self.image,
-            "IMAGE_PULL_POLICY": "IfNotPresent",
-            "OPERATOR": "false",
-        }
-        self.house.environment |= {f"SEDNA__KUBERNETES__{name}": value for name, value in settings.items()}
-        self.house.environment["KUBECONFIG"] = str(self.cluster.kubeconfig)
-        self.service: Service = self.house.up()
-
-    def apply(self, **changes: Any) -> None:
-        """The job of `write_job`, of which a round begins at once."""
-        path = write_job(self.house.folder, self.namespace, self.image, **changes)
-        self.house.cli("job", "apply", "-f", str(path))
-
-    @property
-    def job(self) -> Any:
-        """All about the job."""
-        return self.service.get(f"jobs/{self.namespace}/pcb")
-
-    def workers(self, number: int = 1) -> list[Any]:
-        """Attempts of a round; none before it has begun."""
-        answer = self.service.call("GET", f"jobs/{self.namespace}/pcb/rounds/{number}")
-        return answer.json()["workers"] if answer.status_code == 200 else []
-
-    def outcome(self, number: int = 1) -> Any:
-        """How a round ended."""
-        return until(
-            lambda: next((one for one in self.job["state"]["history"] if one["id"] == number), None), "the round's end"
-        )
-
-    def pods(self) -> list[Any]:
-        """The worker Pods that are there."""
-        found: list[Any] = self.cluster.get("pods", "-n", self.namespace, "-l", "sedna.io/worker")["items"]
-        return found
-
-    def log(self, kind: str) -> str:
-        """What a worker of the first round printed, as the service has kept it."""
-        text: str = self.house.cli("round", "logs", f"{self.namespace}/pcb", "1", "--stage", kind)
-        return text
-
-    def works(self) -> Any:
-        """The Pod of a training, once its program runs and has made steps."""
-        until(lambda: [row for row in self.workers() if row["progress"]], "progress")
-        return next(pod for pod in self.pods() if pod["status"]["phase"] == "Running")
-
-
-@pytest.fixture(scope="module")
-def node(cluster: Cluster, image: str) -> str:
-    """The image of a cluster that runs Pods and knows our kinds, without which no watch begins."""
-    if not cluster.has_node:
-        pytest.skip("the cluster runs no Pods")
-    if "incrementallearningjobs" not in cluster.kubectl("get", "crds", "-o", "name"):
-        install_ours(cluster)
-    return image
-
-
-@pytest.fixture
-def pods(tmp_path: Path, cluster: Cluster, namespace: str, node: str) -> Iterator[PodHouse]:
-    with House(tmp_path) as house:
-        yield PodHouse(house, cluster, namespace, node)
-
-
-def phases(rows: list[Any]) -> list[tuple[str, int, str, str]]:
-    return [(row["stage"], row["attempt"], row["phase"], row["cause"]) for row in rows]
 
 
 @pytest.fixture
@@ -150,10 +36,6 @@ def shared_store(cluster: Cluster, s3_server: S3Server) -> Iterator[S3Server]:
             yield dataclasses.replace(s3_server, endpoint=f"http://{cluster.host}:{port}")
         finally:
             forward.terminate()
-
-
-GOOD = [("Training", 1, "Succeeded", ""), ("Evaluating", 1, "Succeeded", "")]
-AGAIN = [("Training", 2, "Succeeded", ""), ("Evaluating", 1, "Succeeded", "")]
 
 
 def test_a_round_of_a_program_in_upstreams_style(pods: PodHouse) -> None:

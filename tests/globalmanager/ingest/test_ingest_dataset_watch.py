@@ -431,7 +431,7 @@ def test_a_source_is_opened_once_and_closed_when_another_takes_its_place(stream,
         def close(self):
             opened.remove(self)
 
-    def counting(url, where, s3=None):
+    def counting(url, where, s3=None, patience=None):
         opened.append(Counting(Path(url).parent))
         return opened[-1], Path(url).name
 

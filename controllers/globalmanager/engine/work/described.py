@@ -79,7 +79,7 @@ def version_model(
 def _described(seams: EngineSeams, job: JobRow, role: ModelRole, name: str) -> OrderedModel:
     """A model that only the description knows; brought into the store, where every worker can read it."""
     spec, where = model_spec(seams, job, name)
-    folder, file = open_source(spec.url, where, s3_of_model(seams, job, spec))
+    folder, file = open_source(spec.url, where, s3_of_model(seams, job, spec), seams.patience)
     seams.settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=seams.settings.scratch_dir) as scratch:

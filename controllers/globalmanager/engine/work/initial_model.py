@@ -45,7 +45,7 @@ def publish_initial_model(seams: EngineSeams, job: JobRow) -> None:
 def _publish(seams: EngineSeams, job: JobRow) -> tuple[ModelManifest, str]:
     """The manifest, and the file that is named as the model ("" for a folder)."""
     spec, where = model_spec(seams, job, job.spec.deploy_spec.model.name)
-    folder, name = open_source(spec.url, where, s3_of_model(seams, job, spec))
+    folder, name = open_source(spec.url, where, s3_of_model(seams, job, spec), seams.patience)
     seams.settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=seams.settings.scratch_dir) as scratch:

@@ -366,7 +366,7 @@ def test_a_picture_that_rots_while_a_run_is_interrupted_is_named_and_the_run_goe
     rotten = tmp_path / "data" / "train" / "class 3" / "21.png"
     good = rotten.read_bytes()
     rotten.write_bytes(good[: len(good) // 2])
-    with pytest.raises(DataError, match=r"class 3/21\.png: cannot be decoded"):
+    with pytest.raises(DataError, match=r"class 3/21\.png: "):
         _run(config, tmp_path / "parts")
     skipping = smoke_config("EdgeHML", data={**data, "on_corrupt": "skip"}, train={"iterations": 6})
     with pytest.raises(ConflictError, match="other data"):
