@@ -272,7 +272,8 @@ class BackendBase:
         if isinstance(answer, str | Path) and Path(answer).exists():
             return str(answer)
         if not Path(target).exists():
-            raise ModelError("the estimator's save wrote nothing there", where=target)
+            hint = "save writes the file that it is given the name of, or answers where it has written"
+            raise ModelError("the estimator's save wrote nothing there", where=target, hint=hint)
         return target
 
     def _warn_of_name(self, target: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from fixtures_api import JOB_YAML, Api
 from globalmanager.api.manifests import parse_manifests
+from globalmanager.api.module_checks import ModuleCheck
 from globalmanager.api.template_notes import notes_on
 
 RUNS = {"image": "x", "workingDir": "/app", "args": ["train.py"], "env": [{"name": "A", "value": "1"}]}
@@ -40,7 +41,7 @@ def test_a_module_that_imports_what_lies_beside_it_is_noted(tmp_path: Path) -> N
     (tmp_path / "helper_of_mine").mkdir()
     (tmp_path / "json.py").write_text("")
     text = JOB_YAML.replace("algorithm: {name: FPN}", f"algorithm: {{name: Mine, module: {module}}}")
-    *_, described = parse_manifests(text.encode(), "job.yaml", try_modules=False)
+    *_, described = parse_manifests(text.encode(), "job.yaml", ModuleCheck(tried=False))
     (note,) = notes_on(described)
     assert note.startswith("spec.trainSpec.algorithm.module: imports helper_of_mine, which is beside it and not stored")
     module.unlink()

@@ -167,7 +167,7 @@ def test_a_sound_class_has_nothing_to_be_told(nowhere: Cli, tmp_path: Path, clas
             ["RGB uint8 arrays of shape (height, width, 3)", "predict_input = 'paths'"],
         ),
         ({"read": "[]"}, ["evaluate: has no per_sample", "'tp': [...]"]),
-        ({"save": "pass"}, ["train: the estimator's save wrote nothing there", "--keep FOLDER"]),
+        ({"save": "pass"}, ["the estimator's save wrote nothing there (save writes the file", "--keep FOLDER"]),
     ],
     ids=["black", "paths", "no-rows", "unsaved"],
 )

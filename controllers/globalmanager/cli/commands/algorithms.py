@@ -13,7 +13,7 @@ from globalmanager.cli.options import parse_pairs
 from sedna.common.errors import ConflictError, SpecError
 from sedna.common.label_format import LabelFormat
 
-new_app = typer.Typer(help="Write a file to begin with.", no_args_is_help=True)
+new_app = typer.Typer(help="Write a file for an algorithm of one's own.", no_args_is_help=True)
 
 _ALIAS = {"classification": "MyClassifier", "detection": "MyDetector"}
 

@@ -13,7 +13,7 @@ from globalmanager.cli.commands.triggers import wait_for_round
 from globalmanager.cli.options import Format, JobName, Limit, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, time_of
 
-app = typer.Typer(help="List, show, promote and rollback models.", no_args_is_help=True)
+app = typer.Typer(help="List, show, promote and rollback models; print the module of one.", no_args_is_help=True)
 
 
 def _module_of(row: dict[str, Any]) -> str:
