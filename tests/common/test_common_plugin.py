@@ -169,3 +169,20 @@ def test_a_version_that_may_not_be_shared_leaves_nothing_behind(tmp_path):
     with pytest.raises(ConflictError):
         load_modules([tmp_path / "two.py"])
     assert not ClassFactory.is_exists(ClassType.GENERAL, "PluginInt")
+
+
+def test_what_an_imported_package_registers_is_there_for_every_version(tmp_path):
+    """It is imported once, by the version that comes first."""
+    (tmp_path / "package_of_the_plugin.py").write_text(REGISTERS)
+    for who in ("old", "new"):
+        (tmp_path / who).mkdir()
+        text = f"WHO = {who!r}\nimport package_of_the_plugin as package\n"
+        text += "from sedna.common.class_factory import ClassFactory, ClassType\n"
+        text += "ClassFactory.register_cls(package.Miner, ClassType.HEM, alias='Again')\n"
+        (tmp_path / who / "mine.py").write_text(text)
+        plugin = load_version(tmp_path / who / "mine.py", neighbours=tmp_path)
+        assert plugin.own.names(ClassType.HEM) == ("Again",)
+        with ClassFactory.using(plugin.own):
+            assert ClassFactory.get_cls(ClassType.HEM, "PluginMiner").__name__ == "Miner"
+            assert ClassFactory.get_cls(ClassType.HEM, "Again").__name__ == "Miner"
+    assert not ClassFactory.is_exists(ClassType.HEM, "Again")

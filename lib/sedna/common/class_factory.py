@@ -66,6 +66,7 @@ class _Registration:
     place: str  # "file:line", or the module of a promise
     announced: bool = False  # a warning has already said that this user's class stands for a built-in
     override: bool = False  # it was registered to take the place of another
+    by: str = ""  # the module whose line registers it
 
     @property
     def built_in(self) -> bool:
@@ -74,8 +75,12 @@ class _Registration:
 
 @dataclass
 class Registrations:
-    """What one version of a file has registered: two versions take the same names, and are not in each other's way."""
+    """What one version of a file has registered: two versions take the same names, and are not in each other's way.
 
+    ``module``: the name under which it was loaded.
+    """
+
+    module: str = ""
     entries: dict[str, dict[str, _Registration]] = field(default_factory=dict)
 
     def names(self, type_name: str) -> tuple[str, ...]:
@@ -152,9 +157,12 @@ class ClassFactory:
 
     @classmethod
     @contextmanager
-    def recorded(cls) -> Iterator[Registrations]:
-        """Keep what the block registers apart; the block itself sees it."""
-        own = Registrations()
+    def recorded(cls, module: str) -> Iterator[Registrations]:
+        """Keep apart what the module of this name registers within the block; the block itself sees it.
+
+        What a package registers that it imports is known to everybody: the package is loaded once for all versions.
+        """
+        own = Registrations(module)
         token = _SCOPE.set(_Scope(own, open=True))
         try:
             yield own
@@ -251,7 +259,7 @@ class ClassFactory:
         entry = _describe(t_cls, frame.f_back if frame else None, override)
         name = alias if alias is not None else t_cls.__name__
         scope = _SCOPE.get()
-        if scope is None or not scope.open or entry.built_in:
+        if scope is None or not scope.open or scope.own.module not in (entry.module, entry.by):
             cls._enter(type_name, name, entry)
             return
         known = scope.own.entries.setdefault(type_name, {})
@@ -300,13 +308,14 @@ def _describe(target: Callable[..., Any], frame: FrameType | None, override: boo
     module = str(getattr(target, "__module__", "") or "")
     here = frame.f_code.co_filename if frame else ""
     line = frame.f_lineno if frame else 0
+    by = str(frame.f_globals.get("__name__", "")) if frame else ""
     code = getattr(target, "__code__", None)
     loaded = sys.modules.get(module)
     # A module loaded by path may not be in sys.modules; then the registering line is the best witness of its
     # file.
     file = code.co_filename if code else str(getattr(loaded, "__file__", None) or (module if loaded else here))
     qualified = getattr(target, "__qualname__", type(target).__qualname__)
-    return _Registration(target, module, (file, qualified), f"{here}:{line}", override=override)
+    return _Registration(target, module, (file, qualified), f"{here}:{line}", override=override, by=by)
 
 
 def _import_built_in(module: str, where: str) -> None:

@@ -100,7 +100,7 @@ def _run(name: str, path: Path, source: bytes, sha256: str) -> Plugin:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # classes look their module up there when they are pickled
     try:
-        with ClassFactory.recorded() as own:
+        with ClassFactory.recorded(name) as own:
             loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]

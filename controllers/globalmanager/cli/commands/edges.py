@@ -158,4 +158,5 @@ def _rejected(sample: RefusedSample) -> dict[str, str]:
 def _served(status: dict[str, object]) -> str:
     job = status["job"]
     name = f"{job['namespace']}/{job['name']}" if isinstance(job, dict) else str(job)
-    return f"{name} model {status['model_version']}" if status["model_version"] else f"{name} ({status['state']})"
+    served = f"{name} model {status['model_version']}" if status["model_version"] else f"{name} ({status['state']})"
+    return f"{served}, refused model {status['failed_version']}" if status["failed_version"] else served
