@@ -99,12 +99,22 @@ def render(
     """Every object of the chart, hooks included, for these values."""
     done = run_helm("template", release, str(CHART), "--namespace", namespace, *options, values=values)
     assert done.returncode == 0, done.stderr
-    return [body for body in yaml.safe_load_all(done.stdout) if body]
+    return [body for body in yaml.load_all(done.stdout, _EachOnce) if body]
 
 
-def refusal(values: Mapping[str, Any]) -> str:
+class _EachOnce(yaml.SafeLoader):
+    """Without it a name that a mapping has twice would count once, as the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key) for key, _ in node.value]
+        twice = {name for name in names if names.count(name) > 1}
+        assert not twice, f"{sorted(twice)} twice, {node.start_mark}"
+        return super().construct_mapping(node, deep)
+
+
+def refusal(values: Mapping[str, Any], *, release: str = "sedna") -> str:
     """What helm says about values that it refuses."""
-    done = run_helm("template", "sedna", str(CHART), "--namespace", "ml", values=values)
+    done = run_helm("template", release, str(CHART), "--namespace", "ml", values=values)
     assert done.returncode != 0, "these values were taken"
     return done.stderr
 

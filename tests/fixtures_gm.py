@@ -169,6 +169,7 @@ class MemoryRuntime:
     """The twin of a worker runtime: a worker's whole life happens when it is started, unless ``held``."""
 
     runs_images = False
+    is_local = True
 
     def __init__(self, work: Callable[[WorkerSpec, Desk], WorkerStatus], store: Any, folder: Path) -> None:
         self._twin = work

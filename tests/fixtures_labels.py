@@ -28,9 +28,8 @@ def _box(draw: st.DrawFn, width: int, height: int, classes: int, *, whole: bool)
         if whole:
             low = draw(st.integers(0, size - 1))
             return low, draw(st.integers(low + 1, size))
-        # Formats that add and subtract cannot keep boxes thinner than the rounding of floats.
-        low = draw(st.floats(0, size - 0.01))
-        return low, draw(st.floats(low + 0.01, size))
+        low = draw(st.floats(0, size - 1))
+        return low, draw(st.floats(min(low + 1, size), size))
 
     x1, x2 = span(width)
     y1, y2 = span(height)
@@ -43,9 +42,9 @@ def label_sets(draw: st.DrawFn, *, whole: bool = True, image_labels: bool = Fals
     items = []
     for stem in draw(st.lists(_TEXT, max_size=4, unique=True)):
         width, height = draw(st.integers(1, 2000)), draw(st.integers(1, 2000))
-        annotation = Annotation(
-            boxes=draw(st.lists(_box(width, height, len(names), whole=whole), max_size=4).map(tuple))
-        )
+        boxes = draw(st.lists(_box(width, height, len(names), whole=whole), max_size=4).map(tuple))
+        # Pixels between 0 and 1 are taken for fractions of the image.
+        annotation = Annotation(boxes=boxes if any(max(box.x2, box.y2) >= 2 for box in boxes) else ())
         if image_labels and draw(st.booleans()):
             annotation = Annotation(label=draw(st.integers(0, len(names) - 1)))
         items.append(LabelledImage(file_name=f"a/{stem}.jpg", width=width, height=height, annotation=annotation))

@@ -26,7 +26,7 @@ CLEANUP = "sedna.cleanupRules"
 Right = tuple[str, str]
 
 # Rights of objects without a namespace are in a ClusterRole of their own; those of `helm test` in its Role.
-ELSEWHERE: frozenset[Right] = frozenset({("create", "tokenreviews")})
+ELSEWHERE: frozenset[Right] = frozenset({("create", "tokenreviews"), ("get", "namespaces")})
 
 _VERBS = {"dry-run": "create", "merge": "patch", "log": "get"}
 _CODE = os.sep + "controllers" + os.sep

@@ -30,7 +30,7 @@ PINNED = {
         IncrementalLearning
     """,
     "sedna.datasources": """
-        BaseDataSource CSVDataParse JSONDataParse JsonlDataParse TxtDataParse
+        BaseDataSource CSVDataParse JSONDataParse JsonlDataParse TxtDataParse read_pictures
     """,
     "sedna.edge": """
         DesiredJob DesiredMiner DropPolicy EdgeCounters EdgeDesired EdgeHeartbeat EdgeJobStatus EdgeLink
@@ -75,7 +75,7 @@ PINNED = {
         Engine EngineSeams
     """,
     "globalmanager.ingest": """
-        ImportReport accept_sample import_labels receive_sample
+        ImportReport ImportWish accept_sample import_labels receive_sample
     """,
     "globalmanager.labelling": """
         Oracle Order QueuedSample label_sample labelling_queue

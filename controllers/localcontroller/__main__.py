@@ -82,7 +82,7 @@ def run(settings: LocalControllerSettings, cloud: _Cloud) -> None:
     """Serve until a signal asks for the end."""
     controller = LocalController(
         settings.data_dir, cloud.sink, edge=settings.name, link=cloud.link, hot_updates=settings.hot_updates,
-        hard_examples=settings.hard_examples, host=settings.host, port=settings.port,
+        hard_examples=settings.hard_examples, ending=settings.ending, host=settings.host, port=settings.port,
     )  # fmt: skip
     ended = threading.Event()
 

@@ -11,9 +11,10 @@ from localcontroller.app import create_app
 from localcontroller.handover import Handover
 from localcontroller.hard_examples import HardExampleWatch
 from localcontroller.http_server import ThreadedServer
+from localcontroller.last_look import hand_in_the_rest
 from localcontroller.model_pull import ModelPull
 from localcontroller.outbox import Outbox
-from localcontroller.settings import HardExamples, HotUpdate
+from localcontroller.settings import Ending, HardExamples, HotUpdate
 from localcontroller.sink import ReportSink
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.types import JobKey
@@ -33,6 +34,7 @@ class LocalController:
         sink: takes the reports over.
         edge: the name of this node towards the cloud.
         link: brings models and takes samples; needed only with ``hot_updates`` or ``hard_examples``.
+        ending: how much time `stop` has for the last hard examples; none = they stay for the next start.
         host, port: where workers report; port 0 = any free one.
 
     Raises:
@@ -49,11 +51,14 @@ class LocalController:
         link: EdgeLink | None = None,
         hot_updates: tuple[HotUpdate, ...] = (),
         hard_examples: tuple[HardExamples, ...] = (),
+        ending: Ending | None = None,
         host: str = "127.0.0.1",
         port: int = 9100,
         clock: Clock | None = None,
     ) -> None:
         clock = clock if clock is not None else SystemClock()
+        self._clock = clock
+        self._ending = ending if ending is not None else Ending()
         self._outbox = Outbox(data_dir / "reports.db", clock)
         self._handover = Handover(self._outbox, sink)
         self._pull = ModelPull(link, edge, hot_updates, clock) if link is not None and hot_updates else None
@@ -103,10 +108,14 @@ class LocalController:
             self._examples.start()
 
     def stop(self) -> None:
-        """Stop listening first, so that nothing is acknowledged and then forgotten; undelivered reports stay."""
+        """Stop listening before the parts end, so that nothing is acknowledged and then forgotten.
+
+        What the program beside us still keeps and reports until its own end comes before that, where nothing outlives
+        it. Undelivered reports stay.
+        """
+        if self._examples is not None and self._examples.stop() and self._ending.seconds > 0:
+            hand_in_the_rest(self._examples, self._ending, self._clock)
         self._server.stop()
-        if self._examples is not None:
-            self._examples.stop()
         if self._pull is not None:
             self._pull.stop()
         self._handover.stop()

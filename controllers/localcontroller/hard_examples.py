@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import stat
 import threading
 from collections.abc import Callable
@@ -47,6 +48,9 @@ class HardExampleWatch:
         folders: where images appear.
         data_dir: holds the list of what was handed in.
         serving: the model version that the worker of a job has now; None = not known.
+
+    Attributes:
+        waiting: images that the last look has seen and not dealt with: they are being written, or the cloud is away.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class HardExampleWatch:
         self._copy = data_dir / "hard_example.part"
         data_dir.mkdir(parents=True, exist_ok=True)
         self._done = self._read_done()
+        self.waiting = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -75,30 +80,41 @@ class HardExampleWatch:
         self._thread = threading.Thread(target=self._run, name="hard-examples", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the image in hand."""
+    def stop(self) -> bool:
+        """End after the image in hand; whether it has ended, and `look` may be called from elsewhere."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)  # its folder may be on a share that does not answer
+            return not self._thread.is_alive()
+        return True
 
-    def look(self) -> int:
+    def look(self, *, until: float = math.inf, last: bool = False, stop: threading.Event | None = None) -> int:
         """Hand in every new image; returns how many.
+
+        Args:
+            until: begin with none after this, on the monotonic clock.
+            last: nobody writes any more: an image is whole by now, or never, which the service finds out.
+            stop: begin with none once it is set.
 
         Raises:
             TemporaryError, AuthError: the rest must wait.
         """
         handed = 0
-        for entry in self._folders:
-            for path, file in self._new_files(entry.folder):
-                if self._stopping.is_set():
-                    return handed
-                handed += self._hand_in(entry.job, path, file)
+        found = [(entry.job, *new) for entry in self._folders for new in self._new_files(entry.folder)]
+        self.waiting = len(found)
+        latest = self._clock.now().timestamp() - _STILL_SECONDS
+        for job, path, file in found:
+            if (stop is not None and stop.is_set()) or self._clock.monotonic() >= until:
+                return handed
+            if file[2] / 1e9 > latest and not last:
+                continue
+            handed += self._hand_in(job, path, file)
+            self.waiting -= 1
         return handed
 
     def _new_files(self, folder: Path) -> list[tuple[Path, _File]]:
-        """Whole images that were not handed in, the oldest first."""
+        """Images that were not handed in, the oldest first."""
         found: list[tuple[Path, _File]] = []
-        latest = self._clock.now().timestamp() - _STILL_SECONDS
         for path in folder.rglob("*") if folder.is_dir() else ():
             if path.suffix.lower() not in SUFFIXES or is_hidden(path.relative_to(folder).as_posix()):
                 continue
@@ -109,7 +125,7 @@ class HardExampleWatch:
             if not stat.S_ISREG(facts.st_mode):
                 continue
             file = (str(path), facts.st_size, facts.st_mtime_ns)
-            if file not in self._done and facts.st_mtime <= latest:
+            if file not in self._done:
                 found.append((path, file))
         return sorted(found, key=lambda item: item[1][2])
 
@@ -176,7 +192,7 @@ class HardExampleWatch:
     def _run(self) -> None:
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
-                handed = self.look()
+                handed = self.look(stop=self._stopping)
             except SednaError as error:
                 LOGGER.warning("hard examples wait for the cloud: %s", error)
             except Exception:  # the thread's boundary: a defect must not end it for good

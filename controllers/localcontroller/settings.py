@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sedna.common.types import JobKey, Name
 
-__all__ = ["HardExamples", "HotUpdate", "LocalControllerSettings"]
+__all__ = ["Ending", "HardExamples", "HotUpdate", "LocalControllerSettings"]
 
 
 class HotUpdate(BaseModel):
@@ -46,6 +46,20 @@ class HardExamples(BaseModel):
     folder: Path
 
 
+class Ending(BaseModel):
+    """How a Pod ends, whose folders go with it: its containers are told at the same time, and the program may go on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seconds: float = Field(default=0.0, ge=0, description="from the signal until everything must be handed in")
+    program_seconds: float = Field(
+        default=0.0, ge=0, description="so long the program may still write where nobody can tell that it has ended"
+    )
+    program_port: int | None = Field(
+        default=None, ge=1, le=65535, description="where the program answers: it has ended when it does not any more"
+    )
+
+
 class LocalControllerSettings(BaseSettings):
     """Everything the local controller needs to know."""
 
@@ -64,6 +78,7 @@ class LocalControllerSettings(BaseSettings):
     port: int = Field(default=9100, ge=0, le=65535, description="upstream's port; 0 = any free one")
     hot_updates: tuple[HotUpdate, ...] = ()
     hard_examples: tuple[HardExamples, ...] = ()
+    ending: Ending = Field(default=Ending(), description="0 seconds: the folders stay, and the next start goes on")
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:

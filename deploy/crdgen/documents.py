@@ -75,6 +75,11 @@ _JOB_RULES: Final = (
 object that upstream's CRD has let in."""
 
 _AGE: Final = ("Age", "date", "Since when it is there.", ".metadata.creationTimestamp")
+_TAKEN_IN: Final = (
+    ("Ready", "string", "Whether it can be read.", '.status.conditions[?(@.type=="Ready")].status'),
+    ("Reason", "string", "Why it can, or not.", '.status.conditions[?(@.type=="Ready")].reason'),
+    _AGE,
+)
 
 DEFINITIONS: Final = (
     Definition(
@@ -108,9 +113,7 @@ DEFINITIONS: Final = (
         columns=(
             ("Format", "string", "Format of the labels.", ".spec.format"),
             ("Samples", "integer", "Imported images.", ".status.numberOfSamples"),
-            ("Ready", "string", "Whether it can be read.", '.status.conditions[?(@.type=="Ready")].status'),
-            ("Reason", "string", "Why it can, or not.", '.status.conditions[?(@.type=="Ready")].reason'),
-            _AGE,
+            *_TAKEN_IN,
         ),
     ),
     Definition(
@@ -123,9 +126,7 @@ DEFINITIONS: Final = (
         upstreams=upstream.MODEL_FIELDS,
         columns=(
             ("Format", "string", "Format of the model.", ".spec.format"),
-            ("Ready", "string", "Whether it can be read.", '.status.conditions[?(@.type=="Ready")].status'),
-            ("Reason", "string", "Why it can, or not.", '.status.conditions[?(@.type=="Ready")].reason'),
-            _AGE,
+            *_TAKEN_IN,
         ),
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures_chart import CHART, DEPLOY, EVERYTHING, FULL, TRIAL, of_kind, one, pod_specs, refusal, render, run_helm
+from fixtures_chart import CHART, DEPLOY, EVERYTHING, FULL, TRIAL, of_kind, one, pod_specs, render, run_helm
 from globalmanager.service.settings import ServiceSettings
 
 SECRET = "secret-of-twenty-characters"
@@ -228,29 +228,48 @@ def test_workers_get_an_account_without_rights_where_jobs_are() -> None:
     assert "sedna-worker" not in bound
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"replica": 2}, "replica"),
-        ({"storage": {"embedded": True}, "replicas": 2}, "replicas"),
-        ({"storage": {"embedded": True, "size": "1Gi"}}, "size"),
-        ({"database": {"url": "postgresql://sedna:pw@db/sedna"}, "s3": FULL["s3"]}, "url"),
-        ({"database": {"url": "mysql://db"}}, "url"),
-        (FULL | {"s3": {"url": "minio://x"}}, "url"),
-        (FULL | {"image": {"digest": "sha1:1"}}, "digest"),
-        (FULL | {"watchNamespaces": ["Not_A_Name"]}, "watchNamespaces"),
-        (FULL | {"workers": {"runtime": "jobs"}}, "runtime"),
-        (FULL | {"extraEnv": [{"name": "A"}]}, "extraEnv"),
-        ({}, "a database is needed"),
-        ({"database": FULL["database"]}, "an object store is needed"),
-        (FULL | TRIAL, "storage.embedded keeps everything in one volume"),
-        (FULL | {"database": {"url": "postgresql://h/d", "urlSecret": {"name": "x"}}}, "set one"),
-        (FULL | {"extraEnv": [{"name": "SEDNA__DB_URL", "value": "x"}]}, "SEDNA__DB_URL is set twice"),
-        (FULL | {"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "A is set twice"),
-        (FULL | {"dataMounts": [{"name": "tmp", "mountPath": "/x", "volume": {"emptyDir": {}}}]}, "another name"),
-        (FULL | {"ingress": {"enabled": True}}, "ingress.hosts is needed"),
-        (FULL | {"networkPolicy": {"enabled": True, "egress": {"enabled": True}}}, "apiServer.cidrs is needed"),
-    ],
-)  # fmt: skip
-def test_values_that_cannot_work_are_refused(change: dict[str, Any], words: str) -> None:
-    assert words in refusal(change)
+# --- the hooks -------------------------------------------------------------------------------------------------------
+
+RIGHTS = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+
+
+@pytest.mark.parametrize("values", [FULL, EVERYTHING], ids=["all namespaces", "some"])
+def test_without_rights_to_give_nobody_gets_one(values: dict[str, Any]) -> None:
+    bodies = render(values | {"rbac": {"create": False}})
+    assert not RIGHTS & {body["kind"] for body in bodies}
+    assert not of_kind(bodies, "Job"), "a clean-up that may nothing would fail the uninstall"
+    test = one(bodies, "Pod")["spec"]
+    assert "--no-kinds" in test["containers"][0]["args"]
+    assert test["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_the_hooks_use_an_account_that_is_named(create: bool) -> None:
+    values = {"rbac": {"create": create}, "hooks": {"serviceAccountName": "keeper"}}
+    bodies = render(FULL | values)
+    for kind, spec in (("Job", one(bodies, "Job")["spec"]["template"]["spec"]), ("Pod", one(bodies, "Pod")["spec"])):
+        assert spec["serviceAccountName"] == "keeper", kind
+        assert spec["automountServiceAccountToken"] is True, kind
+    assert "--namespace" in one(bodies, "Pod")["spec"]["containers"][0]["args"]
+    assert {body["metadata"]["name"] for body in of_kind(bodies, "ServiceAccount")} == {"sedna"}
+    subjects = {s["name"] for body in bodies for s in body.get("subjects", ())}
+    assert subjects == ({"sedna", "keeper"} if create else set())
+
+
+def test_accounts_of_somebody_else_are_used_for_the_hooks_too() -> None:
+    account = {"serviceAccount": {"create": False, "name": "mine"}}
+    for more in ({}, {"rbac": {"create": False}}):
+        bodies = render(FULL | account | more)
+        assert not of_kind(bodies, "ServiceAccount")
+        assert one(bodies, "Job")["spec"]["template"]["spec"]["serviceAccountName"] == "mine"
+        assert one(bodies, "Pod")["spec"]["serviceAccountName"] == "mine"
+
+
+@pytest.mark.parametrize("peers", [[], [{"namespaceSelector": {"matchLabels": {"team": "ops"}}}]])
+def test_the_network_lets_the_test_of_the_release_in(peers: list[Any]) -> None:
+    bodies = render(FULL | {"networkPolicy": {"enabled": True, "ingressFrom": peers}})
+    labels = one(bodies, "Pod")["metadata"]["labels"]
+    (rule,) = one(bodies, "NetworkPolicy", "sedna")["spec"]["ingress"]
+    own = [peer["podSelector"]["matchLabels"] for peer in rule["from"] if set(peer) == {"podSelector"}]
+    assert any(wanted.items() <= labels.items() for wanted in own)
+    assert all(peer in rule["from"] for peer in peers)

@@ -28,8 +28,7 @@ def annotations_of(items: tuple[LabelItem, ...], labels: LabelSet) -> list[Annot
     sizes = {_stem(image.file_name): (image.width, image.height) for image in labels.items}
     for item in items:
         said = item.read()
-        annotation, cut = said.annotation(sizes[_stem(item.name)], labels.class_names, where=item.where)
-        assert cut == 0
+        annotation = said.annotation(sizes[_stem(item.name)], labels.class_names, where=item.where)
         by_stem[_stem(item.name)] = annotation
     assert len(by_stem) == len(items)
     return [by_stem[_stem(image.file_name)] for image in labels.items]

@@ -35,7 +35,7 @@ def test_a_table_from_a_spreadsheet_is_read() -> None:
         (b"x,y,x\n", "t.csv: line 1: 2 columns 'x'"),
         (b'x,y\na.png,"1\nb.png,1\n', "t.csv: line 3: this is no CSV: unexpected end of data"),
         (b'x,y\na.png,"1"2\n', "t.csv: line 2: this is no CSV"),
-        ("x,y\nbörd.png,1\n".encode("latin-1"), "t.csv: byte 5 is not UTF-8"),
+        (b"\xff\xfex\x00,\x00y\x00\n", "t.csv: byte 8 is not UTF-16, as its byte order mark says"),
     ],
 )
 def test_a_table_that_cannot_be_read_says_where_and_what_would_be_right(data: bytes, words: str) -> None:
@@ -43,6 +43,47 @@ def test_a_table_that_cannot_be_read_says_where_and_what_would_be_right(data: by
         list(read_csv_rows(data, "t.csv"))
     assert str(caught.value).startswith(words)
     assert caught.value.hint
+
+
+SHEET = 'x;y\r\nbörd.png;"1,2,30,40,0 5,6,70,80,1"\r\nleer.png;\r\n'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SHEET.encode("utf-8-sig"),
+        SHEET.encode("utf-16"),
+        SHEET.encode("latin-1"),
+        SHEET.replace(";", "\t").encode("utf-16-be").join([b"\xfe\xff", b""]),
+        ("sep=;\r\n" + SHEET).encode("utf-8"),
+        SHEET.replace('"', "").encode(),
+        SHEET.replace(";", ",").encode("cp1252"),
+    ],
+    ids=["mark", "utf-16", "latin-1", "tabs", "sep", "no quotes", "commas"],
+)
+def test_a_table_is_read_as_spreadsheets_write_it(data: bytes) -> None:
+    first, second = read_csv_rows(data, "t.csv")
+    assert first.line == TxtLine("börd.png", (RawBox(1, 2, 30, 40, 0), RawBox(5, 6, 70, 80, 1)))
+    assert second.line == TxtLine("leer.png")
+    assert second.number == 3 + data.startswith(b"sep=")
+
+
+def test_a_separator_is_what_makes_the_columns_of_the_header() -> None:
+    [row] = read_csv_rows(b"camera;y;x\nA,1;3;a,b.png\n", "t.csv")
+    assert row.line == TxtLine("a,b.png", label=3)
+
+
+def test_one_wrong_box_of_a_line_leaves_the_others() -> None:
+    [row] = read_csv_rows(b'x,y\na.png,"1,2,3,4,0 1,2 5,6,7,8,cat"\n', "t.csv")
+    assert row.line is not None
+    assert row.line.boxes == (RawBox(1, 2, 3, 4, 0),)
+    assert [fault.message for fault in row.line.faults] == [
+        "'1,2' is no box",
+        "'5,6,7,8,cat' has no whole number 'cat' for a label",
+    ]
+    [json_row] = read_jsonl_rows(b'{"x": "a.png", "y": [[1, 2, 3, 4, 0], [1, 2], null]}', "t.jsonl")
+    assert json_row.line is not None
+    assert [fault.message for fault in json_row.line.faults] == ["[1, 2] is no box", "None is no box"]
 
 
 def test_lines_of_json_are_read() -> None:

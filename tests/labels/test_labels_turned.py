@@ -23,8 +23,8 @@ def test_boxes_of_the_unturned_picture_turn_with_it(orientation):
     labels = ImageLabels((BOX,), size=IN_FILE)
     seen = turned_size(IN_FILE, orientation)
     assert labels.is_unturned(seen, orientation)
-    annotation, cut = labels.annotation(seen, ("x",), where="a", orientation=orientation)
-    assert (corners(annotation), cut) == (turned_box(CORNERS, IN_FILE, orientation), 0)
+    annotation = labels.annotation(seen, ("x",), where="a", orientation=orientation)
+    assert corners(annotation) == turned_box(CORNERS, IN_FILE, orientation)
 
 
 @pytest.mark.parametrize("orientation", SEEN)
@@ -33,12 +33,12 @@ def test_boxes_of_the_picture_as_it_is_seen_stay(orientation):
     for size in (seen, None):
         labels = ImageLabels((BOX,), size=size)
         assert not labels.is_unturned(seen, orientation)
-        assert corners(labels.annotation(seen, ("x",), where="a", orientation=orientation)[0]) == CORNERS
+        assert corners(labels.annotation(seen, ("x",), where="a", orientation=orientation)) == CORNERS
 
 
 def test_fractions_turn_as_pixels_do():
     relative = ImageLabels((RawBox(2 / 12, 1 / 8, 7 / 12, 4 / 8, 0),), size=IN_FILE, relative=True)
-    annotation, _ = relative.annotation((8, 12), ("x",), where="a", orientation=6)
+    annotation = relative.annotation((8, 12), ("x",), where="a", orientation=6)
     assert corners(annotation) == pytest.approx(turned_box(CORNERS, IN_FILE, 6))
 
 
@@ -49,3 +49,9 @@ def test_a_size_that_is_neither_is_refused_as_before(orientation):
     if orientation < 5:  # swapped, and the picture was not turned
         with pytest.raises(DataError, match="says the image is 8 x 12"):
             ImageLabels((BOX,), size=(8, 12)).annotation((12, 8), ("x",), where="a", orientation=orientation)
+
+
+def test_a_box_without_area_gets_none_by_being_turned():
+    inverted = ImageLabels((RawBox(7, 1, 2, 4, 0),), size=IN_FILE)
+    with pytest.raises(DataError, match="has no area"):
+        inverted.annotation(turned_size(IN_FILE, 6), ("x",), where="a", orientation=6)

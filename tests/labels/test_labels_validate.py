@@ -44,7 +44,7 @@ def test_rounding_is_no_fault() -> None:
 
 
 def test_no_rounding_leaves_a_box_without_area() -> None:
-    with pytest.raises(DataError, match="no area inside"):
+    with pytest.raises(DataError, match="thinner than one pixel"):
         validate(_one(Box(x1=100, y1=0, x2=100.0000001, y2=50, label=0)))
 
 
@@ -54,10 +54,10 @@ def test_no_rounding_leaves_a_box_without_area() -> None:
     [
         (RawBox(float("nan"), 0, 1, 1, 0), "x1 is nan"),
         (RawBox(0, 0, 1, float("-inf"), 0), "y2 is -inf"),
-        (RawBox(0, 0, 1, 1, 1), "class 1 is not known"),
-        (RawBox(0, 0, 1, 1, -1), "class -1 is not known"),
-        (RawBox(0, 0, 1, 1, 0, 1.5), "score is 1.5"),
-        (RawBox(0, 0, 1, 1, 0, float("nan")), "score is nan"),
+        (RawBox(0, 0, 2, 2, 1), "class 1 is not known"),
+        (RawBox(0, 0, 2, 2, -1), "class -1 is not known"),
+        (RawBox(0, 0, 2, 2, 0, 1.5), "score is 1.5"),
+        (RawBox(0, 0, 2, 2, 0, float("nan")), "score is nan"),
     ],
 )
 def test_nonsense_is_refused_in_both_modes(mode: str, raw: RawBox, said: str) -> None:

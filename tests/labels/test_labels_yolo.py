@@ -34,7 +34,7 @@ def names(items: list[LabelItem]) -> list[str]:
 
 def fault(item: LabelItem) -> str:
     with pytest.raises(DataError) as caught:
-        item.read()
+        item.read().annotation((100, 100), (), where="")
     return str(caught.value)
 
 
@@ -88,14 +88,13 @@ def test_a_wrong_line_says_what_would_be_right(line: str, words: str) -> None:
 def test_six_decimals_reach_over_no_edge() -> None:
     """A box of the whole of a picture of 4001 x 3001 pixels, as tools round it."""
     [item] = read_folder({"labels/a.txt": "0 0.499875 0.500167 0.999751 0.999668\n1 0.500001 0.5 0.999999 1\n"})
-    annotation, cut = item.read().annotation((4001, 3001), ("a", "b"), where="here")
-    assert cut == 0
+    annotation = item.read().annotation((4001, 3001), ("a", "b"), where="here")
     assert annotation.boxes[1].x2 == 4001
     [far] = read_folder({"labels/a.txt": "0 0.98 0.5 0.1 0.1\n"})
     with pytest.raises(DataError, match="outside the image"):
         far.read().annotation((100, 100), (), where="here")
-    annotation, cut = far.read().annotation((100, 100), (), where="here", mode="clip")
-    assert (annotation.boxes[0].x2, cut) == (100, 1)
+    checked = far.read().checked((100, 100), (), where="here", mode="clip")
+    assert (checked.annotation.boxes[0].x2, len(checked.cut)) == (100, 1)
 
 
 def read_folder(files: dict[str, str]) -> list[LabelItem]:
@@ -157,7 +156,7 @@ def test_classes_are_matched_by_name(tmp_path: Path, described: dict[str, str]) 
 
 def test_without_names_a_number_is_a_label(tmp_path: Path) -> None:
     [item] = read(tmp_path, {"labels/a.txt": BOX}, ("bird", "cat"))
-    annotation, _ = item.read().annotation((100, 100), ("bird", "cat"), where="")
+    annotation = item.read().annotation((100, 100), ("bird", "cat"), where="")
     assert annotation == Annotation(boxes=(Box(x1=37.5, y1=25, x2=62.5, y2=75, label=0),))
 
 
@@ -165,14 +164,14 @@ def test_a_class_that_the_job_has_not_is_the_fault_of_its_image(tmp_path: Path) 
     files = {"labels/a.txt": BOX, "labels/b.txt": "1 0.5 0.5 0.1 0.1", "labels/c.txt": "2 0.5 0.5 0.1 0.1"}
     first, second, third = read(tmp_path, {**files, "data.yaml": "names: [dog, cow]"}, ("bird", "dog"))
     assert first.read().boxes[0].label == 1
-    assert "b.txt: line 1: class 1, 'cow', is not known (the classes are bird, dog)" in fault(second)
+    assert "b.txt: line 1: class 1, 'cow', is not known (the classes are bird, dog; rename it" in fault(second)
     assert "c.txt: line 1: class 2 has no name (the classes of the files: 0 dog, 1 cow)" in fault(third)
 
 
 def test_an_empty_file_says_that_its_picture_shows_nothing_and_no_file_says_nothing(tmp_path: Path) -> None:
     [item] = read(tmp_path, {"images/a.jpg": "", "images/b.jpg": "", "labels/a.txt": "\n"})
     assert item.name == "images/a.jpg"
-    assert item.read().annotation((9, 9), (), where="")[0] == Annotation()
+    assert item.read().annotation((9, 9), (), where="") == Annotation()
 
 
 SPLIT = {

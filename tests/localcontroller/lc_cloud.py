@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL import Image
+
 from sedna.common.errors import LinkUnavailableError, SednaError
 from sedna.common.types import JobKey, SampleRecord
 from sedna.edge.protocol import DesiredJob, DesiredMiner, EdgeDesired, EdgeHeartbeat
@@ -18,6 +20,12 @@ from sedna.store.file_sets import FileEntry
 from sedna.store.models import ModelManifest
 
 JOB = JobKey(name="helmet")
+
+
+def png(colour: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 24), (colour, 1, 2)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 class Cloud:

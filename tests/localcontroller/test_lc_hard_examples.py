@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
 import pytest
-from lc_cloud import JOB, Cloud
-from PIL import Image
+from lc_cloud import JOB, Cloud, png
 
 from localcontroller.hard_examples import HardExampleWatch
 from localcontroller.settings import HardExamples
@@ -17,12 +15,6 @@ from sedna.common.errors import AuthError, DataError, LinkUnavailableError
 from sedna.common.types import Picked
 
 CLOCK = SettableClock()
-
-
-def png(colour: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (32, 24), (colour, 1, 2)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 class Desk:

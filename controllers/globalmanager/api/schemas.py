@@ -24,6 +24,7 @@ __all__ = [
     "LabelBody",
     "Readiness",
     "ReasonBody",
+    "RemovalBody",
     "RoundView",
     "TokenBody",
     "TokenCreated",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+
+Author = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 
 
 class Body(BaseModel):
@@ -65,6 +69,9 @@ class JobSummary(View):
     champion: int | None = Field(description="the model version in service")
     serving: Serving = Field(description="what edges really serve")
     counts: SampleTotals
+    class_names: tuple[str, ...] = Field(
+        description="what class numbers stand for: spec.classNames, or what the first label file called them"
+    )
     degraded: str | None = Field(description="why it stands still, or is not served as it should be")
     created_at: datetime
     updated_at: datetime
@@ -84,6 +91,7 @@ class JobSummary(View):
             "round": row.state.current.id if row.state.current else None,
             "champion": row.state.champion,
             "counts": row.totals,
+            "class_names": row.class_names,
             "degraded": row.degraded or trouble,
             "created_at": row.created_at,
             "updated_at": row.updated_at,
@@ -147,7 +155,20 @@ class LabelBody(Body):
     )
 
     annotation: Annotation
-    author: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = None
+    author: Author | None = None
+    holdout: bool = Field(
+        default=False, description="the label of a frozen hold-out sample may change; its evaluations are marked"
+    )
+
+
+class RemovalBody(Body):
+    """Take a sample out. ``author`` defaults to the token's name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "a thumb in front of the lens"}]})
+
+    reason: Reason
+    author: Author | None = None
+    delete: bool = Field(default=False, description="delete its picture from the store as well, for good")
 
 
 class EdgeRegistration(Body):

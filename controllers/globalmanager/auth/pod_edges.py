@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -58,8 +59,13 @@ def admit_pod(db: Database, cluster: Cluster, pod_token: str, now: datetime) -> 
     return EdgeAdmission(edge=name, token=token, expires_in_seconds=TOKEN_TIME.total_seconds())
 
 
-def forget_gone_pods(db: Database, view: ClusterView, now: datetime, job: JobKey | None = None) -> dict[str, JobKey]:
+def forget_gone_pods(
+    db: Database, view: ClusterView, now: datetime, job: JobKey | None = None, *, is_watched: Callable[[str], bool]
+) -> dict[str, JobKey]:
     """Remove the edges whose Pods are gone, of one job or of all: nobody waits for them any more, and their tokens end.
+
+    Args:
+        is_watched: whether the view shows a namespace at all; that it lacks the Pods of another one says nothing.
 
     Returns:
         Their names, with the job of each.
@@ -72,6 +78,7 @@ def forget_gone_pods(db: Database, view: ClusterView, now: datetime, job: JobKey
         row
         for row in known
         if job in (None, row.job)
+        and is_watched(row.job.namespace)
         and now - row.registered_at > _YOUNG
         and _uid(view.get(PODS, row.job.namespace, row.pod)) != row.pod_uid
     ]

@@ -16,6 +16,7 @@ from globalmanager.cli.commands import (
     jobs,
     models,
     rounds,
+    sample_changes,
     samples,
     tokens,
     triggers,
@@ -66,6 +67,10 @@ app.add_typer(algorithms.new_app, name="new")
 app.add_typer(jobs.app, name="job")
 app.add_typer(triggers.app, name="trigger")
 app.add_typer(rounds.app, name="round")
+samples.app.command("exclude")(sample_changes.exclude_sample)
+samples.app.command("delete")(sample_changes.delete_sample)
+samples.app.command("include")(sample_changes.include_sample)
+samples.app.command("repair")(sample_changes.repair_samples)
 app.add_typer(samples.app, name="sample")
 app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")

@@ -150,6 +150,10 @@ class Client:
         headers = {"Content-Type": media_type}
         return self._call("POST", path, content=content, headers=headers, params=_given(params)).json()
 
+    def upload(self, path: str, record: str, image: bytes) -> Any:
+        """Put a sample, with its record as JSON; the answer's JSON."""
+        return self._call("PUT", path, data={"record": record}, files={"image": image}).json()
+
     def delete(self, path: str) -> None:
         """Delete."""
         self._call("DELETE", path)

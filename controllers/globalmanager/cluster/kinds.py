@@ -42,6 +42,7 @@ MODELS: Final = Kind(group=API_GROUP, version="v1alpha1", plural="models", kind=
 PODS: Final = Kind(plural="pods", kind="Pod")
 SECRETS: Final = Kind(plural="secrets", kind="Secret")
 SERVICES: Final = Kind(plural="services", kind="Service")
+NAMESPACES: Final = Kind(plural="namespaces", kind="Namespace", namespaced=False)
 EVENTS: Final = Kind(plural="events", kind="Event")
 DEPLOYMENTS: Final = Kind(group="apps", plural="deployments", kind="Deployment")
 DAEMONSETS: Final = Kind(group="apps", plural="daemonsets", kind="DaemonSet")

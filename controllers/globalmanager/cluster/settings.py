@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from sedna.common.errors import SpecError
 from sedna.common.types import Name
 
 __all__ = ["KubernetesSettings"]
@@ -62,6 +63,25 @@ class KubernetesSettings(BaseModel):
     audience: str = Field(
         default="sedna", min_length=1, description="of the tokens by which worker Pods say who they are"
     )
+
+    @property
+    def owner(self) -> str:
+        """``namespace/release``: how jobs and objects say that they are this installation's."""
+        return f"{self.namespace}/{self.release}"
+
+    def watches(self, namespace: str) -> bool:
+        """Whether objects of this namespace are seen."""
+        return not self.watch_namespaces or namespace in self.watch_namespaces
+
+    def require_watched(self, namespace: str, job: str) -> None:
+        """Raise `SpecError` for a job whose Pods nobody would see."""
+        if not self.watches(namespace):
+            raise SpecError(
+                f"this service does not watch the namespace {namespace}, so that it would never see its Pods",
+                where=f"IncrementalLearningJob {job}: metadata.namespace",
+                hint=f"watched are {', '.join(self.watch_namespaces)}: SEDNA__KUBERNETES__WATCH_NAMESPACES, "
+                "watchNamespaces in the chart's values",
+            )
 
     @model_validator(mode="after")
     def _pods_need_a_way(self) -> Self:

@@ -19,6 +19,7 @@ import kopf
 from globalmanager.cluster.api import Body, KindWatched, KubeApi
 from globalmanager.cluster.cache import ObjectCache
 from globalmanager.cluster.kinds import DAEMONSETS, DATASETS, DEPLOYMENTS, JOBS, MODELS, PODS, SERVICES, Kind
+from globalmanager.cluster.namespaces import is_leaving
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import AuthError, NotFoundError, SednaError
 
@@ -173,21 +174,36 @@ class ClusterWatch:
             SednaError: some or all could not be listed.
         """
         refused: dict[str | None, SednaError] = {}
+        leaving = 0
         for namespace in self._namespaces:
             try:
                 for kind in WATCHED:
-                    before = self._cache.snapshot(kind, namespace)
-                    labels = POD_LABELS if kind in LABELLED else None
-                    self._cache.listed(kind, before, self._api.list(kind, namespace, labels=labels))
+                    self._list(kind, namespace)
             except (AuthError, NotFoundError) as error:
                 refused[namespace] = error
+                leaving += self._forget_if_leaving(namespace)
         if len(refused) < len(self._namespaces):
             if self._refused != refused.keys():
                 self._refused = frozenset(refused)
                 self._run_over.set()  # kopf ends as a whole where it may not watch, so it is told of the others alone
             self._cache.synced = True
+        elif leaving == len(refused):  # nothing is there, and that is all there is to know
+            self._cache.synced = True
         if refused:
             raise next(iter(refused.values()))
+
+    def _list(self, kind: Kind, namespace: str | None) -> None:
+        before = self._cache.snapshot(kind, namespace)
+        labels = POD_LABELS if kind in LABELLED else None
+        self._cache.listed(kind, before, self._api.list(kind, namespace, labels=labels))
+
+    def _forget_if_leaving(self, namespace: str | None) -> bool:
+        """Whether a namespace that refuses us is gone. What was seen in it is then, too, though nobody says so."""
+        if namespace is None or not is_leaving(self._api, namespace):
+            return False
+        for kind in WATCHED:
+            self._cache.listed(kind, self._cache.snapshot(kind, namespace), ())
+        return True
 
     # --- the events ----------------------------------------------------------------------------------------------
 

@@ -8,11 +8,14 @@ from datetime import datetime
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
+from globalmanager.db import exclusions
 from globalmanager.db.paging import page
 from globalmanager.db.tables import DatasetVersion, Job, Label, Sample
-from globalmanager.db.values import DatasetVersionRow, Page
+from globalmanager.db.values import DatasetVersionDetail, DatasetVersionRow, Page
 from sedna.common.errors import NotFoundError
 from sedna.common.types import Annotation, Picked, Value
+
+_SHOWN = 1000
 
 
 class Member(Value):
@@ -26,8 +29,11 @@ class Member(Value):
     round_used: int | None
 
 
-def _build(row: DatasetVersion) -> DatasetVersionRow:
-    return DatasetVersionRow.model_validate({name: getattr(row, name) for name in DatasetVersionRow.model_fields})
+_FIELDS = tuple(name for name in DatasetVersionRow.model_fields if name != "removed")
+
+
+def _build(row: DatasetVersion, removed: int = 0) -> DatasetVersionRow:
+    return DatasetVersionRow.model_validate({name: getattr(row, name) for name in _FIELDS} | {"removed": removed})
 
 
 def create(session: Session, job_id: int, round_id: int, new: int, now: datetime) -> DatasetVersionRow:
@@ -58,7 +64,14 @@ def get(session: Session, job_id: int, version: int) -> DatasetVersionRow:
     row = session.get(DatasetVersion, (job_id, version))
     if row is None:
         raise NotFoundError("the job has no such dataset version", where=f"dataset version {version}")
-    return _build(row)
+    return _build(row, len(exclusions.removed(session, job_id).of(row.label_seq)))
+
+
+def detail(session: Session, job_id: int, version: int) -> DatasetVersionDetail:
+    """A version with those of its samples that were taken out since. Raises `NotFoundError`."""
+    row = get(session, job_id, version)
+    removed = exclusions.removed(session, job_id).of(row.label_seq)
+    return DatasetVersionDetail(**dict(row), removed_samples=removed[:_SHOWN])
 
 
 def sizes(session: Session, job_id: int, versions: Collection[int]) -> dict[int, int]:
@@ -72,7 +85,12 @@ def sizes(session: Session, job_id: int, versions: Collection[int]) -> dict[int,
 def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[DatasetVersionRow]:
     """Versions, the newest first."""
     query = select(DatasetVersion).where(DatasetVersion.job_id == job_id)
-    return page(session, query, DatasetVersion.version, _build, limit=limit, cursor=cursor)
+    removed = exclusions.removed(session, job_id)
+
+    def build(row: DatasetVersion) -> DatasetVersionRow:
+        return _build(row, len(removed.of(row.label_seq)))
+
+    return page(session, query, DatasetVersion.version, build, limit=limit, cursor=cursor)
 
 
 def set_manifest(session: Session, job_id: int, version: int, key: str, sha256: str) -> None:
@@ -85,7 +103,10 @@ def set_manifest(session: Session, job_id: int, version: int, key: str, sha256: 
 
 
 def members(session: Session, job_id: int, label_seq: int) -> Iterator[Member]:
-    """The samples of a version, in the order in which they arrived, each with its newest label up to ``label_seq``."""
+    """The samples of a version, in the order in which they arrived, each with its newest label up to ``label_seq``.
+
+    Not those that had been taken out by then.
+    """
     newest = (
         select(Label.sample_pk, func.max(Label.seq).label("seq"))
         .where(Label.job_id == job_id, Label.seq <= label_seq)
@@ -103,6 +124,7 @@ def members(session: Session, job_id: int, label_seq: int) -> Iterator[Member]:
         )
         .join(newest, newest.c.sample_pk == Sample.id)
         .join(Label, and_(Label.job_id == job_id, Label.seq == newest.c.seq))
+        .where(exclusions.is_in(Sample.id, label_seq))
         .order_by(Sample.id)
         # A version may have a million members; they go into the manifest one by one.
         .execution_options(yield_per=1000)

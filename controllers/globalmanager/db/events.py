@@ -32,6 +32,13 @@ def add(
     session.flush()
 
 
+def holdout_changed(session: Session, job_id: int, count: int, author: str, now: datetime) -> None:
+    """Tell that labels of the frozen hold-out were replaced."""
+    text = f"{author} changed {count} label(s) of the frozen hold-out: rounds that used the earlier ones are marked"
+    data: dict[str, JsonValue] = {"labels": count, "author": author}
+    add(session, job_id, "HoldoutRelabelled", text, now, level="warning", data=data)
+
+
 def prune(session: Session, kept: int) -> None:
     """Forget all but the newest ``kept`` events."""
     session.execute(delete(Event).where(Event.id <= newest_id(session) - kept))

@@ -40,6 +40,7 @@ def _build(row: Job) -> JobRow:
             eval=row.eval_total,
             holdout=row.holdout_total,
         ),
+        found_classes=tuple(row.found_classes or ()),
         degraded=row.degraded,
         degraded_at=row.degraded_at,
         created_at=row.created_at,
@@ -174,6 +175,25 @@ def set_degraded(session: Session, job_id: int, reason: str | None, now: datetim
         return False
     row.degraded = reason
     row.degraded_at = None if reason is None else now
+    return True
+
+
+def keep_classes(session: Session, job_id: int, before: Sequence[str], names: Sequence[str]) -> bool:
+    """Remember what a label file has called the classes of a job that names none.
+
+    Args:
+        before: the names that the file was read with.
+
+    Returns:
+        False where another file has brought names meanwhile, which would give other numbers: read it again.
+    """
+    query = select(Job).where(Job.id == job_id).with_for_update()
+    row = session.scalar(query.execution_options(populate_existing=True))
+    if row is None or list(row.found_classes or ()) != list(before):
+        return False
+    if list(names) != list(before):
+        row.found_classes = list(names)
+        session.flush()
     return True
 
 

@@ -34,6 +34,8 @@ def newest(session: Session, job_id: int, limit: int, *, labelled: bool = False)
             Sample.labelled_at.is_not(None) if labelled else Sample.labelled_at.is_(None),
             # Distinct and not unequal: a sample without a part has NULL there, which is unequal to nothing.
             Sample.part.is_distinct_from("holdout"),
+            Sample.excluded.is_(False),
+            Sample.problem.is_(None),
         )
         .order_by(Sample.id.desc())
         .limit(limit)

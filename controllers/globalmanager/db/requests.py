@@ -7,7 +7,7 @@ import json
 import uuid
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db.tables import Job, TriggerRequest
@@ -101,6 +101,15 @@ def newest_of(session: Session, job: JobRow, requested_by: str) -> RequestRow | 
     query = select(TriggerRequest).where(TriggerRequest.job_id == job.id, TriggerRequest.requested_by == requested_by)
     row = session.scalar(query.order_by(TriggerRequest.seq.desc()).limit(1))
     return None if row is None else _build(row, job.key)
+
+
+def under_way(session: Session, job: JobRow, round_id: int | None) -> tuple[RequestRow, ...]:
+    """The requests of a job that have no answer yet, and those that became this round; the oldest first."""
+    counts = TriggerRequest.state == RequestState.PENDING.value
+    if round_id is not None:
+        counts = or_(counts, TriggerRequest.round == round_id)
+    query = select(TriggerRequest).where(TriggerRequest.job_id == job.id, counts).order_by(TriggerRequest.seq)
+    return tuple(_build(row, job.key) for row in session.scalars(query))
 
 
 def oldest_open(session: Session, job_id: int, *, deploy_only: bool = False) -> ManualRequest | None:

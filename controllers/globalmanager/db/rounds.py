@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db.paging import page
-from globalmanager.db.tables import Round
+from globalmanager.db.tables import DatasetVersion, Round
 from globalmanager.db.values import Page, RoundRow
 from sedna.common.errors import NotFoundError
 from sedna.loop.evidence import Evaluation
@@ -104,6 +104,20 @@ def start_evaluation(session: Session, job_id: int, round_id: int, champion: int
     row = session.get_one(Round, (job_id, round_id))
     row.evaluation, row.evaluation_key, row.champion = None, None, champion
     session.flush()
+
+
+def holdout_changed(session: Session, job_id: int, first_seq: int, author: str, now: datetime) -> None:
+    """Mark the rounds that see an earlier label of a hold-out sample: what they have measured is about that one.
+
+    Args:
+        first_seq: of the sample's first label; rounds whose dataset version is older do not know the sample.
+    """
+    seen = select(DatasetVersion.version).where(DatasetVersion.job_id == job_id, DatasetVersion.label_seq >= first_seq)
+    session.execute(
+        update(Round)
+        .where(Round.job_id == job_id, Round.dataset_version.in_(seen))
+        .values(holdout_changes=Round.holdout_changes + 1, holdout_changed_by=author, holdout_changed_at=now)
+    )
 
 
 def close(session: Session, job_id: int, round_id: int, outcome: Outcome, reason: str, ended_at: datetime) -> None:

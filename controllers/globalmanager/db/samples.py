@@ -13,14 +13,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
+from globalmanager.db import exclusions
 from globalmanager.db.paging import execute_dml, page
+from globalmanager.db.sample_rows import build, build_label, find_row, label_of, locked_job
 from globalmanager.db.tables import DatasetVersion, Job, Label, ModelVersion, Sample
-from globalmanager.db.values import LabelRow, Page, SampleFilter, SampleRow, SampleStory
+from globalmanager.db.values import Page, SampleFilter, SampleRow, SampleStory
 from sedna.common.errors import NotFoundError
-from sedna.common.types import Annotation, Picked, SampleRecord
-from sedna.loop.audit import audit_metrics, count_sample
+from sedna.common.types import SampleRecord
+from sedna.loop.audit import audit_metrics
 from sedna.loop.observation import AuditMetrics, SampleCounts
-from sedna.loop.split import part_of
 
 _BATCH = 500  # below the limit of bound parameters of every database
 
@@ -38,8 +39,8 @@ def insert(
     holdout: bool = False,
 ) -> bool:
     """Add a sample. False when the job has it already: then it only learns its file name, if it had none."""
-    job = _lock(session, job_id)
-    known = _select(session, job_id, record.sample_id)
+    job = locked_job(session, job_id)
+    known = find_row(session, job_id, record.sample_id)
     if known is not None:
         # The first name stays: labels that were imported by it must find the sample again.
         known.source = known.source or source
@@ -66,8 +67,8 @@ def insert(
 
 def hold_out(session: Session, job_id: int, sample_id: str) -> bool:
     """Keep a sample from training for ever. False when it is too late: it belongs to another part already."""
-    _lock(session, job_id)
-    sample = _select(session, job_id, sample_id)
+    locked_job(session, job_id)
+    sample = find_row(session, job_id, sample_id)
     if sample is None:
         raise NotFoundError("the job has no such sample", where=sample_id)
     # One that has a part was in a dataset version, and a model may have learnt from it.
@@ -75,82 +76,6 @@ def hold_out(session: Session, job_id: int, sample_id: str) -> bool:
         sample.part = "holdout"
         session.flush()
     return sample.part == "holdout"
-
-
-def add_label(
-    session: Session, job_id: int, sample_id: str, annotation: Annotation, author: str, now: datetime
-) -> SampleRow:
-    """Label a sample, or label it again: the history grows, the part stays. The same statement again changes nothing.
-
-    Raises:
-        NotFoundError: the job has no such sample.
-    """
-    job = _lock(session, job_id)
-    sample = _select(session, job_id, sample_id)
-    if sample is None:
-        raise NotFoundError("the job has no such sample", where=sample_id)
-    current = _label(session, sample)
-    # No row for the same statement: an import that is repeated must not make every sample look new to the trigger.
-    if current is not None and current.annotation == annotation:
-        return _build(sample, current)
-    job.label_seq += 1
-    label = Label(
-        job_id=job_id,
-        sample_pk=sample.id,
-        seq=job.label_seq,
-        annotation=annotation.model_dump(mode="json"),
-        author=author,
-        created_at=now,
-    )
-    session.add(label)
-    if sample.labelled_at is None:
-        _first_label(job, sample, now)
-    sample.label_seq = job.label_seq
-    # Counted now, against the prediction of that time: the drift of the model in service is then a sum over rows, and
-    # needs no prediction again.
-    if sample.picked == Picked.AUDIT:
-        prediction = SampleRecord.model_validate(sample.record).prediction
-        sample.tp, sample.fp, sample.fn = count_sample(prediction, annotation)
-    session.flush()
-    return _build(sample, _build_label(label))
-
-
-def last_label(session: Session, job_id: int, sample_id: str, authors: str) -> Annotation | None:
-    """The newest label of a sample by one of these authors, also where others have labelled it since.
-
-    Args:
-        authors: what their names begin with.
-    """
-    query = (
-        select(Label.annotation)
-        .join(Sample, Sample.id == Label.sample_pk)
-        .where(
-            Label.job_id == job_id,
-            Sample.job_id == job_id,
-            Sample.sample_id == sample_id,
-            Label.author.startswith(authors, autoescape=True),
-        )
-        .order_by(Label.seq.desc())
-        .limit(1)
-    )
-    found = session.scalar(query)
-    return None if found is None else Annotation.model_validate(found)
-
-
-def _first_label(job: Job, sample: Sample, now: datetime) -> None:
-    sample.labelled_at = now
-    if sample.part == "holdout":
-        job.holdout_total += 1
-        return
-    # The part follows from the place among the first labels, not from a draw: every share has the wanted size after
-    # every sample, and a repeated run has the same parts.
-    sample.ordinal = job.next_ordinal
-    sample.part = part_of(job.next_ordinal, float(job.spec["dataset"]["trainProb"]))
-    job.next_ordinal += 1
-    if sample.part == "train":
-        job.train_total += 1
-    else:
-        job.eval_total += 1
 
 
 def counts(session: Session, job_id: int) -> SampleCounts:
@@ -174,7 +99,11 @@ def _new(session: Session, job_id: int, part: str) -> tuple[int, datetime | None
     One question per part: grouped by part, SQLite prefers to walk all samples in the order of their parts.
     """
     query = select(func.count(), func.min(Sample.labelled_at)).where(
-        Sample.job_id == job_id, Sample.part == part, Sample.labelled_at.is_not(None), Sample.round_used.is_(None)
+        Sample.job_id == job_id,
+        Sample.part == part,
+        Sample.labelled_at.is_not(None),
+        Sample.round_used.is_(None),
+        Sample.excluded.is_(False),
     )
     count, oldest = session.execute(query).one()
     return count, oldest
@@ -189,6 +118,7 @@ def audit(session: Session, job_id: int, model_version: int, window: int) -> Aud
             Sample.model_version == model_version,
             _IS_AUDIT,
             Sample.labelled_at.is_not(None),
+            Sample.excluded.is_(False),
         )
         .order_by(Sample.id.desc())
         .limit(window)
@@ -199,7 +129,8 @@ def audit(session: Session, job_id: int, model_version: int, window: int) -> Aud
 
 def take_new(session: Session, job_id: int, round_id: int) -> int:
     """Mark every unused labelled sample as used by round ``round_id``; returns how many."""
-    return _mark(session, job_id, (Sample.labelled_at.is_not(None), Sample.round_used.is_(None)), round_id)
+    unused = (Sample.labelled_at.is_not(None), Sample.round_used.is_(None), Sample.excluded.is_(False))
+    return _mark(session, job_id, unused, round_id)
 
 
 def release(session: Session, job_id: int, round_id: int) -> int:
@@ -221,15 +152,15 @@ def _mark(session: Session, job_id: int, conditions: Sequence[ColumnElement[bool
 
 def get(session: Session, job_id: int, sample_id: str) -> SampleRow:
     """A sample with its current label. Raises `NotFoundError`."""
-    sample = _select(session, job_id, sample_id)
+    sample = find_row(session, job_id, sample_id)
     if sample is None:
         raise NotFoundError("the job has no such sample", where=sample_id)
-    return _build(sample, _label(session, sample))
+    return build(sample, label_of(session, sample))
 
 
 def exists(session: Session, job_id: int, sample_id: str) -> bool:
     """Whether the job has this sample."""
-    return _select(session, job_id, sample_id) is not None
+    return find_row(session, job_id, sample_id) is not None
 
 
 def by_source(session: Session, job_id: int, sources: Sequence[str]) -> dict[str, str]:
@@ -262,15 +193,19 @@ def list_page(
         query = query.where(Sample.edge == wanted.edge)
     if wanted.labelled is not None:
         query = query.where(Sample.labelled_at.is_not(None) if wanted.labelled else Sample.labelled_at.is_(None))
+    if wanted.excluded is not None:
+        query = query.where(Sample.excluded.is_(wanted.excluded))
+    if wanted.problem is not None:
+        query = query.where(Sample.problem.is_not(None) if wanted.problem else Sample.problem.is_(None))
     found: Page[Any] = page(
         session, query, Sample.id, lambda row: row, limit=limit, cursor=cursor, newest_first=newest_first
     )
     seqs = [row.label_seq for row in found.items if row.label_seq is not None]
     labels = {
-        label.seq: _build_label(label)
+        label.seq: build_label(label)
         for label in session.scalars(select(Label).where(Label.job_id == job_id, Label.seq.in_(seqs)))
     }
-    built = tuple(_build(row, labels.get(row.label_seq) if row.label_seq else None) for row in found.items)
+    built = tuple(build(row, labels.get(row.label_seq) if row.label_seq else None) for row in found.items)
     return Page[SampleRow](items=built, next=found.next)
 
 
@@ -278,12 +213,15 @@ def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
     """Everything that happened to a sample. Raises `NotFoundError`."""
     row = get(session, job_id, sample_id)
     query = select(Label).where(Label.job_id == job_id, Label.sample_pk == row.id).order_by(Label.seq)
-    labels = tuple(_build_label(label) for label in session.scalars(query))
+    labels = tuple(build_label(label) for label in session.scalars(query))
+    taken_out = exclusions.of_sample(session, job_id, row.id, sample_id)
     if not labels:
-        return SampleStory(sample=row, labels=(), dataset_versions=(), models=())
-    # A version holds every sample whose first label is not newer than its last one.
+        return SampleStory(sample=row, labels=(), exclusions=taken_out, dataset_versions=(), models=())
+    # A version holds every sample whose first label is not newer than its last one, and that was not taken out then.
     holding = select(DatasetVersion.version).where(
-        DatasetVersion.job_id == job_id, DatasetVersion.label_seq >= labels[0].seq
+        DatasetVersion.job_id == job_id,
+        DatasetVersion.label_seq >= labels[0].seq,
+        exclusions.is_in(row.id, DatasetVersion.label_seq),
     )
     versions = tuple(session.scalars(holding.order_by(DatasetVersion.version)))
     models: tuple[int, ...] = ()
@@ -293,47 +231,4 @@ def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
             ModelVersion.job_id == job_id, ModelVersion.dataset_version.in_(holding)
         )
         models = tuple(session.scalars(trained.order_by(ModelVersion.version)))
-    return SampleStory(sample=row, labels=labels, dataset_versions=versions, models=models)
-
-
-def _lock(session: Session, job_id: int) -> Job:
-    """The job's row, locked: its counters give numbers out in commit order."""
-    job = session.scalar(select(Job).where(Job.id == job_id).with_for_update())
-    if job is None:
-        raise NotFoundError("there is no such job", where=f"job row {job_id}")
-    return job
-
-
-def _select(session: Session, job_id: int, sample_id: str) -> Sample | None:
-    return session.scalar(select(Sample).where(Sample.job_id == job_id, Sample.sample_id == sample_id))
-
-
-def _label(session: Session, sample: Sample) -> LabelRow | None:
-    if sample.label_seq is None:
-        return None
-    label = session.scalar(select(Label).where(Label.job_id == sample.job_id, Label.seq == sample.label_seq))
-    return None if label is None else _build_label(label)
-
-
-def _build_label(row: Label) -> LabelRow:
-    return LabelRow(
-        seq=row.seq,
-        annotation=Annotation.model_validate(row.annotation),
-        author=row.author,
-        created_at=row.created_at,
-    )
-
-
-def _build(row: Sample, label: LabelRow | None) -> SampleRow:
-    return SampleRow.model_validate(
-        {
-            "id": row.id,
-            "record": row.record,
-            "source": row.source,
-            "received_at": row.received_at,
-            "label": label,
-            "labelled_at": row.labelled_at,
-            "part": row.part,
-            "round_used": row.round_used,
-        }
-    )
+    return SampleStory(sample=row, labels=labels, exclusions=taken_out, dataset_versions=versions, models=models)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from globalmanager.db.columns import BigId, JsonColumn, MachineJson, MachineText, UtcDateTime, name_type
@@ -35,7 +35,11 @@ def _job_key(*, primary_key: bool = False) -> Mapped[int]:
 
 
 class Job(Base):
-    """One job. ``seq`` guards ``state`` (compare and swap); the counters are only ever added to."""
+    """One job. ``seq`` guards ``state`` (compare and swap).
+
+    ``label_seq`` and the ``next_...`` are only ever added to. The totals leave out samples that were taken out.
+    ``found_classes``: of a job that names none, in the order in which its label files brought them.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (UniqueConstraint("namespace", "name"), {"sqlite_autoincrement": True})
@@ -56,6 +60,7 @@ class Job(Base):
     train_total: Mapped[int] = mapped_column(BigId, default=0)
     eval_total: Mapped[int] = mapped_column(BigId, default=0)
     holdout_total: Mapped[int] = mapped_column(BigId, default=0)
+    found_classes: Mapped[list[Any] | None]
     degraded: Mapped[str | None] = mapped_column(MachineText)
     degraded_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -83,6 +88,7 @@ class Resource(Base):
 # Partial indexes: what waits is a small share of all rows, and what every look of the engine asks for.
 _BAD = text("error IS NOT NULL")
 _NEW = text("labelled_at IS NOT NULL AND round_used IS NULL")
+_PROBLEM = text("problem IS NOT NULL")
 _UNLABELLED = text("labelled_at IS NULL")
 _AUDITED = text("picked = 'audit' AND labelled_at IS NOT NULL")
 
@@ -90,7 +96,8 @@ _AUDITED = text("picked = 'audit' AND labelled_at IS NOT NULL")
 class Sample(Base):
     """One sample of one job. ``label_seq`` names its current label, ``round_used`` the round that took it.
 
-    ``tp``, ``fp``, ``fn`` compare its recorded prediction with its current label.
+    ``tp``, ``fp``, ``fn`` compare its recorded prediction with its current label. ``excluded``: see
+    `SampleExclusion`. ``problem``: what is wrong with its bytes in the store, until they are repaired.
     """
 
     __tablename__ = "samples"
@@ -104,6 +111,7 @@ class Sample(Base):
         Index("ix_samples_source", "job_id", "source"),
         Index("ix_samples_unlabelled", "job_id", "id", sqlite_where=_UNLABELLED, postgresql_where=_UNLABELLED),
         Index("ix_samples_new", "job_id", "part", "labelled_at", sqlite_where=_NEW, postgresql_where=_NEW),
+        Index("ix_samples_problem", "job_id", sqlite_where=_PROBLEM, postgresql_where=_PROBLEM),
         Index("ix_samples_audit", "job_id", "model_version", "id", sqlite_where=_AUDITED, postgresql_where=_AUDITED),
         {"sqlite_autoincrement": True},
     )
@@ -126,6 +134,32 @@ class Sample(Base):
     tp: Mapped[int | None] = mapped_column(Integer)
     fp: Mapped[int | None] = mapped_column(Integer)
     fn: Mapped[int | None] = mapped_column(Integer)
+    excluded: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    problem: Mapped[str | None] = mapped_column(MachineText)
+    problem_at: Mapped[datetime | None]
+
+
+class SampleExclusion(Base):
+    """That a sample was taken out: from ``seq`` on, counted like labels, until it was taken in again.
+
+    A dataset version up to label n is without it where ``seq`` <= n < ``until_seq``. ``deleted``: its bytes are gone.
+    """
+
+    __tablename__ = "sample_exclusions"
+    __table_args__ = (
+        Index("ix_sample_exclusions_job", "job_id", "seq"),
+        Index("ix_sample_exclusions_sample", "sample_pk", "seq"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = _job_key()
+    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id"))
+    seq: Mapped[int] = mapped_column(BigId)
+    until_seq: Mapped[int | None] = mapped_column(BigId)
+    deleted: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(253))
+    created_at: Mapped[datetime]
 
 
 class Label(Base):
@@ -216,7 +250,10 @@ class ModelVersion(Base):
 
 
 class Round(Base):
-    """A round, from OpenRound to CloseRound. ``stages`` lists every stage and attempt with its time."""
+    """A round, from OpenRound to CloseRound. ``stages`` lists every stage and attempt with its time.
+
+    ``holdout_changes``: how often labels of its hold-out were changed after its dataset version was fixed.
+    """
 
     __tablename__ = "rounds"
 
@@ -235,6 +272,9 @@ class Round(Base):
     verdict: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     evaluation: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     evaluation_key: Mapped[str | None] = mapped_column(Text)
+    holdout_changes: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    holdout_changed_by: Mapped[str | None] = mapped_column(String(253))
+    holdout_changed_at: Mapped[datetime | None]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

@@ -55,11 +55,19 @@ class JobRow(Value):
     state: JobState
     seq: int
     totals: SampleTotals
+    found_classes: tuple[str, ...] = Field(
+        default=(), description="classes by their numbers, as label files brought them; of a job without classNames"
+    )
     degraded: str | None
     degraded_at: datetime | None
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the labels of the job are called, as far as that is known."""
+        return self.spec.class_names or self.found_classes
 
     @property
     def phase(self) -> str:
@@ -101,6 +109,22 @@ class SampleRow(Value):
     labelled_at: datetime | None
     part: Part | None
     round_used: int | None
+    excluded: bool = Field(default=False, description="it was taken out: nothing new learns from it or is judged by it")
+    problem: str | None = Field(
+        default=None, description="what is wrong with its bytes in the store; uploading it again repairs them"
+    )
+    problem_at: datetime | None = None
+
+
+class ExclusionRow(Value):
+    """That a sample was taken out, by whom and why; ``ended``: it was taken in again."""
+
+    sample_id: str
+    deleted: bool = Field(description="its bytes were deleted")
+    reason: str
+    author: str
+    created_at: datetime
+    ended: bool = False
 
 
 class SampleStory(Value):
@@ -108,6 +132,7 @@ class SampleStory(Value):
 
     sample: SampleRow
     labels: tuple[LabelRow, ...]
+    exclusions: tuple[ExclusionRow, ...] = ()
     dataset_versions: tuple[int, ...] = Field(description="that hold it")
     models: tuple[int, ...] = Field(description="trained on a dataset version that holds it in its training share")
 
@@ -119,6 +144,8 @@ class SampleFilter(Value):
     labelled: bool | None = None
     part: Part | None = None
     edge: str | None = None
+    excluded: bool | None = False
+    problem: bool | None = None
 
 
 class DatasetVersionRow(Value):
@@ -135,6 +162,13 @@ class DatasetVersionRow(Value):
     manifest_key: str | None
     manifest_sha256: str | None
     created_at: datetime
+    removed: int = Field(default=0, description="samples of it that were excluded or deleted since")
+
+
+class DatasetVersionDetail(DatasetVersionRow):
+    """A dataset version with those of its samples that were taken out since."""
+
+    removed_samples: tuple[ExclusionRow, ...] = Field(default=(), description="the first 1000")
 
 
 class ModelVersionRow(Value):
@@ -180,6 +214,12 @@ class RoundRow(Value):
     verdict: GateVerdict | None
     evaluation: Evaluation | None
     evaluation_key: str | None
+    holdout_changes: int = Field(
+        default=0,
+        description="labels of the frozen hold-out that were changed since its evaluation used them; 0 = it stands",
+    )
+    holdout_changed_by: str | None = Field(default=None, description="who made the last of these changes")
+    holdout_changed_at: datetime | None = None
     started_at: datetime
     ended_at: datetime | None
 

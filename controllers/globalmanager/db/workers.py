@@ -95,6 +95,22 @@ def waits(session: Session, worker_id: int, cause: str, waiting: str, now: datet
     session.flush()
 
 
+def doomed(session: Session, worker_id: int, *, error: str, cause: str, reason: str, retryable: bool) -> None:
+    """Note how a worker will have ended that still has to be stopped; the first word stays."""
+    row = session.get_one(Worker, worker_id)
+    if row.error is None:
+        row.error, row.cause, row.waiting, row.retryable = error, cause, reason, retryable
+        session.flush()
+
+
+def begins_anew(session: Session, worker_id: int) -> None:
+    """Note that a worker that was started, and could not begin, is to be started again."""
+    row = session.get_one(Worker, worker_id)
+    if row.phase == WorkerPhase.RUNNING.value:
+        row.phase = WorkerPhase.PENDING.value
+        session.flush()
+
+
 def reported(session: Session, worker_id: int, report: dict[str, Any]) -> None:
     """Keep the report of a worker. The first one stays; a repetition changes nothing."""
     row = session.get_one(Worker, worker_id)

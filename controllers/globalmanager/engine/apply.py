@@ -161,7 +161,9 @@ def _check_class_names(job: JobRow | None, wanted: IncrementalLearningJob) -> No
     """Labels are kept by position: another order would say something else about every sample."""
     if job is None:
         return
-    old, new = job.spec.class_names, wanted.spec.class_names
+    old, new = job.class_names, wanted.spec.class_names
+    if not job.spec.class_names and not new:  # it goes on with the names that label files have brought
+        return
     if old and job.totals.labelled and new[: len(old)] != old:
         raise ConflictError(
             f"{job.totals.labelled} samples are labelled for the classes {', '.join(old)}",

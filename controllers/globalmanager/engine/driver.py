@@ -14,7 +14,8 @@ from globalmanager.engine.observing import Snapshot, observe
 from globalmanager.engine.records import store
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.initial_model import publish_initial_model
-from globalmanager.engine.work.results import load_evaluation, look_after
+from globalmanager.engine.work.looking_after import look_after
+from globalmanager.engine.work.results import load_evaluation
 from globalmanager.engine.work.tidying import tidy
 from globalmanager.ingest.dataset_watch import DatasetWatch
 from globalmanager.runtimes.base import WorkerWaitsError
@@ -33,6 +34,9 @@ _MAX_PASSES = 8
 RETRY = timedelta(seconds=10)
 """Before a file that could not be read is tried again, unless the error says something else."""
 
+_LONGEST_RETRY = 30.0
+"""Seconds between two tries of a start, which double from what the error says; an error may say more."""
+
 
 @dataclass
 class _Retry:
@@ -40,6 +44,16 @@ class _Retry:
 
     problem: str
     at: datetime
+
+
+@dataclass
+class _Start:
+    """A start that waits for its next try. ``problem``: what went wrong; empty where the worker itself tells it."""
+
+    effect: EnsureWorker
+    at: datetime
+    tries: int
+    problem: str
 
 
 @dataclass
@@ -54,7 +68,7 @@ class JobDriver:
     retries: dict[str, _Retry] = field(default_factory=dict)
     has_model: bool = False
     noted: tuple[str | None] | None = None
-    start_after: tuple[EnsureWorker, datetime] | None = None
+    start: _Start | None = None
     tidied: tuple[int, datetime | None] | None = None
     mark: JobMark | None = None
     due: datetime | None = None
@@ -129,9 +143,11 @@ class JobDriver:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What keeps the job from getting new samples or its first model."""
-        standing = tuple(f"dataset: {problem}" for problem in self.watch.problems)
-        return tuple(retry.problem for retry in self.retries.values()) + standing
+        """What keeps the job from new samples, from its first model, or from the worker that it needs now."""
+        standing = [f"dataset: {problem}" for problem in self.watch.problems]
+        if self.start is not None and self.start.problem:  # until a try goes well, so that it does not come and go
+            standing.append(self.start.problem)
+        return (*(retry.problem for retry in self.retries.values()), *standing)
 
     def _chores(self, seams: EngineSeams, job: JobRow) -> bool:
         """Work that feeds the loop. Its failures leave the rest of the loop running."""
@@ -190,21 +206,34 @@ class JobDriver:
             self.tidied = None  # also if an effect below fails
         if due:  # not before: a decision that could not be stored is made again
             self.checked = (job.generation, now)
-        for action in actions:
-            if isinstance(action, EnsureWorker | StopWorker):
-                self._carry_out(seams, job, action)
+        effects = [action for action in actions if isinstance(action, EnsureWorker | StopWorker)]
+        if self.start is not None and self.start.effect not in effects:
+            self.start = None  # nobody wants that worker any more
+        for effect in effects:
+            self._carry_out(seams, job, effect)
         return state != job.state
 
     def _carry_out(self, seams: EngineSeams, job: JobRow, effect: EnsureWorker | StopWorker) -> None:
-        """A worker that has to wait is no trouble of the job: it is told at the worker, and tried again in its time."""
-        if self.start_after is not None and self.start_after[0] == effect and seams.now() < self.start_after[1]:
+        """A start that fails for now is tried again in its time, and not at every look: each try asks outside.
+
+        A worker that has to wait is no trouble of the job: that is told at the worker.
+        """
+        if isinstance(effect, StopWorker):
+            carry_out(seams, job, effect)
             return
-        self.start_after = None
+        before = self.start
+        if before is not None and before.effect == effect and seams.now() < before.at:
+            return
         try:
             carry_out(seams, job, effect)
         except WorkerWaitsError as error:
-            assert isinstance(effect, EnsureWorker), "only a start waits"
-            self.start_after = (effect, seams.now() + span(error.retry_after))
+            self.start = _Start(effect, seams.now() + span(error.retry_after), 0, "")
+        except TemporaryError as error:
+            tries = before.tries + 1 if before is not None and before.effect == effect else 0
+            wait = max(error.retry_after, min(error.retry_after * 2**tries, _LONGEST_RETRY))
+            self.start = _Start(effect, seams.now() + span(wait), min(tries, 10), str(error))
+        else:
+            self.start = None
 
     def _observe(self, seams: EngineSeams) -> tuple[datetime, Snapshot]:
         now = seams.now()

@@ -9,8 +9,9 @@ from globalmanager.db import events, resources, tokens, workers
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, WorkerRow
 from globalmanager.engine.seams import EngineSeams
+from globalmanager.engine.work.looking_after import note_waiting
 from globalmanager.engine.work.orders import KINDS, ensure_order
-from globalmanager.engine.work.results import finish, note_waiting, store_evaluation
+from globalmanager.engine.work.results import finish, let_go, store_evaluation
 from globalmanager.runtimes.base import (
     RunPhase,
     WorkerHandle,
@@ -67,6 +68,7 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
             nothing = Evaluation(candidate=ModelScores(), champion=ModelScores())
             store_evaluation(seams, job, row, nothing, None)
             return
+        _let_go_of_earlier(seams, job, row)
         # A transaction under the lease, right before something outside begins: whoever lost the lease starts nothing.
         seams.runtime.start(_spec(seams, job, order))
     except WorkerWaitsError as error:
@@ -85,11 +87,26 @@ def ensure_worker(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> None
         events.add(session, job.id, "WorkerStarted", text, seams.now(), data={"worker": row.name, "round": row.round})
 
 
+def _let_go_of_earlier(seams: EngineSeams, job: JobRow, row: WorkerRow) -> None:
+    """What earlier attempts of the round have left running ends first: this one may need the very machine. It was asked
+    for when their end was recorded, but not for certain.
+
+    Raises:
+        TemporaryError: not now.
+    """
+    with seams.db.read() as session:
+        earlier = workers.of_round(session, job.id, row.round)
+    for one in earlier:
+        if one.ended_at is not None:
+            let_go(seams, one)
+
+
 def _spec(seams: EngineSeams, job: JobRow, order: WorkOrder) -> WorkerSpec:
-    """What to start, with a new token. Those of earlier calls stay valid until the attempt ends: a worker that was
-    started before a crash has one of them."""
+    """What to start; on this machine with a new token. Those of earlier calls stay valid until the attempt ends: a
+    worker that was started before a crash has one of them."""
     with seams.write() as session:
-        token = tokens.create_for_worker(session, order.worker, seams.now())
+        local = seams.runtime.is_local
+        token = tokens.create_for_worker(session, order.worker, seams.now()) if local else None
         credentials = _credentials(session, job)
     return WorkerSpec(order=order, token=token, owner_uid=job.metadata.get("uid"), credentials=credentials)
 

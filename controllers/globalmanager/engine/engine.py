@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -278,7 +279,8 @@ class Engine:
             raise
         except SednaError as error:
             trouble = str(error)
-            LOGGER.warning("job %s: %s", driver.name, error)
+            told = driver.noted is not None and trouble in (driver.noted[0] or "")
+            LOGGER.log(logging.DEBUG if told else logging.WARNING, "job %s: %s", driver.name, error)
         except Exception as error:  # noqa: BLE001 - the boundary: a defect in one job must not stop the others
             trouble = f"internal error: {type(error).__name__}: {error}"
             LOGGER.exception("job %s", driver.name)

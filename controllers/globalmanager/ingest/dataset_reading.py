@@ -10,13 +10,14 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from globalmanager.db import events, lines, samples
+from globalmanager.db import events, lines, sample_labels, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
 from globalmanager.ingest.dataset_problems import Problems
 from globalmanager.ingest.intake import store_sample
 from globalmanager.ingest.seams import Seams
 from globalmanager.ingest.sources import SourceFolder
+from globalmanager.labelling.kinds import check_kind, kind_of_algorithm
 from sedna.common.errors import DataError, SednaError, UserError
 from sedna.common.log import LOGGER
 from sedna.common.orientation import UPRIGHT
@@ -177,7 +178,7 @@ def _prepare(seams: Seams, job: JobRow, folder: SourceFolder, item: LabelItem) -
         image = folder.read(item.name, seams.settings.max_image_bytes)
         picture = decode(image, bits=job.spec.pictures.bits_per_sample, where=item.name)
         size, orientation = picture.size, picture.orientation
-        annotation, _ = labels.annotation(size, job.spec.class_names, where=item.where, orientation=orientation)
+        annotation = labels.annotation(size, job.spec.class_names, where=item.where, orientation=orientation)
     except UserError as error:
         return _Prepared(item, error=error)
     except UnresponsiveError as error:  # the share of this picture; others may lie elsewhere
@@ -239,6 +240,7 @@ def _insert_one(seams: Seams, job: JobRow, reading: Reading, one: _Prepared, now
 
 
 def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now: datetime) -> _Result:
+    one = _with_fault(session, job, reading, one)
     item, holdout = one.item, reading.holdout
     in_full = None if one.error is None else str(one.error)
     fresh = lines.put(session, job.id, holdout, item.digest, in_full)
@@ -253,11 +255,31 @@ def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now
         return _Result(item, False, problem, problem, fresh)
     # A label that a person has given since is newer than what the dataset said before, and is not said again because
     # the images have moved or the program has changed the way in which it tells entries apart.
-    if not fresh or samples.last_label(session, job.id, sample, AUTHORS) != one.annotation:
+    if not fresh or sample_labels.last_label(session, job.id, sample, AUTHORS) != one.annotation:
         author = f"{AUTHORS}{job.spec.dataset.name}"
-        samples.add_label(session, job.id, sample, one.annotation, author, now)
+        changes = sample_labels.keeps_label(session, job.id, sample, one.annotation)
+        sample_labels.add_label(session, job.id, sample, one.annotation, author, now, holdout=holdout)
+        if changes:
+            events.holdout_changed(session, job.id, 1, author, now)
     lines.take(session, job.id, holdout, item.name, item.digest)
     return _Result(item, taken=True, turned=one.turned)
+
+
+def _with_fault(session: Session, job: JobRow, reading: Reading, one: _Prepared) -> _Prepared:
+    """The same, with the reason why its sample keeps its label, if there is one: the sample was taken out, it is
+    hold-out and this list is not, or the label is of another kind than the job's."""
+    if one.record is None or one.annotation is None:
+        return one
+    sample, where = one.record.sample_id, one.item.where
+    try:
+        sample_labels.require_included(session, job.id, sample, where)
+        # Not what was said before: a whole file may have been rewritten.
+        check_kind(kind_of_algorithm(job), one.annotation, where)
+        if not reading.holdout and sample_labels.keeps_label(session, job.id, sample, one.annotation):
+            raise sample_labels.HoldoutError(sample, where)
+    except UserError as error:
+        return replace(one, error=error)
+    return one
 
 
 def _add_events(session: Session, job: JobRow, reading: Reading, now: datetime) -> None:

@@ -14,14 +14,15 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta
 
-from globalmanager.db import lines, resources
+from globalmanager.db import jobs, lines, resources
 from globalmanager.db.values import JobRow
 from globalmanager.ingest.dataset_reading import Reading, take_batch, to_take
 from globalmanager.ingest.label_source import LabelSource
 from globalmanager.ingest.seams import Seams
 from sedna.common.clock import span
-from sedna.common.errors import AuthError, DataError
+from sedna.common.errors import AuthError, DataError, StoreUnavailableError
 from sedna.common.types import JobKey
+from sedna.labels.classes import ClassNames
 from sedna.labels.reading import read_labels
 from sedna.loop.spec import DatasetSpec
 
@@ -68,7 +69,16 @@ class _Watched:
             return
         split = "val" if self.holdout else "train"
         start = self._source.start
-        items = read_labels(files, self.label_format, job.spec.class_names, start=start, split=split)
+        # As they are now: the list that was read before this one may have named classes.
+        with seams.db.read() as session:
+            found = jobs.by_id(session, job.id).found_classes
+        classes = ClassNames.of(job.spec.class_names, found)
+        items = read_labels(files, self.label_format, classes, start=start, split=split)
+        if classes.is_open and tuple(classes.names) != found:
+            with seams.write() as session:
+                kept = jobs.keep_classes(session, job.id, found, classes.names)
+            if not kept:
+                raise StoreUnavailableError("another label file has just named classes", where=self._where(job))
         # Only now, when the files are known to be readable, the entries of another folder are forgotten.
         folder = self._source.folder.url
         with seams.db.read() as session:

@@ -2,143 +2,263 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import PurePosixPath
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
-from globalmanager.db import Database, events, jobs, samples
+from globalmanager.db import Database, events, jobs, sample_labels, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow
-from sedna.common.errors import DataError, UserError
+from globalmanager.ingest.label_match import SampleNames
+from globalmanager.labelling.kinds import LabelKind, check_kind, kind_of
+from sedna.common.errors import ConflictError, DataError, UserError
 from sedna.common.label_format import LabelFormat
 from sedna.common.orientation import known_orientation
 from sedna.common.types import ORIENTATION_META, Annotation, JobKey, Value
+from sedna.labels.classes import ClassNames
 from sedna.labels.files import opened
-from sedna.labels.items import LabelItem
+from sedna.labels.items import CheckedLabels, LabelItem
 from sedna.labels.reading import label_suffixes, read_labels
 from sedna.labels.validate import Mode
 
-_SAMPLE_ID = re.compile(r"^[0-9a-f]{64}$")
 _SHOWN = 20
+_TRIES = 5
+"""Another file that names classes at the same moment is met once; five in a row are no coincidence."""
+
+
+class Tally(Value):
+    """How much of a label file went in."""
+
+    taken: int = 0
+    skipped: int = Field(default=0, description="left out on purpose, as crowd regions are")
+    refused: int = Field(default=0, description="wrong, or not of this job")
 
 
 class ImportReport(Value):
     """What an import did. ``problems`` and ``unknown`` are always empty after a strict one."""
 
-    labelled: int
-    unchanged: int
-    unknown: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    turned: int = 0
-    """Entries whose sizes say that they mean the image before its EXIF orientation: their boxes were turned with it."""
+    labelled: int = Field(description="samples with a label that they did not have")
+    unchanged: int = Field(description="samples that had this label already")
+    unknown: tuple[str, ...] = Field(default=(), description="images that the job has not")
+    problems: tuple[str, ...] = Field(default=(), description="what was refused or cut, and what would be right")
+    skipped: tuple[str, ...] = Field(default=(), description="what was left out on purpose, and why")
+    pictures: Tally = Field(default=Tally(), description="a picture of which nothing is usable stays as it was")
+    annotations: Tally = Field(default=Tally(), description="boxes, and labels of whole images")
+    holdout_changed: int = Field(default=0, description="labels of the frozen hold-out that were replaced")
+    turned: int = Field(
+        default=0,
+        description="pictures whose stated sizes mean them before their EXIF orientation: the boxes were turned too",
+    )
+    class_names: tuple[str, ...] = Field(default=(), description="what the job's class numbers stand for")
 
 
-def import_labels(
-    db: Database, key: JobKey, data: bytes, label_format: LabelFormat, mode: Mode, author: str, now: datetime
-) -> ImportReport:
+@dataclass(frozen=True, kw_only=True)
+class ImportWish:
+    """How labels are to be taken.
+
+    Attributes:
+        mode: ``strict`` takes everything or nothing; ``clip`` cuts boxes at the image's edge, leaves out what it
+            cannot use, and reports both.
+        author: who says so.
+        holdout: whether labels of the frozen hold-out may change.
+        name: what messages call the file; "" = by its format.
+    """
+
+    label_format: LabelFormat
+    mode: Mode
+    author: str
+    holdout: bool = False
+    name: str = ""
+
+
+def import_labels(db: Database, key: JobKey, data: bytes, wish: ImportWish, now: datetime) -> ImportReport:
     """Label samples from label files. An image is found by its sample id, or by the name it was imported under.
 
     Args:
         data: one file, or a zip or tar archive of files; VOC and YOLO have a file per image.
-        mode: ``strict`` takes everything or nothing; ``clip`` cuts boxes at the image's edge, leaves out what it
-            cannot use, and reports both.
 
     Raises:
         NotFoundError: there is no such job.
         DataError: the file cannot be read; in strict mode also any unknown image and any impossible box.
+        ConflictError: other files have named classes again and again.
     """
+    for _ in range(_TRIES):
+        report = _import(db, key, data, wish, now)
+        if report is not None:
+            return report
+    raise ConflictError("other label files name classes again and again", where=str(key), hint="try again")
+
+
+def _import(db: Database, key: JobKey, data: bytes, wish: ImportWish, now: datetime) -> ImportReport | None:
+    """None where another file has named classes meanwhile."""
     with db.read() as session:
         job = jobs.get(session, key)
-    where = f"{label_format} labels"
-    with opened(data, f"labels{label_suffixes(label_format)[0]}", where) as files:
-        items = read_labels(files, label_format, job.spec.class_names)
+    where = wish.name or f"{wish.label_format} labels"
+    classes = ClassNames.of(job.spec.class_names, job.found_classes)
+    with opened(data, f"labels{label_suffixes(wish.label_format)[0]}", where) as files:
+        items = read_labels(files, wish.label_format, classes)
     with db.write() as session:
-        report = _store(session, jobs.get(session, key), items, mode, author, now)
-        text = f"{author} labelled {report.labelled} samples from {where}"
-        if report.turned:
-            text += f"; the boxes of {report.turned} were turned with their pictures (EXIF orientation)"
-        counts: dict[str, JsonValue] = {"labelled": report.labelled, "turned": report.turned}
-        events.add(session, job.id, "LabelsImported", text, now, data=counts)
+        if classes.is_open and not jobs.keep_classes(session, job.id, job.found_classes, classes.names):
+            return None
+        job = jobs.get(session, key)
+        taking = _Taking(session, job, wish, now, SampleNames(session, job, items))
+        for item in items:
+            taking.look_at(item)
+        report = taking.store(classes)
+        _add_events(session, job, report, wish, where, now)
     return report
 
 
-def _store(
-    session: Session, job: JobRow, items: Sequence[LabelItem], mode: Mode, author: str, now: datetime
-) -> ImportReport:
-    ids = _match(session, job, items)
-    unknown: set[str] = set()
-    problems: list[str] = []
-    possible: dict[str, Annotation] = {}
-    turned = 0
-    for item in items:
-        sample = ids.get(item.digest)
+def _add_events(
+    session: Session, job: JobRow, report: ImportReport, wish: ImportWish, where: str, now: datetime
+) -> None:
+    text = f"{wish.author} labelled {report.labelled} samples from {where}"
+    if report.pictures.refused or report.pictures.skipped:
+        text += f"; {report.pictures.refused} pictures were refused, {report.pictures.skipped} skipped"
+    if report.turned:
+        text += f"; the boxes of {report.turned} were turned with their pictures (EXIF orientation)"
+    counts: dict[str, JsonValue] = {
+        "turned": report.turned,
+        "labelled": report.labelled,
+        "pictures": report.pictures.model_dump(),
+        "annotations": report.annotations.model_dump(),
+    }
+    events.add(session, job.id, "LabelsImported", text, now, data=counts)
+    if report.holdout_changed:
+        events.holdout_changed(session, job.id, report.holdout_changed, wish.author, now)
+
+
+@dataclass
+class _Counts:
+    """Of one level, pictures or annotations."""
+
+    taken: int = 0
+    skipped: int = 0
+    refused: int = 0
+
+    def tally(self) -> Tally:
+        return Tally(taken=self.taken, skipped=self.skipped, refused=self.refused)
+
+
+@dataclass
+class _Taking:
+    """One import, item by item; nothing is stored before `store`."""
+
+    session: Session
+    job: JobRow
+    wish: ImportWish
+    now: datetime
+    names: SampleNames
+    annotations: _Counts = field(default_factory=_Counts)
+    pictures: _Counts = field(default_factory=_Counts)
+    unknown: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    turned: int = 0
+    possible: dict[str, tuple[Annotation, LabelItem]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._kind: LabelKind | None = kind_of(self.session, self.job)
+
+    def look_at(self, item: LabelItem) -> None:
+        """Sort one image of the file out."""
         try:
             labels = item.read()
+            sample = self.names.sample_of(item)
             if sample is None:
-                unknown.add(item.name)
-                continue
-            record = samples.get(session, job.id, sample).record
+                self.unknown.add(item.name)
+                self.pictures.refused += 1
+                self.annotations.refused += len(labels.boxes) + (labels.label is not None) + len(labels.faults)
+                return
+            record = samples.get(self.session, self.job.id, sample).record
             size = (record.width, record.height)
             orientation = known_orientation(record.meta.get(ORIENTATION_META))
-            annotation, cut = labels.annotation(
-                size, job.spec.class_names, where=item.where, mode=mode, orientation=orientation
+            checked = labels.checked(
+                size, self.job.spec.class_names, where=item.where, mode=self.wish.mode, orientation=orientation
             )
-            turned += labels.is_unturned(size, orientation)
+            self.turned += labels.is_unturned(size, orientation)
         except UserError as error:
-            problems.append(str(error))
-            continue
-        if cut:
-            problems.append(f"{item.where}: {cut} box(es) were cut at the edge of the image or left out")
-        if possible.setdefault(sample, annotation) != annotation:
-            problems.append(f"{item.where}: another entry says something else about this image")
-    if mode == "strict" and (unknown or problems):
-        _refuse(sorted(unknown), problems)
-    labelled = sum(_label(session, job, sample, annotation, author, now) for sample, annotation in possible.items())
-    return ImportReport(
-        labelled=labelled,
-        unchanged=len(possible) - labelled,
-        unknown=tuple(sorted(unknown)),
-        problems=tuple(problems),
-        turned=turned,
-    )
+            self.faults.append(str(error))
+            self.pictures.refused += item.is_picture
+            self.annotations.refused += not item.is_picture
+            return
+        self._count(checked)
+        if checked.annotation is None:
+            self.pictures.refused += bool(checked.refused)
+            self.pictures.skipped += not checked.refused
+            self._say_unlabelled(item, checked)
+            return
+        self._keep(item, sample, checked.annotation)
 
+    def _count(self, checked: CheckedLabels) -> None:
+        kept = checked.annotation
+        self.annotations.taken += 0 if kept is None else len(kept.boxes) + (kept.label is not None)
+        self.annotations.skipped += len(checked.skipped)
+        self.annotations.refused += len(checked.refused)
+        self.faults += [str(fault) for fault in checked.refused]
+        self.cut += checked.cut
+        self.skipped += checked.skipped
 
-def _label(session: Session, job: JobRow, sample: str, annotation: Annotation, author: str, now: datetime) -> bool:
-    """Whether that was news."""
-    before = samples.get(session, job.id, sample).label
-    if before is not None and before.annotation == annotation:
-        return False
-    samples.add_label(session, job.id, sample, annotation, author, now)
-    return True
+    def _say_unlabelled(self, item: LabelItem, checked: CheckedLabels) -> None:
+        said = f"{item.where}: nothing of it is usable, so the picture stays as it was"
+        (self.faults if checked.refused else self.skipped).append(said)
 
+    def _keep(self, item: LabelItem, sample: str, annotation: Annotation) -> None:
+        try:
+            check_kind(self._kind, annotation, item.where)
+            if not self.wish.holdout and sample_labels.keeps_label(self.session, self.job.id, sample, annotation):
+                raise sample_labels.HoldoutError(sample, item.where)
+            sample_labels.require_included(self.session, self.job.id, sample, item.where)
+        except UserError as error:
+            self.faults.append(str(error))
+            self.pictures.refused += 1
+            self.annotations.taken -= len(annotation.boxes) + (annotation.label is not None)
+            self.annotations.refused += len(annotation.boxes) + (annotation.label is not None)
+            return
+        before = self.possible.setdefault(sample, (annotation, item))[0]
+        if before != annotation:
+            self.faults.append(f"{item.where}: another entry says something else about this image")
+            self.pictures.refused += 1
 
-def _match(session: Session, job: JobRow, items: Sequence[LabelItem]) -> dict[str, str]:
-    """Sample ids by the digests of the items: by a name under which a Dataset brought the image, or by its id."""
-    names = {name for item in items for name in (item.name, *item.others)}
-    by_source = samples.by_source(session, job.id, sorted(names))
-    found: dict[str, str] = {}
-    for item in items:
-        known = next((by_source[name] for name in (item.name, *item.others) if name in by_source), None)
-        stem = PurePosixPath(item.name).stem
-        if known is None and _SAMPLE_ID.match(stem) and samples.exists(session, job.id, stem):
-            known = stem
-        if known is not None:
-            found[item.digest] = known
-    return found
+    def store(self, classes: ClassNames) -> ImportReport:
+        """Store what was found, or nothing where a strict import met anything that is wrong."""
+        unknown = sorted(self.unknown)
+        if self.wish.mode == "strict" and (unknown or self.faults):
+            _refuse(unknown, self.faults)
+        changed = held = 0
+        for sample, (annotation, _) in self.possible.items():
+            row = samples.get(self.session, self.job.id, sample)
+            if row.label is not None and row.label.annotation == annotation:
+                continue
+            held += row.part == "holdout" and row.label is not None
+            sample_labels.add_label(
+                self.session, self.job.id, sample, annotation, self.wish.author, self.now, holdout=self.wish.holdout
+            )
+            changed += 1
+        self.pictures.taken = len(self.possible)
+        return ImportReport(
+            labelled=changed,
+            unchanged=len(self.possible) - changed,
+            unknown=tuple(unknown),
+            problems=(*self.faults, *self.cut),
+            skipped=tuple(self.skipped),
+            pictures=self.pictures.tally(),
+            annotations=self.annotations.tally(),
+            holdout_changed=held,
+            turned=self.turned,
+            class_names=tuple(classes.names),
+        )
 
 
 def _refuse(unknown: Sequence[str], problems: Sequence[str]) -> None:
+    kept = "nothing was stored"
     if problems:
         found = [*problems, *(f"the job has no image {name}" for name in unknown)]
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise DataError(
-            "; ".join(found[:_SHOWN]) + more, hint="nothing was stored; mode 'clip' (--clip) takes what is usable"
-        )
+        raise DataError("; ".join(found[:_SHOWN]) + more, hint=f"{kept}; --clip (REST: mode=clip) takes what is usable")
     more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-    raise DataError(
-        f"the job has no image {', '.join(unknown[:_SHOWN])}{more}",
-        hint="nothing was stored; name images by sample id or imported file name; mode 'clip' (--clip) leaves them out",
-    )
+    hint = f"{kept}; name images by sample id or imported file name; --clip (REST: mode=clip) leaves them out"
+    raise DataError(f"the job has no image {', '.join(unknown[:_SHOWN])}{more}", hint=hint)

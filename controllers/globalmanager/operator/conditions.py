@@ -8,12 +8,14 @@ They speak of the newest round that has something to say about them:
 - ``EvaluationPassed``: the gate found the newest candidate better. Unknown until it has said so or not.
 - ``Deployed``: the newest training, or a later promotion or roll-back, put its model into service. False from the
   moment that a new round trains, so that `kubectl wait --for=condition=Deployed` waits for that round.
+- A round that was asked for counts from the asking on (reason ``TriggerPending``), and one of any kind then, so that
+  `kubectl annotate ... && kubectl wait ...` waits for it. Refused, it leaves everything as it was before.
 - ``Degraded``: something is wrong and the loop tries on; the condition is there only while that is so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from globalmanager.db.values import RoundRow
@@ -25,10 +27,18 @@ from sedna.common.types import Value
 from sedna.loop.state import Outcome, RoundKind, Stage
 from sedna.loop.verdict import GateOutcome
 
-__all__ = ["MIGRATED", "NO_ROUND", "State", "job_conditions"]
+__all__ = ["MIGRATED", "NO_ROUND", "TRIGGER_PENDING", "State", "job_conditions"]
 
 NO_ROUND: Final = "NoRound"
+TRIGGER_PENDING: Final = "TriggerPending"
 MIGRATED: Final = "MigratedFromUpstream"
+
+_SPEAKS_OF: Final = {
+    ConditionType.TRAINING_COMPLETE: frozenset({RoundKind.TRAIN}),
+    ConditionType.EVALUATION_PASSED: frozenset({RoundKind.TRAIN, RoundKind.EVAL}),
+    ConditionType.DEPLOYED: frozenset(RoundKind),
+}
+"""The kinds of rounds that a condition may speak of."""
 
 _TROUBLES: Final = {
     "initial model:": "ModelUnavailable",
@@ -36,6 +46,9 @@ _TROUBLES: Final = {
     "internal error:": "InternalError",
 }
 """The engine's words for what stands in the way, by their beginning."""
+
+_UNDER_WAY: Final = frozenset(stage.value for stage in Stage)
+"""Reasons of conditions that speak of a round under way."""
 
 
 class State(Value):
@@ -70,6 +83,7 @@ def job_conditions(
         ConditionType.EVALUATION_PASSED: _evaluation_passed(facts),
         ConditionType.DEPLOYED: _deployed(facts),
     }
+    found |= _asked_for(facts, found)
     degraded = (
         State(status="True", reason="AnotherOperator", message=fought_over) if fought_over else _degraded(facts, edges)
     )
@@ -113,6 +127,21 @@ def _progressing(facts: JobFacts | None, refusal: Refusal | None, deleting: bool
     return State(status="True", reason=current.stage.value, message=f"{where}: {current.reason}")
 
 
+def _asked_for(facts: JobFacts | None, found: Mapping[ConditionType, State]) -> dict[ConditionType, State]:
+    """What a round that was asked for and has not begun changes: the last one is no answer to it."""
+    if facts is None or not facts.pending:
+        return {}
+    changed = {}
+    for kind, speaks_of in _SPEAKS_OF.items():
+        wanted = sorted(facts.pending & speaks_of)
+        if not wanted or found[kind].reason in _UNDER_WAY:
+            continue
+        text = f"{' and '.join(wanted)} is asked for and has not begun; before: {found[kind].message}"
+        status: Literal["False", "Unknown"] = "False" if kind is ConditionType.DEPLOYED else "Unknown"
+        changed[kind] = State(status=status, reason=TRIGGER_PENDING, message=text)
+    return changed
+
+
 def _training_complete(facts: JobFacts | None) -> State:
     row = next((row for row in _rounds(facts) if row.kind is RoundKind.TRAIN), None)
     if row is None:
@@ -154,8 +183,10 @@ def _deployed(facts: JobFacts | None) -> State:
         if row.outcome is Outcome.DEPLOYED:
             text = f"round {row.round} put model {row.candidate} into service: {row.outcome_reason}"
             return State(status="True", reason="Deployed", message=text)
-        # Of a second look and of a promotion only what they change counts: until then, what was there before.
-        if row.outcome is None and (row.kind is RoundKind.TRAIN or row.stage is Stage.DEPLOYING):
+        # Of a second look and of a promotion only what they change counts: until then, what was there before, unless
+        # somebody asked for it and may wait.
+        waited_for = row.kind is RoundKind.TRAIN or row.stage is Stage.DEPLOYING or (facts is not None and facts.asked)
+        if row.outcome is None and waited_for:
             text = f"round {row.round} is under way{stays}"
             return State(status="False", reason=row.stage.value, message=text)
         if row.outcome is not None and row.kind is RoundKind.TRAIN:

@@ -10,13 +10,14 @@ from pydantic import BaseModel
 
 from globalmanager.cluster.api import Body, ClusterView, KubeApi
 from globalmanager.cluster.kinds import Kind
+from globalmanager.cluster.namespaces import is_leaving
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.db import Database
 from globalmanager.operator.event_poster import EventPoster
 from globalmanager.operator.stored_status import status_patch, written
 from globalmanager.operator.story import Told
 from sedna.common.clock import Clock
-from sedna.common.errors import ConflictError, NotFoundError, SpecError, TemporaryError
+from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecError, TemporaryError
 
 __all__ = ["Context", "Key", "StaleError"]
 
@@ -56,11 +57,20 @@ class Context:
     @property
     def release(self) -> str:
         """Whose jobs these are."""
-        return f"{self.settings.namespace}/{self.settings.release}"
+        return self.settings.owner
 
     def is_watched(self, namespace: str) -> bool:
         """Whether custom resources of this namespace are seen here at all."""
-        return not self.settings.watch_namespaces or namespace in self.settings.watch_namespaces
+        return self.settings.watches(namespace)
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether an object may be kept from going until this service has let it go.
+
+        Not where the rights are in the namespaces: they go with a namespace, or with the next upgrade that no longer
+        names it, and nobody could let go. A deletion is found, and the round ended, without it as well.
+        """
+        return not self.settings.watch_namespaces
 
     def change_metadata(self, kind: Kind, body: Body, change: Mapping[str, Any]) -> Body:
         """Merge into ``metadata``, of exactly this state of the object: others write there too.
@@ -108,8 +118,17 @@ class Context:
         self.view.seen(kind, answer)
 
     def is_gone(self, kind: Kind, namespace: str, name: str) -> bool:
-        """Whether an object that the view lacks is really not there; if it is, it is looked at as it is."""
-        gone = self._look_for_real(kind, namespace, name) is None
+        """Whether an object that the view lacks is really not there; if it is, it is looked at as it is.
+
+        Raises:
+            AuthError: that may not be asked, and its namespace is there.
+        """
+        try:
+            gone = self._look_for_real(kind, namespace, name) is None
+        except AuthError:
+            if not is_leaving(self.api, namespace):
+                raise
+            return True
         if not gone:
             self.look_at((kind, namespace, name))
         return gone

@@ -6,12 +6,13 @@ from datetime import datetime
 
 from globalmanager.db import datasets, decisions, edges, jobs, lines, models, requests, rounds, samples, workers
 from globalmanager.db.database import Session
-from globalmanager.db.values import DecisionRow, JobRow, ModelVersionRow, RequestRow, RoundRow, WorkerRow
+from globalmanager.db.values import DecisionRow, JobRow, ModelVersionRow, RequestRow, RequestState, RoundRow, WorkerRow
 from globalmanager.operator.status import ROUNDS_SHOWN, EdgeCounts
 from globalmanager.operator.trigger_request import ASKED_BY
 from sedna.common.types import JobKey, Value
 from sedna.loop.observation import EdgeObservation, SampleCounts
 from sedna.loop.serving import serving_of
+from sedna.loop.state import RoundKind
 from sedna.loop.verdict import DecisionKind
 
 __all__ = ["JobFacts", "imported_by_users", "is_busy", "read_facts"]
@@ -26,6 +27,7 @@ class JobFacts(Value):
     ``sizes``: labelled samples by dataset version. ``worker``: the newest of the newest round. ``trouble``: the newest
     worker of the newest round that ended with an error. ``edge_troubles``: why live edges refuse a model.
     ``unserved``: what is wrong with the model in service on them.
+    ``pending``: kinds of rounds that were asked for, and neither begun nor refused. ``asked``: the round under way was.
     """
 
     row: JobRow
@@ -37,6 +39,8 @@ class JobFacts(Value):
     busy: bool = False
     decision: DecisionRow | None = None
     request: RequestRow | None = None
+    pending: frozenset[RoundKind] = frozenset()
+    asked: bool = False
     edges: EdgeCounts = EdgeCounts()
     edge_troubles: tuple[str, ...] = ()
     unserved: str | None = None
@@ -47,9 +51,11 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
     """Everything that the status of a job says."""
     newest = rounds.list_page(session, row.id, limit=ROUNDS_SHOWN).items
     attempts = workers.of_round(session, row.id, newest[0].round) if newest else ()
-    failed = [worker for worker in attempts if worker.error is not None]
+    failed = [worker for worker in attempts if worker.error is not None and worker.ended_at is not None]
     champion = row.state.champion
     seen = edges.observe(session, row.id, now, live_seconds, asked=row.state.asked)
+    current = None if row.state.current is None else row.state.current.id
+    asked = requests.under_way(session, row, current)
     versions = [one.dataset_version for one in newest if one.dataset_version is not None]
     return JobFacts(
         row=row,
@@ -68,6 +74,8 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
             None,
         ),
         request=requests.newest_of(session, row, ASKED_BY),
+        pending=frozenset(one.action for one in asked if one.state is RequestState.PENDING),
+        asked=any(one.state is RequestState.ACCEPTED for one in asked),
         edges=_edges(seen, champion),
         unserved=serving_of(champion, seen).trouble(),
         edge_troubles=tuple(f"{edge.name}: {edge.reason}" for edge in seen if edge.live and edge.failed_version),

@@ -120,6 +120,7 @@ class JobReconciler:
     def _hold(self, body: Body, *, wanted: bool) -> Body:
         """Put our finalizer on while there is something to end, and take it off: without us nobody would."""
         finalizers = body["metadata"].get("finalizers") or []
+        wanted = wanted and self.context.may_hold
         if wanted == (FINALIZER in finalizers):
             return body
         changed = [*finalizers, FINALIZER] if wanted else [name for name in finalizers if name != FINALIZER]

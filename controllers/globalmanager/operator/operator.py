@@ -262,7 +262,7 @@ class Operator:
 
     def _forget_edges(self) -> None:
         """Edges whose Pods are gone: a roll-out must not wait for them."""
-        gone = forget_gone_pods(self._db, self._view, self._clock.now())
+        gone = forget_gone_pods(self._db, self._view, self._clock.now(), is_watched=self.context.is_watched)
         if gone:
             log.info("edges are forgotten, their Pods are gone: %s", ", ".join(gone))
             for job in set(gone.values()):  # their status counts edges

@@ -1,11 +1,11 @@
-"""What remains to be done in the cluster when the service has been uninstalled: jobs must be deletable without it."""
+"""What remains to be done when the service is gone, or is no operator any more: jobs must be deletable without it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from globalmanager.cluster.api import Body, KubeApi
+from globalmanager.cluster.api import Body, ClusterView, KubeApi
 from globalmanager.cluster.kinds import JOBS, PODS
 from globalmanager.cluster.names import MANAGED_BY as LABEL_VALUE
 from globalmanager.cluster.names import MANAGED_BY_LABEL, UID_LABEL
@@ -14,7 +14,7 @@ from sedna.common.clock import Clock
 from sedna.common.errors import ConflictError, NotFoundError, TemporaryError
 from sedna.common.types import Value
 
-__all__ = ["Released", "release", "wait_for_end"]
+__all__ = ["Released", "release", "release_held", "wait_for_end"]
 
 ATTEMPT_LABEL: Final = "sedna.io/attempt"
 """Worker Pods have it, edges do not: those go on serving the model that they have."""
@@ -82,13 +82,31 @@ def _end_workers(api: KubeApi, namespace: str, uid: str) -> list[str]:
     return ended
 
 
-def _let_go(api: KubeApi, namespace: str, name: str, uid: str) -> bool:
+def release_held(api: KubeApi, view: ClusterView, owner: str) -> tuple[str, ...]:
+    """Take our finalizer off the jobs of a service that goes on without being their operator.
+
+    Their rounds go on, and so does the mark: another service must not drive the same job.
+
+    Returns:
+        Their names, ``namespace/name``.
+    """
+    released = []
+    for body in view.all(JOBS):
+        meta = body["metadata"]
+        mine = (meta.get("annotations") or {}).get(MANAGED_BY) == owner
+        held = mine and FINALIZER in (meta.get("finalizers") or ())
+        if held and _let_go(api, meta["namespace"], meta["name"], meta["uid"], keep_mark=True):
+            released.append(f"{meta['namespace']}/{meta['name']}")
+    return tuple(released)
+
+
+def _let_go(api: KubeApi, namespace: str, name: str, uid: str, *, keep_mark: bool = False) -> bool:
     """Whether anything was taken off. Others change these lists too: look again when one did."""
     for _ in range(_TRIES):
         body = api.get(JOBS, namespace, name)
         if body is None or body["metadata"]["uid"] != uid:
             return False
-        changes = _changes(body)
+        changes = _changes(body, keep_mark=keep_mark)
         if not changes:
             return False
         try:
@@ -101,7 +119,7 @@ def _let_go(api: KubeApi, namespace: str, name: str, uid: str) -> bool:
     raise TemporaryError(f"job {namespace}/{name} changes all the time", where=name, hint="try again")
 
 
-def _changes(body: Body) -> list[Body]:
+def _changes(body: Body, *, keep_mark: bool) -> list[Body]:
     meta = body["metadata"]
     changes: list[Body] = []
     finalizers = meta.get("finalizers") or []
@@ -109,7 +127,7 @@ def _changes(body: Body) -> list[Body]:
         path = f"/metadata/finalizers/{finalizers.index(FINALIZER)}"
         changes += [{"op": "test", "path": path, "value": FINALIZER}, {"op": "remove", "path": path}]
     mark = (meta.get("annotations") or {}).get(MANAGED_BY)
-    if mark is not None:
+    if mark is not None and not keep_mark:
         path = "/metadata/annotations/" + MANAGED_BY.replace("/", "~1")
         changes += [{"op": "test", "path": path, "value": mark}, {"op": "remove", "path": path}]
     return changes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal
 
+from globalmanager.operator.conditions import MIGRATED, NO_ROUND, TRIGGER_PENDING
 from globalmanager.operator.status import Condition, ConditionType, JobStatus, RoundStatus
 from globalmanager.operator.stored_status import Stored
 from sedna.common.types import Value
@@ -17,7 +18,7 @@ _GOOD: Final = {
     ConditionType.EVALUATION_PASSED: "EvaluationPassed",
 }
 
-_PENDING: Final = {"NoRound", "MigratedFromUpstream", "Starting", *Stage}
+_PENDING: Final = {NO_ROUND, MIGRATED, TRIGGER_PENDING, "Starting", *Stage}
 """Reasons of conditions that say nothing yet."""
 
 
@@ -73,6 +74,8 @@ def _conditions(stored: Stored, status: JobStatus) -> Iterator[Told]:
             if kind is ConditionType.DEGRADED and before is not None:
                 yield Told(type="Normal", reason="Recovered", message=f"no longer: {before.message}"[:1024])
             continue
+        if before is not None and before.reason == TRIGGER_PENDING and _is_refused(status):
+            continue  # as it was before somebody asked, which was told then
         same = before is not None and before.status == after.status
         if same and (before is None or before.reason == after.reason):
             continue
@@ -101,6 +104,10 @@ def _condition(kind: ConditionType, after: Condition, *, flipped: bool) -> Told 
     if after.status == "True":
         return Told(type="Normal", reason=_GOOD[kind], message=message) if flipped else None
     return Told(type="Normal" if reason == "NotBetter" else "Warning", reason=reason, message=message)
+
+
+def _is_refused(status: JobStatus) -> bool:
+    return status.manual_trigger is not None and status.manual_trigger.state == "refused"
 
 
 def _answer(stored: Stored, status: JobStatus) -> Iterator[Told]:

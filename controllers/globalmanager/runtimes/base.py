@@ -46,7 +46,11 @@ class WorkerSpec(Value):
     """
 
     order: WorkOrder
-    token: str = Field(repr=False, description="of this attempt, for the service's worker routes")
+    token: str | None = Field(
+        default=None,
+        repr=False,
+        description="of this attempt, for the service's worker routes; none where the runtime is not local",
+    )
     owner_uid: str | None = Field(default=None, description="uid of the custom resource of the job, if it has one")
     credentials: tuple[str, ...] = Field(
         default=(), description="credentialName of the job, its Dataset and its Models, in this order, each once"
@@ -82,6 +86,10 @@ class WorkerStatus(Value):
     Of a running one ``cause`` and ``reason`` say what it waits for, such as Unschedulable and the scheduler's message;
     both are empty when it works. A cause without a reason is a matter of course, such as Starting, and not worth a
     message; the time limit does not count it either.
+
+    Two more may be said of a running one. ``ends_as``: it cannot go on, and how it will have ended; `stop` is to be
+    asked for once that is recorded, since nothing may be left afterwards that tells it. ``gives_way``: it could not
+    begin, and `start` is to be asked for again, which takes away what is there and says how long to wait.
     """
 
     phase: RunPhase
@@ -91,6 +99,8 @@ class WorkerStatus(Value):
     retryable: bool = False
     usage: RunUsage | None = None
     log_tail: str = ""
+    ends_as: WorkerStatus | None = None
+    gives_way: bool = False
 
 
 class LogPart(Value):
@@ -108,10 +118,13 @@ class LogPart(Value):
 class WorkerRuntime(Protocol):
     """Starts and watches workers. They outlive the process that started them.
 
-    ``runs_images``: whether the image of a template is used, with all that it brings.
+    ``runs_images``: whether the image of a template is used, with all that it brings. ``is_local``: whether workers run
+    on the machine of the service: they get their token at the start and fill its disk. Elsewhere a worker's machine
+    says by itself who it is.
     """
 
     runs_images: bool
+    is_local: bool
 
     def handle(self, name: str, job: JobKey) -> WorkerHandle:
         """How a worker of this name is found, started or not. Does nothing."""
@@ -133,11 +146,15 @@ class WorkerRuntime(Protocol):
         ...
 
     def observe(self, handle: WorkerHandle) -> WorkerStatus:
-        """What is known now. Never waits."""
+        """What is known now, and the same again until somebody acts on it. Looks only, and never waits."""
         ...
 
     def stop(self, handle: WorkerHandle, grace_seconds: float) -> None:
-        """Ask a worker to end, and make it end after ``grace_seconds``. Does not wait; harmless when it has ended."""
+        """Ask a worker to end, and make it end after ``grace_seconds``. Does not wait; harmless when it has ended.
+
+        Of one that is not local asked too once its end is recorded: what runs on beside it then, such as a container of
+        others, ends with it.
+        """
         ...
 
     def read_log(self, handle: WorkerHandle, offset: int, max_bytes: int) -> LogPart:

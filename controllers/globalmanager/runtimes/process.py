@@ -75,6 +75,7 @@ class ProcessRuntime:
     """
 
     runs_images = False
+    is_local = True
 
     def __init__(
         self,
@@ -115,6 +116,7 @@ class ProcessRuntime:
             TemporaryError: it did not start in time, and perhaps will: the next call finds it.
         """
         order, limits = spec.order, spec.order.limits
+        assert spec.token is not None, "a local runtime is given one"
         handle = self.handle(order.worker)
         folder = Path(handle.place["folder"])
         # Ended or running: this order was started before, perhaps by an engine that died before it could say so.

@@ -11,6 +11,7 @@ from globalmanager.cluster.watch import ClusterWatch
 from globalmanager.db import Database
 from globalmanager.engine import Engine
 from globalmanager.operator.operator import Operator
+from globalmanager.operator.releaser import Releaser
 from globalmanager.runtimes.kubernetes import PodRuntime
 from globalmanager.runtimes.kubernetes.door import PodDoor
 from sedna.common.clock import Clock
@@ -35,13 +36,19 @@ class ClusterParts:
         self.runtime = PodRuntime(self.api, self.watch, settings, clock) if pods else None
         self.door = PodDoor(self.api, self.watch, settings.audience) if pods else None
         self.operator: Operator | None = None
+        self._releaser: Releaser | None = None
 
     def operate(self, db: Database, engine: Engine, live_seconds: float) -> None:
-        """Make the operator, where custom resources are jobs of this service; it begins with `start`."""
+        """Make the operator, where custom resources are jobs of this service, or what frees those that were.
+
+        It begins with `start`.
+        """
         if self._settings.operator:
             self.operator = Operator(
                 self.api, self.watch, db, engine, self._clock, self._settings, live_seconds=live_seconds
             )
+        else:
+            self._releaser = Releaser(self.api, self.watch, engine, self._settings.owner)
 
     @property
     def health(self) -> ClusterHealth:
@@ -59,19 +66,21 @@ class ClusterParts:
     def start(self) -> None:
         """Begin to watch. The operator works as soon as the engine drives the jobs."""
         self.watch.start()
-        if self.operator is not None:
-            self.operator.start()
+        for part in (self.operator, self._releaser):
+            if part is not None:
+                part.start()
 
     def fault(self) -> str | None:
         """Why the service cannot go on, or None."""
-        if self.operator is not None and not self.operator.is_alive:
+        if any(part is not None and not part.is_alive for part in (self.operator, self._releaser)):
             return "the operator has stopped; the log says why"
         return None if self.watch.is_alive else "the watch over the cluster has stopped; the log says why"
 
     def stop_operator(self) -> None:
         """Finish what it is at: before the engine ends, whose jobs it drives."""
-        if self.operator is not None:
-            self.operator.stop()
+        for part in (self.operator, self._releaser):
+            if part is not None:
+                part.stop()
 
     def close(self) -> None:
         """End operator and watch, give back connections."""

@@ -11,7 +11,7 @@ from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
 from globalmanager.db import models
 from globalmanager.engine.desired import heartbeat as take_heartbeat
-from globalmanager.ingest.intake import receive_sample
+from globalmanager.ingest.intake import Stored, receive_sample
 from sedna.common.errors import LinkUnavailableError, NotFoundError
 from sedna.common.types import JobKey, SampleRecord
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
@@ -64,7 +64,8 @@ class InProcessEdgeLink:
         self._check_running()
         services = self._services
         now = services.clock.now()
-        return receive_sample(services.db, services.store, self._caller, record, image.read_bytes(), now)
+        stored = receive_sample(services.db, services.store, self._caller, record, image.read_bytes(), now)
+        return stored is Stored.CREATED
 
     def _check_running(self) -> None:
         if self._services.stopping.is_set():

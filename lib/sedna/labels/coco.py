@@ -8,19 +8,18 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sedna.common.errors import DataError
 from sedna.common.types import Annotation, Box, Value
-from sedna.labels.items import ImageLabels, LabelItem, faulty, said
 from sedna.labels.labelset import LabelledImage, LabelSet
 from sedna.labels.source import as_text, label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, Mode, RawBox, Skipped
 
-__all__ = ["CocoIds", "CocoRead", "coco_items", "read_coco", "write_coco"]
+__all__ = ["CocoIds", "CocoRead", "parse_coco", "raw_box", "read_coco", "write_coco"]
 
 MAX_BYTES = 1 << 30
 
@@ -64,7 +63,7 @@ def read_coco(
         TooLargeError, NotFoundError: see `read_source`.
     """
     data, where = read_source(source, max_bytes, "COCO file")
-    content = _parse(data, where)
+    content = parse_coco(data, where)
     images = _rows(content, "images", where)
     classes = _classes(_rows(content, "categories", where), class_names, where)
     numbered, crowds = _boxes_by_image(content, images, classes, where)
@@ -89,47 +88,6 @@ def read_coco(
         ids=CocoIds(images=tuple(images), categories=classes.ids, annotations=tuple(box_ids)),
         report=LabelReport(clipped=tuple(check.clipped), skipped=tuple(skipped)),
     )
-
-
-def coco_items(data: bytes, class_names: Sequence[str], where: str) -> Iterator[LabelItem]:
-    """The images of a COCO file, in its order. Crowd regions are left out.
-
-    Args:
-        class_names: classes in the order wanted, matched by name; empty = the file's categories in their order.
-
-    Raises:
-        DataError: the file as a whole cannot be read. What is wrong with one image, or with an annotation of it, is
-            the fault of its item.
-    """
-    content = _parse(data, where)
-    images = _rows(content, "images", where)
-    classes = _classes(_rows(content, "categories", where), class_names or None, where)
-    # Annotations come in any order: they are gathered before the first image is built.
-    found: dict[int, list[tuple[int, _Row]]] = {number: [] for number in images}
-    for number, row in _rows(content, "annotations", where).items():
-        found[_image_of(row, images, f"{where}: annotation {number}")].append((number, row))
-    for number, image in images.items():
-        yield _item(image, found[number], classes, where, f"{where}: image {number}")
-
-
-def _item(image: _Row, annotations: Sequence[tuple[int, _Row]], classes: _Classes, where: str, at: str) -> LabelItem:
-    name = image.get("file_name")
-    try:
-        size = _size(image, "width", at), _size(image, "height", at)
-        named = labelled_image(
-            at, file_name=_string(image, "file_name", at), width=size[0], height=size[1], annotation=Annotation()
-        ).file_name
-        boxes = [
-            _raw_box(row, classes, f"{where}: annotation {number}")
-            for number, row in annotations
-            if not row.get("iscrowd")
-        ]
-    except DataError as error:
-        # The statement as it stands, so that a corrected file has another digest and is tried again.
-        text = json.dumps([image, [row for _, row in annotations]])
-        return faulty(name if isinstance(name, str) else "", at, text, error)
-    labels = ImageLabels(tuple(boxes), size=size)
-    return said(named, f"{where}: {named}", f"{named} {labels!r}", labels)
 
 
 def write_coco(labels: LabelSet, ids: CocoIds | None = None) -> bytes:
@@ -195,7 +153,8 @@ def _check_ids(labels: LabelSet, ids: CocoIds) -> None:
         raise DataError("these COCO ids belong to another label set", hint="leave ids out to have new ones made")
 
 
-def _parse(data: bytes, where: str) -> _Row:
+def parse_coco(data: bytes, where: str) -> _Row:
+    """The JSON object of a file. Raises `DataError` where it is none."""
     try:
         content = json.loads(as_text(data, where))
     except (ValueError, RecursionError) as error:
@@ -255,6 +214,14 @@ def _raw_box(row: _Row, classes: _Classes, at: str) -> RawBox:
     if category not in classes.label_of:
         hint = f"the classes are {', '.join(classes.names[:20])}"
         raise DataError(f"category {category} is not among the classes", where=at, hint=hint)
+    return raw_box(row, classes.label_of[category], at)
+
+
+def raw_box(row: _Row, label: int, at: str) -> RawBox:
+    """The box of an annotation whose class is known. Raises `DataError` where it has none.
+
+    ``at``: what messages call the annotation.
+    """
     box = row.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
         raise DataError(f"bbox is {box!r}", where=at, hint="four numbers: x, y, width, height")
@@ -262,7 +229,7 @@ def _raw_box(row: _Row, classes: _Classes, at: str) -> RawBox:
     if score is not None and not _is_number(score):
         raise DataError(f"score is {score!r}", where=at, hint="a number from 0 to 1")
     x, y, width, height = (float(value) for value in box)
-    return RawBox(x, y, x + width, y + height, classes.label_of[category], None if score is None else float(score))
+    return RawBox(x, y, x + width, y + height, label, None if score is None else float(score))
 
 
 def _rows(content: _Row, key: str, where: str) -> dict[int, _Row]:

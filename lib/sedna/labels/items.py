@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from sedna.common.errors import DataError, UserError
 from sedna.common.orientation import UPRIGHT, turned_box, turned_size
-from sedna.common.types import Annotation
-from sedna.labels.validate import BoxCheck, Mode, RawBox
+from sedna.common.types import Annotation, Box
+from sedna.labels.validate import BoxCheck, Mode, RawBox, fractions_fault
 
-__all__ = ["ImageLabels", "LabelItem", "digest", "faulty", "nameable", "said"]
+__all__ = ["CheckedLabels", "ImageLabels", "LabelItem", "digest", "faulty", "nameable", "said"]
 
 _SNAP = 1e-5
 """Share of the image by which a relative corner may lie outside: tools round to six decimals."""
+
+
+@dataclass(frozen=True)
+class CheckedLabels:
+    """What of the labels of one image is usable, and what became of the rest.
+
+    Attributes:
+        annotation: None where nothing usable is left of what was said: the image stays without a label then, for
+            "shows nothing" is a statement that nobody has made.
+        cut: what was cut at the edge of the image, and stayed.
+        skipped: what was left out on purpose.
+        refused: what is wrong, each with its place and what would be right.
+    """
+
+    annotation: Annotation | None
+    cut: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    refused: tuple[DataError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -25,23 +43,27 @@ class ImageLabels:
         boxes: in pixels; where ``relative`` is set, in fractions of width and height.
         label: of the whole image; None for detection.
         size: (width, height) as stated; None where the format states none.
+        faults: what the file says of the image and nobody can understand, with its place.
+        skipped: what a reader left out on purpose, with the reason.
     """
 
     boxes: tuple[RawBox, ...] = ()
     label: int | None = None
     size: tuple[int, int] | None = None
     relative: bool = False
+    # Not in the text that tells items apart: of labels without faults it is what it was before there were these two.
+    faults: tuple[DataError, ...] = field(default=(), repr=False)
+    skipped: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def identity(self) -> str:
+        """A text that changes with whatever the file says."""
+        return repr(self) + "".join(f"; {text}" for text in (*map(str, self.faults), *self.skipped))
 
     def annotation(
-        self,
-        size: tuple[int, int],
-        class_names: tuple[str, ...],
-        *,
-        where: str,
-        mode: Mode = "strict",
-        orientation: int = UPRIGHT,
-    ) -> tuple[Annotation, int]:
-        """The annotation of an image of this size, and how many boxes were cut or dropped (only in ``clip`` mode).
+        self, size: tuple[int, int], class_names: tuple[str, ...], *, where: str, orientation: int = UPRIGHT
+    ) -> Annotation:
+        """The annotation of an image of this size, where everything that the file says of it is right.
 
         Args:
             size: (width, height) of the image as it is seen.
@@ -50,10 +72,38 @@ class ImageLabels:
                 `is_unturned`, are turned with it.
 
         Raises:
-            DataError: the stated size is another one, a box is impossible, or a class is unknown.
+            DataError: the stated size is another one, a box is impossible, a class is unknown, or nothing is left but
+                what a reader skips.
+        """
+        checked = self.checked(size, class_names, where=where, mode="strict", orientation=orientation)
+        if checked.refused:
+            # The first one speaks for all: it has a place of its own, and like faults of many images are counted by it.
+            first, more = checked.refused[0], len(checked.refused) - 1
+            text = f"{first.message} (and {more} more of it is wrong)" if more else first.message
+            raise DataError(text, where=first.where or where, hint=first.hint)
+        if checked.annotation is None:
+            hint = "the image stays without a label; an entry without any says that it shows nothing"
+            raise DataError(f"all of it was skipped: {checked.skipped[0]}", where=where, hint=hint)
+        return checked.annotation
+
+    def checked(
+        self,
+        size: tuple[int, int],
+        class_names: tuple[str, ...],
+        *,
+        where: str,
+        mode: Mode,
+        orientation: int = UPRIGHT,
+    ) -> CheckedLabels:
+        """What of it is usable for an image of this size. In strict mode a box that reaches out is refused, not cut.
+
+        Args: as `annotation`.
+
+        Raises:
+            DataError: the stated size is another one.
         """
         if self.is_unturned(size, orientation):
-            return self._turned(orientation).annotation(size, class_names, where=where, mode=mode)
+            return self._turned(orientation).checked(size, class_names, where=where, mode=mode)
         if self.size is not None and self.size != size:
             raise DataError(
                 f"the file says the image is {self.size[0]} x {self.size[1]}, it is {size[0]} x {size[1]}",
@@ -61,11 +111,23 @@ class ImageLabels:
                 hint="its boxes would be in the wrong places",
             )
         check = BoxCheck(mode, class_names or self._numbers())
-        boxes = [_in_pixels(box, size) for box in self.boxes] if self.relative else self.boxes
         # Checked in pixels, after the scaling: the limits of all formats are the same then.
-        kept = check.boxes(where, *size, boxes)
-        label = None if self.label is None else check.label(where, self.label)
-        return Annotation(boxes=kept, label=label), len(check.clipped)
+        boxes = tuple(_in_pixels(box, size) for box in self.boxes) if self.relative else self.boxes
+        refused = list(self.faults)
+        fault = None if self.relative else fractions_fault(where, size, boxes)
+        if fault is not None:
+            refused.append(fault)
+            boxes = ()
+        kept, wrong, cut = _sorted_out(check, where, size, boxes)
+        label = None
+        try:
+            label = None if self.label is None else check.label(where, self.label)
+        except DataError as error:
+            wrong.append(error)
+        refused += wrong
+        is_said = bool(kept) or label is not None or not (refused or self.skipped)
+        annotation = Annotation(boxes=tuple(kept), label=label) if is_said else None
+        return CheckedLabels(annotation, tuple(cut), self.skipped, tuple(refused))
 
     def is_unturned(self, size: tuple[int, int], orientation: int) -> bool:
         """Whether the stated size says that the labels are of the image as it lies in its file, not as it is seen."""
@@ -76,6 +138,10 @@ class ImageLabels:
         size = (1, 1) if self.relative else self.size
         boxes = []
         for box in self.boxes:
+            # Turned, one that has no area could come out as one that has.
+            if not (box.x1 < box.x2 and box.y1 < box.y2):
+                boxes.append(box)
+                continue
             x1, y1, x2, y2 = turned_box((box.x1, box.y1, box.x2, box.y2), size, orientation)
             boxes.append(replace(box, x1=x1, y1=y1, x2=x2, y2=y2))
         return replace(self, boxes=tuple(boxes), size=turned_size(self.size, orientation))
@@ -83,6 +149,28 @@ class ImageLabels:
     def _numbers(self) -> tuple[str, ...]:
         labels = [box.label for box in self.boxes] + ([] if self.label is None else [self.label])
         return tuple(str(number) for number in range(max(labels, default=-1) + 1))
+
+
+def _sorted_out(
+    check: BoxCheck, where: str, size: tuple[int, int], boxes: Sequence[RawBox]
+) -> tuple[list[Box], list[DataError], list[str]]:
+    """The boxes that may stay, what is wrong with the others, and what was cut."""
+    kept: list[Box] = []
+    wrong: list[DataError] = []
+    cut: list[str] = []
+    for number, raw in enumerate(boxes, start=1):
+        try:
+            box = check.one(where, number, *size, raw)
+        except DataError as error:
+            wrong.append(error)
+            continue
+        if box is None:
+            wrong.append(check.dropped[-1])
+            continue
+        kept.append(box)
+        if check.clipped and check.clipped[-1].box == number:
+            cut.append(f"{raw.at or f'{where}: box {number}'}: cut at the edge of the image")
+    return kept, wrong, cut
 
 
 def _in_pixels(box: RawBox, size: tuple[int, int]) -> RawBox:
@@ -108,6 +196,7 @@ class LabelItem:
         read: takes the statement apart; raises `UserError` where that is impossible. It may be called late, or never:
             of a file that has grown most lines are known by their digests.
         others: further names by which the image may be known, where a format does not give the whole name.
+        is_picture: False for what belongs to no image, as an annotation that names none.
     """
 
     name: str
@@ -115,6 +204,7 @@ class LabelItem:
     digest: str
     read: Callable[[], ImageLabels]
     others: tuple[str, ...] = ()
+    is_picture: bool = True
 
 
 def said(name: str, where: str, text: str, labels: ImageLabels, others: tuple[str, ...] = ()) -> LabelItem:
@@ -122,13 +212,13 @@ def said(name: str, where: str, text: str, labels: ImageLabels, others: tuple[st
     return LabelItem(name, where, digest(text), lambda: labels, others)
 
 
-def faulty(name: str, where: str, text: str, fault: UserError) -> LabelItem:
+def faulty(name: str, where: str, text: str, fault: UserError, *, is_picture: bool = True) -> LabelItem:
     """An item that cannot be understood."""
 
     def fail() -> ImageLabels:
         raise fault
 
-    return LabelItem(name, where, digest(text), fail)
+    return LabelItem(name, where, digest(text), fail, is_picture=is_picture)
 
 
 def nameable(item: LabelItem) -> LabelItem:

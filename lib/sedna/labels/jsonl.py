@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from sedna.common.errors import DataError
@@ -65,8 +66,21 @@ def _labelled(name: str, label: Any, at: str) -> TxtLine:
     if isinstance(label, int) and not isinstance(label, bool):
         return TxtLine(name, label=check_label(label, at))
     if isinstance(label, list):
-        return TxtLine(name, tuple(_box(box, at) for box in label))
+        return _boxes(name, label, at)
     raise DataError(f"y is {shown(label)}", where=at, hint=_FORM)
+
+
+def _boxes(name: str, label: list[Any], at: str) -> TxtLine:
+    """One that is no box is a fault of the line, where there are boxes beside it."""
+    boxes, faults = [], []
+    for number, box in enumerate(label, start=1):
+        try:
+            boxes.append(replace(_box(box, at), at=f"{at}: box {number}"))
+        except DataError as error:
+            faults.append(error)
+    if faults and not boxes:
+        raise faults[0]
+    return TxtLine(name, tuple(boxes), faults=tuple(faults))
 
 
 def _box(box: Any, at: str) -> RawBox:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sedna.common.errors import DataError
 from sedna.common.label_format import LabelFormat
-from sedna.labels.coco import coco_items
+from sedna.labels.classes import ClassNames
+from sedna.labels.coco_items import coco_items
 from sedna.labels.csv import read_csv_rows
 from sedna.labels.files import LabelFiles
 from sedna.labels.items import LabelItem, nameable
@@ -27,7 +28,7 @@ MAX_BYTES = 256 << 20
 class _Source:
     files: LabelFiles
     start: str
-    class_names: tuple[str, ...]
+    classes: ClassNames
     split: str
     suffixes: tuple[str, ...]
 
@@ -58,7 +59,7 @@ class _Format:
 def read_labels(
     files: LabelFiles,
     label_format: LabelFormat,
-    class_names: Sequence[str] = (),
+    classes: ClassNames | Sequence[str] = (),
     *,
     start: str = "",
     split: str = "train",
@@ -66,8 +67,8 @@ def read_labels(
     """The items of a label set, in its order; of the same statement made twice, the last.
 
     Args:
-        class_names: the job's classes; formats that name classes are matched by name, in the others a label is a
-            position in this list.
+        classes: the job's classes; formats that name classes are matched by name, in the others a label is a
+            position in this list. Open ones (an empty list as well) learn the names of the files.
         start: the file or folder among ``files`` that is meant; "" = all of them.
         split: which part of a YOLO ``data.yaml`` is meant, where ``start`` names one.
 
@@ -79,7 +80,8 @@ def read_labels(
     # From the end: entries replace earlier ones about the same image, so that of two equal ones the last has to stay.
     chosen = _FORMATS[label_format]
     last: dict[str, LabelItem] = {}
-    for item in reversed(list(chosen.read(_Source(files, start, tuple(class_names), split, chosen.suffixes)))):
+    known = classes if isinstance(classes, ClassNames) else ClassNames.of(classes)
+    for item in reversed(list(chosen.read(_Source(files, start, known, split, chosen.suffixes)))):
         last.setdefault(item.digest, nameable(item))
     return tuple(reversed(last.values()))
 
@@ -110,15 +112,15 @@ def _jsonl(source: _Source) -> Iterable[LabelItem]:
 
 def _coco(source: _Source) -> Iterable[LabelItem]:
     data, where = source.one_file()
-    return coco_items(data, source.class_names, where)
+    return coco_items(data, source.classes, where)
 
 
 def _voc(source: _Source) -> Iterable[LabelItem]:
-    return voc_items(source.files, source.start, source.class_names)
+    return voc_items(source.files, source.start, source.classes)
 
 
 def _yolo(source: _Source) -> Iterable[LabelItem]:
-    return yolo_items(source.files, source.start, source.class_names, source.split)
+    return yolo_items(source.files, source.start, source.classes, source.split)
 
 
 _FORMATS: dict[LabelFormat, _Format] = {

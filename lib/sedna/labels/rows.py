@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sedna.common.errors import DataError
-from sedna.labels.items import ImageLabels, LabelItem, faulty, said
+from sedna.labels.items import LabelItem, faulty, said
 from sedna.labels.txt import TxtLine
 
 __all__ = ["LABEL_FORM", "FileRow", "row_items", "shown"]
@@ -44,5 +44,5 @@ def row_items(rows: Iterable[FileRow], where: str) -> Iterator[LabelItem]:
             assert row.fault is not None, "a row has a line or a fault"
             yield faulty("", at, row.text, row.fault)
             continue
-        labels = ImageLabels(row.line.boxes, row.line.label)
-        yield said(row.line.file_name, at, repr(row.line), labels)
+        told = repr(row.line) + "".join(f"; {fault.message}" for fault in row.line.faults)
+        yield said(row.line.file_name, at, told, row.line.labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,12 +39,34 @@ def read_source(source: bytes | Path, max_bytes: int, what: str) -> tuple[bytes,
     return data, where
 
 
-def as_text(data: bytes, where: str) -> str:
-    """UTF-8 text, without the byte order mark that Windows editors put in front."""
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks: spreadsheets and Windows editors put one in front, and say by it what follows."""
+
+
+def as_text(data: bytes, where: str, *, otherwise: str = "") -> str:
+    """The text of a file: UTF-8, or what its byte order mark says.
+
+    Args:
+        otherwise: an encoding for a file that has no mark and is not UTF-8; "" = none, it cannot be read.
+
+    Raises:
+        DataError: it is in another encoding.
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise DataError(f"byte {error.start} is not UTF-8", where=where, hint="save the file as UTF-8") from error
+        if encoding == "utf-8" and otherwise and b"\0" not in data:
+            return data.decode(otherwise, errors="replace")
+        said = "UTF-8" if encoding.startswith("utf-8") else f"{encoding.upper()}, as its byte order mark says"
+        hint = "save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
+        raise DataError(f"byte {error.start} is not {said}", where=where, hint=hint) from error
 
 
 def labelled_image(where: str, **fields: object) -> LabelledImage:

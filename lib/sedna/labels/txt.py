@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sedna.common.errors import DataError
@@ -33,6 +33,12 @@ class TxtLine:
     file_name: str
     boxes: tuple[RawBox, ...] = ()
     label: int | None = None
+    faults: tuple[DataError, ...] = field(default=(), repr=False)
+
+    @property
+    def labels(self) -> ImageLabels:
+        """What it says of its image."""
+        return ImageLabels(self.boxes, self.label, faults=self.faults)
 
 
 def parse_line(line: str, where: str) -> TxtLine:
@@ -44,27 +50,41 @@ def parse_line(line: str, where: str) -> TxtLine:
     if not line.strip():
         raise DataError("the line is blank", where=where, hint=_FORM)
     name, *parts = line.split()
-    return parse_parts(name, parts, where)
+    found = parse_parts(name, parts, where)
+    for fault in found.faults:
+        raise fault
+    return found
 
 
 def parse_parts(name: str, parts: Sequence[str], where: str) -> TxtLine:
     """What follows the name on a line, already split: boxes, or one label, or nothing.
 
+    A part that is no box is among the line's faults, where there are boxes beside it.
+
     Raises:
-        DataError: as `parse_line`.
+        DataError: no part is a box, nor, alone, a label.
     """
     # A lone number is a whole-image label. Upstream writes both kinds of line without saying which it is.
     if len(parts) == 1 and "," not in parts[0]:
         return TxtLine(name, label=_label(parts[0], parts[0], where))
-    boxes = []
+    boxes, faults = [], []
     for part in parts:
-        values = part.split(",")
-        if len(values) != 5:
-            raise DataError(f"{part!r} is no box", where=where, hint=_FORM)
-        # Fractions are read although upstream writes none: tools that convert to txt do.
-        x1, y1, x2, y2 = (_decimal(value, part, where) for value in values[:4])
-        boxes.append(RawBox(x1, y1, x2, y2, _label(values[4], part, where)))
-    return TxtLine(name, tuple(boxes))
+        try:
+            boxes.append(_box(part, where))
+        except DataError as error:
+            faults.append(error)
+    if faults and not boxes:
+        raise faults[0]
+    return TxtLine(name, tuple(boxes), faults=tuple(faults))
+
+
+def _box(part: str, where: str) -> RawBox:
+    values = part.split(",")
+    if len(values) != 5:
+        raise DataError(f"{part!r} is no box", where=where, hint=_FORM)
+    # Fractions are read although upstream writes none: tools that convert to txt do.
+    x1, y1, x2, y2 = (_decimal(value, part, where) for value in values[:4])
+    return RawBox(x1, y1, x2, y2, _label(values[4], part, where), at=f"{where}: box {part}")
 
 
 def format_line(file_name: str, annotation: Annotation) -> str:
@@ -132,8 +152,8 @@ def txt_items(data: bytes, where: str) -> Iterator[LabelItem]:
 
 
 def _image_labels(text: str, where: str) -> ImageLabels:
-    line = parse_line(text, where)
-    return ImageLabels(line.boxes, line.label)
+    name, *parts = text.split()
+    return parse_parts(name, parts, where).labels
 
 
 def write_txt(labels: LabelSet) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from sedna.common.errors import DataError
@@ -16,13 +16,20 @@ __all__ = ["BoxCheck", "Clipped", "LabelReport", "LabelsRead", "Mode", "RawBox",
 Mode = Literal["strict", "clip"]
 """How a box is treated that reaches out of its image or has no area: as an error, or cut to the part inside."""
 
+SMALLEST = 1.0
+"""Pixels of the shorter side: what is thinner shows nothing, and is a slip or another unit."""
+
 _TOLERANCE = 1e-3
 """Pixels by which a box may reach out without a report: x + width of a COCO file is often 640.0000001."""
 
 
 @dataclass(frozen=True)
 class RawBox:
-    """A box as a file has it, in absolute pixels, x2 and y2 exclusive, before it is checked."""
+    """A box as a file has it, in absolute pixels, x2 and y2 exclusive, before it is checked.
+
+    ``at``: what messages call it, such as the id of an annotation; "" = its number in the image. It is no part of what
+    the box says.
+    """
 
     x1: float
     y1: float
@@ -30,6 +37,7 @@ class RawBox:
     y2: float
     label: int
     score: float | None = None
+    at: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def of(cls, box: Box) -> Self:
@@ -75,15 +83,22 @@ class BoxCheck:
         self._mode = mode
         self._class_names = class_names
         self.clipped: list[Clipped] = []
+        self.dropped: list[DataError] = []
+        """Why, of each box that was dropped."""
 
     def each(self, image: str, width: int, height: int, raw: Iterable[RawBox]) -> tuple[Box | None, ...]:
         """The boxes of one image, one for one; None = dropped.
 
         Raises:
             DataError: a coordinate or score is no finite number; the class is unknown; in strict mode also a box
-                that reaches out of the image or has no area. Names image, box number, value, what would be allowed.
+                that reaches out of the image, has no area, or is thinner than a pixel, and coordinates that are
+                fractions. Names image, box number, value, what would be allowed.
         """
-        return tuple(self._box(image, number, width, height, one) for number, one in enumerate(raw, start=1))
+        boxes = list(raw)
+        fault = fractions_fault(image, (width, height), boxes)
+        if fault is not None and self._mode == "strict":
+            raise fault
+        return tuple(self.one(image, number, width, height, box) for number, box in enumerate(boxes, start=1))
 
     def boxes(self, image: str, width: int, height: int, raw: Iterable[RawBox]) -> tuple[Box, ...]:
         """The boxes of one image that may stay; raises as `each`."""
@@ -100,45 +115,86 @@ class BoxCheck:
             return "the class list is empty"
         return f"allowed are 0 to {len(self._class_names) - 1}: {', '.join(self._class_names[:20])}"
 
-    def _box(self, image: str, number: int, width: int, height: int, raw: RawBox) -> Box | None:
-        where = f"{image}: box {number}"
+    def one(self, image: str, number: int, width: int, height: int, raw: RawBox) -> Box | None:
+        """One box, by its number in the image; None = dropped. Raises as `each`."""
+        where = raw.at or f"{image}: box {number}"
         corners = (raw.x1, raw.y1, raw.x2, raw.y2)
-        for name, value in zip(("x1", "y1", "x2", "y2"), corners, strict=True):
-            # Before the comparisons below, which are all false for NaN.
-            if not math.isfinite(value):
-                raise DataError(f"{name} is {value}", where=where, hint="coordinates are finite numbers of pixels")
-        if not 0 <= raw.label < len(self._class_names):
-            raise DataError(f"class {raw.label} is not known", where=where, hint=self._known_classes())
-        if raw.score is not None and not 0 <= raw.score <= 1:
-            raise DataError(f"score is {raw.score}", where=where, hint="a score lies between 0 and 1")
+        self._check_values(where, corners, raw)
         inside = (
             min(max(raw.x1, 0.0), float(width)),
             min(max(raw.y1, 0.0), float(height)),
             min(max(raw.x2, 0.0), float(width)),
             min(max(raw.y2, 0.0), float(height)),
         )
-        has_area = inside[2] > inside[0] and inside[3] > inside[1]
+        fault = _shape_fault(where, corners, inside, (width, height))
+        reaches_out = max(abs(a - b) for a, b in zip(corners, inside, strict=True)) > _TOLERANCE
         if self._mode == "strict":
             # About what the file says, not about the box after it was cut.
-            self._refuse(where, corners, inside, (width, height))
-        elif not has_area or max(abs(a - b) for a, b in zip(corners, inside, strict=True)) > _TOLERANCE:
-            self.clipped.append(Clipped(image=image, box=number, before=corners, after=inside if has_area else None))
-        if not has_area:
+            if fault is not None:
+                raise fault
+            if reaches_out:
+                raise _outside(where, corners, inside, (width, height))
+        elif fault is not None or reaches_out:
+            after = inside if fault is None else None
+            self.clipped.append(Clipped(image=image, box=number, before=corners, after=after))
+        if fault is not None:
+            self.dropped.append(fault)
             return None
         return Box(x1=inside[0], y1=inside[1], x2=inside[2], y2=inside[3], label=raw.label, score=raw.score)
 
-    @staticmethod
-    def _refuse(where: str, corners: tuple[float, ...], inside: tuple[float, ...], size: tuple[int, int]) -> None:
-        x1, y1, x2, y2 = corners
-        if x2 <= x1 or y2 <= y1:
-            raise DataError(f"[{x1}, {y1}, {x2}, {y2}] has no area", where=where, hint="x2 exceeds x1, y2 exceeds y1")
-        # By corner: the message names the one coordinate that is wrong.
-        for name, found, allowed, limit in zip(("x1", "y1", "x2", "y2"), corners, inside, size * 2, strict=True):
-            if abs(found - allowed) > _TOLERANCE:
-                hint = f"allowed are 0 to {limit} in this image of {size[0]} x {size[1]}; mode 'clip' cuts such boxes"
-                raise DataError(f"{name} is {found}, outside the image", where=where, hint=hint)
-        if inside[2] <= inside[0] or inside[3] <= inside[1]:
-            raise DataError(f"[{x1}, {y1}, {x2}, {y2}] has no area inside the image", where=where)
+    def _check_values(self, where: str, corners: tuple[float, ...], raw: RawBox) -> None:
+        for name, value in zip(("x1", "y1", "x2", "y2"), corners, strict=True):
+            # Before any comparison, which is false for NaN.
+            if not math.isfinite(value):
+                raise DataError(f"{name} is {value}", where=where, hint="coordinates are finite numbers of pixels")
+        if not 0 <= raw.label < len(self._class_names):
+            raise DataError(f"class {raw.label} is not known", where=where, hint=self._known_classes())
+        if raw.score is not None and not 0 <= raw.score <= 1:
+            raise DataError(f"score is {raw.score}", where=where, hint="a score lies between 0 and 1")
+
+
+def fractions_fault(image: str, size: tuple[int, int], boxes: Sequence[RawBox]) -> DataError | None:
+    """That all coordinates of an image lie between 0 and 1, where pixels are wanted; None = they are pixels."""
+    values = [value for box in boxes for value in (box.x1, box.y1, box.x2, box.y2)]
+    # In an image of one pixel the two are the same.
+    if not values or max(size) <= 1 or not all(0 <= value <= 1 for value in values):
+        return None
+    return DataError(
+        "all coordinates lie between 0 and 1: they are fractions of the image, and pixels are wanted",
+        where=image,
+        hint=f"multiply x by the width of {size[0]} and y by the height of {size[1]}, or export as YOLO",
+    )
+
+
+def _is_inverted(corners: tuple[float, ...]) -> bool:
+    return corners[2] <= corners[0] or corners[3] <= corners[1]
+
+
+def _shape_fault(
+    where: str, corners: tuple[float, ...], inside: tuple[float, ...], size: tuple[int, int]
+) -> DataError | None:
+    """Why nothing of a box can be used; None = it can, once it is cut at the edge."""
+    shown = f"[{', '.join(f'{value:g}' for value in corners)}]"
+    width, height = corners[2] - corners[0], corners[3] - corners[1]
+    if _is_inverted(corners):
+        hint = "x2 exceeds x1, y2 exceeds y1; of x, y, width, height the last two are positive"
+        return DataError(f"{shown} is {width:g} wide and {height:g} high and has no area", where=where, hint=hint)
+    least = SMALLEST - _TOLERANCE
+    if width < least or height < least:
+        hint = "a box has one pixel at least; are these fractions?"
+        return DataError(f"{shown} is thinner than one pixel: {width:g} x {height:g}", where=where, hint=hint)
+    if inside[2] - inside[0] < least or inside[3] - inside[1] < least:
+        hint = f"the image has {size[0]} x {size[1]} pixels; are these corners of another image, or of another size?"
+        return DataError(f"{shown} has no area inside the image", where=where, hint=hint)
+    return None
+
+
+def _outside(where: str, corners: tuple[float, ...], inside: tuple[float, ...], size: tuple[int, int]) -> DataError:
+    # By corner: the message names the one coordinate that is wrong.
+    corner = zip(("x1", "y1", "x2", "y2"), corners, inside, size * 2, strict=True)
+    name, found, limit = next((n, f, most) for n, f, a, most in corner if abs(f - a) > _TOLERANCE)
+    hint = f"allowed are 0 to {limit} in this image of {size[0]} x {size[1]}; an import with --clip cuts such boxes"
+    return DataError(f"{name} is {found}, outside the image", where=where, hint=hint)
 
 
 def validate(labels: LabelSet, mode: Mode = "strict") -> LabelsRead:

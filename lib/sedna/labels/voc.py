@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
@@ -17,10 +17,12 @@ from defusedxml.ElementTree import fromstring
 
 from sedna.common.errors import DataError, UserError
 from sedna.common.types import Annotation, Box
+from sedna.labels.classes import ClassNames
 from sedna.labels.files import LabelFiles
 from sedna.labels.items import ImageLabels, LabelItem, faulty, said
 from sedna.labels.labelset import LabelledImage, LabelSet
-from sedna.labels.layout import Pictures, below, with_part, without_part
+from sedna.labels.layout import Pictures, below, stem, with_part, without_part
+from sedna.labels.names import image_name
 from sedna.labels.source import label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
 
@@ -34,12 +36,26 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass(frozen=True)
+class _Object:
+    """An object of a file; ``number`` counts from 1."""
+
+    name: str
+    corners: tuple[float, float, float, float]
+    number: int = field(repr=False)
+
+
+@dataclass(frozen=True)
 class _Parsed:
     where: str
     file_name: str
     width: int
     height: int
-    objects: tuple[tuple[str, tuple[float, float, float, float]], ...]
+    objects: tuple[_Object, ...]
+    faults: tuple[DataError, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def at(self, number: int) -> str:
+        return f"{self.where}: object {number}"
 
 
 def read_voc(
@@ -63,28 +79,36 @@ def read_voc(
         TooLargeError, NotFoundError: see `read_source`.
     """
     parsed = [_parse(*read_source(source, max_bytes, "VOC file")) for source in sources]
+    for one in parsed:
+        if one.faults or not one.file_name:
+            raise (*one.faults, DataError("<filename> is missing or empty", where=one.where, hint="a name"))[0]
     names = _found_classes(parsed) if class_names is None else tuple(class_names)
     check = BoxCheck(mode, names)
     items: list[LabelledImage] = []
     for one in parsed:
-        raw = _raw_boxes(one, names, shift=1.0 if one_based else 0.0)
+        raw, faults = _raw_boxes(one, ClassNames.of(names), shift=1.0 if one_based else 0.0)
+        if faults:
+            raise faults[0]
         boxes = check.boxes(one.file_name, one.width, one.height, raw)
         fields = {"file_name": one.file_name, "width": one.width, "height": one.height}
         items.append(labelled_image(one.where, **fields, annotation=Annotation(boxes=boxes)))
     return LabelsRead(labels=label_set("VOC files", names, items), report=LabelReport(clipped=tuple(check.clipped)))
 
 
-def voc_items(files: LabelFiles, start: str, class_names: Sequence[str]) -> Iterator[LabelItem]:
+def voc_items(files: LabelFiles, start: str, classes: ClassNames) -> Iterator[LabelItem]:
     """The images of the VOC files below ``start``, in the order of the files' names.
+
+    Objects marked "difficult" or "truncated" are objects; one marked "deleted" is skipped.
 
     The picture is looked for beside the file, in ``JPEGImages`` or ``images`` where the file is in ``Annotations``, and
     as ``<filename>`` says.
 
     Args:
-        class_names: classes in the order wanted, matched by name; empty = the names found, sorted.
+        classes: matched by name; open ones learn the names found, sorted.
 
     Raises:
-        DataError: there is no VOC file. What is wrong with one of them is the fault of its item.
+        DataError: there is no VOC file. What is wrong with one of them is the fault of its item, and what is wrong with
+            an object is among the faults of its image.
     """
     names = files.names()
     chosen = [name for name in names if name.lower().endswith(".xml") and below(name, start)]
@@ -93,7 +117,7 @@ def voc_items(files: LabelFiles, start: str, class_names: Sequence[str]) -> Iter
     # All files before the first item: the classes are the names in all of them.
     read = {name: _read_or_fault(files, name) for name in chosen}
     parsed = [one for one in read.values() if isinstance(one, _Parsed)]
-    classes = tuple(class_names) or _found_classes(parsed)
+    classes.learn(_found_classes(parsed))
     pictures = Pictures(names)
     for name, one in read.items():
         if isinstance(one, _Parsed):
@@ -109,15 +133,11 @@ def _read_or_fault(files: LabelFiles, name: str) -> _Parsed | UserError:
         return error
 
 
-def _item(name: str, one: _Parsed, classes: tuple[str, ...], pictures: Pictures) -> LabelItem:
+def _item(name: str, one: _Parsed, classes: ClassNames, pictures: Pictures) -> LabelItem:
     size = (one.width, one.height)
-    try:
-        boxes = _raw_boxes(one, classes, shift=1.0)
-        stated = labelled_image(
-            one.where, file_name=one.file_name, width=size[0], height=size[1], annotation=Annotation()
-        ).file_name
-    except DataError as error:
-        return faulty(one.file_name, one.where, f"{name} {one!r}", error)
+    boxes, faults = _raw_boxes(one, classes, shift=1.0)
+    # Some tools write no name: the file has the picture's.
+    stated = image_name(one.file_name) or stem(name)
     folder, last = str(PurePosixPath(name).parent), PurePosixPath(stated).name
     # The folder of the labels first: <filename> is often left as another tool wrote it, and names no folder.
     folders = (
@@ -127,25 +147,29 @@ def _item(name: str, one: _Parsed, classes: tuple[str, ...], pictures: Pictures)
     )
     candidates = [str(PurePosixPath(place) / last) for place in folders]
     found, others = pictures.named([*candidates, stated], unless=stated)
-    labels = ImageLabels(boxes, size=size)
-    return said(found, one.where, f"{found} {labels!r}", labels, others)
+    labels = ImageLabels(boxes, size=size, faults=(*one.faults, *faults), skipped=one.skipped)
+    # The name of the file may hold the sample id where <filename> is what another tool has left.
+    others = tuple(dict.fromkeys((*others, stem(name))))
+    return said(found, one.where, f"{found} {labels.identity}", labels, others)
 
 
 def _found_classes(parsed: Iterable[_Parsed]) -> tuple[str, ...]:
     # Sorted: the order in which a folder lists its files is no property of the classes.
-    return tuple(sorted({name for one in parsed for name, _ in one.objects}))
+    return tuple(sorted({found.name for one in parsed for found in one.objects}))
 
 
-def _raw_boxes(one: _Parsed, classes: tuple[str, ...], *, shift: float) -> tuple[RawBox, ...]:
-    label_of = {name: label for label, name in enumerate(classes)}
-    raw = []
-    for number, (name, (xmin, ymin, xmax, ymax)) in enumerate(one.objects, start=1):
-        if name not in label_of:
-            hint = f"the classes are {', '.join(classes[:20])}"
-            raise DataError(f"class {name!r} is not known", where=f"{one.where}: object {number}", hint=hint)
+def _raw_boxes(one: _Parsed, classes: ClassNames, *, shift: float) -> tuple[tuple[RawBox, ...], tuple[DataError, ...]]:
+    """The boxes of a file, and what is wrong with the others."""
+    raw, faults = [], []
+    for found in one.objects:
+        xmin, ymin, xmax, ymax = found.corners
+        label, at = classes.label(found.name), one.at(found.number)
+        if label is None:
+            faults.append(DataError(f"class {found.name!r} is not known", where=at, hint=classes.hint))
+            continue
         # VOC counts from 1 and includes the last pixel; xmax is the same number in both ways of counting.
-        raw.append(RawBox(xmin - shift, ymin - shift, xmax, ymax, label_of[name]))
-    return tuple(raw)
+        raw.append(RawBox(xmin - shift, ymin - shift, xmax, ymax, label, at=at))
+    return tuple(raw), tuple(faults)
 
 
 def write_voc(labels: LabelSet) -> Iterator[tuple[str, bytes]]:
@@ -208,17 +232,27 @@ def _parse(data: bytes, where: str) -> _Parsed:
         raise DataError("XML with a document type or entities", where=where, hint="VOC files need none") from error
     except (ET.ParseError, LookupError, ValueError) as error:
         raise DataError(f"this is no XML: {error}", where=where, hint="a VOC file") from error
-    objects = []
+    objects, faults, skipped = [], [], []
     for number, element in enumerate(root.iterfind("object"), start=1):
         at = f"{where}: object {number}"
-        corners = [_decimal(element, f"bndbox/{name}", at) for name in _CORNERS]
-        objects.append((_required(element, "name", at), (corners[0], corners[1], corners[2], corners[3])))
+        if (element.findtext("deleted") or "").strip() == "1":
+            skipped.append(f"{at}: marked as deleted")
+            continue
+        try:
+            corners = [_decimal(element, f"bndbox/{name}", at) for name in _CORNERS]
+            name = _required(element, "name", at)
+        except DataError as error:
+            faults.append(error)
+            continue
+        objects.append(_Object(name, (corners[0], corners[1], corners[2], corners[3]), number))
     return _Parsed(
         where=where,
-        file_name=_required(root, "filename", where),
+        file_name=(root.findtext("filename") or "").strip(),
         width=_whole(root, "size/width", where),
         height=_whole(root, "size/height", where),
         objects=tuple(objects),
+        faults=tuple(faults),
+        skipped=tuple(skipped),
     )
 
 

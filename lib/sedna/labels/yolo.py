@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 import yaml
 
 from sedna.common.errors import DataError
 from sedna.common.types import Box
+from sedna.labels.classes import ClassNames
 from sedna.labels.labelset import LabelledImage, LabelSet
 from sedna.labels.layout import stem, with_part
 from sedna.labels.source import as_text
 from sedna.labels.txt import check_label
 from sedna.labels.validate import RawBox
 
-__all__ = ["YoloClasses", "parse_yolo", "write_yolo"]
+__all__ = ["YoloClasses", "parse_yolo", "write_yolo", "yolo_lines"]
 
 _FORM = "a line is: class cx cy w h, the centre and size of a box in fractions of the image, from 0 to 1"
 _BOX = 5
@@ -37,11 +38,11 @@ class YoloClasses:
 
     Attributes:
         names: of the file's classes by their numbers; empty where no file states them: numbers are labels then.
-        wanted: the job's classes; empty where it names none.
+        wanted: the job's classes; without any, numbers are labels.
     """
 
     names: Mapping[int, str]
-    wanted: tuple[str, ...] = ()
+    wanted: ClassNames = field(default_factory=ClassNames)
 
     def label(self, number: int, where: str) -> int:
         """The label of a class number. Raises `DataError` for one that has none."""
@@ -51,28 +52,46 @@ class YoloClasses:
         if name is None:
             known = ", ".join(f"{key} {text}" for key, text in list(self.names.items())[:20])
             raise DataError(f"class {number} has no name", where=where, hint=f"the classes of the files: {known}")
-        if not self.wanted:
+        if not self.wanted.names:
             return check_label(number, where)
-        if name not in self.wanted:
-            hint = f"the classes are {', '.join(self.wanted[:20])}"
-            raise DataError(f"class {number}, {name!r}, is not known", where=where, hint=hint)
-        return self.wanted.index(name)
+        label = self.wanted.label(name)
+        if label is None:
+            raise DataError(f"class {number}, {name!r}, is not known", where=where, hint=self.wanted.hint)
+        return label
 
 
 def parse_yolo(data: bytes, classes: YoloClasses, where: str, keypoint_values: int = 0) -> tuple[RawBox, ...]:
-    """The boxes of one label file, in fractions of the image.
+    """The boxes of one label file, in fractions of the image, where every line is right.
 
     Args:
         keypoint_values: number of key point values after each box; 0 = none.
 
     Raises:
-        DataError: no UTF-8, or a line that is none of YOLO's.
+        DataError: no text, or a line that is none of YOLO's.
     """
-    return tuple(
-        _box(text.split(), classes, f"{where}: line {number}", keypoint_values)
-        for number, text in enumerate(as_text(data, where).splitlines(), start=1)
-        if text.strip()
-    )
+    boxes, faults = yolo_lines(data, classes, where, keypoint_values)
+    for fault in faults:
+        raise fault
+    return boxes
+
+
+def yolo_lines(
+    data: bytes, classes: YoloClasses, where: str, keypoint_values: int = 0
+) -> tuple[tuple[RawBox, ...], tuple[DataError, ...]]:
+    """The boxes of one label file, and what is wrong with its other lines; see `parse_yolo`.
+
+    Raises:
+        DataError: no text.
+    """
+    boxes, faults = [], []
+    for number, text in enumerate(as_text(data, where).splitlines(), start=1):
+        if text.strip():
+            at = f"{where}: line {number}"
+            try:
+                boxes.append(replace(_box(text.split(), classes, at, keypoint_values), at=at))
+            except DataError as error:
+                faults.append(error)
+    return tuple(boxes), tuple(faults)
 
 
 def _box(words: Sequence[str], classes: YoloClasses, at: str, keypoint_values: int) -> RawBox:

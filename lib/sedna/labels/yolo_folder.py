@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 import yaml
 
 from sedna.common.errors import DataError, UserError
+from sedna.common.types import MAX_LABEL
+from sedna.labels.classes import ClassNames
 from sedna.labels.files import LabelFiles, OneFile
 from sedna.labels.items import ImageLabels, LabelItem, faulty, said
 from sedna.labels.layout import Pictures, below, stem, with_part, without_part
 from sedna.labels.source import as_text
-from sedna.labels.yolo import YoloClasses, parse_yolo
+from sedna.labels.yolo import YoloClasses, yolo_lines
 
 __all__ = ["yolo_items"]
 
@@ -56,7 +58,7 @@ class _Description:
         return 0
 
 
-def yolo_items(files: LabelFiles, start: str, class_names: Sequence[str], split: str) -> Iterator[LabelItem]:
+def yolo_items(files: LabelFiles, start: str, classes: ClassNames, split: str) -> Iterator[LabelItem]:
     """The images of the YOLO files below ``start``, in the order of their names.
 
     An image without a label file is not among them: nothing is said about it, and an empty file says that it shows
@@ -64,8 +66,8 @@ def yolo_items(files: LabelFiles, start: str, class_names: Sequence[str], split:
 
     Args:
         start: a folder, a ``data.yaml``, a list of pictures, or one label file; "" = every label file.
-        class_names: classes in the order wanted, matched by the names in ``data.yaml`` or ``classes.txt``; without
-            names the numbers are labels.
+        classes: matched by the names in ``data.yaml`` or ``classes.txt``, which open ones learn; without names the
+            numbers are labels.
         split: which part of a ``data.yaml`` that ``start`` names is meant.
 
     Raises:
@@ -74,12 +76,12 @@ def yolo_items(files: LabelFiles, start: str, class_names: Sequence[str], split:
     """
     if isinstance(files, OneFile):
         raise DataError("a YOLO file does not say which image it is about", where=files.where, hint=f"a zip of {_FORM}")
-    folder = _Folder(files, start, class_names)
+    folder = _Folder(files, start, classes)
     yield from folder.items(split)
 
 
 class _Folder:
-    def __init__(self, files: LabelFiles, start: str, class_names: Sequence[str]) -> None:
+    def __init__(self, files: LabelFiles, start: str, classes: ClassNames) -> None:
         self._files = files
         self._start = start
         names = files.names()
@@ -89,7 +91,8 @@ class _Folder:
         # Of the whole folder, also where a part of it is meant: the class names stand at the top.
         self._description = _described(files, names, start)
         named = _class_names(files, names, self._description)
-        self._classes = YoloClasses(named, tuple(class_names))
+        classes.learn(_in_order(named, fresh=not classes.names))
+        self._classes = YoloClasses(named, classes)
 
     def items(self, split: str) -> Iterator[LabelItem]:
         start = self._start
@@ -144,11 +147,11 @@ class _Folder:
         found, others = self._pictures.named([pictured, path, without_part(path, "labels")], unless=pictured)
         try:
             data = self._files.read(name, MAX_BYTES)
-            boxes = parse_yolo(data, self._classes, where, self._description.keypoint_values)
+            boxes, faults = yolo_lines(data, self._classes, where, self._description.keypoint_values)
         except UserError as error:
             return faulty(found, where, f"{name} {error}", error)
-        labels = ImageLabels(boxes, relative=True)
-        return said(found, where, f"{found} {labels!r}", labels, others)
+        labels = ImageLabels(boxes, relative=True, faults=faults)
+        return said(found, where, f"{found} {labels.identity}", labels, others)
 
 
 def _unlabelled(picture: str, where: str) -> LabelItem:
@@ -215,6 +218,13 @@ def _class_names(files: LabelFiles, names: Sequence[str], described: _Descriptio
             text = as_text(files.read(name, MAX_BYTES), files.at(name))
             return dict(enumerate(line.strip() for line in text.rstrip().splitlines()))
     return {}
+
+
+def _in_order(named: Mapping[int, str], *, fresh: bool) -> list[str]:
+    """Class names by their numbers; for a job without classes each at the place of its number, gaps named by theirs."""
+    if not fresh or not named or max(named) > MAX_LABEL:
+        return [named[number] for number in sorted(named)]
+    return [named.get(number, str(number)) for number in range(max(named) + 1)]
 
 
 def _of_yaml(given: Any, where: str) -> dict[int, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, MutableMapping
 from pathlib import Path
 
 from sedna.common.atomic import write_atomic
-from sedna.common.errors import SpecError
+from sedna.common.errors import SednaError, SpecError
 from sedna.common.types import Annotation, JobKey
 from sedna.labels.txt import format_line
 from sedna.store.dataset_values import DatasetEntry, DatasetPart
@@ -27,6 +27,7 @@ def materialise(
     index_path: Path,
     *,
     parts: Collection[DatasetPart] = tuple(DatasetPart),
+    problems: MutableMapping[str, str] | None = None,
 ) -> int:
     """Bring the pictures of dataset entries into ``folder`` and write the index that upstream's workers read.
 
@@ -36,6 +37,8 @@ def materialise(
 
     Args:
         parts: which samples to take.
+        problems: takes up what is wrong with samples whose bytes are missing or damaged, by their ids; they are left
+            out of the index. None = the first one is an error.
 
     Returns:
         the number of lines.
@@ -47,7 +50,8 @@ def materialise(
     """
     wanted = [entry for entry in entries if entry.part in parts]
     samples = [(entry.sample_id, entry.extension) for entry in wanted]
-    return _write(store, job, samples, [entry.annotation for entry in wanted], cache, folder, index_path)
+    annotations = [entry.annotation for entry in wanted]
+    return _write(store, job, samples, annotations, cache, folder, index_path, problems)
 
 
 def materialise_unlabelled(
@@ -57,6 +61,8 @@ def materialise_unlabelled(
     cache: NodeCache,
     folder: Path,
     index_path: Path,
+    *,
+    problems: MutableMapping[str, str] | None = None,
 ) -> int:
     """Bring samples, given as (sample id, extension), into ``folder`` and write an index of their paths alone.
 
@@ -64,7 +70,7 @@ def materialise_unlabelled(
     learning from unlabelled data. Returns and raises as `materialise`.
     """
     listed = list(samples)
-    return _write(store, job, listed, [Annotation()] * len(listed), cache, folder, index_path)
+    return _write(store, job, listed, [Annotation()] * len(listed), cache, folder, index_path, problems)
 
 
 def check_index_folder(folder: Path) -> None:
@@ -83,12 +89,23 @@ def _write(
     cache: NodeCache,
     folder: Path,
     index_path: Path,
+    problems: MutableMapping[str, str] | None,
 ) -> int:
     check_index_folder(folder)
     paths = [folder.absolute() / f"{sample_id}.{extension}" for sample_id, extension in samples]
     keys = [(sample_key(job, *sample), sample[0]) for sample in samples]
-    cache.place_all(store, ((key, digest, path) for (key, digest), path in zip(keys, paths, strict=True)))
-    lines = [format_line(str(path), annotation) for path, annotation in zip(paths, annotations, strict=True)]
+    wanted = [(key, digest, path) for (key, digest), path in zip(keys, paths, strict=True)]
+    faults: dict[str, SednaError] = {}
+    if problems is None:
+        cache.place_all(store, wanted)
+    else:
+        faults = cache.place_each(store, wanted)
+        problems.update({digest: str(faults[key]) for key, digest in keys if key in faults})
+    lines = [
+        format_line(str(path), annotation)
+        for (key, _), path, annotation in zip(keys, paths, annotations, strict=True)
+        if key not in faults
+    ]
     with os_errors(str(index_path), writing=True):
         index_path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(index_path, "".join(f"{line}\n" for line in lines).encode())

@@ -13,7 +13,8 @@ from pathlib import Path
 import tenacity
 
 from sedna.common.atomic import sha256_file, temporary_beside
-from sedna.common.errors import IntegrityError, LinkUnavailableError
+from sedna.common.errors import IntegrityError, LinkUnavailableError, NotFoundError, SednaError
+from sedna.store.base import NoBucketError
 from sedna.store.download import stream_to_file
 from sedna.store.file_sets import FileStore
 from sedna.store.oserrors import os_errors
@@ -66,15 +67,36 @@ class NodeCache:
 
     def place_all(self, store: FileStore, wanted: Iterable[tuple[str, str, Path]]) -> None:
         """`place` for many (key, sha256, target), several at a time; makes room afterwards."""
+        for error in self.place_each(store, wanted).values():
+            raise error
+
+    def place_each(self, store: FileStore, wanted: Iterable[tuple[str, str, Path]]) -> dict[str, SednaError]:
+        """`place_all`, which goes on past objects that are missing or damaged.
+
+        Returns:
+            what is wrong, by key.
+
+        Raises:
+            NoBucketError: all objects are missing, with what holds them.
+            StorageFullError: the disk is full.
+        """
+        listed = list(wanted)
+        faults: dict[str, SednaError] = {}
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="node-cache") as pool:
-            pending = [pool.submit(self.place, store, *one) for one in wanted]
+            pending = [pool.submit(self.place, store, *one) for one in listed]
             try:
-                for future in pending:
-                    future.result()
+                for (key, _, _), future in zip(listed, pending, strict=True):
+                    try:
+                        future.result()
+                    except NoBucketError:
+                        raise
+                    except (NotFoundError, IntegrityError) as error:
+                        faults[key] = error
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         self.make_room()
+        return faults
 
     def make_room(self) -> None:
         """Delete what was not used for longest, until the rest fits. Workers keep what they have linked."""

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from fixtures_orders import JOB, picture
-from sedna.common.errors import IntegrityError, LinkUnavailableError, NotFoundError, SpecError
+from sedna.common.errors import IntegrityError, LinkUnavailableError, SpecError
 from sedna.common.types import sample_id
 from sedna.core.staging import NodeCache, WorkFolder, stage_in
+from sedna.core.staging.problems import load_problems
 from sedna.store.layout import sample_key
 
 
@@ -67,17 +68,44 @@ def test_checkpoints_on_this_machine_are_newer_than_those_of_the_store(orders, f
 
 def test_without_an_index_nothing_is_there(orders, folder, cache):
     order = orders.make()
-    orders.store.delete(sample_key(JOB, sample_id(picture(20)), "png"))
-    with pytest.raises(NotFoundError):
+    for level in (10, 20):
+        orders.store.delete(sample_key(JOB, sample_id(picture(level)), "png"))
+    with pytest.raises(IntegrityError, match=r"2 of 3 samples are missing from the store or damaged, such as "):
         stage_in(order, orders.store, folder, cache)
     assert not folder.index(order).exists()
+    assert set(load_problems(orders.store, order.prefix)) == {sample_id(picture(level)) for level in (10, 20)}
 
 
-@pytest.mark.parametrize("what", ["sample", "model", "dataset", "unlabelled"])
+@pytest.mark.parametrize("bytes_", [None, b"rotten"], ids=["missing", "rotten"])
+def test_a_sample_that_the_store_has_lost_is_left_out_and_named(orders, folder, cache, bytes_):
+    order = orders.make(unlabelled=orders.unlabelled(60, 61))
+    for level in (20, 60):
+        key = sample_key(JOB, sample_id(picture(level)), "png")
+        orders.store.delete(key)
+        if bytes_ is not None:
+            orders.store.put(key, bytes_)
+    stage_in(order, orders.store, folder, cache)
+    indexed, free = (path.read_text() for path in (folder.index(order), folder.unlabelled))
+    assert [sample_id(picture(level)) in indexed for level in (10, 20, 30)] == [True, False, True]
+    assert [sample_id(picture(level)) in free for level in (60, 61)] == [False, True]
+    problems = load_problems(orders.store, order.prefix)
+    assert set(problems) == {sample_id(picture(level)) for level in (20, 60)}
+    said = "there is no such object" if bytes_ is None else "the store's bytes are not those that are recorded"
+    assert all(said in text for text in problems.values())
+
+
+def test_a_list_of_problems_that_is_none_is_said(orders):
+    order = orders.make()
+    assert load_problems(orders.store, order.prefix) == {}
+    orders.store.put(f"{order.prefix}problems.json", b"{}")
+    with pytest.raises(IntegrityError, match="no list of problems"):
+        load_problems(orders.store, order.prefix)
+
+
+@pytest.mark.parametrize("what", ["model", "dataset", "unlabelled"])
 def test_what_has_rotted_in_the_store_is_no_input(orders, folder, cache, what):
     order = orders.make(unlabelled=orders.unlabelled(60))
     keys = {
-        "sample": sample_key(JOB, sample_id(picture(20)), "png"),
         "model": order.model("base").files[0].key,
         "dataset": order.dataset.key,
         "unlabelled": order.unlabelled.key,

@@ -16,6 +16,7 @@ from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.db import jobs
 from globalmanager.service.service import Service
 from globalmanager.service.settings import ServiceSettings
+from sedna.common.types import JobKey
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 
@@ -85,17 +86,19 @@ def test_a_job_from_apply_to_delete(people: People, running: Service, boards: Bo
     people.wait("Progressing")
     eventually(lambda: people.status()["phase"] == "Training")
     assert people.condition("Deployed")["status"] == "False"
-    held = people.cluster.get("-n", people.namespace, JOB)["metadata"]["finalizers"]
-    assert held == ["sedna.io/workers"]
+    # The service's rights are those of this namespace: nothing may wait for it.
+    assert "finalizers" not in people.cluster.get("-n", people.namespace, JOB)["metadata"]
     boards.go.touch()
     people.wait("Deployed")
     status = people.status()
     assert (status["round"], status["model"], status["metric"]) == (1, 2, "value=2")
 
     people.kubectl("annotate", JOB, "sedna.io/trigger=train", "sedna.io/trigger-reason=new boards")
-    eventually(lambda: people.status().get("round") == 2 and people.status()["phase"] == "Waiting")
-    assert people.status()["manualTrigger"]["state"] == "accepted"
+    people.wait("Deployed=false")
     people.wait("Deployed")
+    assert people.status()["round"] == 2
+    assert people.status()["manualTrigger"]["state"] == "accepted"
+    eventually(lambda: people.status()["phase"] == "Waiting")
 
     people.apply(boards.job(threshold=1000))
     eventually(lambda: people.status()["observedGeneration"] == 2)
@@ -122,6 +125,13 @@ def test_a_job_that_trains_is_deleted_with_its_worker(people: People, running: S
     eventually(lambda: people.status().get("phase") == "Training")
     people.kubectl("delete", JOB, "--timeout=90s")
     assert "pcb" not in people.kubectl("get", "il", "--ignore-not-found")
+
+    def is_over() -> bool:
+        with running.api.db.read() as session:
+            row = jobs.find(session, JobKey(namespace=people.namespace, name="pcb"))
+        return row is not None and row.deleted_at is not None and row.state.current is None
+
+    eventually(is_over)
 
 
 def test_a_restart_goes_on_and_what_was_deleted_meanwhile_is_found(

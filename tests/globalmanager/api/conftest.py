@@ -1,3 +1,4 @@
 from fixtures_api import api
+from fixtures_worker_place import place
 
-__all__ = ["api"]
+__all__ = ["api", "place"]

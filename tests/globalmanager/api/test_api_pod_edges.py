@@ -179,20 +179,25 @@ def test_tokens_end_and_do_not_pile_up(api: Api, cluster: FakeCluster) -> None:
         assert all(token.edge != "pcb-1.default" for token in tokens.list_all(session)), "nobody has made them"
 
 
+def forget(api: Api, cluster: FakeCluster, job: JobKey | None = None, *, watched: bool = True) -> dict[str, JobKey]:
+    return forget_gone_pods(api.services.db, cluster.view, api.clock.now(), job, is_watched=lambda _: watched)
+
+
 def test_a_gone_pod_is_forgotten_and_keeps_nobody_waiting(api: Api, cluster: FakeCluster) -> None:
     add_pod(cluster)
     admission = admit(api).json()
     beat(api, admission)
     cluster.remove(PODS, "default", "pcb-1")
     # A watch of another replica may be later than the admission.
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == {}
+    assert forget(api, cluster) == {}
     api.clock.advance(61)
     cluster.synced = False
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == {}, "it saw nothing yet"
+    assert forget(api, cluster) == {}, "it saw nothing yet"
     cluster.synced = True
+    assert forget(api, cluster, watched=False) == {}, "of its namespace nothing is seen at all"
     elsewhere = JobKey(name="other")
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now(), elsewhere) == {}
-    assert list(forget_gone_pods(api.services.db, cluster.view, api.clock.now())) == ["pcb-1.default"]
+    assert forget(api, cluster, elsewhere) == {}
+    assert list(forget(api, cluster)) == ["pcb-1.default"]
     assert beat(api, admission).status_code == 401
     assert [edge["name"] for edge in api.get("edges")] == ["line-1", "line-2"]
 
@@ -201,7 +206,7 @@ def test_a_living_pod_is_kept(api: Api, cluster: FakeCluster) -> None:
     add_pod(cluster)
     admit(api)
     api.clock.advance(timedelta(days=1).total_seconds())
-    assert forget_gone_pods(api.services.db, cluster.view, api.clock.now()) == {}
+    assert forget(api, cluster) == {}
 
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}

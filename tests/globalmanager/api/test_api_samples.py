@@ -13,6 +13,7 @@ from PIL import Image
 
 from fixtures_api import Api, png, sample_record
 from fixtures_labels import files_of, zipped
+from globalmanager.db import jobs, samples
 from sedna.common.label_format import LabelFormat
 from sedna.common.types import Annotation, Box, JobKey
 from sedna.labels import LabelledImage, LabelSet
@@ -29,7 +30,7 @@ def test_an_upload_is_stored_once(api: Api) -> None:
     name = hashlib.sha256(image).hexdigest()
     first = api.put_sample(image)
     assert first.status_code == 201
-    assert first.json() == {"sample_id": name, "created": True}
+    assert first.json() == {"sample_id": name, "created": True, "repaired": False}
     assert first.headers["location"] == f"/api/v1/jobs/default/pcb/samples/{name}"
     again = api.put_sample(image)
     assert again.status_code == 200
@@ -208,7 +209,18 @@ def test_labels_are_imported_from_a_file(api: Api) -> None:
     path = "/api/v1/jobs/default/pcb/labels:import"
     report = api.http.post(f"{path}?format=txt&author=tool", content=text, headers=headers)
     assert report.status_code == 200, report.text
-    assert report.json() == {"labelled": 2, "unchanged": 0, "unknown": [], "problems": [], "turned": 0}
+    assert report.json() == {
+        "labelled": 2,
+        "unchanged": 0,
+        "unknown": [],
+        "problems": [],
+        "skipped": [],
+        "pictures": {"taken": 2, "skipped": 0, "refused": 0},
+        "annotations": {"taken": 1, "skipped": 0, "refused": 0},
+        "holdout_changed": 0,
+        "turned": 0,
+        "class_names": ["open", "short"],
+    }
     story = api.get(f"jobs/default/pcb/samples/{names[0]}")
     assert story["labels"][0]["author"] == "tool"
     bad = api.http.post(f"{path}?format=txt", content=f"{names[0]}.png 1,1,99,9,0\n", headers=headers)
@@ -266,3 +278,45 @@ def test_every_format_of_the_table_is_taken(api: Api, label_format: str) -> None
         assert [(box["x1"], box["x2"], box["label"]) for box in found] == [(1, 9, 1)]
     else:
         assert all(spelt in response.text for spelt in LabelFormat)
+
+
+def test_labels_of_the_hold_out_change_when_asked_for(api: Api) -> None:
+    api.apply()
+    name = api.put_sample(png()).json()["sample_id"]
+    with api.services.db.write() as session:
+        job = jobs.get(session, JobKey(name="pcb"))
+        assert samples.hold_out(session, job.id, name)
+    path = f"/api/v1/jobs/default/pcb/samples/{name}/label"
+    box = {"x1": 1, "y1": 2, "x2": 10, "y2": 12, "label": 1}
+    first = api.http.put(path, json={"annotation": {"boxes": [box]}}, headers=api.admin)
+    assert (first.status_code, first.json()["part"]) == (200, "holdout")
+    refused = api.http.put(path, json={"annotation": {}}, headers=api.admin)
+    assert refused.status_code == 422
+    assert "frozen hold-out" in refused.json()["detail"]
+    assert "holdout" in refused.json()["hint"]
+    imported = "/api/v1/jobs/default/pcb/labels:import?format=txt&filename=today.txt"
+    headers = {**api.admin, "Content-Type": "text/plain"}
+    strict = api.http.post(imported, content=f"{name}.png\n", headers=headers)
+    assert strict.status_code == 422
+    assert "today.txt: line 1: it is frozen hold-out" in strict.json()["detail"]
+    changed = api.http.post(f"{imported}&holdout=true", content=f"{name}.png\n", headers=headers)
+    assert changed.json()["holdout_changed"] == 1
+    again = api.http.put(path, json={"annotation": {"boxes": [box]}, "holdout": True}, headers=api.admin)
+    assert again.json()["label"]["author"] == "admin"
+
+
+def test_a_sample_is_taken_out_with_a_reason(api: Api) -> None:
+    api.apply()
+    name = api.put_sample(png()).json()["sample_id"]
+    path = f"/api/v1/jobs/default/pcb/samples/{name}/exclusion"
+    assert api.http.put(path, json={}, headers=api.admin).status_code == 422, "a reason is wanted"
+    assert api.http.put(path, json={"reason": "x"}, headers=api.edge).status_code == 403
+    out = api.http.put(path, json={"reason": "a thumb", "author": "anna"}, headers=api.admin)
+    assert out.json()["sample"]["excluded"] is True
+    assert api.get("jobs/default/pcb/samples")["items"] == []
+    assert len(api.get("jobs/default/pcb/samples?excluded=true")["items"]) == 1
+    assert api.http.delete(path, headers=api.admin).json()["exclusions"][0]["ended"] is True
+    gone = api.http.put(path, json={"reason": "a face", "delete": True}, headers=api.admin)
+    assert gone.json()["exclusions"][-1]["deleted"] is True
+    assert stored(api) == []
+    assert api.put_sample(png()).status_code == 409

@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from sedna.common.token_file import read_token_file
+from sedna.common.types import JobKey
 from sedna.edge import EdgeSettings, EdgeWorker
+from sedna.store.layout import sample_key
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -89,7 +91,7 @@ def test_apply_several_files_and_delete(cli: Cli) -> None:
 
 def test_rounds(cli: Cli) -> None:
     assert plain(cli.out("round", "list", "pcb", "--limit", "1")).splitlines()[0] == (
-        "ROUND  KIND  STATE  CANDIDATE  CHAMPION  DATASET  STARTED  ENDED  REASON"
+        "ROUND  KIND  STATE  CANDIDATE  CHAMPION  DATASET  STARTED  ENDED  EVALUATION  REASON"
     )
     text = plain(cli.out("round", "show", "pcb", "1"))
     assert text.splitlines()[1].startswith("1  train  Deployed  2  1  1  TIME  TIME  ")
@@ -148,7 +150,7 @@ def test_explain(cli: Cli) -> None:
 
 def test_samples(cli: Cli) -> None:
     lines = plain(cli.out("sample", "list", "pcb", "--limit", "2")).splitlines()
-    assert lines[0] == "SAMPLE  PICKED  EDGE  MODEL  SCORE  LABELLED  PART  ROUND  RECEIVED"
+    assert lines[0] == "SAMPLE  PICKED  EDGE  MODEL  SCORE  LABELLED  PART  ROUND  RECEIVED  STATE"
     assert len(lines) == 3
     assert "the newest 2; --limit shows more" in cli.run("sample", "list", "pcb", "--limit", "2").stderr
     assert cli.run("sample", "list", "pcb", "--limit", "8").stderr == ""
@@ -165,11 +167,15 @@ def test_samples(cli: Cli) -> None:
     labels_file = cli.folder / "labels.txt"
     labels_file.write_text(f"{name}.png 2,2,9,9,0\nunknown.png 1,1,2,2,0\n")
     result = cli.run("sample", "import", "pcb", str(labels_file), "--format", "txt", "--clip")
-    assert plain(result.stdout).splitlines()[1] == "1  0  1  0"
+    assert plain(result.stdout).splitlines() == [
+        "LABELLED  UNCHANGED  PICTURES  ANNOTATIONS  UNKNOWN IMAGES",
+        "1  0  1 taken, 0 skipped, 1 refused  1 taken, 0 skipped, 1 refused  1",
+    ]
+    assert "classes: 0 open, 1 short\n" in result.stderr
     assert "warning: no sample for unknown.png" in result.stderr
     table = f'x,y\n{name}.png,"3,3,9,9,1"\n'
     assert plain(cli.run("sample", "import", "pcb", "-", "--format", "csv", input=table).stdout).splitlines()[1] == (
-        "1  0  0  0"
+        "1  0  1 taken, 0 skipped, 0 refused  1 taken, 0 skipped, 0 refused  0"
     )
     yolo = cli.folder / "yolo" / "labels"
     yolo.mkdir(parents=True)
@@ -180,6 +186,47 @@ def test_samples(cli: Cli) -> None:
     assert [len(label["annotation"]["boxes"]) for label in labels[-2:]] == [1, 0]
     assert cli.run("sample", "list", "pcb", "--unlabelled").stderr == "no such samples\n"
     assert cli.run("sample", "queue", "pcb", "--by", "k_center").stderr == "nothing is waiting for a label\n"
+
+
+def test_a_class_of_a_whole_image_is_no_label_of_a_job_of_boxes(cli: Cli) -> None:
+    row = json.loads(cli.out("sample", "list", "pcb", "-o", "json"))[0]
+    name = row["record"]["sample_id"]
+    result = cli.run("sample", "label", "pcb", name, "--class", "1", code=2)
+    assert "the job's labels are boxes, and this is a class of the whole image" in result.stderr
+    assert "--box X1,Y1,X2,Y2,CLASS" in result.stderr
+
+
+def test_samples_are_taken_out_and_in_deleted_and_repaired(cli: Cli) -> None:
+    rows = json.loads(cli.out("sample", "list", "pcb", "-o", "json"))
+    record = rows[-1]["record"]
+    name, image = record["sample_id"], cli.folder / "saved.png"
+    key = sample_key(JobKey(name="pcb"), name, record["extension"])
+    image.write_bytes(cli.service.api.store.get(key))
+    result = cli.run("sample", "exclude", "pcb", name, "--reason", "a thumb", "--author", "anna")
+    assert "a thumb" in result.stdout
+    assert re.match(r"dataset version\(s\) 1(, \d)* hold it and say so; models that learnt from it", result.stderr)
+    assert name not in cli.out("sample", "list", "pcb", "-o", "json")
+    assert plain(cli.out("sample", "list", "pcb", "--excluded")).splitlines()[1].endswith("  excluded")
+    assert "1 sample(s) of dataset version 1 were excluded or deleted" in cli.run("round", "show", "pcb", "1").stderr
+    cli.run("sample", "include", "pcb", name[:12])
+    assert cli.run("sample", "list", "pcb", "--excluded").stderr == "no such samples\n"
+
+    cli.run("sample", "delete", "pcb", name, "--reason", "a face")
+    assert cli.service.api.store.stat(key) is None
+    assert "admin has deleted it" in cli.run("sample", "repair", "pcb", str(image), code=2).stderr
+    cli.run("sample", "include", "pcb", name)
+    assert plain(cli.out("sample", "list", "pcb", "--damaged")).splitlines()[1].endswith("  damaged")
+    repaired = json.loads(cli.out("sample", "repair", "pcb", str(image), "-o", "json"))
+    assert repaired == [{"sample_id": name, "created": False, "repaired": True}]
+    assert cli.service.api.store.get(key) == image.read_bytes()
+    assert cli.run("sample", "list", "pcb", "--damaged").stderr == "no such samples\n"
+    story = yaml.safe_load(cli.out("sample", "show", "pcb", name))
+    assert [(e["author"], e["deleted"], e["ended"]) for e in story["exclusions"]] == [
+        ("anna", False, True),
+        ("admin", True, True),
+    ]
+    image.write_bytes(b"other bytes")
+    assert "the job has no sample of these bytes" in cli.run("sample", "repair", "pcb", str(image), code=2).stderr
 
 
 @pytest.mark.parametrize(

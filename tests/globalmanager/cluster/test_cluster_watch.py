@@ -10,7 +10,7 @@ import pytest
 from tests.fixtures_cluster import FakeCluster
 
 from globalmanager.cluster.api import ClusterUnavailableError
-from globalmanager.cluster.kinds import JOBS, PODS
+from globalmanager.cluster.kinds import JOBS, NAMESPACES, PODS
 from globalmanager.cluster.watch import POD_LABELS, ClusterWatch
 from sedna.common.errors import AuthError, NotFoundError
 
@@ -172,5 +172,52 @@ def test_a_namespace_that_is_gone_keeps_no_other_from_being_watched(cluster, ope
         gone.clear()
         until(lambda: operator.calls[-1]["namespaces"] == ["lab", "shop"])
         until(lambda: watch.problem == "")
+    finally:
+        watch.stop()
+
+
+def test_what_was_in_a_namespace_that_went_with_our_rights_is_gone(cluster, operator, monkeypatch):
+    monkeypatch.setattr("globalmanager.cluster.watch.RESTART_S", (0.01,))
+    monkeypatch.setattr("globalmanager.cluster.watch.QUIET_S", 0.0)
+    refused = []
+
+    def fail(verb, kind, namespace, name):
+        if namespace in refused:
+            raise AuthError(f"incrementallearningjobs is forbidden in {namespace}", forbidden=True)
+
+    cluster.fail = fail
+    cluster.create(NAMESPACES, None, {"metadata": {"name": "lab"}})
+    cluster.create(JOBS, "lab", {"metadata": {"name": "boards"}})
+    watch = ClusterWatch(cluster, lambda: None, namespaces=["lab"], operator=operator)
+    told = []
+    watch.subscribe(lambda *key: told.append(key))
+    watch.start()
+    try:
+        until(lambda: watch.get(JOBS, "lab", "boards") is not None)
+        refused.append("lab")
+        operator.raises.append(RuntimeError("forbidden"))
+        until(lambda: "forbidden" in watch.problem)
+        assert watch.get(JOBS, "lab", "boards") is not None, "a right that is lost says nothing about objects"
+        cluster.remove(NAMESPACES, "", "lab")
+        told.clear()
+        until(lambda: told == [(JOBS, "lab", "boards")])
+        assert watch.get(JOBS, "lab", "boards") is None
+    finally:
+        watch.stop()
+
+
+def test_a_start_without_the_only_namespace_waits_for_nothing(cluster, operator, monkeypatch):
+    monkeypatch.setattr("globalmanager.cluster.watch.RESTART_S", (0.01,))
+
+    def fail(verb, kind, namespace, name):
+        if namespace == "lab":
+            raise AuthError("forbidden", forbidden=True)
+
+    cluster.fail = fail
+    watch = ClusterWatch(cluster, lambda: None, namespaces=["lab"], operator=operator)
+    watch.start()
+    try:
+        until(lambda: watch.synced)
+        until(lambda: "forbidden" in watch.problem)
     finally:
         watch.stop()

@@ -20,6 +20,7 @@ from globalmanager.db import (
     lines,
     models,
     resources,
+    sample_labels,
     samples,
     tokens,
     workers,
@@ -256,9 +257,9 @@ def test_a_prefix_of_authors_is_compared_letter_by_letter(db, job):
     with db.write() as session:
         record = record_of(png(1))
         samples.insert(session, job.id, record, START)
-        samples.add_label(session, job.id, record.sample_id, BOX, "a%b_c: x", START)
+        sample_labels.add_label(session, job.id, record.sample_id, BOX, "a%b_c: x", START)
         for prefix, found in (("a%b_c:", True), ("a%", True), ("A%", False), ("axb", False)):
-            assert (samples.last_label(session, job.id, record.sample_id, prefix) is not None) == found
+            assert (sample_labels.last_label(session, job.id, record.sample_id, prefix) is not None) == found
 
 
 def test_more_names_than_a_statement_takes_parameters(db, job):
@@ -274,7 +275,7 @@ def test_a_stream_of_rows_comes_in_parts(db, job):
     with db.write() as session:
         for number, name in enumerate(names):
             samples.insert(session, job.id, record_of(png(number)), START)
-            samples.add_label(session, job.id, name, BOX, "ann", START)
+            sample_labels.add_label(session, job.id, name, BOX, "ann", START)
     with db.read() as session:
         members = datasets.members(session, job.id, len(names))
         assert next(members).sample_id == names[0]

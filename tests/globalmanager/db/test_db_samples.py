@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 
 from fixtures_gm import BOX, new_world, png, record_of
-from globalmanager.db import datasets, pool, samples
+from globalmanager.db import datasets, pool, sample_labels, samples
 from globalmanager.db.values import SampleFilter
 from sedna.common.errors import NotFoundError, SpecError
 from sedna.common.types import Annotation, Picked
@@ -26,7 +26,7 @@ def add(world, job, number, **options):
 
 def label(world, job, sample, annotation=BOX, author="ann"):
     with world.db.write() as session:
-        return samples.add_label(session, job.id, sample, annotation, author, world.clock.now())
+        return sample_labels.add_label(session, job.id, sample, annotation, author, world.clock.now())
 
 
 def test_a_sample_is_one_row_by_its_content(world, job):
@@ -158,7 +158,7 @@ def test_counters_always_agree_with_the_rows(steps):
                 if what in ("add", "holdout"):
                     samples.insert(session, job.id, record, world.clock.now(), holdout=what == "holdout")
                 elif what == "label" and samples.exists(session, job.id, record.sample_id):
-                    samples.add_label(
+                    sample_labels.add_label(
                         session, job.id, record.sample_id, Annotation(label=which), "x", world.clock.now()
                     )
                 elif what == "take":
@@ -284,6 +284,6 @@ def test_the_cost_of_a_sample_does_not_grow(world, job):
             del statements[:]
             record = record_of(png(number))
             samples.insert(session, job.id, record, world.clock.now())
-            samples.add_label(session, job.id, record.sample_id, BOX, "ann", world.clock.now())
+            sample_labels.add_label(session, job.id, record.sample_id, BOX, "ann", world.clock.now())
             costs.append(len(statements))
     assert len(set(costs[1:])) == 1

@@ -21,6 +21,7 @@ from globalmanager.db import (
     models,
     requests,
     resources,
+    sample_labels,
     samples,
     tokens,
 )
@@ -100,7 +101,7 @@ def test_a_sample_that_both_take_in_is_one_row_and_is_counted_once(two):
 
 def test_labels_get_numbers_without_gaps_or_doubles(two):
     names = [record_of(png(number)).sample_id for number in (1, 2)]
-    label = [lambda s, name=name: samples.add_label(s, two.job.id, name, BOX, "ann", START) for name in names]
+    label = [lambda s, name=name: sample_labels.add_label(s, two.job.id, name, BOX, "ann", START) for name in names]
     row = two.overlap(*label)
     assert row.label.seq == 2
     ordinals = two.server.execute("SELECT ordinal FROM samples WHERE ordinal IS NOT NULL ORDER BY 1", two.url)
@@ -116,7 +117,7 @@ def test_a_sample_labelled_while_a_round_opens_is_in_it_whole_or_not_at_all(two)
         new = samples.take_new(session, two.job.id, 1)
         return new, datasets.create(session, two.job.id, 1, new, START)
 
-    new, version = two.overlap(lambda s: samples.add_label(s, two.job.id, name, BOX, "ann", START), open_round)
+    new, version = two.overlap(lambda s: sample_labels.add_label(s, two.job.id, name, BOX, "ann", START), open_round)
     assert (new, version.train + version.eval, version.label_seq) == (1, 1, 1)
 
 

@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy import event
 
 from fixtures_gm import KEY, job_spec
-from globalmanager.db import edges, jobs, samples
+from globalmanager.db import edges, jobs, sample_labels, samples
 from globalmanager.engine.desired import heartbeat
 from sedna.common.errors import NotFoundError
 from sedna.common.types import Annotation, Box, JobKey, Picked, Prediction
@@ -177,7 +177,7 @@ def test_audited_traffic_measures_the_model_in_service(world):
     assert (metrics.samples, metrics.precision) == (4, 0.5)
     with world.db.write() as session:
         as_answered = Annotation(boxes=(wrong.model_copy(update={"score": None}),))
-        samples.add_label(session, world.job().id, relabelled, as_answered, "bea", world.clock.now())
+        sample_labels.add_label(session, world.job().id, relabelled, as_answered, "bea", world.clock.now())
         assert samples.audit(session, world.job().id, 1, window=1000).precision == 0.75
         assert samples.audit(session, world.job().id, 1, window=1).precision == 1.0
     world.until(lambda job: job.state.next_round == 2)

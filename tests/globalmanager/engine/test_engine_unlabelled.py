@@ -6,6 +6,7 @@ import pytest
 
 from fixtures_gm import job_spec
 from globalmanager.db import pool, samples
+from sedna.loop.state import Outcome
 
 
 def unlabelled_of(spec):
@@ -62,7 +63,7 @@ def test_a_second_attempt_sees_the_samples_of_the_first(world):
     assert unlabelled_of([spec for spec in world.trainer.runs if spec.kind == "train"][-1]) == [*waiting, late]
 
 
-def test_a_sample_that_the_store_has_lost_ends_the_attempt_with_its_name(world):
+def test_a_sample_that_the_store_has_lost_is_left_out_and_named(world):
     world.apply(job_spec(unlabelledSamples=4, limits={"retries": 0}))
     lost = world.sample(label=None)
     for info in list(world.store.list()):
@@ -70,7 +71,11 @@ def test_a_sample_that_the_store_has_lost_ends_the_attempt_with_its_name(world):
             world.store.delete(info.key)
     world.samples(8)
     world.until(lambda job: job.state.next_round == 2 and job.state.current is None)
-    assert lost in world.round(1).outcome_reason
+    assert world.round(1).outcome is Outcome.DEPLOYED
+    [event] = world.events("SampleProblem")
+    assert list(event.data["samples"]) == [lost]
+    with world.db.read() as session:
+        assert pool.newest(session, world.job().id, 10) == [], "nobody could look at it"
 
 
 @pytest.mark.parametrize("labelled", [False, True])

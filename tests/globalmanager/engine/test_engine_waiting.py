@@ -1,11 +1,13 @@
 """A worker that has to wait for its surroundings: said once, tried in its time, and never late by it."""
 
 import pytest
+from sqlalchemy import func, select
 
 from fixtures_gm import KEY, MemoryRuntime, job_spec
 from globalmanager.db import jobs, workers
+from globalmanager.db.tables import Token
 from globalmanager.runtimes.base import RunPhase, WorkerRefusedError, WorkerStatus, WorkerWaitsError
-from sedna.common.errors import AuthError, NotFoundError
+from sedna.common.errors import AuthError, NotFoundError, TemporaryError
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import Outcome
 from sedna.store import S3Settings
@@ -57,6 +59,55 @@ def test_a_quota_is_told_once_asked_for_seldom_and_uses_up_no_time(waiting):
     job = waiting.until(lambda job: job.state.history)
     assert job.state.history[-1].outcome is Outcome.DEPLOYED
     assert row_of(waiting).cause == ""
+
+
+def tokens_of(world):
+    with world.db.read() as session:
+        return session.scalar(select(func.count()).select_from(Token).where(Token.worker.is_not(None)))
+
+
+@pytest.mark.parametrize(
+    ("error", "most"),
+    [
+        (TemporaryError("the supervisor did not start within 60 s"), 9),  # after 1, 2, 4, 8, 16, 30, 30 s...
+        (TemporaryError("no room", retry_after=20), 5),
+        (TemporaryError("come back in a minute", retry_after=60), 3),
+    ],
+)
+def test_a_start_that_fails_is_tried_ever_more_seldom_and_the_job_is_degraded_meanwhile(waiting, error, most):
+    waiting.runtime.error = error
+    waiting.until(lambda job: job.state.current is not None and waiting.runtime.asked)
+    for _ in range(90):
+        waiting.tick(1)
+        # The limit on the stage's time is another matter.
+        if waiting.job().state.current is None:
+            break
+        assert waiting.job().degraded == str(error), "also between two tries"
+    assert 1 <= waiting.runtime.asked <= most
+    assert tokens_of(waiting) <= waiting.runtime.asked, "one a try, not one a look"
+    assert len(waiting.events("Degraded")) == 1
+    assert len(waiting.events("Recovered")) <= 1, "once the stage's time is over"
+
+
+def test_a_start_that_goes_well_in_the_end(waiting):
+    waiting.runtime.error = TemporaryError("no room", retry_after=5)
+    waiting.until(lambda job: job.state.current is not None and waiting.runtime.asked)
+    waiting.tick(3)
+    waiting.runtime.error = None
+    waiting.until(lambda job: job.state.history)
+    assert waiting.job().degraded is None
+    assert (len(waiting.events("Degraded")), len(waiting.events("Recovered"))) == (1, 1)
+
+
+def test_a_start_that_nobody_wants_any_more_is_no_trouble(waiting):
+    from globalmanager.engine.apply import delete_job
+
+    waiting.runtime.error = TemporaryError("no room", retry_after=600)
+    waiting.until(lambda job: job.degraded is not None)
+    delete_job(waiting.db, KEY, waiting.clock.now())
+    waiting.tick(2)
+    assert waiting.job().degraded is None
+    assert waiting.runtime.asked == 1
 
 
 def test_the_time_limit_begins_when_the_worker_works(waiting):

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from fixtures_gm import KEY, job_spec, png
 from globalmanager.db import lines, requests, samples
 from globalmanager.db.values import SampleFilter
 from globalmanager.engine import Engine
-from globalmanager.ingest import dataset_reading, import_labels, sources
+from globalmanager.ingest import ImportWish, dataset_reading, import_labels, sources
 from globalmanager.ingest.dataset_watch import DatasetWatch
 from sedna.common.errors import DataError, StoreUnavailableError
 from sedna.loop.observation import ManualRequest
@@ -90,11 +91,12 @@ def test_coco_with_odd_names(stream):
     stream.apply(stream.spec, url=str(stream.folder / "coco.json"), format="coco")
     stream.tick(3)
     assert sources_of(stream) == ["0.png", "1.png"]
-    report = import_labels(stream.db, KEY, json.dumps(content).encode(), "coco", "clip", "cvat", stream.clock.now())
+    wish = ImportWish(label_format="coco", mode="clip", author="cvat")
+    report = import_labels(stream.db, KEY, json.dumps(content).encode(), wish, stream.clock.now())
     assert (report.labelled, report.unchanged, len(report.problems)) == (0, 2, 2)
     assert report.model_dump_json()  # an answer can carry it
     with pytest.raises(DataError, match="half a character"):
-        import_labels(stream.db, KEY, json.dumps(content).encode(), "coco", "strict", "cvat", stream.clock.now())
+        import_labels(stream.db, KEY, json.dumps(content).encode(), replace(wish, mode="strict"), stream.clock.now())
 
 
 def test_utf_16_without_its_mark_says_so(stream):

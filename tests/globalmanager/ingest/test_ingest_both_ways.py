@@ -8,13 +8,17 @@ from fixtures_gm import KEY, job_spec, new_world, png, record_of
 from fixtures_labels import DETECTION_ONLY, files_of, lay_out, zipped
 from globalmanager.db import samples
 from globalmanager.db.values import SampleFilter
-from globalmanager.ingest import accept_sample, import_labels
+from globalmanager.ingest import ImportWish, accept_sample, import_labels
 from sedna.common.label_format import LabelFormat
 from sedna.common.types import Annotation, Box, sample_id
 from sedna.labels import LabelledImage, LabelSet
 from sedna.labels.reading import is_one_file
 
 CLASSES = ("good", "bad")
+
+
+def wish(label_format, mode="strict"):
+    return ImportWish(label_format=label_format, mode=mode, author="tool")
 
 
 def labels_for(label_format):
@@ -71,7 +75,7 @@ def imported(world, data, label_format):
     world.apply()
     for number in range(4):
         accept_sample(world.db, world.store, record_of(png(number)), png(number), world.clock.now())
-    report = import_labels(world.db, KEY, data, label_format, "strict", "tool", world.clock.now())
+    report = import_labels(world.db, KEY, data, wish(label_format), world.clock.now())
     assert (report.labelled, report.unknown, report.problems) == (4, (), ())
     return shown(world)
 
@@ -109,7 +113,7 @@ def brought(world):
 
 def test_labels_without_pictures_find_the_samples_by_the_names_under_which_they_came(brought):
     archive = zipped({"labels/1.txt": b"1 0.5 0.5 1 1\n", "classes.txt": b"good\nbad\n"})
-    report = import_labels(brought.db, KEY, archive, LabelFormat.YOLO, "strict", "tool", brought.clock.now())
+    report = import_labels(brought.db, KEY, archive, wish(LabelFormat.YOLO), brought.clock.now())
     assert report.labelled == 1
     assert shown(brought)[sample_id(png(1))].boxes == (Box(x1=0, y1=0, x2=8, y2=8, label=1),)
 
@@ -127,10 +131,12 @@ def test_one_bad_image_of_a_coco_file_leaves_the_others_to_clip_mode(brought):
     }
     data = json.dumps(coco).encode()
     before = shown(brought)
-    with pytest.raises(Exception, match=r"category 2 is not among the classes.*nothing was stored"):
-        import_labels(brought.db, KEY, data, LabelFormat.COCO, "strict", "tool", brought.clock.now())
+    with pytest.raises(Exception, match=r"category 2 'ugly' is not among the classes.*nothing was stored"):
+        import_labels(brought.db, KEY, data, wish(LabelFormat.COCO), brought.clock.now())
     assert shown(brought) == before
-    report = import_labels(brought.db, KEY, data, LabelFormat.COCO, "clip", "tool", brought.clock.now())
+    report = import_labels(brought.db, KEY, data, wish(LabelFormat.COCO, "clip"), brought.clock.now())
     assert report.labelled == 2
-    assert len(report.problems) == 1
+    fault, kept = report.problems
+    assert "annotation 2: category 2 'ugly'" in fault
+    assert kept == "coco labels: images/1.png: nothing of it is usable, so the picture stays as it was"
     assert shown(brought)[sample_id(png(1))] == before[sample_id(png(1))]

@@ -577,7 +577,7 @@ def test_a_description_of_a_yolo_folder_names_training_file_and_hold_out(yolo):
 def test_of_a_folder_that_grows_only_what_is_new_is_taken(yolo):
     yolo.apply(job_of(yolo), url=str(yolo.root / "labels"), format="yolo")
     yolo.tick(3)
-    label_sample(yolo.db, KEY, sample_id(png(1)), Annotation(label=1), "ann", yolo.clock.now())
+    label_sample(yolo.db, KEY, sample_id(png(1)), Annotation(), "ann", yolo.clock.now())
     yolo.put("train", 4)
     yolo.put("train", 5, picture=False)
     yolo.put("train", 6, box="7 0.5 0.5 0.5 0.5\n")
@@ -613,3 +613,70 @@ def test_another_format_at_the_same_address_is_read_anew(yolo):
     yolo.apply(job_of(yolo), format="jsonl")
     yolo.until(lambda job: job.degraded is None)
     assert [row.label.annotation.label for row in listed(yolo)] == [1]
+
+
+def test_a_training_list_changes_no_label_of_the_hold_out(stream):
+    stream.add(1, 2)
+    holdout = stream.folder / "holdout.txt"
+    holdout.write_text("1.png 1,1,5,5,0\n")
+    stream.apply(job_of(stream), holdoutUrl=str(holdout))
+    stream.tick(3)
+    with (stream.folder / "stream.txt").open("a") as file:
+        file.write("1.png 2,2,7,7,1\n")
+    stream.tick(3)
+    [first, _] = listed(stream)
+    assert first.part == "holdout"
+    assert first.label.annotation.boxes[0].x2 == 5
+    assert "it is frozen hold-out and has another label" in stream.events("DatasetProblem")[-1].message
+    assert stream.events("HoldoutRelabelled") == []
+    holdout.write_text("1.png 2,2,6,6,1\n")
+    stream.tick(3)
+    assert listed(stream)[0].label.annotation.boxes[0].x2 == 6
+    assert [event.data["author"] for event in stream.events("HoldoutRelabelled")] == ["dataset/stream"]
+
+
+def test_a_file_without_class_names_gives_them_and_another_order_changes_no_number(stream):
+    spec = job_of(stream)
+    del spec["classNames"]
+    (stream.folder / "labels.json").write_text(coco_of(stream, ["b", "a"], "b"))
+    (stream.folder / "holdout.json").write_text(coco_of(stream, ["a", "c", "b"], "b", number=2))
+    stream.apply(
+        spec, url=str(stream.folder / "labels.json"), holdoutUrl=str(stream.folder / "holdout.json"), format="coco"
+    )
+    stream.tick(3)
+    assert stream.job().degraded is None
+    assert stream.job().class_names == ("a", "c", "b"), "the hold-out is read first"
+    assert [row.label.annotation.boxes[0].label for row in listed(stream)] == [2, 2]
+
+
+def test_a_picture_of_which_all_is_skipped_is_not_taken_for_one_that_shows_nothing(stream):
+    text = coco_of(stream, ["good", "bad"], "bad").replace('"iscrowd": 0', '"iscrowd": 1')
+    (stream.folder / "labels.json").write_text(text)
+    stream.apply(job_of(stream), url=str(stream.folder / "labels.json"), format="coco")
+    assert "all of it was skipped: " in stream.tick(15).degraded
+    assert listed(stream) == ()
+
+
+def coco_of(world, names, name, number=1):
+    """A COCO file about one picture with one box."""
+    (world.folder / f"{number}.png").write_bytes(png(number))
+    return json.dumps(
+        {
+            "images": [{"id": 1, "file_name": f"{number}.png", "width": 8, "height": 8}],
+            "categories": [{"id": place + 1, "name": one} for place, one in enumerate(names)],
+            "annotations": [
+                {"id": 1, "image_id": 1, "category_id": names.index(name) + 1, "bbox": [1, 1, 4, 4], "iscrowd": 0}
+            ],
+        }
+    )
+
+
+def test_an_algorithm_that_learns_boxes_gets_no_class_of_a_whole_image(stream):
+    stream.add(1, 2)
+    stream.apply(job_spec(algorithm={"name": "FPN"}))
+    stream.tick(3)
+    before = [row.label for row in listed(stream)]
+    with (stream.folder / "stream.txt").open("a") as file:
+        file.write("1.png 1\n")
+    stream.tick(3)
+    assert [row.label for row in listed(stream)] == before

@@ -9,7 +9,8 @@ from fixtures_pictures import oriented
 from globalmanager.auth.principal import Principal
 from globalmanager.db import samples
 from globalmanager.db.values import SampleFilter
-from globalmanager.ingest import import_labels, receive_sample
+from globalmanager.ingest import ImportWish, import_labels, receive_sample
+from globalmanager.ingest.intake import Stored
 from sedna.common.errors import DataError
 from sedna.common.orientation import turned_box
 from sedna.common.types import ORIENTATION_META, Box, Prediction, sample_id
@@ -73,9 +74,10 @@ def test_an_import_turns_what_means_the_unturned_picture(world, size):
     data = oriented(8, "PNG")
     meta = {ORIENTATION_META: 8}
     record = record_of(data, width=8, height=12, meta=meta)
-    assert receive_sample(world.db, world.store, EDGE, record, data, world.clock.now())
+    assert receive_sample(world.db, world.store, EDGE, record, data, world.clock.now()) is Stored.CREATED
     name = f"{sample_id(data)}.png"
-    report = import_labels(world.db, KEY, coco(name, size).encode(), "coco", "strict", "cvat", world.clock.now())
+    wish = ImportWish(label_format="coco", mode="strict", author="cvat")
+    report = import_labels(world.db, KEY, coco(name, size).encode(), wish, world.clock.now())
     assert (report.labelled, report.turned) == (1, int(size == (12, 8)))
     assert corners(only(world).label.annotation) == (turned_box(CORNERS, (12, 8), 8) if report.turned else CORNERS)
     (event,) = world.events("LabelsImported")
@@ -89,7 +91,7 @@ def test_the_record_of_an_edge_that_did_not_turn_is_turned(world, orientation):
     data = oriented(orientation, "PNG")
     prediction = Prediction(boxes=(Box(x1=2, y1=1, x2=7, y2=4, label=1, score=0.5),))
     old = record_of(data, width=12, height=8, prediction=prediction)
-    assert receive_sample(world.db, world.store, EDGE, old, data, world.clock.now())
+    assert receive_sample(world.db, world.store, EDGE, old, data, world.clock.now()) is Stored.CREATED
     row = only(world)
     assert (row.record.width, row.record.height) == ((12, 8) if orientation == 3 else (8, 12))
     (box,) = row.record.prediction.boxes
@@ -97,15 +99,15 @@ def test_the_record_of_an_edge_that_did_not_turn_is_turned(world, orientation):
     assert (box.label, box.score) == (1, 0.5)
     assert row.record.meta[ORIENTATION_META] == orientation
     # Sent again, by the edge of before or by the one of today, it is known.
-    assert not receive_sample(world.db, world.store, EDGE, old, data, world.clock.now())
-    assert not receive_sample(world.db, world.store, EDGE, row.record, data, world.clock.now())
+    assert receive_sample(world.db, world.store, EDGE, old, data, world.clock.now()) is Stored.KNOWN
+    assert receive_sample(world.db, world.store, EDGE, row.record, data, world.clock.now()) is Stored.KNOWN
 
 
 def test_a_record_that_names_an_orientation_which_the_picture_has_not_is_corrected(world):
     world.apply()
     data = oriented(1, "PNG")
     record = record_of(data, width=12, height=8, meta={ORIENTATION_META: "x", "line": 3})
-    assert receive_sample(world.db, world.store, EDGE, record, data, world.clock.now())
+    assert receive_sample(world.db, world.store, EDGE, record, data, world.clock.now()) is Stored.CREATED
     assert only(world).record.meta == {"line": 3}
     data = oriented(6, "PNG")
     with pytest.raises(DataError, match="the record says"):

@@ -103,6 +103,23 @@ class OperatorWorld:
                 return
         raise AssertionError(f"not reached; status {self.status()}")
 
+    def ready(self) -> None:
+        """Everything is applied and taken in."""
+        self.apply_all()
+        self.step(3)
+
+    def train(self) -> None:
+        """A round trains, and its worker ends when `let_go` says so."""
+        self.world.runtime.held = True
+        self.world.samples(10)
+        self.until(lambda: self.shown("Progressing") == ("True", "Training"))
+
+    def let_go(self) -> None:
+        """The round goes on to its deployment."""
+        self.world.runtime.held = False
+        self.world.runtime.let_go()
+        self.until(lambda: self.shown("Deployed") == ("True", "Deployed"))
+
     # --- what is seen --------------------------------------------------------------------------------------------
 
     def body(self, kind: Kind = JOBS, name: str = "boards") -> dict[str, Any]:

@@ -107,8 +107,7 @@ def test_a_dataset_of_another_namespace_is_pointed_at(there):
 
 
 def test_a_dataset_that_goes_while_it_is_used_is_missed_and_the_record_stays(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     there.cluster.delete(DATASETS, "default", "stream")
     there.step()
     assert there.shown("Ready") == ("False", "DatasetMissing")
@@ -219,8 +218,7 @@ def test_a_namespace_that_is_being_deleted_takes_no_event_and_that_is_no_trouble
 
 
 def test_classes_in_another_order_are_refused_once_samples_are_labelled(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     there.world.samples(2)
     other = job_spec() | {"classNames": ["bad", "good"]}
     there.apply_job(other)
@@ -230,8 +228,7 @@ def test_classes_in_another_order_are_refused_once_samples_are_labelled(there):
 
 
 def test_a_status_edited_by_hand_is_overwritten_and_never_read(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     right = there.status()
     there.cluster.merge(
         JOBS,
@@ -258,8 +255,7 @@ def test_crds_that_refuse_our_status_are_told_by_an_event_and_tried_again(there)
 
     crds = ["upstream"]
     there.cluster.merge = merge
-    there.apply_all()
-    there.step(3)
+    there.ready()
     assert "status" not in there.body()
     events = [body for body in there.cluster.list(EVENTS, "default") if body["reason"] == "CrdsOutdated"]
     assert {body["involvedObject"]["kind"] for body in events} >= {"IncrementalLearningJob"}

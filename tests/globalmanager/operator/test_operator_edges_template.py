@@ -15,6 +15,7 @@ from globalmanager.operator.edges.asked import Asked, asked_of
 from globalmanager.operator.edges.model_place import model_place
 from globalmanager.operator.edges.objects import edge_objects
 from globalmanager.operator.edges.template_pod import template_pod
+from localcontroller.settings import Ending
 from sedna.common.errors import SpecError
 
 UPSTREAM = yaml.safe_load(Path(__file__).with_name("upstream_inference_pods.yaml").read_text())
@@ -122,6 +123,35 @@ def test_hard_examples_are_read_from_the_programs_own_volume() -> None:
     assert json.loads(env["SEDNA_LC__HARD_EXAMPLES"])[0]["folder"] == "/he_saved_url/new"
     with pytest.raises(SpecError, match="is on no volume of the first container"):
         template_pod(asked(edges={"hardExamples": "/elsewhere"}))
+
+
+@pytest.mark.parametrize(("said", "program"), [(None, 30), (0, 0), (120, 120)])
+def test_a_pod_that_keeps_hard_examples_has_time_to_hand_in_the_last(said: int | None, program: int) -> None:
+    template = copy.deepcopy(TEMPLATE)
+    if said is not None:
+        template["spec"]["terminationGracePeriodSeconds"] = said
+    edges = {"hardExamples": "/he_saved_url"}
+
+    def ending(template: dict[str, Any]) -> dict[str, Any]:
+        pod = template_pod(asked(template=template, edges=edges))["spec"]
+        env = {v["name"]: v.get("value") for v in by_name(pod["containers"], "sedna-lc")["env"]}
+        found: dict[str, Any] = json.loads(env["SEDNA_LC__ENDING"])
+        Ending.model_validate(found)
+        assert found["seconds"] == pod["terminationGracePeriodSeconds"]
+        return found
+
+    assert ending(template) == {"seconds": program + 30, "program_seconds": program}
+    template["spec"]["containers"][0]["ports"] = [{"containerPort": 8000}]
+    assert ending(template)["program_port"] == 8000
+    without = template_pod(asked(template=template))["spec"]
+    assert without.get("terminationGracePeriodSeconds") == said, "nothing to hand in"
+
+
+def test_a_grace_that_is_none_is_told() -> None:
+    template = copy.deepcopy(TEMPLATE)
+    template["spec"]["terminationGracePeriodSeconds"] = "soon"
+    with pytest.raises(SpecError, match="'soon' is no time"):
+        template_pod(asked(template=template, edges={"hardExamples": "/he_saved_url"}))
 
 
 def test_a_daemonset_of_chosen_nodes() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from fixtures_cluster import FakeCluster
 from fixtures_rights import CLEANUP, rights_of
+from globalmanager.cluster.api import ClusterUnavailableError
 from globalmanager.cluster.kinds import JOBS, PODS, Kind
 from globalmanager.cluster.names import job_labels
 from globalmanager.operator.annotations import FINALIZER, MANAGED_BY
 from globalmanager.operator.release import ATTEMPT_LABEL, release, wait_for_end
+from globalmanager.operator.releaser import Releaser
 from sedna.common.clock import SettableClock
 from sedna.common.errors import ConflictError, NotFoundError, TemporaryError
 
@@ -128,3 +131,61 @@ def test_it_waits_until_the_service_is_gone() -> None:
         wait_for_end(cluster, "ml", "sedna", clock, 5)
     cluster.remove(PODS, "ml", "sedna-1")
     wait_for_end(cluster, "ml", "sedna", clock, 5)
+
+
+# --- a service whose operator was switched off -----------------------------------------------------------------------
+
+
+class Engine:
+    leads = True
+
+
+def test_without_the_operator_nothing_of_it_keeps_a_job_from_going() -> None:
+    cluster = FakeCluster()
+    make_job(cluster, "one")
+    make_job(cluster, "theirs", owner="ml/other")
+    make_job(cluster, "unmarked", owner=None)
+    cluster.delete(JOBS, "a", "one")
+    releaser = Releaser(cluster, cluster.view, Engine(), "ml/sedna")
+    releaser.step()
+    assert meta_of(cluster, "one")["finalizers"] == ["other.io/keep"]
+    assert meta_of(cluster, "one")["annotations"] == {MANAGED_BY: "ml/sedna", "note": "kept"}, "its rounds go on"
+    assert FINALIZER in meta_of(cluster, "theirs")["finalizers"]
+    assert FINALIZER in meta_of(cluster, "unmarked")["finalizers"]
+    cluster.requests.clear()
+    releaser.step()
+    assert cluster.requests == []
+
+
+def test_while_another_replica_still_is_the_operator_it_waits() -> None:
+    cluster, engine = FakeCluster(), Engine()
+    make_job(cluster, "one")
+    releaser = Releaser(cluster, cluster.view, engine, "ml/sedna")
+    engine.leads = False
+    releaser.step()
+    engine.leads, cluster.synced = True, False
+    releaser.step()
+    assert FINALIZER in meta_of(cluster, "one")["finalizers"]
+
+
+def test_it_goes_on_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("globalmanager.operator.releaser.LOOK_S", 0.01)
+    cluster = FakeCluster()
+    make_job(cluster, "one")
+    errors: list[Exception] = [ClusterUnavailableError("connection refused"), ValueError("a bug")]
+    gone = threading.Event()
+
+    def fail(verb: str, kind: Kind, namespace: str | None, name: str) -> None:
+        if verb == "patch" and errors:
+            raise errors.pop(0)
+        if verb == "patch":
+            gone.set()
+
+    cluster.fail = fail
+    releaser = Releaser(cluster, cluster.view, Engine(), "ml/sedna")
+    releaser.start()
+    assert gone.wait(10)
+    assert releaser.is_alive
+    releaser.stop()
+    assert not releaser.is_alive
+    assert FINALIZER not in meta_of(cluster, "one")["finalizers"]

@@ -9,8 +9,7 @@ KEY = JobKey(name="boards")
 
 
 def test_a_job_is_taken_in_and_says_so(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     assert there.shown("Ready") == ("True", "Accepted")
     assert there.shown("Progressing") == ("False", "Waiting")
     assert there.shown("TrainingComplete") == ("Unknown", "NoRound")
@@ -26,19 +25,14 @@ def test_a_job_is_taken_in_and_says_so(there):
 
 
 def test_a_round_is_told_from_its_start_to_its_deployment(there):
-    there.apply_all()
-    there.step(3)
-    there.world.runtime.held = True
-    there.world.samples(10)
-    there.until(lambda: there.shown("Progressing") == ("True", "Training"))
+    there.ready()
+    there.train()
     assert there.shown("TrainingComplete") == ("Unknown", "Training")
     assert there.shown("EvaluationPassed") == ("Unknown", "Training")
     assert there.shown("Deployed") == ("False", "Training")
     assert there.status()["phase"] == "Training"
     assert there.body()["metadata"]["finalizers"] == ["sedna.io/workers"]
-    there.world.runtime.held = False
-    there.world.runtime.let_go()
-    there.until(lambda: there.shown("Deployed") == ("True", "Deployed"))
+    there.let_go()
     assert there.shown("TrainingComplete") == ("True", "Trained")
     assert there.shown("EvaluationPassed") == ("True", "Better")
     assert there.shown("Progressing") == ("False", "Waiting")
@@ -55,8 +49,7 @@ def test_a_round_is_told_from_its_start_to_its_deployment(there):
 
 
 def test_deployed_turns_false_when_the_next_round_trains_and_true_again(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     there.world.samples(10)
     there.until(lambda: there.shown("Deployed") == ("True", "Deployed"))
     since = there.condition("Deployed")["lastTransitionTime"]
@@ -66,16 +59,13 @@ def test_deployed_turns_false_when_the_next_round_trains_and_true_again(there):
     there.world.samples(10)
     there.until(lambda: there.shown("Deployed") == ("False", "Training"))
     assert there.condition("Deployed")["lastTransitionTime"] > since
-    there.world.runtime.held = False
-    there.world.runtime.let_go()
-    there.until(lambda: there.shown("Deployed") == ("True", "Deployed"))
+    there.let_go()
     assert there.status()["round"] == 2
     assert [one["round"] for one in there.status()["rounds"]] == [2, 1]
 
 
 def test_a_worse_candidate_is_no_deployment(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     there.world.trainer.gain = -1.0
     there.world.samples(10)
     there.until(lambda: there.shown("Deployed") == ("False", "Rejected"))
@@ -86,8 +76,7 @@ def test_a_worse_candidate_is_no_deployment(there):
 
 
 def test_a_training_that_fails_says_why_and_the_loop_goes_on(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     there.world.trainer.exit_codes = [1]
     there.world.samples(10)
     there.until(lambda: there.shown("Degraded")[0] == "True")
@@ -100,8 +89,7 @@ def test_a_training_that_fails_says_why_and_the_loop_goes_on(there):
 
 
 def test_an_edit_is_taken_over(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     edited = job_spec()
     edited["trainSpec"]["trigger"]["condition"]["threshold"] = 2
     there.apply_job(edited)
@@ -112,8 +100,7 @@ def test_an_edit_is_taken_over(there):
 
 
 def test_a_refused_edit_leaves_the_job_running_as_it_was(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     wrong = job_spec()
     wrong["dataset"]["trainProb"] = 3
     there.apply_job(wrong)
@@ -129,11 +116,8 @@ def test_a_refused_edit_leaves_the_job_running_as_it_was(there):
 
 
 def test_a_replace_in_the_middle_of_a_round_does_not_disturb_it(there):
-    there.apply_all()
-    there.step(3)
-    there.world.runtime.held = True
-    there.world.samples(10)
-    there.until(lambda: there.shown("Progressing") == ("True", "Training"))
+    there.ready()
+    there.train()
     edited = job_spec()
     edited["deploySpec"]["gate"]["minSamples"] = 2
     body = there.body()
@@ -142,9 +126,7 @@ def test_a_replace_in_the_middle_of_a_round_does_not_disturb_it(there):
     there.step(2)
     assert there.body()["metadata"]["finalizers"] == body["metadata"]["finalizers"]
     assert there.annotations()["sedna.io/managed-by"] == "sedna/sedna"
-    there.world.runtime.held = False
-    there.world.runtime.let_go()
-    there.until(lambda: there.shown("Deployed") == ("True", "Deployed"))
+    there.let_go()
     assert there.status()["round"] == 1
 
 
@@ -158,11 +140,8 @@ def test_what_nobody_changes_costs_no_request(there):
 
 
 def test_what_a_worker_waits_for_is_told_and_that_it_waits_no_longer(there):
-    there.apply_all()
-    there.step(3)
-    there.world.runtime.held = True
-    there.world.samples(10)
-    there.until(lambda: there.shown("Progressing") == ("True", "Training"))
+    there.ready()
+    there.train()
     (name,) = there.world.runtime.status
     waiting = WorkerStatus(phase=RunPhase.RUNNING, cause="Unschedulable", reason="0/1 nodes are available")
     there.world.runtime.status[name] = waiting
@@ -176,11 +155,8 @@ def test_what_a_worker_waits_for_is_told_and_that_it_waits_no_longer(there):
 
 
 def test_the_cause_of_a_failure_is_the_reason_of_the_condition(there):
-    there.apply_all()
-    there.step(3)
-    there.world.runtime.held = True
-    there.world.samples(10)
-    there.until(lambda: there.shown("Progressing") == ("True", "Training"))
+    there.ready()
+    there.train()
     (name,) = there.world.runtime.status
     there.world.runtime.status[name] = WorkerStatus(
         phase=RunPhase.FAILED, exit_code=137, cause="OOMKilled", reason="over its limit of 64 MiB"

@@ -88,8 +88,7 @@ def test_somebody_who_writes_at_the_same_time_is_not_overwritten(there):
 
 
 def test_an_api_server_that_is_away_for_a_minute(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
 
     def away(*_):
         raise ClusterUnavailableError("connection refused")
@@ -156,8 +155,7 @@ def test_nothing_is_written_before_everything_was_listed_and_after_the_lease_is_
 
 def test_another_release_keeps_away_and_says_so_once(there, world_of_another_release):
     other = world_of_another_release
-    there.apply_all()
-    there.step(3)
+    there.ready()
     for _ in range(3):
         other.step()
     assert there.annotations()["sedna.io/managed-by"] == "sedna/sedna"
@@ -172,8 +170,7 @@ def test_another_release_keeps_away_and_says_so_once(there, world_of_another_rel
 
 def test_a_job_is_handed_over_by_taking_the_annotation_off(there, world_of_another_release):
     other = world_of_another_release
-    there.apply_all()
-    there.step(3)
+    there.ready()
     other.step()
     there.operator._leads = False
     there.cluster.merge(JOBS, "default", "boards", {"metadata": {"annotations": {"sedna.io/managed-by": None}}})
@@ -219,8 +216,7 @@ def test_upstreams_stored_status_is_taken_over(there):
 
 
 def test_upstreams_manager_that_still_runs_is_told_of_and_not_fought(there):
-    there.apply_all()
-    there.step(3)
+    there.ready()
     writes = 0
     for _ in range(180):
         if there.status().get("observedGeneration"):
@@ -241,19 +237,15 @@ def test_requests_that_fail_for_events_stop_nothing(there):
             raise AuthError("events is forbidden", forbidden=True)
 
     there.cluster.fail = fail
-    there.apply_all()
-    there.step(3)
+    there.ready()
     assert there.shown("Ready") == ("True", "Accepted")
     there.cluster.fail = lambda *_: None
     assert there.told() == []
 
 
 def test_a_second_replica_stands_by_and_takes_over_in_the_middle_of_a_round(there):
-    there.apply_all()
-    there.step(3)
-    there.world.runtime.held = True
-    there.world.samples(10)
-    there.until(lambda: there.shown("Progressing") == ("True", "Training"))
+    there.ready()
+    there.train()
     first, old = there.operator, there.world.engine()
     there.world.crash()  # its lease runs out, and another engine takes it
     second = there.new_operator()

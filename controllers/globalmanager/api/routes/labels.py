@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.db import datasets
-from globalmanager.db.values import DatasetVersionRow, Page
-from globalmanager.ingest.label_import import ImportReport, import_labels
+from globalmanager.db.values import DatasetVersionDetail, DatasetVersionRow, Page
+from globalmanager.ingest.label_import import ImportReport, ImportWish, import_labels
 from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue
 from sedna.common.label_format import LabelFormat
 
@@ -46,9 +46,16 @@ async def import_file(
     file_format: Annotated[LabelFormat, Query(alias="format")],
     mode: Annotated[
         Literal["strict", "clip"],
-        Query(description="strict: one wrong box refuses the file; clip: boxes are cut at the image's edge"),
+        Query(
+            description="strict: anything wrong refuses the file; clip: boxes are cut at the image's edge, what is "
+            "wrong is left out, and the rest goes in"
+        ),
     ] = "strict",
     author: Annotated[str | None, Query(min_length=1, max_length=253, description="default: the token's name")] = None,
+    holdout: Annotated[
+        bool, Query(description="labels of the frozen hold-out may change; evaluations that used them are marked")
+    ] = False,
+    filename: Annotated[str, Query(max_length=253, description="what messages call the file")] = "",
 ) -> ImportReport:  # fmt: skip
     data = await request.body()
 
@@ -56,7 +63,8 @@ async def import_file(
         with services.db.read() as session:
             get_job(session, key)
         who = author or caller.name
-        return import_labels(services.db, key, data, file_format, mode, who, services.clock.now())
+        wish = ImportWish(label_format=file_format, mode=mode, author=who, holdout=holdout, name=filename)
+        return import_labels(services.db, key, data, wish, services.clock.now())
 
     return await run_in_threadpool(work)
 
@@ -98,9 +106,9 @@ def list_versions(
 @router.get(
     "/jobs/{namespace}/{name}/datasets/{version}",
     operation_id="getDatasetVersion",
-    summary="One dataset version",
+    summary="One dataset version, and which of its samples were taken out since",
     responses=problems(404),
 )
-def read_version(services: Services, key: Job, version: int) -> DatasetVersionRow:
+def read_version(services: Services, key: Job, version: int) -> DatasetVersionDetail:
     with services.db.read() as session:
-        return datasets.get(session, get_job(session, key).id, version)
+        return datasets.detail(session, get_job(session, key).id, version)

@@ -15,6 +15,7 @@ from globalmanager.db import resources
 from globalmanager.db.values import ResourceRow
 from globalmanager.engine.apply import apply_resources
 from sedna.common.types import JobKey, Name
+from sedna.loop.spec import IncrementalLearningJob
 
 router = APIRouter(prefix=API_PREFIX, tags=["resources"], dependencies=[ADMIN_ONLY])
 
@@ -51,6 +52,10 @@ async def apply(
 
     def work() -> list[AppliedResource]:
         described = [without_uid(resource) for resource in parse_manifests(text, "body")]
+        if services.cluster is not None and services.pods is not None:
+            for resource in described:
+                if isinstance(resource, IncrementalLearningJob):
+                    services.cluster.settings.require_watched(resource.key.namespace, str(resource.key))
         applied = apply_resources(
             services.db, described, services.clock.now(), dry_run=dry_run, spare_custom=services.cluster is not None
         )

@@ -12,11 +12,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
-from globalmanager.api.schemas import LabelBody, job_path
+from globalmanager.api.schemas import LabelBody, RemovalBody, job_path
 from globalmanager.api.services import ApiServices
 from globalmanager.db import samples
 from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleStory
-from globalmanager.ingest.intake import receive_sample
+from globalmanager.ingest.intake import Stored, receive_sample
+from globalmanager.ingest.removal import exclude_sample, include_sample
 from globalmanager.labelling.service import label_sample
 from sedna.common.errors import DataError
 from sedna.common.pictures import MEDIA_TYPES
@@ -36,6 +37,9 @@ class SampleStored(BaseModel):
 
     sample_id: str
     created: bool = Field(description="false: the job had it already")
+    repaired: bool = Field(
+        default=False, description="what the store had of it was missing or damaged, and is whole now"
+    )
 
 
 @router.get(
@@ -51,8 +55,10 @@ def list_samples(
     labelled: Annotated[bool | None, Query()] = None,
     part: Annotated[Part | None, Query(description="which share a labelled sample went to")] = None,
     edge: Annotated[str | None, Query(max_length=253)] = None,
+    excluded: Annotated[bool, Query(description="those that were taken out instead")] = False,
+    problem: Annotated[bool | None, Query(description="whether its bytes are missing or damaged")] = None,
 ) -> Page[SampleRow]:  # fmt: skip
-    wanted = SampleFilter(picked=picked, labelled=labelled, part=part, edge=edge)
+    wanted = SampleFilter(picked=picked, labelled=labelled, part=part, edge=edge, excluded=excluded, problem=problem)
     with services.db.read() as session:
         job = get_job(session, key)
         return samples.list_page(session, job.id, wanted, limit=page.limit, cursor=page.cursor)
@@ -95,12 +101,12 @@ def read_image(services: Services, key: Job, sample_id: SampleId) -> Response:
 @router.put(
     "/jobs/{namespace}/{name}/samples/{sample_id}",
     operation_id="putSample",
-    summary="Upload a sample; repeating it is harmless",
+    summary="Upload a sample; repeating it is harmless, and repairs what the store has lost of it",
     status_code=201,
     response_model=SampleStored,
     responses={
         200: {"description": "the job had this sample already", "model": SampleStored},
-        **problems(404, 413, 415, 422),
+        **problems(404, 409, 413, 415, 422),
     },
     dependencies=[accepts("multipart/form-data")],
 )
@@ -119,24 +125,60 @@ def put_sample(
     with services.db.read() as session:
         get_job(session, key)
     now = services.clock.now()
-    created = receive_sample(services.db, services.store, caller, parsed, image.file.read(), now)
+    stored = receive_sample(services.db, services.store, caller, parsed, image.file.read(), now)
+    created = stored is Stored.CREATED
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"{job_path(key)}/samples/{sample_id}"
-    return SampleStored(sample_id=sample_id, created=created)
+    return SampleStored(sample_id=sample_id, created=created, repaired=stored is Stored.REPAIRED)
 
 
 @router.put(
     "/jobs/{namespace}/{name}/samples/{sample_id}/label",
     operation_id="labelSample",
     summary="Say what a sample shows; saying it again replaces the label and keeps the history",
-    responses=problems(404, 415, 422),
+    responses=problems(404, 409, 415, 422),
     dependencies=[accepts("application/json")],
 )
 def put_label(services: Services, caller: Admin, key: Job, sample_id: SampleId, body: LabelBody) -> SampleRow:
     with services.db.read() as session:
         get_job(session, key)
     author = body.author or caller.name
-    return label_sample(services.db, key, sample_id, body.annotation, author, services.clock.now())
+    now = services.clock.now()
+    return label_sample(services.db, key, sample_id, body.annotation, author, now, holdout=body.holdout)
+
+
+@router.put(
+    "/jobs/{namespace}/{name}/samples/{sample_id}/exclusion",
+    operation_id="excludeSample",
+    summary="Take a sample out, with a reason; or delete it. Dataset versions that hold it say so",
+    responses=problems(404, 415, 422),
+    dependencies=[accepts("application/json")],
+)
+def put_exclusion(services: Services, caller: Admin, key: Job, sample_id: SampleId, body: RemovalBody) -> SampleStory:
+    with services.db.read() as session:
+        get_job(session, key)
+    return exclude_sample(
+        services.db,
+        services.store,
+        key,
+        sample_id,
+        reason=body.reason,
+        author=body.author or caller.name,
+        now=services.clock.now(),
+        delete=body.delete,
+    )
+
+
+@router.delete(
+    "/jobs/{namespace}/{name}/samples/{sample_id}/exclusion",
+    operation_id="includeSample",
+    summary="Take a sample in again; one that was deleted has to be uploaded",
+    responses=problems(404),
+)
+def delete_exclusion(services: Services, caller: Admin, key: Job, sample_id: SampleId) -> SampleStory:
+    with services.db.read() as session:
+        get_job(session, key)
+    return include_sample(services.db, key, sample_id, caller.name, services.clock.now())
 
 
 def _record(text: str) -> SampleRecord:

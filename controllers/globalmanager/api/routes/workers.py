@@ -86,7 +86,8 @@ class CallingWorker:
         """Raise `AuthError` unless the object is a result of this attempt, or a checkpoint of its round."""
         order = self.order
         if not may_write(order, key):
-            hint = f"result.json, failure.json, end.json and files/ below {order.prefix}, and its checkpoints"
+            notes = "result.json, failure.json, end.json, problems.json"
+            hint = f"{notes} and files/ below {order.prefix}, and its checkpoints"
             raise AuthError("this worker may not write here", where=key, hint=hint, forbidden=True)
 
 

@@ -55,6 +55,7 @@ _SHOWN = (
     ("Samples", field("counts.samples")),
     ("Labelled", field("counts.labelled")),
     ("  train / eval / hold-out", lambda job: " / ".join(str(job["counts"][p]) for p in ("train", "eval", "holdout"))),
+    ("Classes", lambda job: ", ".join(f"{number} {name}" for number, name in enumerate(job["class_names"]))),
     ("Unused labelled samples", lambda job: f"{job['unused']['train_new']} train, {job['unused']['eval_new']} eval"),
     ("Failed rounds in a row", field("state.failures")),
     ("Last round", lambda job: _last_round(job["state"]["history"])),

@@ -38,6 +38,7 @@ _LIST = (
     Column("DATASET", field("dataset_version")),
     Column("STARTED", time_of("started_at")),
     Column("ENDED", time_of("ended_at")),
+    Column("EVALUATION", lambda row: "older labels" if row["holdout_changes"] and row["evaluation"] else None),
     Column("REASON", lambda row: _first_line(row["outcome_reason"] or row["reason"])),
 )
 
@@ -95,6 +96,8 @@ def show_round(
 
     with connect(url, token) as client:
         found = client.get(f"{job_path(job)}/rounds/{round_id}")
+        version = found["round"]["dataset_version"]
+        removed = 0 if version is None else client.get(f"{job_path(job)}/datasets/{version}")["removed"]
     if output is not Format.TABLE:
         print_data(found, output, ())
         return
@@ -102,8 +105,20 @@ def show_round(
     _section("Stages", found["round"]["stages"], _STAGES)
     _section("Workers", found["workers"], _WORKERS)
     verdict = found["round"]["verdict"]
+    _warn_of_changes(found["round"], removed)
     if verdict:
         _section(f"Gate: {verdict['outcome']} ({verdict['samples']} samples)", verdict["checks"], _CHECKS)
+
+
+def _warn_of_changes(row: dict[str, Any], removed: int) -> None:
+    """What has changed since under the round's feet."""
+    if row["holdout_changes"] and row["evaluation"]:
+        when = row["holdout_changed_at"][:19].replace("T", " ")
+        text = f"{row['holdout_changes']} label(s) of the hold-out changed since this evaluation"
+        typer.echo(f"\nwarning: {text}, last by {row['holdout_changed_by']} at {when}", err=True)
+    if removed:
+        text = f"{removed} sample(s) of dataset version {row['dataset_version']} were excluded or deleted since"
+        typer.echo(f"warning: {text}", err=True)
 
 
 @app.command("logs")

@@ -16,7 +16,7 @@ from sedna.common.label_format import LabelFormat
 if TYPE_CHECKING:
     from globalmanager.cli.client import Client
 
-app = typer.Typer(help="List, queue, show and label samples, and import labels.", no_args_is_help=True)
+app = typer.Typer(help="List, queue, show, label and exclude samples, and import labels.", no_args_is_help=True)
 
 _LIST = (
     Column("SAMPLE", short_id("record.sample_id")),
@@ -28,6 +28,7 @@ _LIST = (
     Column("PART", field("part")),
     Column("ROUND", field("round_used")),
     Column("RECEIVED", time_of("received_at")),
+    Column("STATE", lambda row: "excluded" if row["excluded"] else "damaged" if row["problem"] else None),
 )
 
 _QUEUE = (
@@ -41,8 +42,14 @@ _QUEUE = (
 SampleName = Annotated[
     str, typer.Argument(metavar="SAMPLE", help="Id, or its first characters (8 at least).", show_default=False)
 ]
+Holdout = Annotated[
+    bool,
+    typer.Option("--holdout", help="Labels of the frozen hold-out may change; evaluations that used them are marked."),
+]
 _SHORTEST_PREFIX = 8
 _ID_LENGTH = 64
+_TOLD = 100
+"""Lines of one kind after an import: a wrong file of a million lines must not bury its summary."""
 
 
 class PickedFilter(StrEnum):
@@ -78,6 +85,10 @@ def list_samples(
     labelled: Annotated[bool | None, typer.Option("--labelled/--unlabelled", help="With a label or without.")] = None,
     part: Annotated[PartFilter | None, typer.Option("--part", help="Which share it went to.")] = None,
     edge: Annotated[str | None, typer.Option("--edge", help="From this edge.")] = None,
+    excluded: Annotated[bool, typer.Option("--excluded", help="Those that were taken out instead.")] = False,
+    problem: Annotated[
+        bool | None, typer.Option("--damaged/--whole", help="Whether the store has lost or damaged its picture.")
+    ] = None,
     limit: Limit = 50,
     output: Output = Format.TABLE,
     url: Url = None,
@@ -89,7 +100,10 @@ def list_samples(
     with connect(url, token) as client:
         path = f"{job_path(job)}/samples"
         # One more than is shown says whether there are others.
-        found = client.pages(path, limit=limit + 1, picked=picked, labelled=labelled, part=part, edge=edge)
+        found = client.pages(
+            path, limit=limit + 1, picked=picked, labelled=labelled, part=part, edge=edge,
+            excluded=excluded, problem=problem,
+        )  # fmt: skip
     print_data(found[:limit], output, _LIST, empty="no such samples")
     if len(found) > limit:
         typer.echo(f"these are the newest {limit}; --limit shows more", err=True)
@@ -122,7 +136,7 @@ def show_sample(
 
     with connect(url, token) as client:
         path = job_path(job)
-        story = client.get(f"{path}/samples/{_sample_id(client, path, sample)}")
+        story = client.get(f"{path}/samples/{sample_id_of(client, path, sample)}")
     columns = tuple(Column(column.header, _inside(column)) for column in _LIST)
     print_data(story, output, columns)
 
@@ -137,6 +151,7 @@ def label_sample(
     ] = None,
     label: Annotated[int | None, typer.Option("--class", min=0, help="Class of the whole image.")] = None,
     empty: Annotated[bool, typer.Option("--empty", help="There is nothing in the image.")] = False,
+    holdout: Holdout = False,
     author: Annotated[str | None, typer.Option("--author", help="Who says so; default: the token's name.")] = None,
     output: Output = Format.TABLE,
     url: Url = None,
@@ -152,10 +167,10 @@ def label_sample(
         path = job_path(job)
         names = client.get(path)["spec"].get("classNames", [])
         annotation: dict[str, object] = {"boxes": [_box(text, names) for text in box or []], "label": label}
-        body: dict[str, object] = {"annotation": annotation}
+        body: dict[str, object] = {"annotation": annotation, "holdout": holdout}
         if author:
             body["author"] = author
-        row = client.put(f"{path}/samples/{_sample_id(client, path, sample)}/label", body)
+        row = client.put(f"{path}/samples/{sample_id_of(client, path, sample)}/label", body)
     print_data(row, output, _LIST)
 
 
@@ -169,16 +184,19 @@ def import_labels(
         ),
     ],
     label_format: Annotated[LabelFormat, typer.Option("--format", help="Format of the labels.", show_default=False)],
-    clip: Annotated[bool, typer.Option("--clip", help="Cut boxes at the image's edge instead of refusing.")] = False,
+    clip: Annotated[
+        bool, typer.Option("--clip", help="Cut boxes at the image's edge, and take what is usable.")
+    ] = False,
+    holdout: Holdout = False,
     author: Annotated[str | None, typer.Option("--author", help="Who says so; default: the token's name.")] = None,
     output: Output = Format.TABLE,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Import labels; images are matched by file name or sample id.
+    """Import labels; images are matched by file name or sample id, wherever that stands in the name.
 
-    VOC and YOLO have a file per image: give the folder of the label files, or a zip or tar of them. Pictures are not
-    needed, and not sent.
+    Without --clip anything wrong refuses the whole file. VOC and YOLO have a file per image: give the folder of the
+    label files, or a zip or tar of them. Pictures are not needed, and not sent.
     """
     from globalmanager.cli.client import connect, job_path
     from globalmanager.cli.label_files import read_labels_to_send
@@ -187,27 +205,53 @@ def import_labels(
     with connect(url, token) as client:
         report = client.send(
             f"{job_path(job)}/labels:import", data, "application/octet-stream",
-            format=label_format, mode="clip" if clip else "strict", author=author,
+            format=label_format, mode="clip" if clip else "strict", author=author, holdout=holdout,
+            filename=None if str(source) == "-" else source.name or None,
         )  # fmt: skip
-    columns = (
-        Column("LABELLED", field("labelled")),
-        Column("UNCHANGED", field("unchanged")),
-        Column("UNKNOWN IMAGES", lambda found: len(found["unknown"])),
-        Column("PROBLEMS", lambda found: len(found["problems"])),
-    )
-    print_data(report, output, columns)
-    if output is Format.TABLE and report.get("turned"):
-        typer.echo(f"the boxes of {report['turned']} entries were turned with their pictures (EXIF orientation)")
+    print_data(report, output, _IMPORTED)
     if output is Format.TABLE:
-        for line in (*(f"no sample for {name}" for name in report["unknown"]), *report["problems"]):
-            typer.echo(f"warning: {line}", err=True)
+        _tell(report)
+
+
+_IMPORTED = (
+    Column("LABELLED", field("labelled")),
+    Column("UNCHANGED", field("unchanged")),
+    Column("PICTURES", lambda found: _tally(found["pictures"])),
+    Column("ANNOTATIONS", lambda found: _tally(found["annotations"])),
+    Column("UNKNOWN IMAGES", lambda found: len(found["unknown"])),
+)
+
+
+def _tally(counts: dict[str, int]) -> str:
+    return ", ".join(f"{counts[name]} {name}" for name in ("taken", "skipped", "refused"))
+
+
+def _tell(report: dict[str, Any]) -> None:
+    """What the table has no room for, on standard error."""
+    if report["class_names"]:
+        numbered = ", ".join(f"{number} {name}" for number, name in enumerate(report["class_names"]))
+        typer.echo(f"classes: {numbered}", err=True)
+    if report["turned"]:
+        text = f"the boxes of {report['turned']} entries were turned with their pictures (EXIF orientation)"
+        typer.echo(text, err=True)
+    if report["holdout_changed"]:
+        text = f"{report['holdout_changed']} label(s) of the frozen hold-out changed: earlier evaluations are marked"
+        typer.echo(f"warning: {text}", err=True)
+    lines = [*(f"no sample for {name or 'an image without a name'}" for name in report["unknown"]), *report["problems"]]
+    for line in lines[:_TOLD]:
+        typer.echo(f"warning: {line}", err=True)
+    for line in report["skipped"][:_TOLD]:
+        typer.echo(f"skipped: {line}", err=True)
+    untold = max(len(lines) - _TOLD, 0) + max(len(report["skipped"]) - _TOLD, 0)
+    if untold:
+        typer.echo(f"and {untold} more; -o json shows all", err=True)
 
 
 def _inside(column: Column) -> Any:
     return lambda story: column.read(story["sample"])
 
 
-def _sample_id(client: Client, path: str, text: str) -> str:
+def sample_id_of(client: Client, path: str, text: str, *, excluded: bool = False) -> str:
     """The whole id of a sample, from its first characters."""
     wanted = text.lower()
     if len(wanted) == _ID_LENGTH:
@@ -215,10 +259,12 @@ def _sample_id(client: Client, path: str, text: str) -> str:
     if len(wanted) < _SHORTEST_PREFIX or not set(wanted) <= set("0123456789abcdef"):
         raise SpecError(f"{text!r} is not a sample id", where="SAMPLE", hint="8 to 64 characters of 0-9 and a-f")
     # The service looks ids up whole; a prefix is a person's abbreviation, and rare enough for a walk over all.
-    ids = [row["record"]["sample_id"] for row in client.pages(f"{path}/samples", limit=None)]
+    rows = client.pages(f"{path}/samples", limit=None, excluded=excluded)
+    ids = [row["record"]["sample_id"] for row in rows]
     found = [name for name in ids if name.startswith(wanted)]
     if not found:
-        raise NotFoundError(f"no sample starts with {text!r}", where=path, hint="'sedna sample list' shows them")
+        hint = "'sedna sample list' shows them, with --excluded those that were taken out"
+        raise NotFoundError(f"no sample starts with {text!r}", where=path, hint=hint)
     if len(found) > 1:
         raise SpecError(f"{len(found)} samples start with {text!r}", where="SAMPLE", hint="give more characters")
     return str(found[0])

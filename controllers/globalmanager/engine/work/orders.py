@@ -99,7 +99,9 @@ def _write_manifest(seams: EngineSeams, job: JobRow, version: DatasetVersionRow)
     with seams.db.read() as session:
         members = datasets.members(session, job.id, version.label_seq)
         entries = [_entry(member, version.round) for member in members]
-    names = job.spec.class_names or _numbered(entries)
+    numbered = _numbered(entries)
+    # Where one file named classes and another only numbers, there may be more numbers than names.
+    names = job.spec.class_names or (*job.found_classes, *numbered[len(job.found_classes) :])
     ref = write_dataset(seams.store, job.key, version.version, version.parent, entries, class_names=names)
     with seams.write() as session:
         datasets.set_manifest(session, job.id, version.version, ref.key, ref.sha256)

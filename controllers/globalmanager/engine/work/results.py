@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
@@ -13,9 +13,18 @@ from globalmanager.db.values import JobRow, WorkerRow, WorkerUsage
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.logs import keep_log
 from globalmanager.engine.work.orders import dataset_of, order_of, prefix_of
+from globalmanager.engine.work.problems import take_problems
 from globalmanager.engine.work.publishing import description_of
-from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerRefusedError, WorkerStatus
-from sedna.common.errors import IntegrityError, PermanentError, StorageFullError, UserError, WorkerError
+from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus
+from sedna.common.errors import (
+    IntegrityError,
+    PermanentError,
+    SednaError,
+    StorageFullError,
+    UserError,
+    WorkerError,
+)
+from sedna.common.log import LOGGER
 from sedna.common.validation import as_error
 from sedna.core.report import WorkerReport, summary_of
 from sedna.core.staging.command import NO_WORKING_DIR, has_working_dir
@@ -23,7 +32,7 @@ from sedna.core.staging.order import evaluation_samples
 from sedna.core.staging.stage_out import WorkResult, load_end, load_failure, load_result, output_key
 from sedna.loop.evidence import Evaluation, ModelScores
 from sedna.loop.observation import WorkerPhase
-from sedna.loop.state import RoundState, Stage
+from sedna.loop.state import Stage
 from sedna.store.layout import round_prefix
 from sedna.store.models import publish_stored
 
@@ -31,80 +40,18 @@ ERROR_CHARS = 4000
 """Of an error with the end of the log, which says what went wrong. What a worker reported is cut at its end."""
 
 
-def look_after(seams: EngineSeams, job: JobRow, active: Sequence[WorkerRow]) -> bool:
-    """Take in the result of the current worker if it has ended, and end the workers that nobody waits for.
-
-    Returns:
-        Whether a worker's row has changed.
-
-    Raises:
-        TemporaryError: the result could not be stored now; nothing is lost.
-    """
-    changed = False
-    # All of them and not the current one only: a worker of an earlier attempt may still write, and holds its machine.
-    for row in active:
-        current = _is_current(job.state.current, row)
-        try:
-            status = seams.runtime.observe(WorkerHandle(name=row.name, place=row.handle))
-        except (UserError, PermanentError) as error:  # of this worker alone: the job must be decided on all the same
-            if not current:
-                finish(seams, job, row, error=f"nobody can look after it any more: {error}", retryable=False)
-                changed = True
-                continue
-            status = _not_seen(error)
-        ended = status.phase is not RunPhase.RUNNING
-        if not current:
-            _clear_up(seams, job, row, status)
-            changed = changed or ended
-        # A pending one was perhaps never started: `ensure_worker` starts it, or finds it.
-        elif row.phase is WorkerPhase.RUNNING and ended:
-            collect(seams, job, row, status)
-            changed = True
-        elif row.phase is WorkerPhase.RUNNING:
-            note_waiting(seams, job, row, status)
-    return changed
-
-
-def _not_seen(error: UserError | PermanentError) -> WorkerStatus:
-    """What a worker is that cannot be looked at. A missing right may come back, a refusal for ever does not."""
-    if isinstance(error, PermanentError):
-        cause = error.cause if isinstance(error, WorkerRefusedError) else ""
-        return WorkerStatus(phase=RunPhase.FAILED, cause=cause, reason=str(error))
-    return WorkerStatus(phase=RunPhase.RUNNING, cause="Unknown", reason=str(error))
-
-
-def note_waiting(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
-    """Say once what keeps a worker from working: nobody else looks at the machine that it waits for."""
-    if (row.cause, row.waiting) == (status.cause, status.reason):
-        return
-    with seams.write() as session:
-        workers.waits(session, row.id, status.cause, status.reason, seams.now())
-        data: dict[str, JsonValue] = {"worker": row.name, "round": row.round, "cause": status.cause}
-        if status.reason:
-            text = f"{row.name} waits: {status.reason}"
-            events.add(session, job.id, "WorkerWaiting", text, seams.now(), level="warning", data=data)
-        elif row.waiting:
-            events.add(session, job.id, "WorkerWorks", f"{row.name} waits no longer", seams.now(), data=data)
-
-
-def _is_current(current: RoundState | None, row: WorkerRow) -> bool:
-    return current is not None and (current.id, current.stage, current.attempt) == (row.round, row.stage, row.attempt)
-
-
-def _clear_up(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
-    if status.phase is RunPhase.RUNNING:
-        seams.runtime.stop(WorkerHandle(name=row.name, place=row.handle), seams.settings.stop_grace_seconds)
-    else:
-        finish(seams, job, row, error="its round went on without it", retryable=False, status=status)
-
-
 def collect(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> None:
     """Turn the end of a worker into its result: how it ended decides, and what it has brought into the store."""
     if status.phase is RunPhase.LOST and _ended_well(seams, job, row):
         # Only its watcher was lost: the worker itself came to its end, and everything is where it belongs.
         status = status.model_copy(update={"phase": RunPhase.SUCCEEDED, "exit_code": 0})
+    take_problems(seams, job, row, succeeded=status.phase is RunPhase.SUCCEEDED)
+    if status.phase is not RunPhase.SUCCEEDED and row.error is not None:  # it was known before it was stopped
+        status = status.model_copy(update={"cause": row.cause})
+        finish(seams, job, row, error=row.error, retryable=row.retryable, status=status)
+        return
     if status.phase is not RunPhase.SUCCEEDED:
-        finish(seams, job, row, error=_failure(seams, job, row, status), retryable=status.retryable, status=status)
+        finish(seams, job, row, error=failure_of(seams, job, row, status), retryable=status.retryable, status=status)
         return
     try:
         result = _result(seams, job, row)
@@ -165,7 +112,8 @@ def _read_failure(seams: EngineSeams, job: JobRow, row: WorkerRow) -> WorkerRepo
     return None
 
 
-def _failure(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> str:
+def failure_of(seams: EngineSeams, job: JobRow, row: WorkerRow, status: WorkerStatus) -> str:
+    """What went wrong, in words: how the worker ended, what it reported, and the end of its log."""
     failed = _read_failure(seams, job, row)
     told = "" if failed is None else failed.error
     text = f"{row.name}: {status.reason}" + (f": {told}" if told else "")
@@ -310,6 +258,7 @@ def _ended(
         )
         data: dict[str, JsonValue] = {"worker": row.name, "round": row.round}
         events.add(session, job.id, "WorkerSucceeded", f"{row.name}: {text}", now, data=data)
+    _let_go_now(seams, row)
 
 
 def finish(
@@ -339,9 +288,30 @@ def finish(
             events.add(session, job.id, "WorkerFailed", error, now, level="warning", data=data)
     except StorageFullError:
         # What fills the disk may be what this worker has left, and nobody needs it: without room the failure could not
-        # be told, and the round would never end. The next look finds the worker gone.
-        seams.runtime.forget(WorkerHandle(name=row.name, place=row.handle))
+        # be told, and the round would never end. The next look finds the worker gone. On other machines nothing is
+        # gained by that, and what tells a failure for ever from a lost worker would be lost.
+        if seams.runtime.is_local:
+            seams.runtime.forget(WorkerHandle(name=row.name, place=row.handle))
         raise
+    _let_go_now(seams, row)
+
+
+def let_go(seams: EngineSeams, row: WorkerRow) -> None:
+    """End what runs on beside a worker whose end is recorded, and not before: with that may go what tells how it ended.
+
+    Raises:
+        TemporaryError: not now.
+    """
+    if not seams.runtime.is_local:  # there a worker ends with all that it has started
+        seams.runtime.stop(WorkerHandle(name=row.name, place=row.handle), seams.settings.stop_grace_seconds)
+
+
+def _let_go_now(seams: EngineSeams, row: WorkerRow) -> None:
+    """Or later: it is asked again before the next attempt, and after the round."""
+    try:
+        let_go(seams, row)
+    except SednaError as error:
+        LOGGER.warning("%s is let go of later: %s", row.name, error)
 
 
 def _usage(status: WorkerStatus | None) -> WorkerUsage | None:

@@ -13,6 +13,7 @@ from globalmanager.db.values import JobRow
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.logs import logs_prefix
 from globalmanager.engine.work.orders import prefix_of
+from globalmanager.engine.work.results import let_go
 from globalmanager.runtimes.base import WorkerHandle
 from sedna.store.layout import round_prefix
 
@@ -44,6 +45,8 @@ def _tidy_round(seams: EngineSeams, job: JobRow, round_id: int, *, keep: bool) -
         rows = workers.of_round(session, job.id, round_id)
     # Machines before the store: a worker's folder is found by its row, and rows stay.
     for row in rows:
+        # What runs still, for its end could not be asked for, would run for ever.
+        let_go(seams, row)
         seams.runtime.forget(WorkerHandle(name=row.name, place=row.handle))
     if rows:
         with seams.write() as session:

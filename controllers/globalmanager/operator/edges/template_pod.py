@@ -35,6 +35,12 @@ _LC_MODEL: Final = "/sedna/model"
 _DRAIN_SECONDS: Final = 5
 """Until every kube-proxy has stopped to send requests to a Pod that ends."""
 
+_GRACE_SECONDS: Final = 30
+"""Kubernetes' own, where a template says nothing."""
+
+_HAND_IN_SECONDS: Final = 30
+"""After the time of the program, for the hard examples that it kept last: their folder goes with the Pod."""
+
 _WHERE: Final = "deploySpec.template.spec"
 
 
@@ -66,6 +72,8 @@ def template_pod(asked: Asked) -> Body:
         spec.setdefault("automountServiceAccountToken", False)
         if asked.settings.worker_service_account is not None:
             spec["serviceAccountName"] = asked.settings.worker_service_account
+    if asked.edges.hard_examples is not None:
+        spec["terminationGracePeriodSeconds"] = _program_seconds(spec) + _HAND_IN_SECONDS
     _place_on_nodes(asked, spec)
     return {"metadata": _metadata(asked, template), "spec": with_pull_secrets(spec, asked.settings)}
 
@@ -97,6 +105,18 @@ def _containers_of(spec: Body) -> list[Body]:
         if not isinstance(container, dict):
             raise SpecError("is no container", where=f"{_WHERE}.containers[{index}]", hint="name, image, ...")
     return containers
+
+
+def _program_seconds(spec: Body) -> int:
+    """What the template gives its program to end in.
+
+    Raises:
+        SpecError: it is no time.
+    """
+    given = spec.get("terminationGracePeriodSeconds", _GRACE_SECONDS)
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise SpecError(f"{given!r} is no time", where=f"{_WHERE}.terminationGracePeriodSeconds", hint="whole seconds")
+    return given
 
 
 def _lc_port(asked: Asked, spec: Body) -> int:
@@ -202,7 +222,14 @@ class _LocalController:
         if folder is not None:
             entry = {"job": asked.job.model_dump(), "folder": folder}
             env["SEDNA_LC__HARD_EXAMPLES"] = json.dumps([entry])
+            env["SEDNA_LC__ENDING"] = json.dumps(self._ending())
         return env
+
+    def _ending(self) -> dict[str, Any]:
+        seconds = _program_seconds(self._spec)
+        ending = {"seconds": seconds + _HAND_IN_SECONDS, "program_seconds": seconds}
+        port = serving_port(self._asked)
+        return ending if port is None else {**ending, "program_port": port}
 
     def _mounts(self) -> list[Body]:
         return [

@@ -8,15 +8,12 @@ Service's selector and the identity of the rendezvous are the attempt's own.
 
 from __future__ import annotations
 
-import copy
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from globalmanager.cluster.api import Body, ClusterView, KubeApi
 from globalmanager.cluster.kinds import PODS, SERVICES
-from globalmanager.runtimes.base import RunPhase, WorkerSpec, WorkerStatus
+from globalmanager.runtimes.base import RunPhase, WorkerSpec, WorkerStatus, WorkerWaitsError
 from globalmanager.runtimes.kubernetes.group_layout import (
     SIZE_ANNOTATION,
     as_member,
@@ -24,10 +21,13 @@ from globalmanager.runtimes.kubernetes.group_layout import (
     service_of,
     workers_of,
 )
-from globalmanager.runtimes.kubernetes.naming import ATTEMPT_LABEL, RANK_LABEL, WORKER_LABEL
+from globalmanager.runtimes.kubernetes.naming import ATTEMPT_LABEL, RANK_LABEL, WORKER_LABEL, is_same_attempt
+from globalmanager.runtimes.kubernetes.pod_log import PodLogs
+from globalmanager.runtimes.kubernetes.pod_making import PodMaker, told_as_waiting
+from globalmanager.runtimes.kubernetes.pod_sight import PodSight
 from globalmanager.runtimes.kubernetes.pod_state import Pod, as_the_program_ended, status_of
 from sedna.common.clock import Clock
-from sedna.common.errors import ConflictError, SednaError
+from sedna.common.errors import ConflictError, PermanentError, SednaError, TemporaryError, UserError
 from sedna.common.log import LOGGER
 
 __all__ = ["PodGroups"]
@@ -35,156 +35,180 @@ __all__ = ["PodGroups"]
 SCHEDULE_SECONDS: Final = 120.0
 """How long Pods that have a node wait for one that has none, before all give way."""
 
-END_SECONDS: Final = 30.0
-"""Grace of those that are left: without the others they get no further, and checkpoints are brought home all along."""
-
 REST_SECONDS: Final = 60.0
-"""Before they try again: whoever waited for the same nodes comes first."""
+"""Before they try again: whoever waited for the same nodes, or for the same quota, comes first."""
 
-Create = Callable[[Body], Body]
+ENDING_SECONDS: Final = 5.0
+"""Before it is looked again whether the Pods of an earlier try are gone."""
 
+_NOT_BY_OTHERS: Final = frozenset({"Evicted", "NodeRefused", "OOMKilled", "WorkerLost"})
+"""Ends that a process does not come to because another one has left it."""
 
-@dataclass
-class _Resting:
-    """Pods that gave way, to be made again."""
-
-    until: float
-    bodies: list[Body]
+Waited = Callable[[Pod, str], float]
 
 
 class PodGroups:
     """The Pods of a worker beside its first one.
 
     What matters is in the cluster: the Service is made last, so that with it all Pods have been there, and one that is
-    missing is lost. Kept here are only why a group is ended, and groups that wait for nodes; a service that forgets
-    them by a restart makes a new attempt of them.
+    missing is lost. Kept here is only since when a group waits for nodes, and until when it rests.
     """
 
-    def __init__(self, api: KubeApi, view: ClusterView, clock: Clock) -> None:
+    def __init__(
+        self, api: KubeApi, view: ClusterView, sight: PodSight, maker: PodMaker, logs: PodLogs, clock: Clock
+    ) -> None:
         self._api = api
         self._view = view
+        self._sight = sight
+        self._maker = maker
+        self._logs = logs
         self._clock = clock
-        self._verdicts: dict[str, WorkerStatus] = {}
-        self._resting: dict[str, _Resting] = {}
+        self._rests: dict[str, float] = {}
         self._held_since: dict[str, float] = {}
-        self._completed: set[str] = set()
-        self._lock = threading.Lock()
 
-    def complete(self, spec: WorkerSpec, leader: Body, body: Body, create: Create) -> None:
-        """Make what is missing beside the first Pod, unless all has been there before.
+    # --- start ---------------------------------------------------------------------------------------------------
+
+    def start(self, spec: WorkerSpec, namespace: str, name: str, alone: Callable[[], Body]) -> None:
+        """Make all Pods, or find them. Where only some can be made these are taken back: they would hold their nodes,
+        and use up the attempt, for others that may never come.
 
         Args:
-            leader: the Pod as it is in the cluster.
-            body: as it was to be made, for the others.
-            create: makes a Pod, or finds it; raises as `PodRuntime.start`.
-        """
-        size = workers_of(spec)
-        namespace, name = leader["metadata"]["namespace"], leader["metadata"]["name"]
-        if size == 1 or self.is_complete(leader):
-            return
-        owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": leader["metadata"]["uid"]}
-        for rank in range(1, size):
-            member = as_member(body, spec, rank)
-            member["metadata"]["ownerReferences"] = [owner]
-            self._view.seen(PODS, create(member))
-        try:
-            self._api.create(SERVICES, namespace, service_of(leader, owner))
-        except ConflictError:  # made by another engine meanwhile: the same one
-            LOGGER.info("Service %s/%s was there", namespace, name)
-
-    def is_complete(self, leader: Body) -> bool:
-        """Whether all Pods have been there: the Service was made after them.
+            name: of the first Pod.
+            alone: gives the Pod of a worker alone.
 
         Raises:
-            ClusterUnavailableError: the API server does not answer.
+            WorkerWaitsError: not all of them can be made now; they rest; or those of an earlier try still end.
+            ConflictError, WorkerRefusedError, TemporaryError: as `PodRuntime.start`.
         """
-        meta = leader["metadata"]
-        with self._lock:
-            if meta["uid"] in self._completed:
-                return True
-        found = self._api.get(SERVICES, meta["namespace"], meta["name"])
-        if found is None or meta["uid"] not in {one.get("uid") for one in found["metadata"].get("ownerReferences", ())}:
-            return False  # one of an earlier Pod of this name is about to go with that
-        with self._lock:
-            self._completed.add(meta["uid"])
-        return True
+        with told_as_waiting(f"Pod {namespace}/{name}"):
+            # Asked, and not only looked for: what is built upon a Pod that has just gone would go after it.
+            found = self._api.get(PODS, namespace, name)
+            service = self._api.get(SERVICES, namespace, name)
+        known = None if found is None or not is_same_attempt(found, spec) else Pod(found)
+        self._rest(spec.order.worker, known)
+        if known is not None:
+            self._view.seen(PODS, known.body)
+            if _owns(known.body, service):
+                return
+            if known.is_leaving or known.is_over:  # it went before the others were there: nothing was worked at
+                self._give_back(known)
+                raise _still_ending(known.where)
+        elif service is not None:
+            raise _taken(spec, service)
+        body = alone()
+        leader = known.body if known is not None else self._maker.make_or_find(spec, as_member(body, spec, 0))
+        self._view.seen(PODS, leader)
+        try:
+            self._complete(spec, leader, body)
+        except WorkerWaitsError as error:
+            if error.cause == "ClusterUnavailable":
+                raise  # nothing can be taken back now; the next try goes on from here
+            self._give_back(Pod(leader))
+            raise WorkerWaitsError(
+                f"not all of its {workers_of(spec)} Pods can be made: {error.message}", cause=error.cause,
+                where=error.where, hint=error.hint, retry_after=max(REST_SECONDS, error.retry_after),
+            ) from error  # fmt: skip
+        except (UserError, PermanentError):
+            self._give_back(Pod(leader))
+            raise
 
-    def status(self, leader: Pod, own: WorkerStatus, waited: Callable[[Pod, str], float]) -> WorkerStatus:
-        """What a worker of several Pods is at, from the state of its first one. Never waits, but deletes.
+    def _complete(self, spec: WorkerSpec, leader: Body, body: Body) -> None:
+        """Make what is missing beside the first Pod. Again after a crash: what is there is found."""
+        name, uid = leader["metadata"]["name"], leader["metadata"]["uid"]
+        owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}
+        for rank in range(1, workers_of(spec)):
+            member = as_member(body, spec, rank)
+            member["metadata"]["ownerReferences"] = [owner]
+            made = self._maker.make_or_find(spec, member)
+            if Pod(made).is_leaving or uid not in _owners(made):
+                raise _still_ending(Pod(made).where)  # one of an earlier try, which goes with the first Pod of that
+            self._view.seen(PODS, made)
+        try:
+            self._maker.make(SERVICES, service_of(leader, owner))
+        except ConflictError as error:
+            with told_as_waiting(f"Service {name}"):
+                there = self._api.get(SERVICES, leader["metadata"]["namespace"], name)
+            if there is None:
+                raise TemporaryError("a Service of this name has just gone; trying again", where=error.where) from error
+            if not _owns(leader, there):
+                raise _taken(spec, there) from error
 
-        A group that has failed is over when all of it is gone, so that nobody writes checkpoints any more.
-        """
+    def _rest(self, worker: str, known: Pod | None) -> None:
+        until = self._rests.get(worker)
+        if until is None:
+            return
+        left = until - self._clock.monotonic()
+        if left <= 0:
+            self._rests.pop(worker, None)
+            return
+        if known is not None:
+            LOGGER.warning("%s: its Pods found no nodes together; they give way for %.0f s", known.where, left)
+            self._give_back(known)
+        raise WorkerWaitsError(
+            "its Pods found no nodes together and wait to try again", cause="Unschedulable", retry_after=left
+        )
+
+    def _give_back(self, leader: Pod) -> None:
+        """Delete the first Pod, and with it what it owns. If that fails, the next try finds it."""
+        self._delete([*self.members(leader).values(), leader], 0)
+
+    # --- observe -------------------------------------------------------------------------------------------------
+
+    def status(self, leader: Pod, own: WorkerStatus, waited: Waited) -> WorkerStatus:
+        """What a worker of several Pods is at, from the state of its first one."""
         size = int((leader.body["metadata"].get("annotations") or {}).get(SIZE_ANNOTATION, 1))
-        if size == 1:
+        if size == 1 or own.phase is RunPhase.SUCCEEDED:
             return own
-        name = leader.body["metadata"]["labels"][WORKER_LABEL]
-        others = self.members(leader)
-        if own.phase is not RunPhase.RUNNING:
-            self.delete(others, END_SECONDS)
-            return own if own.phase is RunPhase.SUCCEEDED else self._verdict(name) or own
-        if leader.is_leaving or self._verdict(name) is not None:
+        if own.phase is RunPhase.RUNNING and leader.is_leaving:
             return WorkerStatus(phase=RunPhase.RUNNING, cause="Stopping")
-        if not self._was_complete(leader):
-            return own if own.cause else WorkerStatus(phase=RunPhase.RUNNING, cause="Starting")
-        return self._together(leader, own, others, size, waited)
+        if own.phase is RunPhase.RUNNING and leader.ended is not None:
+            return own  # its results are on their way, and the others are not needed any more
+        found = self._others(leader, size, waited)
+        failed = [one for one in found if one.phase in (RunPhase.FAILED, RunPhase.LOST)]
+        # One that was left alone by another ends as well, and often earlier seen: whose end says more comes first.
+        failed.sort(key=lambda one: one.cause not in _NOT_BY_OTHERS)
+        if own.phase is not RunPhase.RUNNING:
+            taken = own.cause not in _NOT_BY_OTHERS and failed and failed[0].cause in _NOT_BY_OTHERS
+            return failed[0] if taken and not leader.is_leaving else own
+        if failed:
+            return WorkerStatus(phase=RunPhase.RUNNING, cause="Stopping", ends_as=failed[0])
+        return self._together(leader, [own, *(one for one in found if one.phase is RunPhase.RUNNING)])
 
-    def _together(
-        self,
-        leader: Pod,
-        own: WorkerStatus,
-        others: Mapping[int, Pod],
-        size: int,
-        waited: Callable[[Pod, str], float],
-    ) -> WorkerStatus:
-        found = {rank: _of_member(pod, waited) for rank, pod in others.items()}
+    def _others(self, leader: Pod, size: int, waited: Waited) -> list[WorkerStatus]:
+        """How the other ranks are, in their order."""
+        there, found = self.members(leader), []
         for rank in range(1, size):
-            told = found.get(rank) or _gone(leader, rank)
+            pod = there.get(rank)
+            told = self._missing(leader, rank) if pod is None else _of_member(pod, waited)
             if told.phase in (RunPhase.FAILED, RunPhase.LOST):
-                reason = f"process {rank} of {size}: {told.reason}"
-                self._end(leader, others, told.model_copy(update={"reason": reason}))
-                return WorkerStatus(phase=RunPhase.RUNNING, cause="Stopping")
-        everyone = [own, *(one for one in found.values() if one.phase is RunPhase.RUNNING)]
+                tail = "" if pod is None else self._logs.tail(pod)
+                told = told.model_copy(update={"reason": f"process {rank} of {size}: {told.reason}", "log_tail": tail})
+            found.append(told)
+        return found
+
+    def _missing(self, leader: Pod, rank: int) -> WorkerStatus:
+        namespace = leader.body["metadata"]["namespace"]
+        name = member_name(leader.body["metadata"]["name"], rank)
+        sight = self._sight.look(namespace, name)
+        if not sight.certain or (sight.pod is not None and _belongs(sight.pod.body, leader)):
+            return WorkerStatus(phase=RunPhase.RUNNING, cause="Unknown")
+        reason = f"Pod {namespace}/{name} is gone: it was deleted, or its node is lost"
+        return WorkerStatus(phase=RunPhase.LOST, cause="WorkerLost", reason=reason, retryable=True)
+
+    def _together(self, leader: Pod, everyone: list[WorkerStatus]) -> WorkerStatus:
+        """What a group waits for. Half of one on half the nodes may be what the other half of another waits for."""
+        worker = leader.body["metadata"]["labels"][WORKER_LABEL]
         homeless = next((one for one in everyone if one.cause == "Unschedulable"), None)
         if homeless is None:
-            self._held_since.pop(leader.where, None)
-            return next((one for one in everyone if one.cause and one.reason), own)
-        if any(one.cause != "Unschedulable" for one in everyone) and self._has_held(leader):
-            self._give_way(leader, others)
+            self.cancel(worker)
+            return next((one for one in everyone if one.cause and one.reason), everyone[0])
+        now = self._clock.monotonic()
+        if all(one.cause == "Unschedulable" for one in everyone):
+            self._held_since.pop(worker, None)  # it holds nothing that others wait for
+        elif now - self._held_since.setdefault(worker, now) >= SCHEDULE_SECONDS:
+            self._rests[worker] = now + REST_SECONDS
+            return homeless.model_copy(update={"gives_way": True})
         return homeless
-
-    def absent(self, worker: str, gone: WorkerStatus, namespace: str, create: Create) -> WorkerStatus:
-        """What a worker is whose first Pod is not there.
-
-        Args:
-            gone: what it would be without its group.
-            create: as for `complete`.
-        """
-        resting = self._resting.get(worker)
-        if resting is not None:
-            return self._after_a_rest(worker, resting, namespace, create)
-        with self._lock:
-            verdict = self._verdicts.get(worker)
-        if gone.phase is RunPhase.RUNNING or verdict is None:
-            return gone
-        return verdict.model_copy(update={"log_tail": verdict.log_tail or gone.log_tail})
-
-    def cancel(self, worker: str) -> None:
-        """Nobody wants the Pods of this worker any more: what gave way does not come back."""
-        self._resting.pop(worker, None)
-
-    def stop(self, leader: Pod, grace_seconds: float) -> None:
-        """End the others with the first one, which the caller ends."""
-        self.delete(self.members(leader), grace_seconds)
-
-    def forget(self, worker: str, leader: Pod | None) -> None:
-        """Delete what is left of the others, and what is known of them."""
-        if leader is not None:
-            self.delete(self.members(leader), 0)
-        with self._lock:
-            self._verdicts.pop(worker, None)
-            self._resting.pop(worker, None)
-            if leader is not None:
-                self._completed.discard(leader.body["metadata"]["uid"])
 
     def members(self, leader: Pod) -> dict[int, Pod]:
         """The Pods of the other ranks that are there."""
@@ -192,16 +216,30 @@ class PodGroups:
         wanted = {name: meta["labels"].get(name) for name in (WORKER_LABEL, ATTEMPT_LABEL)}
         found = {}
         for body in self._view.all(PODS):
-            labels = body["metadata"].get("labels") or {}
+            labels = _labels(body)
             same = all(labels.get(name) == value for name, value in wanted.items())
-            owners = {one.get("uid") for one in body["metadata"].get("ownerReferences") or ()}
-            if same and body["metadata"]["namespace"] == meta["namespace"] and meta["uid"] in owners:
+            if same and body["metadata"]["namespace"] == meta["namespace"] and _belongs(body, leader):
                 found[int(labels.get(RANK_LABEL, 0))] = Pod(body)
         return found
 
-    def delete(self, pods: Mapping[int, Pod], grace_seconds: float) -> None:
+    # --- end -----------------------------------------------------------------------------------------------------
+
+    def cancel(self, worker: str) -> None:
+        """It need not give way: it works, or nobody wants it any more."""
+        self._rests.pop(worker, None)
+        self._held_since.pop(worker, None)
+
+    def stop(self, leader: Pod, grace_seconds: float) -> None:
+        """End the others with the first one, which the caller ends. What has ended tells how, and stays with that."""
+        self._delete((pod for pod in self.members(leader).values() if not pod.is_over), grace_seconds)
+
+    def forget(self, leader: Pod) -> None:
+        """Delete what is left of the others."""
+        self._delete(self.members(leader).values(), 0)
+
+    def _delete(self, pods: Iterable[Pod], grace_seconds: float) -> None:
         """Ask these to end; what cannot be deleted now goes with the first Pod."""
-        for pod in pods.values():
+        for pod in pods:
             if pod.is_leaving:
                 continue
             meta = pod.body["metadata"]
@@ -210,66 +248,43 @@ class PodGroups:
             except SednaError as error:
                 LOGGER.warning("%s is still there: %s", pod.where, error)
 
-    # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _verdict(self, worker: str) -> WorkerStatus | None:
-        with self._lock:
-            return self._verdicts.get(worker)
-
-    def _was_complete(self, leader: Pod) -> bool:
-        try:
-            return self.is_complete(leader.body)
-        except SednaError:  # nothing is known of the others then: neither that they are there nor that one is lost
-            return False
-
-    def _end(self, leader: Pod, others: Mapping[int, Pod], why: WorkerStatus) -> None:
-        LOGGER.warning("%s: %s; the others end too", leader.where, why.reason)
-        with self._lock:
-            self._verdicts[leader.body["metadata"]["labels"][WORKER_LABEL]] = why
-        # The first one too, with its grace: its helper brings the last checkpoint home.
-        self.delete({0: leader, **others}, END_SECONDS)
-
-    def _has_held(self, leader: Pod) -> bool:
-        now = self._clock.monotonic()
-        return now - self._held_since.setdefault(leader.where, now) >= SCHEDULE_SECONDS
-
-    def _give_way(self, leader: Pod, others: Mapping[int, Pod]) -> None:
-        """Half a group on half the nodes may be what the other half of another group waits for."""
-        LOGGER.warning("%s: its Pods found no nodes together; they give way for %g s", leader.where, REST_SECONDS)
-        worker = leader.body["metadata"]["labels"][WORKER_LABEL]
-        bodies = [_fresh(pod.body) for _, pod in sorted({0: leader, **others}.items())]
-        self._resting[worker] = _Resting(self._clock.monotonic() + REST_SECONDS, bodies)
-        self._held_since.pop(leader.where, None)
-        self.delete({0: leader, **others}, 0)
-
-    def _after_a_rest(self, worker: str, resting: _Resting, namespace: str, create: Create) -> WorkerStatus:
-        waits = WorkerStatus(
-            phase=RunPhase.RUNNING,
-            cause="Unschedulable",
-            reason="its Pods found no nodes together and wait to try again",
-        )
-        if self._clock.monotonic() < resting.until:
-            return waits
-        leader = create(resting.bodies[0])
-        self._view.seen(PODS, leader)
-        meta = leader["metadata"]
-        owner = {"apiVersion": "v1", "kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
-        for body in resting.bodies[1:]:
-            body["metadata"]["ownerReferences"] = [owner]
-            self._view.seen(PODS, create(body))
-        try:
-            self._api.create(SERVICES, namespace, service_of(leader, owner))
-        except ConflictError:
-            LOGGER.info("Service %s/%s was still there", namespace, meta["name"])
-        self._resting.pop(worker, None)
-        return WorkerStatus(phase=RunPhase.RUNNING, cause="Starting")
+def _still_ending(where: str) -> WorkerWaitsError:
+    text = "the Pods of an earlier try still end"
+    return WorkerWaitsError(text, cause="Stopping", where=where, retry_after=ENDING_SECONDS)
 
 
-def _status(pod: Pod, waited: Callable[[Pod, str], float]) -> WorkerStatus:
+def _taken(spec: WorkerSpec, service: Body) -> SednaError:
+    """What it means that another Service has the name of a group's."""
+    where = f"Service {service['metadata'].get('namespace')}/{service['metadata']['name']}"
+    if _labels(service).get(WORKER_LABEL) == spec.order.worker:
+        return _still_ending(where)  # one of an earlier try: it goes with the first Pod of that
+    return ConflictError("has the name of a training's, and is none", where=where, hint="delete it, or rename the job")
+
+
+def _labels(body: Body) -> dict[str, Any]:
+    found: dict[str, Any] = body["metadata"].get("labels") or {}
+    return found
+
+
+def _owners(body: Body) -> set[Any]:
+    return {one.get("uid") for one in body["metadata"].get("ownerReferences") or ()}
+
+
+def _belongs(body: Body, leader: Pod) -> bool:
+    return leader.body["metadata"]["uid"] in _owners(body)
+
+
+def _owns(leader: Body, service: Body | None) -> bool:
+    """Whether all Pods have been there: the Service was made after them, and for this very first one."""
+    return service is not None and leader["metadata"]["uid"] in _owners(service)
+
+
+def _status(pod: Pod, waited: Waited) -> WorkerStatus:
     return status_of(pod, lambda cause: waited(pod, cause))
 
 
-def _of_member(pod: Pod, waited: Callable[[Pod, str], float]) -> WorkerStatus:
+def _of_member(pod: Pod, waited: Waited) -> WorkerStatus:
     """How a Pod beside the first one is. Its helper, which brings nothing home, waits for the end of the first program:
     that must not hide how its own program has ended."""
     ended = pod.ended
@@ -279,22 +294,3 @@ def _of_member(pod: Pod, waited: Callable[[Pod, str], float]) -> WorkerStatus:
     if code == 0:
         return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0)
     return as_the_program_ended(pod, ended, code)
-
-
-def _gone(leader: Pod, rank: int) -> WorkerStatus:
-    name = member_name(leader.body["metadata"]["name"], rank)
-    where = f"Pod {leader.body['metadata']['namespace']}/{name}"
-    reason = f"{where} is gone: it was deleted, or its node is lost"
-    return WorkerStatus(phase=RunPhase.LOST, cause="WorkerLost", reason=reason, retryable=True)
-
-
-def _fresh(body: Body) -> Body:
-    """A Pod as it was asked for, to be made again."""
-    meta = {
-        name: copy.deepcopy(body["metadata"][name])
-        for name in ("name", "namespace", "labels", "annotations", "ownerReferences")
-        if name in body["metadata"]
-    }
-    spec = copy.deepcopy(body["spec"])
-    spec.pop("nodeName", None)
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}

@@ -31,9 +31,12 @@ from globalmanager.runtimes.kubernetes.naming import (
     labels_of,
     place_of,
 )
+from globalmanager.runtimes.kubernetes.template_parts import check_parts, foreign, require_foreign_mounts
 from sedna.common.errors import SpecError
 
 __all__ = ["DEFAULT_CONTAINER", "worker_pod"]
+
+_SETTING: Final = "kubernetes.worker_template.spec"
 
 DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 """Which container ``kubectl logs`` and ``exec`` mean; without it they would mean the helper."""
@@ -69,7 +72,8 @@ def worker_pod(spec: WorkerSpec, settings: KubernetesSettings, credential: Itera
     pod_spec = copy.deepcopy(_mapping(template.get("spec"), f"{where}.spec"))
     for name in _KEEP_NOT:
         pod_spec.pop(name, None)
-    pod_spec.setdefault("terminationGracePeriodSeconds", GRACE_SECONDS)
+    if pod_spec.get("terminationGracePeriodSeconds") is None:
+        pod_spec["terminationGracePeriodSeconds"] = GRACE_SECONDS
     if order.template is None:
         program = _around_nothing(spec, settings, pod_spec)
     else:
@@ -84,10 +88,10 @@ def worker_pod(spec: WorkerSpec, settings: KubernetesSettings, credential: Itera
         "metadata": {
             "name": place_of(order.worker, order.job)["pod"],
             "namespace": order.job.namespace,
-            "labels": {**_texts(meta, "labels", where), **labels_of(spec)},
+            "labels": {**foreign(_texts(meta, "labels", where)), **labels_of(spec)},
             "annotations": {
                 DEFAULT_CONTAINER: program,
-                **_texts(meta, "annotations", where),
+                **foreign(_texts(meta, "annotations", where)),
                 PROGRAM_ANNOTATION: program,
             },
             **_owner(spec),
@@ -98,10 +102,14 @@ def worker_pod(spec: WorkerSpec, settings: KubernetesSettings, credential: Itera
 
 def _around_nothing(spec: WorkerSpec, settings: KubernetesSettings, pod_spec: Body) -> str:
     """A registered algorithm; the settings may say more of its Pod, such as nodes and GPUs."""
+    check_parts(pod_spec, _SETTING)
+    own = volumes_of(settings, spec.order.limits, built_in=True)
+    _require_free(_names(own), pod_spec.get("volumes") or (), f"{_SETTING}.volumes")
+    require_foreign_mounts(_names(own), pod_spec, _SETTING)
     given = pod_spec.get("containers") or [{}]
     main = program_container(spec.order, settings, given[0])
     pod_spec["containers"] = [main, *given[1:]]
-    pod_spec["volumes"] = [*(pod_spec.get("volumes") or ()), *volumes_of(settings, spec.order.limits, built_in=True)]
+    pod_spec["volumes"] = [*(pod_spec.get("volumes") or ()), *own]
     return str(main["name"])
 
 
@@ -109,9 +117,11 @@ def _around_template(
     spec: WorkerSpec, settings: KubernetesSettings, pod_spec: Body, credential: list[Body], where: str
 ) -> str:
     containers = _containers(pod_spec, where)
+    check_parts(pod_spec, f"{where}.spec")
     own = volumes_of(settings, spec.order.limits)
     volumes = list(pod_spec.get("volumes") or ())
-    _require_free({str(volume["name"]) for volume in own}, volumes, f"{where}.spec.volumes")
+    _require_free(_names(own), volumes, f"{where}.spec.volumes")
+    require_foreign_mounts(_names(own), pod_spec, f"{where}.spec")
     init = list(pod_spec.get("initContainers") or ())
     _require_free({HELPER, STAGE_IN}, [*containers, *init], f"{where}.spec.containers")
     user = PodUser.of(pod_spec, containers[0])
@@ -142,7 +152,7 @@ def _as_sidecar(helper: Body) -> Body:
 
 def _set_group(pod_spec: Body, volumes: list[Body]) -> None:
     """A group that all containers are in, so that the helper reads what a program keeps to its group."""
-    context = pod_spec.setdefault("securityContext", {})
+    context = pod_spec["securityContext"] = pod_spec.get("securityContext") or {}
     kinds = {kind for volume in volumes for kind in volume if kind != "name"}
     if "fsGroup" not in context and kinds <= _OWN_VOLUMES:
         context["fsGroup"] = PodUser.DEFAULT
@@ -156,6 +166,10 @@ def _containers(pod_spec: Body, where: str) -> list[Body]:
         if not isinstance(container, dict) or not container.get("name"):
             raise SpecError("a container has no name", where=f"{where}.spec.containers[{number}]", hint="name: train")
     return containers
+
+
+def _names(volumes: Iterable[Body]) -> set[str]:
+    return {str(volume["name"]) for volume in volumes}
 
 
 def _require_free(names: set[str], given: Iterable[Any], where: str) -> None:

@@ -14,9 +14,6 @@ __all__ = ["PodLogs"]
 TAIL_BYTES = 4096
 """Of the log that an error carries."""
 
-KEPT_BYTES = 1 << 20
-"""Of a Pod that we delete before its log was stored."""
-
 NODE_BYTES = 64 << 20
 """A node begins a new file at 10 MiB, unless somebody has told it otherwise."""
 
@@ -31,7 +28,6 @@ class PodLogs:
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
-        self._kept: dict[str, bytes] = {}
         self._failures: dict[str, int] = {}
 
     def part(self, name: str, pod: Pod | None, offset: int, max_bytes: int) -> LogPart:
@@ -40,8 +36,6 @@ class PodLogs:
         Raises:
             ClusterUnavailableError: not now.
         """
-        if name in self._kept:
-            return _part(self._kept[name], offset, max_bytes)
         if pod is None:
             return LogPart(data=b"")
         most = NODE_BYTES if offset < 0 else min(offset + max_bytes, NODE_BYTES)
@@ -64,20 +58,8 @@ class PodLogs:
             LOGGER.info("the log of %s cannot be read now: %s", pod.where, error)
             return ""
 
-    def keep(self, name: str, pod: Pod) -> None:
-        """Remember the newest part, for its Pod is about to go."""
-        try:
-            self._kept[name] = self._read(pod, NODE_BYTES)[-KEPT_BYTES:]
-        except TemporaryError as error:
-            LOGGER.warning("the log of %s is lost: %s", pod.where, error)
-
-    def kept_tail(self, name: str) -> str:
-        """The last lines of what was kept."""
-        return self._kept.get(name, b"")[-TAIL_BYTES:].decode(errors="replace").strip()
-
     def forget(self, name: str) -> None:
-        """Let go of what was kept."""
-        self._kept.pop(name, None)
+        """Its log is not wanted any more."""
         self._failures.pop(name, None)
 
     def _read(self, pod: Pod, max_bytes: int) -> bytes:

@@ -113,6 +113,12 @@ class Pod:
         states = [one.get("state") or {} for one in self.status.get("containerStatuses") or ()]
         return not self.is_over and any("running" in state or "waiting" in state for state in states)
 
+    @property
+    def holds_its_machine(self) -> bool:
+        """Whether containers of it go on, or may begin to, and nobody has told them to end. After a failed init
+        container none begins."""
+        return not self.is_leaving and self.is_unfinished and not any(self.faults_of_init())
+
     def faults_of_init(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Init containers that have failed, with how."""
         for one in self.status.get("initContainerStatuses") or ():

@@ -90,7 +90,7 @@
 - name: SEDNA__KUBERNETES__RUNTIME
   value: {{ .Values.workers.runtime }}
 - name: SEDNA__KUBERNETES__SERVICE_URL
-  value: {{ include "sedna.url" . }}
+  value: {{ include "sedna.url" . | quote }}
 - name: SEDNA__KUBERNETES__IMAGE
   value: {{ include "sedna.image" . | quote }}
 - name: SEDNA__KUBERNETES__IMAGE_PULL_POLICY
@@ -101,7 +101,7 @@
 {{- end }}
 {{- with include "sedna.workerServiceAccount" . }}
 - name: SEDNA__KUBERNETES__WORKER_SERVICE_ACCOUNT
-  value: {{ . }}
+  value: {{ . | quote }}
 {{- end }}
 - name: SEDNA__KUBERNETES__AUDIENCE
   value: {{ .Values.workers.audience | quote }}

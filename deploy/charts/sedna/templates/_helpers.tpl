@@ -18,21 +18,26 @@
 {{- end -}}
 
 {{- define "sedna.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "sedna.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "sedna.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: service
 {{- end -}}
 
 {{- define "sedna.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-app.kubernetes.io/name: {{ include "sedna.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "sedna.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: sedna
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* The labels of the chart and some of one object, which win over commonLabels; each name once. root, labels */}}
+{{- define "sedna.labelsWith" -}}
+{{- toYaml (merge (deepCopy (default dict .labels)) (include "sedna.labels" .root | fromYaml)) -}}
 {{- end -}}
 
 {{- define "sedna.image" -}}
@@ -47,7 +52,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "sedna.pullSecrets" -}}
 {{- range .Values.image.pullSecrets }}
-- name: {{ . }}
+- name: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -56,6 +61,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- default (include "sedna.fullname" .) .Values.serviceAccount.name -}}
 {{- else -}}
 {{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The account of a hook: one of its own, unless accounts are somebody else's business. Empty = there is none that may do its work.
+     root, name, needsRights */}}
+{{- define "sedna.hookAccount" -}}
+{{- with .root.Values -}}
+{{- if .hooks.serviceAccountName -}}
+{{- .hooks.serviceAccountName -}}
+{{- else if and (not .rbac.create) $.needsRights -}}
+{{- if not .serviceAccount.create }}{{ include "sedna.serviceAccount" $.root }}{{ end -}}
+{{- else if .serviceAccount.create -}}
+{{- $.name -}}
+{{- else -}}
+{{- include "sedna.serviceAccount" $.root -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -81,5 +102,5 @@ http://{{ include "sedna.fullname" . }}.{{ .Release.Namespace }}.svc:{{ .Values.
 {{- end -}}
 
 {{- define "sedna.fromSecret" -}}
-valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}
+valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}}
 {{- end -}}

@@ -59,7 +59,7 @@ kind: {{ $all | ternary "ClusterRole" "Role" }}
 metadata:
   name: {{ $all | ternary (printf "%s:%s" $root.Release.Namespace $given.name) $given.name | quote }}
   {{- if not $all }}
-  namespace: {{ $namespace }}
+  namespace: {{ $namespace | quote }}
   {{- end }}
   labels:
     {{- include "sedna.labels" $root | nindent 4 }}
@@ -75,7 +75,7 @@ kind: {{ $all | ternary "ClusterRoleBinding" "RoleBinding" }}
 metadata:
   name: {{ $all | ternary (printf "%s:%s" $root.Release.Namespace $given.name) $given.name | quote }}
   {{- if not $all }}
-  namespace: {{ $namespace }}
+  namespace: {{ $namespace | quote }}
   {{- end }}
   labels:
     {{- include "sedna.labels" $root | nindent 4 }}
@@ -88,6 +88,6 @@ roleRef:
   kind: {{ $all | ternary "ClusterRole" "Role" }}
   name: {{ $all | ternary (printf "%s:%s" $root.Release.Namespace $given.name) $given.name | quote }}
 subjects:
-  - {kind: ServiceAccount, name: {{ $given.account }}, namespace: {{ $root.Release.Namespace }}}
+  - {kind: ServiceAccount, name: {{ $given.account | quote }}, namespace: {{ $root.Release.Namespace | quote }}}
 {{- end }}
 {{- end -}}

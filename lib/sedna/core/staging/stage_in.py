@@ -10,11 +10,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from sedna.common.atomic import sha256_file
-from sedna.common.errors import IntegrityError, NotFoundError
+from sedna.common.errors import IntegrityError, NotFoundError, SednaError
 from sedna.common.log import LOGGER
 from sedna.common.validation import first_fault
 from sedna.core.staging.folder import WorkFolder
 from sedna.core.staging.order import WorkOrder, read_unlabelled
+from sedna.core.staging.problems import check_problems, store_problems
 from sedna.store.datasets import read_dataset
 from sedna.store.download import stream_to_file
 from sedna.store.file_sets import FileStore, StoredFile
@@ -33,9 +34,11 @@ def stage_in(order: WorkOrder, store: FileStore, folder: WorkFolder, cache: Node
     What an earlier start has left goes first, its output above all: half a model must not be taken for a result. Its
     checkpoints stay, for they are newer than those in the store. The index comes last: where it is, all is there.
 
+    Samples whose bytes are missing from the store or damaged are left out, and named in the attempt's results.
+
     Raises:
         SpecError: the path of the folder holds white space, which a txt index cannot express.
-        NotFoundError, IntegrityError: an input is gone or damaged.
+        NotFoundError, IntegrityError: another input is gone or damaged, or most samples are.
         TemporaryError: the store does not answer, or the disk is full.
     """
     check_index_folder(folder.samples)  # before the models: it needs no download to be known
@@ -47,11 +50,20 @@ def stage_in(order: WorkOrder, store: FileStore, folder: WorkFolder, cache: Node
     cache.place_all(store, [*files, *_modules_to_fetch(order, folder)])
     if order.checkpoints is not None:
         _restore_checkpoints(order.checkpoints, store, folder.checkpoints)
+    problems: dict[str, str] = {}
     if order.unlabelled is not None:
         listed = read_unlabelled(store.get(order.unlabelled.key), order.unlabelled.key)
         samples = ((sample.sample_id, sample.extension) for sample in listed)
-        materialise_unlabelled(store, order.job, samples, cache, folder.samples, folder.unlabelled)
-    materialise(store, order.job, entries, cache, folder.samples, folder.index(order))
+        materialise_unlabelled(store, order.job, samples, cache, folder.samples, folder.unlabelled, problems=problems)
+    unlabelled = frozenset(problems)
+    try:
+        materialise(store, order.job, entries, cache, folder.samples, folder.index(order), problems=problems)
+        check_problems({name: text for name, text in problems.items() if name not in unlabelled}, len(entries))
+    except SednaError:
+        folder.index(order).unlink(missing_ok=True)
+        raise
+    finally:
+        store_problems(order, store, problems)
     LOGGER.info("%s: %d samples and %d models are here", order.worker, len(entries), len(order.models))
 
 

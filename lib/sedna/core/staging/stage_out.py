@@ -70,7 +70,7 @@ def may_write(order: WorkOrder, key: str) -> bool:
 
     No other names: what the service writes beside them must always find its place free.
     """
-    notes = {f"{order.prefix}{name}.json" for name in ("result", "failure", "end")}
+    notes = {f"{order.prefix}{name}.json" for name in ("result", "failure", "end", "problems")}
     folders = [f"{order.prefix}files/"]
     if order.checkpoints is not None:
         notes.add(checkpoint_manifest_key(order.checkpoints))

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from fixtures_pods import UPSTREAM_TEMPLATE, PodDesk, ended, running, through, waiting
-from globalmanager.cluster.api import ClusterUnavailableError, QuotaExceededError
+from globalmanager.cluster.api import ClusterUnavailableError, NamespaceTerminatingError, QuotaExceededError
 from globalmanager.cluster.kinds import PODS, SERVICES
-from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerStatus, WorkerWaitsError
+from globalmanager.runtimes.base import RunPhase, WorkerHandle, WorkerRefusedError, WorkerStatus, WorkerWaitsError
 from globalmanager.runtimes.kubernetes.distributed import REST_SECONDS, SCHEDULE_SECONDS
 from globalmanager.runtimes.kubernetes.door import PodDoor
 from globalmanager.runtimes.kubernetes.group_layout import member_name
-from sedna.common.errors import AuthError
+from sedna.common.errors import AuthError, ConflictError, SpecError
 from sedna.loop.spec import Distributed
 
 THREE = Distributed(workers=3, processes_per_worker=1)
@@ -126,7 +126,7 @@ def test_started_twice_or_after_a_crash_in_between_it_is_one_group(desk: PodDesk
             raise failing.pop()
 
     desk.cluster.fail = fail
-    with pytest.raises(ClusterUnavailableError):
+    with pytest.raises(WorkerWaitsError, match="does not answer"):
         start(desk)
     assert len(pods(desk)) == 2
     assert not desk.cluster.list(SERVICES)
@@ -137,19 +137,129 @@ def test_started_twice_or_after_a_crash_in_between_it_is_one_group(desk: PodDesk
     assert len(desk.cluster.list(SERVICES)) == 1
 
 
-def test_a_quota_in_the_middle_waits_and_then_completes(desk: PodDesk) -> None:
-    left = [QuotaExceededError("exceeded quota: pods=2")]
+def failing(verb: str, kind: Any, ending: str, error: Exception) -> Any:
+    def fail(asked: str, what: Any, _namespace: str | None, name: str) -> None:
+        if (asked, what) == (verb, kind) and name.endswith(ending):
+            raise error
 
-    def fail(verb: str, kind: Any, _namespace: str | None, name: str) -> None:
-        if (verb, kind) == ("create", PODS) and name.endswith("-2") and left:
-            raise left.pop()
+    return fail
 
-    desk.cluster.fail = fail
-    with pytest.raises(WorkerWaitsError, match="exceeded quota"):
-        start(desk)
+
+@pytest.mark.parametrize(("kind", "ending"), [(PODS, "-1"), (PODS, "-2"), (SERVICES, "")])
+def test_a_quota_that_lets_in_only_some_lets_in_none(desk: PodDesk, kind: Any, ending: str) -> None:
+    desk.cluster.fail = failing("create", kind, ending, QuotaExceededError("exceeded quota: pods=2"))
+    for _ in range(3):
+        with pytest.raises(WorkerWaitsError, match="exceeded quota") as told:
+            start(desk)
+        assert (told.value.cause, told.value.retry_after) == ("QuotaExceeded", REST_SECONDS)
+        assert "not all of its 3 Pods" in str(told.value)
+        collect_garbage(desk)
+        assert not pods(desk), "the first one must neither work alone nor hold a node"
+    desk.cluster.fail = lambda *_: None
     handle = start(desk)
     assert says(desk, handle, {}).phase is RunPhase.RUNNING
     assert len(pods(desk)) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (NamespaceTerminatingError("because it is being terminated"), "NamespaceTerminating"),
+        (AuthError('pods "x" is forbidden: violates PodSecurity', forbidden=True), "PodRefused"),
+        (SpecError("spec.containers[0].image: Required value"), "TemplateInvalid"),
+    ],
+)
+@pytest.mark.parametrize(("kind", "ending"), [(PODS, "-2"), (SERVICES, "")])
+def test_a_group_that_is_refused_in_the_middle_leaves_nothing(
+    desk: PodDesk, kind: Any, ending: str, error: Exception, cause: str
+) -> None:
+    desk.cluster.fail = failing("create", kind, ending, error)
+    with pytest.raises(WorkerRefusedError) as told:
+        start(desk)
+    assert told.value.cause == cause
+    collect_garbage(desk)
+    assert not pods(desk)
+
+
+@pytest.mark.parametrize(("verb", "what"), [("create", "services"), ("get", "services"), ("get", "pods")])
+def test_a_right_that_is_missing_for_a_group_is_waited_for(desk: PodDesk, verb: str, what: str) -> None:
+    assert desk.cluster.rights is not None
+    kind = PODS if what == "pods" else SERVICES
+    text = f'{what} is forbidden: User "sedna" cannot {verb} resource "{what}"'
+    desk.cluster.fail = failing(verb, kind, "", AuthError(text, forbidden=True))
+    with pytest.raises(WorkerWaitsError, match="cannot") as told:
+        start(desk)
+    assert told.value.cause == "Forbidden"
+    collect_garbage(desk)
+    assert not pods(desk)
+
+
+def test_a_first_pod_that_ended_before_the_others_were_there_used_up_no_attempt(desk: PodDesk) -> None:
+    """The API server went away in the middle, for longer than the inputs wait for the others' names."""
+    desk.cluster.fail = failing("create", PODS, "-1", ClusterUnavailableError("down"))
+    with pytest.raises(WorkerWaitsError, match="does not answer"):
+        start(desk)
+    assert len(pods(desk)) == 1, "nothing can be taken back then"
+    says(desk, desk.runtime.handle("train-worker-1", desk.spec().order.job), {"0": through(ended("train", 75))})
+    desk.cluster.fail = lambda *_: None
+    with pytest.raises(WorkerWaitsError, match="still end"):
+        start(desk)
+    collect_garbage(desk)
+    handle = start(desk)
+    assert says(desk, handle, {}) == WorkerStatus(phase=RunPhase.RUNNING)
+
+
+def test_a_pod_that_goes_with_an_earlier_first_one_is_not_taken_for_a_new_one(desk: PodDesk) -> None:
+    handle = start(desk)
+    old = pods(desk)["1"]["metadata"]["uid"]
+    desk.cluster.delete(PODS, "default", handle.place["pod"], grace_seconds=0)
+    desk.cluster.delete(SERVICES, "default", handle.place["pod"])
+    with pytest.raises(WorkerWaitsError, match="still end"):
+        start(desk)
+    collect_garbage(desk)
+    start(desk)
+    assert pods(desk)["1"]["metadata"]["uid"] != old
+    assert len(pods(desk)) == 3
+
+
+def test_a_first_pod_that_the_watch_still_shows_and_that_is_gone_is_not_built_upon(desk: PodDesk) -> None:
+    handle = start(desk)
+    desk.cluster.paused = True
+    desk.cluster.remove(PODS, "default", handle.place["pod"])
+    desk.cluster.paused = False
+    collect_garbage(desk)
+    assert desk.cluster.view.get(PODS, "default", handle.place["pod"]) is not None
+    start(desk)
+    owner = pods(desk)["0"]["metadata"]["uid"]
+    assert all(pod["metadata"]["ownerReferences"][0]["uid"] == owner for rank, pod in pods(desk).items() if rank != "0")
+
+
+def test_a_service_of_somebody_else_is_left_alone(desk: PodDesk) -> None:
+    handle = desk.runtime.handle("train-worker-1", desk.spec().order.job)
+    body = {"metadata": {"name": handle.place["pod"], "labels": {"app": "shop"}}, "spec": {}}
+    desk.cluster.create(SERVICES, "default", body)
+    with pytest.raises(ConflictError, match="has the name of a training's"):
+        start(desk)
+    [service] = desk.cluster.list(SERVICES)
+    assert service["metadata"]["labels"] == {"app": "shop"}
+    assert not pods(desk)
+
+
+def test_a_service_that_somebody_makes_in_the_middle(desk: PodDesk) -> None:
+    """Made by another engine it is the same one; by anybody else it is in the way, and nothing stays."""
+    handle = desk.runtime.handle("train-worker-1", desk.spec().order.job)
+    body = {"metadata": {"name": handle.place["pod"], "labels": {"app": "shop"}}, "spec": {}}
+
+    def fail(verb: str, kind: Any, _namespace: str | None, name: str) -> None:
+        if (verb, kind) == ("create", PODS) and name.endswith("-2"):
+            desk.cluster.fail = lambda *_: None
+            desk.cluster.create(SERVICES, "default", body)
+
+    desk.cluster.fail = fail
+    with pytest.raises(ConflictError, match="has the name of a training's"):
+        start(desk)
+    collect_garbage(desk)
+    assert not pods(desk)
 
 
 def test_it_runs_while_all_run_and_ends_with_the_first(desk: PodDesk) -> None:
@@ -158,6 +268,7 @@ def test_it_runs_while_all_run_and_ends_with_the_first(desk: PodDesk) -> None:
     done = through(ended("train", 0))
     assert says(desk, handle, {"2": done}).phase is RunPhase.RUNNING, "others may be done before"
     assert says(desk, handle, {"0": done}).phase is RunPhase.SUCCEEDED
+    desk.runtime.stop(handle, 30)
     others = [pod for rank, pod in pods(desk).items() if rank != "0"]
     assert all("deletionTimestamp" in pod["metadata"] for pod in others), "nobody waits for them"
 
@@ -174,20 +285,54 @@ def test_one_that_fails_ends_the_others_and_says_why(
     desk: PodDesk, fault: dict[str, Any], cause: str, *, retryable: bool
 ) -> None:
     handle = start(desk)
-    assert says(desk, handle, {"1": fault}).cause == "Stopping"
+    desk.cluster.logs["default", f"{handle.place['pod']}-1", "train"] = b"said before\n"
+    for runtime in (desk.runtime, desk.make_runtime()):
+        desk.runtime = runtime
+        told = says(desk, handle, {"1": fault})
+        assert (told.phase, told.cause) == (RunPhase.RUNNING, "Stopping")
+        assert told.ends_as is not None, "told until it is recorded, also after a restart of the service"
+        assert (told.ends_as.cause, told.ends_as.retryable) == (cause, retryable)
+        assert told.ends_as.phase in (RunPhase.FAILED, RunPhase.LOST)
+        assert told.ends_as.reason.startswith("process 1 of 3: ")
+        assert told.ends_as.log_tail == ("" if cause == "Evicted" else "said before")
+        assert not any("deletionTimestamp" in pod["metadata"] for pod in pods(desk).values()), "a look ends nobody"
+    desk.runtime.stop(handle, 30)
     assert all("deletionTimestamp" in pod["metadata"] for rank, pod in pods(desk).items() if rank != "1")
-    assert desk.runtime.observe(handle).cause == "Stopping", "their last checkpoint is on its way"
-    desk.cluster.remove(PODS, "default", handle.place["pod"])  # what it owns goes with it
+    assert "deletionTimestamp" not in pods(desk)["1"]["metadata"], "what has ended holds nothing, and tells how"
     told = desk.runtime.observe(handle)
-    assert (told.cause, told.retryable) == (cause, retryable)
-    assert told.phase in (RunPhase.FAILED, RunPhase.LOST)
-    assert told.reason.startswith("process 1 of 3: ")
+    assert (told.cause, told.ends_as) == ("Stopping", None), "their last checkpoint is on its way"
+    desk.cluster.remove(PODS, "default", handle.place["pod"])  # what it owns goes with it
+    assert desk.runtime.observe(handle).phase is RunPhase.LOST, "the engine has recorded why before"
+
+
+def test_results_of_the_first_one_are_brought_home_whatever_becomes_of_the_others(desk: PodDesk) -> None:
+    handle = start(desk)
+    done = {"phase": "Running", "containerStatuses": [running("lc"), ended("train", 0)]}
+    evicted = {"phase": "Failed", "reason": "Evicted", "message": "low on disk"}
+    told = says(desk, handle, {"0": done, "1": evicted})
+    assert (told.phase, told.cause, told.ends_as) == (RunPhase.RUNNING, "StagingOut", None)
+    assert says(desk, handle, {"0": through(ended("train", 0)), "1": evicted}).phase is RunPhase.SUCCEEDED
+
+
+def test_whose_end_is_no_consequence_of_anothers_is_told(desk: PodDesk) -> None:
+    """A process that loses another one often ends a moment later, and is often seen to do so first."""
+    handle = start(desk)
+    broken = through(ended("train", 1, message="connection closed by peer"), phase="Failed")
+    evicted = {"phase": "Failed", "reason": "Evicted", "message": "low on disk"}
+    told = says(desk, handle, {"1": broken, "2": evicted}).ends_as
+    assert told is not None
+    assert (told.cause, told.retryable, told.reason.startswith("process 2 of 3")) == ("Evicted", True, True)
+    told = says(desk, handle, {"0": broken, "1": broken, "2": evicted})
+    assert (told.phase, told.cause, told.retryable) == (RunPhase.LOST, "Evicted", True)
+    killed = through(ended("train", 134), phase="Failed")
+    told = says(desk, handle, {"0": broken, "1": killed, "2": broken})
+    assert (told.cause, told.retryable) == ("WorkerFailed", False), "a signal may be what the first one's end has done"
 
 
 def test_one_whose_helper_still_waits_is_judged_by_its_program(desk: PodDesk) -> None:
     handle = start(desk)
     failed = {"phase": "Running", "containerStatuses": [running("lc"), ended("train", 1)]}
-    assert says(desk, handle, {"1": failed}).cause == "Stopping", "its helper waits for the end of the first program"
+    assert says(desk, handle, {"1": failed}).ends_as is not None, "its helper waits for the end of the first program"
 
 
 def test_one_that_has_ended_well_before_the_others_is_no_trouble(desk: PodDesk) -> None:
@@ -203,11 +348,23 @@ def test_one_that_is_lost_ends_the_others(desk: PodDesk) -> None:
     handle = start(desk)
     says(desk, handle, {})
     desk.cluster.remove(PODS, "default", f"{handle.place['pod']}-2")
-    assert desk.runtime.observe(handle).cause == "Stopping"
-    desk.cluster.remove(PODS, "default", handle.place["pod"])  # what it owns goes with it
-    told = desk.runtime.observe(handle)
+    told = desk.runtime.observe(handle).ends_as
+    assert told is not None
     assert (told.phase, told.cause, told.retryable) == (RunPhase.LOST, "WorkerLost", True)
     assert f"process 2 of 3: Pod default/{handle.place['pod']}-2 is gone" in told.reason
+
+
+def test_one_that_the_watch_does_not_show_yet_is_asked_for_before_it_is_lost(desk: PodDesk) -> None:
+    handle = start(desk)
+    says(desk, handle, {})
+    second = f"{handle.place['pod']}-1"
+    desk.cluster._view.pop(("pods", "default", second))
+    desk.cluster.fail = failing("get", PODS, second, ClusterUnavailableError("down"))
+    assert desk.runtime.observe(handle) == WorkerStatus(phase=RunPhase.RUNNING), "no answer is not gone"
+    desk.cluster.fail = lambda *_: None
+    desk.clock.advance(11)
+    assert desk.runtime.observe(handle) == WorkerStatus(phase=RunPhase.RUNNING)
+    assert desk.cluster.view.get(PODS, "default", second) is not None
 
 
 def test_after_a_restart_of_the_service_a_lost_one_is_still_noticed_and_not_replaced(desk: PodDesk) -> None:
@@ -216,13 +373,14 @@ def test_after_a_restart_of_the_service_a_lost_one_is_still_noticed_and_not_repl
     desk.runtime = desk.make_runtime()
     assert start(desk) == handle
     assert len(pods(desk)) == 2, "a new one would wait for processes that have gone on"
-    assert desk.runtime.observe(handle).cause == "Stopping"
+    assert desk.runtime.observe(handle).ends_as is not None
 
 
 def test_the_first_one_fails_for_all(desk: PodDesk) -> None:
     handle = start(desk)
     told = says(desk, handle, {"0": through(ended("train", 75), phase="Failed")})
     assert (told.phase, told.retryable, told.exit_code) == (RunPhase.FAILED, True, 75)
+    desk.runtime.stop(handle, 30)
     assert all("deletionTimestamp" in pod["metadata"] for rank, pod in pods(desk).items() if rank != "0")
 
 
@@ -232,24 +390,73 @@ def test_what_any_of_them_waits_for_is_told(desk: PodDesk) -> None:
     assert says(desk, handle, {"2": stuck}).cause == "ImagePullFailed"
 
 
-def test_half_a_group_on_half_the_nodes_gives_way_and_tries_again(desk: PodDesk) -> None:
+def give_way(desk: PodDesk) -> WorkerHandle:
+    """Until the engine is told to start it again."""
     handle = start(desk)
     assert says(desk, handle, {"2": NO_NODE}).cause == "Unschedulable"
     desk.clock.advance(SCHEDULE_SECONDS - 1)
-    desk.runtime.observe(handle)
-    assert len(pods(desk)) == 3
+    assert not desk.runtime.observe(handle).gives_way
     desk.clock.advance(2)
-    desk.runtime.observe(handle)
-    assert not pods(desk)
-    for service in desk.cluster.list(SERVICES):  # as the cluster does, with its owner
-        desk.cluster.remove(SERVICES, "default", service["metadata"]["name"])
     told = desk.runtime.observe(handle)
-    assert (told.phase, told.cause) == (RunPhase.RUNNING, "Unschedulable"), "no attempt is used up"
-    desk.clock.advance(REST_SECONDS)
-    assert desk.runtime.observe(handle).cause == "Starting"
+    assert (told.phase, told.cause, told.gives_way) == (RunPhase.RUNNING, "Unschedulable", True)
+    assert len(pods(desk)) == 3, "a look takes nothing away"
+    return handle
+
+
+def collect_garbage(desk: PodDesk) -> None:
+    """As the cluster does, once the owner is gone."""
+    there = {pod["metadata"]["uid"] for pod in desk.cluster.list(PODS)}
+    for kind in (PODS, SERVICES):
+        for one in desk.cluster.list(kind):
+            owners = [ref["uid"] for ref in one["metadata"].get("ownerReferences", ()) if ref["kind"] == "Pod"]
+            if owners and not there & set(owners):
+                desk.cluster.remove(kind, "default", one["metadata"]["name"])
+
+
+def test_half_a_group_on_half_the_nodes_gives_way_and_tries_again(desk: PodDesk) -> None:
+    handle = give_way(desk)
+    with pytest.raises(WorkerWaitsError, match="found no nodes together") as told:
+        start(desk)
+    assert (told.value.cause, told.value.retry_after) == ("Unschedulable", REST_SECONDS)
+    assert not pods(desk)
+    desk.clock.advance(REST_SECONDS - 1)
+    with pytest.raises(WorkerWaitsError):
+        start(desk)
+    desk.clock.advance(2)
+    with pytest.raises(WorkerWaitsError, match="still end"):
+        start(desk)  # a Service of the Pods before would go with them, and the new ones have none
+    collect_garbage(desk)
+    start(desk)
     assert says(desk, handle, {}) == WorkerStatus(phase=RunPhase.RUNNING)
     assert len(pods(desk)) == 3
     assert len(desk.cluster.list(SERVICES)) == 1
+
+
+def test_a_service_that_forgets_that_a_group_rests_starts_it_at_once(desk: PodDesk) -> None:
+    handle = give_way(desk)
+    with pytest.raises(WorkerWaitsError):
+        start(desk)
+    collect_garbage(desk)
+    desk.runtime = desk.make_runtime()
+    assert start(desk) == handle
+    assert len(pods(desk)) == 3
+
+
+def test_a_group_that_found_its_nodes_before_it_gave_way_goes_on(desk: PodDesk) -> None:
+    handle = give_way(desk)
+    assert says(desk, handle, {}) == WorkerStatus(phase=RunPhase.RUNNING)
+    assert start(desk) == handle
+    assert len(pods(desk)) == 3
+
+
+def test_what_rests_and_is_not_wanted_any_more_does_not_come_back(desk: PodDesk) -> None:
+    handle = give_way(desk)
+    with pytest.raises(WorkerWaitsError):
+        start(desk)
+    desk.runtime.stop(handle, 30)
+    desk.clock.advance(10 * REST_SECONDS)
+    assert desk.runtime.observe(handle).phase is RunPhase.LOST
+    assert not pods(desk)
 
 
 def test_a_group_that_has_no_node_at_all_just_waits(desk: PodDesk) -> None:

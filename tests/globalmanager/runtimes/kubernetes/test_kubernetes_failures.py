@@ -89,6 +89,7 @@ def test_a_helper_that_never_came_up(desk: PodDesk) -> None:
     assert desk.says(handle, phase="Running", containerStatuses=states).cause == "StagingOut"
     desk.clock.advance(121)
     assert seen(desk.runtime.observe(handle)) == (RunPhase.LOST, "HelperFailed", True)
+    desk.runtime.stop(handle, 20)
     assert desk.pod(handle)["metadata"]["deletionTimestamp"]
 
 
@@ -125,6 +126,7 @@ def test_an_image_that_cannot_be_pulled(desk: PodDesk, reason: str) -> None:
     status = desk.says(handle, phase="Pending", containerStatuses=[waiting("train", reason, "not found", "no/such:1")])
     assert seen(status) == (RunPhase.FAILED, "ImagePullFailed", True)
     assert "not found" in status.reason
+    desk.runtime.stop(handle, 20)
     assert desk.pod(handle)["metadata"]["deletionTimestamp"], "an image that comes later starts nobody's program"
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures_pods import UPSTREAM_TEMPLATE, PodDesk, ended, running, through
+from fixtures_pods import SETTINGS, UPSTREAM_TEMPLATE, PodDesk, ended, running, through, waiting
 from globalmanager.cluster.api import ClusterUnavailableError, NamespaceTerminatingError, QuotaExceededError
-from globalmanager.cluster.kinds import PODS, SECRETS, Kind
+from globalmanager.cluster.kinds import NAMESPACES, PODS, SECRETS, Kind
 from globalmanager.runtimes.base import RunPhase, WorkerRefusedError, WorkerWaitsError
 from sedna.common.errors import AuthError, ConflictError, NotFoundError, SpecError, TemporaryError
+from sedna.common.types import JobKey
 
 RUNNING = {"phase": "Running", "containerStatuses": [running("lc"), running("train")]}
 
@@ -51,7 +52,7 @@ def test_an_answer_that_was_lost_on_its_way(desk: PodDesk) -> None:
     desk.start()
     desk.cluster._view.clear()
     desk.cluster.fail = refusing(ClusterUnavailableError("connection reset"), times=1)
-    with pytest.raises(TemporaryError, match="connection reset"):
+    with pytest.raises(WorkerWaitsError, match="does not answer"):
         desk.start()
     assert desk.start() == desk.runtime.handle("train-worker-1", desk.spec().order.job)
     assert len(pods(desk)) == 1
@@ -233,9 +234,11 @@ def test_containers_of_others_do_not_hold_the_machine(desk: PodDesk) -> None:
     assert desk.says(handle, phase="Running", containerStatuses=states).cause == "OthersRun"
     desk.clock.advance(21)
     assert desk.runtime.observe(handle).phase is RunPhase.SUCCEEDED
+    assert "deletionTimestamp" not in desk.pod(handle)["metadata"], "nobody has recorded it yet"
+    assert desk.runtime.read_log(handle, -100, 100).data == b"done\n"
+    assert desk.make_runtime().observe(handle).cause == "OthersRun", "a service that was started again waits anew"
+    desk.runtime.stop(handle, 20)
     assert desk.pod(handle)["metadata"]["deletionTimestamp"]
-    desk.cluster.remove(PODS, "default", handle.place["pod"])
-    assert desk.runtime.read_log(handle, -100, 100).data == b"done\n", "kept, for it is stored after the look"
 
 
 def test_another_pod_of_the_name_is_not_deleted_in_its_place(desk: PodDesk) -> None:
@@ -246,3 +249,190 @@ def test_another_pod_of_the_name_is_not_deleted_in_its_place(desk: PodDesk) -> N
     desk.cluster.create(PODS, "default", {"metadata": {"name": handle.place["pod"]}, "spec": {}})
     desk.runtime.stop(handle, 20)
     assert pods(desk) == [handle.place["pod"]]
+
+
+def test_what_went_with_its_namespace_and_our_rights_is_over(desk: PodDesk) -> None:
+    handle = desk.start()
+    namespace = handle.place["namespace"]
+
+    def fail(_verb: str, _kind: Kind, where: str | None, _name: str) -> None:
+        if where == namespace:
+            raise AuthError("pods is forbidden", forbidden=True)
+
+    desk.cluster.fail = fail
+    desk.runtime.stop(handle, 5)
+    desk.cluster.create(NAMESPACES, None, {"metadata": {"name": namespace}})
+    with pytest.raises(ClusterUnavailableError, match="may not delete Pods"):
+        desk.runtime.stop(handle, 5)
+    desk.cluster._view.clear()
+    with pytest.raises(AuthError):
+        desk.runtime.observe(handle)
+    desk.cluster.remove(NAMESPACES, "", namespace)
+    assert desk.runtime.observe(handle).phase is RunPhase.LOST
+
+
+def asked(desk: PodDesk, verb: str = "get") -> int:
+    return [one[:2] for one in desk.cluster.requests].count((verb, "pods"))
+
+
+def test_an_api_server_that_is_away_is_waited_for_in_the_same_words(desk: PodDesk) -> None:
+    said = set()
+    for number in range(3):
+        desk.cluster.fail = refusing(ClusterUnavailableError(f"<connection at 0x{number}> refused"))
+        with pytest.raises(WorkerWaitsError) as told:
+            desk.start()
+        said.add(str(told.value))
+    assert (told.value.cause, told.value.retry_after >= 10) == ("ClusterUnavailable", True)
+    assert len(said) == 1, "each of them would be news otherwise"
+    desk.cluster.fail = refusing(ClusterUnavailableError("slow down", retry_after=40))
+    with pytest.raises(WorkerWaitsError) as told:
+        desk.start()
+    assert told.value.retry_after == 40
+
+
+@pytest.mark.parametrize("kind", [PODS, SECRETS])
+def test_whatever_is_asked_for_at_a_start_may_find_the_api_server_away(desk: PodDesk, kind: Kind) -> None:
+    desk.start()
+    desk.cluster._view.clear()
+    desk.cluster.fail = refusing(ClusterUnavailableError("down"), "get", kind)
+    with pytest.raises(WorkerWaitsError, match="does not answer") as told:
+        desk.start(credentials=("s3",) if kind == SECRETS else ())
+    assert told.value.cause == "ClusterUnavailable"
+
+
+def test_a_pod_that_the_watch_does_not_show_is_asked_for_once_in_a_while(desk: PodDesk) -> None:
+    handle = desk.runtime.handle("train-worker-1", desk.spec().order.job)
+    for _ in range(9):
+        assert desk.runtime.observe(handle).phase is RunPhase.LOST
+        desk.clock.advance(1)
+    assert asked(desk) == 1
+    desk.clock.advance(2)
+    desk.runtime.observe(handle)
+    assert asked(desk) == 2
+    desk.start()
+    assert desk.runtime.observe(handle).phase is RunPhase.RUNNING, "what was heard of it before counts no more"
+
+
+def test_an_api_server_that_is_away_has_not_said_that_a_pod_is_gone(desk: PodDesk) -> None:
+    handle = desk.start()
+    desk.cluster._view.clear()
+    desk.cluster.fail = refusing(ClusterUnavailableError("down"), "get")
+    for _ in range(5):
+        status = desk.runtime.observe(handle)
+        assert (status.phase, status.cause) == (RunPhase.RUNNING, "Unknown")
+        desk.clock.advance(1)
+    assert asked(desk) == 1
+    desk.cluster.fail = lambda *_: None
+    desk.clock.advance(6)
+    assert desk.runtime.observe(handle).cause == "Starting"
+
+
+def test_a_final_failure_stays_one_until_it_is_recorded(desk: PodDesk) -> None:
+    """The store may be away for long, and the service be started again meanwhile."""
+    handle = desk.start()
+    states = [ended("lc", 0), ended("train", 3), running("istio-proxy")]
+    for runtime in (desk.runtime, desk.make_runtime()):
+        desk.runtime = runtime
+        status = desk.says(handle, phase="Running", containerStatuses=states)
+        assert (status.phase, status.cause, status.retryable) == (RunPhase.FAILED, "WorkerFailed", False)
+        desk.clock.advance(600)
+    desk.runtime.stop(handle, 20)
+    assert desk.pod(handle)["metadata"]["deletionTimestamp"], "and then nothing holds the machine"
+
+
+@pytest.mark.parametrize("phase", ["Running", "Failed"])
+def test_what_has_ended_with_all_of_it_is_not_stopped_and_stays_to_be_looked_at(desk: PodDesk, phase: str) -> None:
+    handle = desk.start()
+    desk.says(handle, phase=phase, containerStatuses=[ended("lc", 0), ended("train", 3)])
+    desk.runtime.stop(handle, 20)
+    desk.runtime.forget(handle)
+    assert "deletionTimestamp" not in desk.pod(handle)["metadata"]
+
+
+def test_a_failed_init_container_is_kept_although_the_others_wait(desk: PodDesk) -> None:
+    handle = desk.start()
+    waits = [waiting("lc", "PodInitializing"), waiting("train", "PodInitializing")]
+    status = desk.says(
+        handle, phase="Pending", initContainerStatuses=[ended("stage-in", 2)], containerStatuses=waits
+    )  # fmt: skip
+    assert status.cause == "StageInFailed"
+    desk.runtime.stop(handle, 20)
+    assert "deletionTimestamp" not in desk.pod(handle)["metadata"]
+
+
+def test_a_failed_pod_in_which_something_runs_is_not_kept(desk: PodDesk) -> None:
+    """Its end was recorded, and then the API server was away."""
+    handle = desk.start()
+    desk.says(handle, phase="Running", containerStatuses=[ended("lc", 0), ended("train", 3), running("istio-proxy")])
+    desk.runtime.forget(handle)
+    assert not pods(desk)
+
+
+def test_of_failures_that_lie_far_apart_one_pod_is_left(desk: PodDesk) -> None:
+    """Rounds of long ago are not asked for again."""
+    for number in (1, 5, 9):
+        attempts = [
+            desk.start(round=number, attempt=attempt, worker=f"train-worker-{number}-{attempt}") for attempt in (1, 2)
+        ]
+        for handle in attempts:
+            desk.says(handle, **through(ended("train", 1), phase="Failed"))
+        for handle in attempts:
+            desk.runtime.forget(handle)
+        assert pods(desk) == [attempts[1].place["pod"]]
+    good = desk.start(round=10, worker="train-worker-10")
+    desk.says(good, **through(ended("train", 0)))
+    desk.runtime.forget(good)
+    assert pods(desk) == [attempts[1].place["pod"]], "the last failure, for who comes to look"
+
+
+def test_a_failed_pod_of_another_job_or_of_a_running_attempt_is_nobodys_to_delete(desk: PodDesk) -> None:
+    other = desk.start(owner_uid="u-2", round=1, worker="train-worker-of-another")
+    desk.says(other, **through(ended("train", 1), phase="Failed"))
+    works = desk.start(round=2, attempt=1)
+    desk.says(works, **RUNNING)
+    failed = desk.start(round=2, attempt=2)
+    desk.says(failed, **through(ended("train", 1), phase="Failed"))
+    desk.runtime.forget(failed)
+    assert set(pods(desk)) == {handle.place["pod"] for handle in (other, works, failed)}
+
+
+WATCHING = SETTINGS.model_copy(update={"watch_namespaces": ("factory", "lab")})
+
+
+def test_a_namespace_that_is_not_watched_gets_no_pod_that_nobody_would_see(desk: PodDesk) -> None:
+    runtime = desk.make_runtime(WATCHING)
+    with pytest.raises(SpecError, match="does not watch the namespace default") as told:
+        runtime.start(desk.spec())
+    assert "watched are factory, lab: SEDNA__KUBERNETES__WATCH_NAMESPACES" in told.value.hint
+    assert not pods(desk)
+    runtime.start(desk.spec(job=JobKey(namespace="factory", name="pcb")))
+    assert len(pods(desk)) == 1
+
+
+def test_a_pod_of_a_namespace_that_is_watched_no_longer_is_asked_for_now_and_then(desk: PodDesk) -> None:
+    handle = desk.start()
+    runtime = desk.make_runtime(WATCHING)
+    desk.cluster._view.clear()
+    assert runtime.observe(handle).cause == "Starting"
+    desk.cluster.set_status(PODS, "default", handle.place["pod"], RUNNING)
+    desk.cluster._view.clear()
+    before = asked(desk)
+    for _ in range(11):
+        desk.clock.advance(1)
+        status = runtime.observe(handle)
+    assert (status.phase, status.cause) == (RunPhase.RUNNING, ""), "seen, although no watch tells of it"
+    assert asked(desk) - before == 1
+    runtime.stop(handle, 20)
+    assert desk.pod(handle)["metadata"]["deletionTimestamp"]
+
+
+def test_with_the_watch_may_go_the_rights(desk: PodDesk) -> None:
+    handle = desk.start()
+    runtime = desk.make_runtime(WATCHING)
+    desk.cluster.create(NAMESPACES, None, {"metadata": {"name": handle.place["namespace"]}})
+    desk.cluster.fail = refusing(AuthError("pods is forbidden", forbidden=True), "get")
+    with pytest.raises(AuthError):
+        runtime.observe(handle)
+    runtime.stop(handle, 20)
+    runtime.forget(handle)
+    assert runtime.read_log(handle, 0, 10).data == b""

@@ -104,6 +104,23 @@ def test_what_we_cannot_build_is_a_problem_before_anybody_is_asked() -> None:
     assert len(server.tried) == 1, "the evaluation's"
 
 
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            {"containers": [{"name": "t", "image": "i", "volumeMounts": [{"name": "sedna-token", "mountPath": "/t"}]}]},
+            "trainSpec.template.spec.containers: container t: the volume 'sedna-token' is ours",
+        ),
+        ({"containers": [{"name": "t", "image": "i"}], "volumes": "data"}, "trainSpec.template.spec: is no Pod's"),
+    ],
+)
+def test_what_may_not_be_said_is_a_problem_too(spec: dict[str, Any], said: str) -> None:
+    server = Server()
+    [problem] = dry_run(server, SETTINGS, job(template={"spec": spec}))
+    assert said in problem
+    assert len(server.tried) == 1, "the evaluation's"
+
+
 def test_an_api_server_that_is_away_says_nothing() -> None:
     server = Server()
 
