@@ -11,6 +11,7 @@ from sedna.common.errors import DataError, NotFoundError, SednaError, SpecError
 from sedna.common.label_format import LabelFormat
 from sedna.common.pictures import SUFFIXES, look
 from sedna.common.types import Annotation, sample_id
+from sedna.labels.classes import ClassNames
 from sedna.labels.files import FolderFiles
 from sedna.labels.reading import read_labels
 from sedna.labels.txt import format_line
@@ -120,7 +121,8 @@ def _of_labels(
     pictures = {path.name: path for path in _pictures(folder)}
     stems = {path.stem: path for path in pictures.values()}
     samples, faults = [], []
-    for item in read_labels(FolderFiles(folder), kind, class_names):
+    classes = ClassNames.of(class_names)  # where none are named, those of the files
+    for item in read_labels(FolderFiles(folder), kind, classes):
         names = (item.name, *item.others)
         path = next((pictures[Path(name).name] for name in names if Path(name).name in pictures), None)
         path = path or next((stems[Path(name).stem] for name in names if Path(name).stem in stems), None)
@@ -128,8 +130,8 @@ def _of_labels(
             if path is None:
                 raise DataError("there is no such picture", where=item.where)
             facts = look(path.read_bytes(), where=str(path))
-            annotation, _ = item.read().annotation(
-                (facts.width, facts.height), tuple(class_names), where=item.where, orientation=facts.orientation
+            annotation = item.read().annotation(
+                (facts.width, facts.height), tuple(classes.names), where=item.where, orientation=facts.orientation
             )
             samples.append(Sample(path, annotation))
         except SednaError as error:
@@ -139,7 +141,7 @@ def _of_labels(
         raise DataError(f"none of the labels ({kind.value}) can be used", where=str(folder), hint=hint)
     labels = [box.label for one in samples for box in one.annotation.boxes]
     labels += [one.annotation.label for one in samples if one.annotation.label is not None]
-    names_ = tuple(class_names) or tuple(str(number) for number in range(max(labels, default=0) + 1))
+    names_ = tuple(classes.names) or tuple(str(number) for number in range(max(labels, default=0) + 1))
     return names_, [samples]
 
 
