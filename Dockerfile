@@ -28,6 +28,10 @@ COPY controllers controllers
 RUN /opt/sedna/bin/pip install ".[${EXTRAS}]"
 
 FROM ${BASE}
+# The first process of a container reaps what others leave behind, and passes signals on: tini does both.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends tini \
+    && rm -rf /var/lib/apt/lists/*
 # The numbers are fixed, so that a volume keeps its owner when the image is built again.
 RUN groupadd --gid 10001 sedna \
     && useradd --uid 10001 --gid sedna --home-dir /var/lib/sedna --no-create-home --shell /usr/sbin/nologin sedna \
@@ -42,5 +46,5 @@ VOLUME /var/lib/sedna
 EXPOSE 8080 8500 9100
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(os.environ['SEDNA_HEALTH_URL'], timeout=4)"]
-ENTRYPOINT ["sedna"]
+ENTRYPOINT ["tini", "--", "sedna"]
 CMD ["up", "--data", "/var/lib/sedna", "--host", "0.0.0.0"]

@@ -76,6 +76,7 @@ class FaultyS3:
     objects: dict[str, bytes] = field(default_factory=dict)
     faults: deque[Fault] = field(default_factory=deque)
     requests: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)  # access keys that requests were signed with
     honours_condition: bool = True
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -101,6 +102,8 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.faulty.requests.append(f"{self.command} {self.key}")
+        if "Credential=" in (signed := self.headers.get("Authorization", "")):
+            self.faulty.keys.append(signed.partition("Credential=")[2].partition("/")[0])
         if self.faulty.faults:
             self.faulty.faults.popleft()(self)
             return None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fixtures_chart import DEPLOY, ROOT
+from sedna.common.metrics import JOB_LABELS
 
 DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "dashboards/sedna.json").read_text())
 
@@ -35,7 +36,7 @@ def exported() -> Iterator[tuple[str, frozenset[str]]]:
                         w.value for w in ast.walk(node) if isinstance(w, ast.Constant) and isinstance(w.value, str)
                     }
                     if any(isinstance(w, ast.Name) and w.id == "_JOB" for w in ast.walk(node)):
-                        words |= {"namespace", "job"}
+                        words |= set(JOB_LABELS)
                     for suffix in SUFFIXES[node.func.id]:
                         yield name + suffix, frozenset(words)
 

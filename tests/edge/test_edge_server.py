@@ -1,8 +1,10 @@
 """The HTTP face: the protocol's routes, and what a hostile or clumsy client gets."""
 
 import base64
+import gzip
 import json
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 
 from edge.edge_twins import JOB, MemoryLink, make_classifier, png
 from fixtures_documentation import check_documentation
+from fixtures_prometheus import problems
 from sedna.common.errors import ModelError
 from sedna.common.types import Box, JobKey, Prediction, sample_id
 from sedna.edge.jobs import JobTable, ServedJob
@@ -98,7 +101,14 @@ def test_server_metadata_and_health(setting):
     setting.serve()
     assert client.get("/v2/health/ready").status_code == 200
     setting.serve(JobKey(name="bottles"), version=None)
-    ready = client.get("/v2/health/ready")
+    assert client.get("/v2/health/ready").status_code == 200, "a job without a model takes no other from its callers"
+    ready = client.get("/v2/models/bottles/ready")
+    assert (ready.status_code, "Retry-After" in ready.headers) == (503, True)
+
+
+def test_an_edge_that_serves_nothing_is_not_ready(setting):
+    setting.serve(JobKey(name="bottles"), version=None)
+    ready = setting.client.get("/v2/health/ready")
     assert (ready.status_code, "Retry-After" in ready.headers) == (503, True)
 
 
@@ -221,7 +231,8 @@ def test_binary_tensors_both_ways(setting):
         (b"{}", {"Content-Type": "application/json"}, 400, "inputs"),
         (b"\xff\xfe", {"Content-Type": "application/json"}, 400, "not an inference request"),
         (b"a,b", {"Content-Type": "text/csv"}, 415, "'text/csv' is not read here"),
-        (b"{}", {"Content-Encoding": "gzip"}, 415, "Content-Encoding"),
+        (b"{}", {"Content-Encoding": "gzip"}, 422, "the body is not gzip"),
+        (b"{}", {"Content-Encoding": "br"}, 415, "gzip or deflate"),
         (b"{}", {"Inference-Header-Content-Length": "x"}, 400, "no length"),
         (b"{}", {"Inference-Header-Content-Length": "99"}, 400, "does not fit a body"),
         (b"nope", {"Content-Type": "image/png"}, 422, "no picture of a known format"),
@@ -241,6 +252,18 @@ def test_bad_requests_are_named(setting, content, headers, status, text):
     assert job.pipeline.counters.snapshot().requests == {status: 1}
     assert list(setting.spool.pending()) == []
     assert setting.client.post(INFER, content=png(), headers={"Content-Type": "image/png"}).status_code == 200
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_request_is_read(setting, encoding, compress):
+    setting.detector()
+    body = json.dumps(bytes_request(png())).encode()
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    plain = setting.client.post(INFER, content=body).json()["outputs"][0]
+    assert setting.client.post(INFER, content=compress(body), headers=headers).json()["outputs"][0] == plain
+    bomb = setting.client.post(INFER, content=compress(bytes(1 << 20)), headers=headers)
+    assert bomb.status_code == 413
+    assert "at most 100000 bytes" in bomb.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -280,18 +303,19 @@ def test_metrics(setting):
     setting.client.post(INFER, content=b"nope", headers={"Content-Type": "image/png"})
     text = setting.client.get("/metrics").text
     for line in (
-        'sedna_edge_requests_total{job="default/pcb",status="200"} 1.0',
-        'sedna_edge_requests_total{job="default/pcb",status="422"} 1.0',
-        'sedna_edge_frames_total{job="default/pcb"} 1.0',
-        'sedna_edge_hard_total{job="default/pcb"} 1.0',
-        'sedna_edge_kept_total{job="default/pcb",picked="hard"} 1.0',
-        'sedna_edge_served_version{job="default/pcb"} 3.0',
+        'sedna_edge_requests_total{job_name="pcb",job_namespace="default",status="200"} 1.0',
+        'sedna_edge_requests_total{job_name="pcb",job_namespace="default",status="422"} 1.0',
+        'sedna_edge_frames_total{job_name="pcb",job_namespace="default"} 1.0',
+        'sedna_edge_hard_total{job_name="pcb",job_namespace="default"} 1.0',
+        'sedna_edge_kept_total{job_name="pcb",job_namespace="default",picked="hard"} 1.0',
+        'sedna_edge_served_version{job_name="pcb",job_namespace="default"} 3.0',
         'sedna_edge_spool_samples{state="pending"} 1.0',
-        'sedna_edge_samples_total{end="spooled",job="default/pcb"} 1.0',
-        'sedna_edge_request_seconds_count{job="default/pcb"} 1.0',
+        'sedna_edge_samples_total{end="spooled",job_name="pcb",job_namespace="default"} 1.0',
+        'sedna_edge_request_seconds_count{job_name="pcb",job_namespace="default"} 1.0',
     ):
         assert line in text
     assert all(line.startswith(("#", "sedna_edge_")) for line in text.splitlines())
+    assert not problems(text)
 
 
 def test_the_documentation_needs_no_other_host(setting):

@@ -54,6 +54,9 @@ def test_an_independent_client_of_the_protocol(server):
         tensor = client_module.InferInput("image", list(pixels.shape), "UINT8")
         tensor.set_data_from_numpy(pixels)
         assert client.infer("pcb", [tensor], model_version="3").as_numpy("labels").tolist() == [3]
+        for algorithm in ("gzip", "deflate"):
+            answer = client.infer("pcb", [tensor], request_compression_algorithm=algorithm)
+            assert answer.as_numpy("labels").tolist() == [3]
         with pytest.raises(Exception, match="is not served here"):
             client.infer("cars", [tensor])
     finally:

@@ -47,6 +47,7 @@ class Worker:
     phase: WorkerPhase = WorkerPhase.RUNNING
     error: str | None = None
     retryable: bool = False
+    lost: bool = False
     candidate: int | None = None
     stopped: bool = False
 
@@ -76,12 +77,13 @@ class World:
         for _ in range(count):
             self.samples.append(Sample(part_of(len(self.samples), self.spec.dataset.train_prob)))
 
-    def finish_workers(self, *, fail: bool = False, retryable: bool = False) -> None:
+    def finish_workers(self, *, fail: bool = False, retryable: bool = False, lost: bool = False) -> None:
         for worker in self.workers.values():
             if worker.phase is not WorkerPhase.RUNNING or worker.stopped:
                 continue
             if fail:
-                worker.phase, worker.error, worker.retryable = WorkerPhase.FAILED, "boom", retryable
+                worker.phase, worker.error, worker.retryable = WorkerPhase.FAILED, "boom", retryable or lost
+                worker.lost = lost
                 continue
             worker.phase = WorkerPhase.SUCCEEDED
             if worker.place[1] is Stage.TRAINING:
@@ -232,4 +234,5 @@ def _observed(worker: Worker) -> WorkerObservation:
         candidate=worker.candidate,
         error=worker.error,
         retryable=worker.retryable,
+        lost=worker.lost,
     )

@@ -271,6 +271,28 @@ def test_a_rollback_during_evaluation_is_no_failed_attempt(world: World) -> None
     assert "Evaluating failed after 3 attempts: boom" in world.state.history[-1].reason
 
 
+def test_a_lost_worker_costs_no_retry_and_twenty_are_enough(world: World) -> None:
+    to_stage(world, Stage.TRAINING)
+    waits = []
+    for _ in range(20):
+        world.tick(seconds=3600)
+        world.finish_workers(fail=True, lost=True)
+        world.tick()
+        current = world.state.current
+        assert current is not None
+        assert current.not_before is not None
+        assert current.failed_attempts == 0
+        waits.append((current.not_before - world.now).total_seconds())
+    assert waits[:6] == [10, 20, 40, 80, 160, 320]
+    assert set(waits[6:]) == {320}, "a machine that comes and goes is not asked for ever more seldom"
+    for _ in range(3):  # the job's two retries, and the end
+        assert world.state.current is not None
+        world.tick(seconds=3600)
+        world.finish_workers(fail=True, lost=True)
+        world.tick()
+    assert world.closed[1] is Outcome.FAILED
+
+
 def test_a_new_stage_has_its_own_retries(world: World) -> None:
     to_stage(world, Stage.TRAINING)
     for _ in range(2):

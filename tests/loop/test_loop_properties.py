@@ -47,9 +47,9 @@ class AnythingCanHappen(RuleBasedStateMachine):
             self.world.tick(seconds=0, observation=seen)
             assert self.world.state == before
 
-    @rule(fail=st.booleans(), retryable=st.booleans())
-    def workers_end(self, fail: bool, retryable: bool) -> None:
-        self.world.finish_workers(fail=fail, retryable=retryable)
+    @rule(fail=st.booleans(), retryable=st.booleans(), lost=st.booleans())
+    def workers_end(self, fail: bool, retryable: bool, lost: bool) -> None:
+        self.world.finish_workers(fail=fail, retryable=retryable, lost=lost)
 
     @rule(count=st.integers(1, 7))
     def a_stage_goes_well(self, count: int) -> None:

@@ -142,6 +142,32 @@ def test_answers_map_to_the_tree(
         store.get("k")
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "hint"),
+    [
+        (400, "ExpiredToken", "session token"),
+        (403, "RequestTimeTooSkewed", "clock"),
+        (403, "SignatureDoesNotMatch", "secret key"),
+        (400, "AuthorizationHeaderMalformed", "region"),
+        (403, "InvalidAccessKeyId", "does not know this access key"),
+    ],
+)
+@pytest.mark.parametrize("name", ["stat", "put_if_absent"])
+def test_what_head_cannot_say_is_asked_for(
+    faulty_s3: FaultyS3, store: S3Store, name: str, status: int, code: str, hint: str
+) -> None:
+    faulty_s3.faults.extend([answer(status, code)] * 2)
+    with pytest.raises(SednaError, match=f"{code}.*{hint}"):
+        CALLS[name](store)
+    assert faulty_s3.requests == ["HEAD k", "GET k"]
+
+
+def test_a_head_that_alone_is_forbidden_says_so(faulty_s3: FaultyS3, store: S3Store) -> None:
+    faulty_s3.faults.append(answer(403))
+    with pytest.raises(AuthError, match="403"):
+        store.stat("k")
+
+
 def test_forbidden_and_unknown_are_told_apart(faulty_s3: FaultyS3, store: S3Store) -> None:
     for status, forbidden in ((401, False), (403, True)):
         faulty_s3.faults.append(answer(status))

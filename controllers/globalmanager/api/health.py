@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
 from globalmanager.api.schemas import Readiness
 from globalmanager.api.services import ApiServices
 from globalmanager.db import lease
+from sedna.common.atomic import free_bytes
 from sedna.common.errors import SednaError
+from sedna.store import ObjectStore
 
-__all__ = ["liveness", "readiness"]
+__all__ = ["LOW_BYTES", "disk_fault", "liveness", "readiness", "store_fault"]
+
+LOW_BYTES: Final = 64 << 20
+"""Free space below which a disk counts as full: a picture or two, and the journal of a database, still fit in."""
 
 _PROBE_KEY = "readiness/probe"
 
 
 def readiness(services: ApiServices, *, store: bool = True) -> Readiness:
     """Whether the parts that a request needs answer: database, store (unless it is left out), engine."""
-    checks = {"database": _database(services)} | ({"store": _store(services)} if store else {})
-    checks |= {"engine": _engine(services)}
+    checks = {"database": _database(services)}
+    if store:
+        checks["store"] = store_fault(services.store) or "ok"
+    checks |= {"disk": disk_fault(services.disks) or "ok", "engine": _engine(services)}
     return Readiness(ready=all(state == "ok" for state in checks.values()), checks=checks)
 
 
@@ -32,13 +43,26 @@ def _database(services: ApiServices) -> str:
     return "ok"
 
 
-def _store(services: ApiServices) -> str:
+def store_fault(store: ObjectStore) -> str | None:
+    """Why the object store does not answer, or None."""
     try:
         # The key need not exist: "not there" is an answer of the store as well.
-        services.store.stat(_PROBE_KEY)
+        store.stat(_PROBE_KEY)
     except SednaError as error:
         return str(error)
-    return "ok"
+    return None
+
+
+def disk_fault(folders: Iterable[Path]) -> str | None:
+    """Which of these folders can take nothing more, or None."""
+    for folder in folders:
+        try:
+            free = free_bytes(folder)
+        except OSError as error:
+            return f"{folder} cannot be used: {error.strerror}"
+        if free < LOW_BYTES:
+            return f"the disk of {folder} is full: {free >> 20} MiB are free"
+    return None
 
 
 def liveness(services: ApiServices) -> str:

@@ -13,12 +13,13 @@ from globalmanager.api.services import ApiServices, ClusterHealth
 from globalmanager.db import edges, jobs, samples
 from globalmanager.db.values import EdgeRow, JobRow
 from sedna.common.errors import TemporaryError
+from sedna.common.metrics import JOB_LABELS
 from sedna.loop.observation import SampleCounts
 
 __all__ = ["Metrics"]
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_JOB = ["namespace", "job"]
+_JOB = [*JOB_LABELS]
 
 
 class Metrics:

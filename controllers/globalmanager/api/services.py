@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -117,7 +118,9 @@ class ClusterHealth:
 class ApiServices:
     """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
 
-    ``cluster``: the cluster in which workers and edges run, if there is one. ``pods``: None where workers are no Pods.
+    ``store_trouble``: what keeps the service from storing things, and since when; for whoever must not wait for a look.
+    ``disks``: folders that it writes to. ``cluster``: the cluster in which workers and edges run, if there is one.
+    ``pods``: None where workers are no Pods.
     """
 
     db: Database
@@ -129,5 +132,7 @@ class ApiServices:
     settings: ApiSettings = field(default_factory=ApiSettings)
     cluster: Cluster | None = None
     pods: WorkerPods | None = None
+    store_trouble: Callable[[], str | None] = lambda: None
+    disks: tuple[Path, ...] = ()
     cluster_health: Callable[[], ClusterHealth | None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)

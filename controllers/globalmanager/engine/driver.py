@@ -68,6 +68,7 @@ class JobDriver:
     retries: dict[str, _Retry] = field(default_factory=dict)
     has_model: bool = False
     noted: tuple[str | None] | None = None
+    store_trouble: str | None = None
     start: _Start | None = None
     tidied: tuple[int, datetime | None] | None = None
     mark: JobMark | None = None

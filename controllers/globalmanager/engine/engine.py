@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -37,6 +38,9 @@ class Engine:
 
     With the setting ``standby`` several may be started on one database: one drives, the others wait for its lease, and
     one that has lost it waits again.
+
+    Args:
+        store_trouble: why nothing can be stored now, told at every job; None = all is well.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Engine:
         settings: EngineSettings,
         *,
         credentials: CredentialSource | None = None,
+        store_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._db = db
         self._store = store
@@ -55,6 +60,7 @@ class Engine:
         self._clock = clock
         self._settings = settings
         self._credentials = credentials
+        self._store_trouble = store_trouble
         self._keeper = LeaseKeeper(db, clock, settings)
         self._patience = Patience(settings.read_seconds)
         self._drivers: dict[int, JobDriver] = {}
@@ -195,12 +201,13 @@ class Engine:
         except TemporaryError as error:
             LOGGER.warning("the jobs cannot be listed, trying again: %s", error)
             return
-        now = self._clock.now()
+        now, trouble = self._clock.now(), self._store_trouble()
         for job_id, mark in wanted.items():
             driver = self._driver(job_id)
             with self._guard:
                 # One look at a job at a time: two would decide from the same snapshot, and one of them fail to store.
-                if job_id in self._busy or not driver.wants_a_look(mark, now):
+                news = driver.store_trouble != trouble or driver.wants_a_look(mark, now)
+                if job_id in self._busy or not news:
                     continue
                 self._busy.add(job_id)
                 driver.mark = mark  # before the look: what comes during it is news for the next one
@@ -284,7 +291,9 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - the boundary: a defect in one job must not stop the others
             trouble = f"internal error: {type(error).__name__}: {error}"
             LOGGER.exception("job %s", driver.name)
-        self._record_trouble(seams, driver, "; ".join(filter(None, (*driver.problems, trouble))) or None)
+        driver.store_trouble = self._store_trouble()
+        known = (driver.store_trouble, *driver.problems, trouble)
+        self._record_trouble(seams, driver, "; ".join(filter(None, known)) or None)
         return more
 
     def _record_trouble(self, seams: EngineSeams, driver: JobDriver, trouble: str | None) -> None:

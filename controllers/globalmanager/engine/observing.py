@@ -8,6 +8,7 @@ from datetime import datetime
 from globalmanager.db import edges, models, requests, rounds, samples, workers
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, WorkerRow
+from globalmanager.runtimes.base import LOST
 from globalmanager.settings import EngineSettings
 from sedna.loop.observation import Observation, WorkerObservation, WorkerPhase
 from sedna.loop.state import RoundState, Stage
@@ -82,6 +83,7 @@ def _worker(row: WorkerRow | None) -> WorkerObservation | None:
         candidate=row.model_version if trained else None,
         error=row.error,
         retryable=row.retryable,
+        lost=row.cause == LOST,
         waits=row.phase in (WorkerPhase.PENDING, WorkerPhase.RUNNING) and bool(row.cause),
         working_since=row.working_since,
     )

@@ -11,6 +11,9 @@ from sedna.common.errors import PermanentError, TemporaryError
 from sedna.common.types import JobKey, Value
 from sedna.core.staging.order import WorkOrder
 
+LOST = "WorkerLost"
+"""Cause of a worker that was lost with its service, its machine or its container, and is not to blame."""
+
 TEMPORARY_EXIT = 75
 """EX_TEMPFAIL: how a worker says that the same attempt may succeed later."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from globalmanager.runtimes import supervisor
-from globalmanager.runtimes.base import TEMPORARY_EXIT, LogPart, RunPhase, RunUsage, WorkerStatus
+from globalmanager.runtimes.base import LOST, TEMPORARY_EXIT, LogPart, RunPhase, RunUsage, WorkerStatus
 
 __all__ = ["LOG_TAIL_BYTES", "ended_status", "is_locked", "log_tail", "read_log_part", "read_note", "usage_of"]
 
@@ -51,6 +51,7 @@ _REASONS = {
     "timeout": "it was ended at its time limit",
     "memory": "it was ended at its memory limit",
     "stopped": "it was stopped",
+    "terminated": "it was ended with its service or its machine",
 }
 
 
@@ -69,6 +70,7 @@ def ended_status(folder: Path, content: dict[str, Any]) -> WorkerStatus:
     return WorkerStatus(
         phase=RunPhase.FAILED,
         exit_code=code,
+        cause=LOST if why == "terminated" else "",
         reason=reason,
         retryable=retryable,
         usage=usage,

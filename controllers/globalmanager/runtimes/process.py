@@ -19,6 +19,7 @@ import psutil
 import sedna
 from globalmanager.runtimes import supervisor
 from globalmanager.runtimes.base import (
+    LOST,
     LogPart,
     RunPhase,
     WorkerHandle,
@@ -203,6 +204,7 @@ class ProcessRuntime:
         _kill_orphan(folder)
         return WorkerStatus(
             phase=RunPhase.LOST,
+            cause=LOST,
             reason="the worker is gone and left no exit code: its supervisor was killed, or the machine restarted",
             retryable=True,
             usage=usage_of(read_note(folder / "usage.json")),

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from globalmanager.api.app import create_app
 from globalmanager.api.services import ApiServices, ClusterHealth
@@ -19,10 +20,11 @@ from globalmanager.service.local_edges import LocalEdges
 from globalmanager.service.own_store import OwnStore
 from globalmanager.service.ports import on_port_of_last_start
 from globalmanager.service.settings import ServiceSettings
+from globalmanager.service.store_watch import StoreWatch
 from globalmanager.settings import EngineSettings
 from localcontroller.http_server import ThreadedServer
 from sedna.common.clock import Clock, SystemClock
-from sedna.common.errors import ConflictError, TemporaryError
+from sedna.common.errors import ConflictError
 from sedna.common.extras import extra_needed
 from sedna.common.plugin import load_modules
 from sedna.store import open_store
@@ -45,6 +47,12 @@ def _cluster(settings: ServiceSettings, clock: Clock) -> ClusterParts | None:
         from globalmanager.service.cluster_parts import ClusterParts
 
         return ClusterParts(settings.kubernetes, clock)
+
+
+def _disks(data_dir: Path, store_url: str) -> tuple[Path, ...]:
+    """Folders that the service writes to: database and scratch files, and the store where it is a folder."""
+    parts = urlsplit(store_url)
+    return (data_dir, Path(unquote(parts.path))) if parts.scheme == "file" else (data_dir,)
 
 
 class Service:
@@ -73,6 +81,7 @@ class Service:
             store = OwnStore(open_store(settings.store_url or data_dir / "store", settings.s3))
             stack.callback(store.close)
             engine_settings = self._engine_settings(data_dir)
+            disks = _disks(data_dir, store.url)
             self._cluster = _cluster(settings, self._clock)
             if self._cluster is not None:
                 stack.callback(self._cluster.close)
@@ -85,8 +94,11 @@ class Service:
                 self._clock,
                 engine_settings,
                 credentials=None if self._cluster is None else self._cluster.credentials,
+                store_trouble=lambda: self._store_watch.trouble,
             )
             stack.callback(self.engine.stop)
+            self._store_watch = StoreWatch(store, disks, self._clock, self.engine.wake)
+            stack.callback(self._store_watch.stop)
             if self._cluster is not None:
                 self._cluster.operate(db, self.engine, engine_settings.live_seconds)
                 stack.callback(self._cluster.stop_operator)
@@ -101,6 +113,8 @@ class Service:
                 cluster=None if self._cluster is None else self._cluster.connection,
                 pods=None if self._cluster is None else self._cluster.door,
                 cluster_health=self._cluster_health,
+                store_trouble=lambda: self._store_watch.trouble,
+                disks=disks,
             )
             self._server = self._make_server(data_dir)
             stack.callback(self._server.stop)
@@ -136,7 +150,7 @@ class Service:
         try:
             # Before the engine: the first worker that it starts asks there, and those of the last start have waited.
             self._processes.announce()
-            self._check_store()
+            self._store_watch.start()
             if self._cluster is not None:
                 self._cluster.start()
             self._start_engine()
@@ -164,13 +178,6 @@ class Service:
 
     def _cluster_health(self) -> ClusterHealth | None:
         return None if self._cluster is None else self._cluster.health
-
-    def _check_store(self) -> None:
-        """Say at the start what uploads and rounds would say later; the service goes on and tries again by itself."""
-        try:
-            next(iter(self.api.store.list("")), None)
-        except TemporaryError as error:
-            LOGGER.warning("the object store cannot be used now: %s", error)
 
     def _start_engine(self) -> None:
         """Take the lease. A dead engine's runs out; one that is held for longer than that is a living engine's."""

@@ -62,6 +62,7 @@ class WorkerObservation(Value):
     candidate: int | None = None
     error: str | None = None
     retryable: bool = Field(default=False, description="a further attempt may succeed: temporary error or lost worker")
+    lost: bool = Field(default=False, description="with what it ran on: its service, its machine or its container")
     waits: bool = Field(default=False, description="for something around it, such as a machine: its time stands still")
     working_since: datetime | None = Field(default=None, description="since when it no longer waits, if it ever did")
 

@@ -100,7 +100,9 @@ class Limits(SpecModel):
         description="On Kubernetes: MiB for inputs, model and checkpoints; more ends the worker; none = no limit.",
     )
     threads: int | None = Field(default=None, ge=1, description="Threads for computing; none = those of the machine.")
-    retries: int = Field(default=2, ge=0, description="Further attempts after a temporary failure or a lost worker.")
+    retries: int = Field(
+        default=2, ge=0, description="Further attempts after a temporary failure; one lost with its machine costs none."
+    )
     retry_seconds: float = Field(
         default=10, ge=0, description="Seconds before the first further attempt; they double each time."
     )

@@ -16,6 +16,13 @@ from sedna.loop.transition import Transition, close, move, next_attempt, set_cha
 from sedna.loop.triggers import Finding, timer_finding
 from sedna.loop.verdict import Decision, DecisionKind, GateOutcome, GateVerdict
 
+_MOST_LOST = 20
+"""Workers of a stage that may be lost before each further one counts as a failure: a program that takes its machine
+down, each time, must come to an end too."""
+
+_MOST_DOUBLINGS = 5
+"""Of the wait before the next worker: a machine that comes and goes is not asked for ever more seldom."""
+
 
 def work(transition: Transition, current: RoundState) -> None:
     """Training or evaluating: follow what the worker of this attempt reports, or end it when its time is over."""
@@ -25,9 +32,11 @@ def work(transition: Transition, current: RoundState) -> None:
     if worker is not None and worker.phase is WorkerPhase.SUCCEEDED:
         _worked(transition, current, worker)
     elif worker is not None and worker.phase is WorkerPhase.FAILED:
-        _stumbled(
-            transition, current, worker.error or "the worker failed without a message", retryable=worker.retryable
-        )
+        error = worker.error or "the worker failed without a message"
+        if worker.lost and current.lost_attempts < _MOST_LOST:
+            _lost(transition, current, error)
+        else:
+            _stumbled(transition, current, error, retryable=worker.retryable)
     else:
         _check_time(transition, current, worker)
 
@@ -62,6 +71,15 @@ def _worked(transition: Transition, current: RoundState, worker: WorkerObservati
     elif worker.candidate is not None:
         transition.update(last_candidate=worker.candidate)
         move(transition, Stage.EVALUATING, f"candidate {worker.candidate} is trained", candidate=worker.candidate)
+
+
+def _lost(transition: Transition, current: RoundState, error: str) -> None:
+    """Neither the data nor the program is to blame, so it costs no retry, and the next worker goes on from the last
+    checkpoint."""
+    doublings = min(current.lost_attempts, _MOST_DOUBLINGS)
+    wait = span(_limits(transition, current.stage).retry_seconds * 2**doublings)
+    transition.update_round(lost_attempts=current.lost_attempts + 1)
+    next_attempt(transition, current, f"attempt {current.attempt} was lost: {error}", wait=wait)
 
 
 def _stumbled(transition: Transition, current: RoundState, error: str, *, retryable: bool) -> None:

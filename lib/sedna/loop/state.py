@@ -74,6 +74,7 @@ class RoundState(Value):
     stage: Stage
     attempt: int = 1
     failed_attempts: int = Field(default=0, description="of the current stage")
+    lost_attempts: int = Field(default=0, description="of the current stage; they are not among the failed ones")
     started_at: datetime
     stage_started_at: datetime
     not_before: datetime | None = Field(default=None, description="the next attempt waits until then")

@@ -90,7 +90,13 @@ def move(transition: Transition, stage: Stage, reason: str, *, candidate: int | 
     kept = candidate if candidate is not None else current.candidate
     transition.actions.append(MoveRound(round=current.id, stage=stage, attempt=1, candidate=kept, reason=reason))
     transition.update_round(
-        stage=stage, attempt=1, failed_attempts=0, stage_started_at=transition.now, not_before=None, candidate=kept
+        stage=stage,
+        attempt=1,
+        failed_attempts=0,
+        lost_attempts=0,
+        stage_started_at=transition.now,
+        not_before=None,
+        candidate=kept,
     )
     if stage is Stage.DEPLOYING:
         transition.update(asked=current.id)

@@ -21,7 +21,7 @@ import urllib3
 from minio.commonconfig import CopySource
 from minio.error import S3Error
 
-from sedna.common.errors import ConflictError, DataError, NotFoundError, SednaError, SpecError, TooLargeError
+from sedna.common.errors import AuthError, ConflictError, DataError, NotFoundError, SednaError, SpecError, TooLargeError
 from sedna.store.base import RESERVED, ObjectInfo, SignedPut, Source, check_key, is_key, opened
 from sedna.store.download import stream_to_file
 from sedna.store.s3_client import make_client, make_pool
@@ -129,12 +129,15 @@ class S3Store:
         stream_to_file(self.open(key), path)
 
     def stat(self, key: str) -> ObjectInfo | None:
-        name = self._name(key)
+        name, where = self._name(key), self._where(key)
         try:
-            with s3_errors(self._where(key)):
+            with s3_errors(where):
                 found = self._client.stat_object(self.bucket, name)
         except NotFoundError:
             return None
+        except (AuthError, SpecError):
+            self._ask_for_the_reason(name, where)
+            raise
         return ObjectInfo(key=key, size=found.size or 0, etag=found.etag, modified=found.last_modified)
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
@@ -180,6 +183,13 @@ class S3Store:
     def close(self) -> None:
         self._http.clear()
         self._http_once.clear()
+
+    def _ask_for_the_reason(self, name: str, where: str) -> None:
+        """Raise what is wrong: an answer to HEAD has no body, so it is a number alone. One to GET names the cause."""
+        with contextlib.suppress(NotFoundError), s3_errors(where):
+            answer = self._client.get_object(self.bucket, name, length=1)
+            answer.close()
+            answer.release_conn()
 
     def _name(self, key: str) -> str:
         return self.prefix + check_key(key)

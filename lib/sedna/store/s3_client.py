@@ -7,6 +7,7 @@ import urllib3
 from minio import Minio
 
 from sedna.common.errors import SpecError
+from sedna.store.s3_credentials import FileCredentials
 from sedna.store.s3_settings import S3Settings
 
 __all__ = ["make_client", "make_pool"]
@@ -55,12 +56,14 @@ def make_client(settings: S3Settings, http: urllib3.PoolManager) -> Minio:
     Raises:
         SpecError: endpoint or region have a form that no service has.
     """
+    file = settings.credentials_file
     try:
         client = Minio(
             settings.host,
             access_key=settings.access_key,
             secret_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
             session_token=settings.session_token.get_secret_value() if settings.session_token else None,
+            credentials=None if file is None else FileCredentials(file, settings.profile),
             secure=settings.secure,
             region=settings.region,
             http_client=http,

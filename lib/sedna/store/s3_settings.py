@@ -24,6 +24,11 @@ class S3Settings(Value):
     access_key: str | None = Field(default=None, description="None = anonymous")
     secret_key: SecretStr | None = None
     session_token: SecretStr | None = None
+    credentials_file: Path | None = Field(
+        default=None,
+        description="instead of keys: a file that holds them, read again when it changes",
+    )
+    profile: str = Field(default="default", description="section of credentials_file, if it has any")
     region: str | None = Field(default=None, description="None = ask the service where the bucket is")
     path_style: bool | None = Field(
         default=None, description="True = host/bucket/key, False = bucket.host/key, None = what suits the host"
@@ -43,6 +48,8 @@ class S3Settings(Value):
     def _complete(self) -> Self:
         if (self.access_key is None) != (self.secret_key is None):
             raise ValueError("access_key and secret_key come together: set both, or neither for anonymous access")
+        if self.access_key is not None and self.credentials_file is not None:
+            raise ValueError("keys come from access_key and secret_key or from credentials_file: set one of the two")
         return self
 
     @property
@@ -60,7 +67,8 @@ class S3Settings(Value):
         """Settings from the variables that AWS tools read, or else those that upstream Sedna gives its workers.
 
         ``AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_DEFAULT_REGION AWS_CA_BUNDLE``
-        or ``S3_ENDPOINT_URL ACCESS_KEY_ID SECRET_ACCESS_KEY``. An empty variable counts as not set.
+        or ``S3_ENDPOINT_URL ACCESS_KEY_ID SECRET_ACCESS_KEY``. Without keys among them, those of the file that
+        ``AWS_SHARED_CREDENTIALS_FILE`` names, section ``AWS_PROFILE``. An empty variable counts as not set.
 
         Raises:
             SpecError: the endpoint is no URL, or only half of the credentials are set.
@@ -78,12 +86,15 @@ class S3Settings(Value):
             missing = key_name if access_key is None else secret_name
             raise SpecError("half of the S3 credentials is missing", where=missing, hint="set both or neither")
         token, bundle = first("AWS_SESSION_TOKEN"), first("AWS_CA_BUNDLE")
+        file = first("AWS_SHARED_CREDENTIALS_FILE") if access_key is None else None
         _split_endpoint(endpoint)
         return cls(
             endpoint=endpoint,
             access_key=access_key,
             secret_key=SecretStr(secret_key) if secret_key else None,
             session_token=SecretStr(token) if token else None,
+            credentials_file=Path(file) if file else None,
+            profile=first("AWS_PROFILE") or "default",
             region=first("AWS_DEFAULT_REGION", "AWS_REGION"),
             ca_bundle=Path(bundle) if bundle else None,
         )

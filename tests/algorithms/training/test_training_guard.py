@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sedna.algorithms.training.guard import DivergenceGuard, guessing_ceiling
+from sedna.algorithms.training.guard import DivergenceGuard, loss_ceiling
 
 
 @pytest.mark.parametrize(("loss", "norm"), [(math.nan, 1.0), (math.inf, 1.0), (1.0, math.nan), (1.0, math.inf)])
@@ -44,7 +44,7 @@ def test_losses_within_the_factor_never_trip(losses: list[float]) -> None:
 
 
 def test_a_ceiling_lets_jumps_pass_and_stops_at_nan_and_at_lasting_growth() -> None:
-    guard: DivergenceGuard | None = DivergenceGuard(ceiling=guessing_ceiling(20, 10))
+    guard: DivergenceGuard | None = DivergenceGuard(ceiling=loss_ceiling(20, 10, 2.3))
     assert guard is not None
     guard = guard.after(0.1, 1.0)
     assert guard is not None
@@ -68,4 +68,14 @@ def test_the_smaller_of_two_bounds_counts() -> None:
 
 
 def test_guessing_has_a_ceiling_with_one_class_too() -> None:
-    assert guessing_ceiling(20, 1) == guessing_ceiling(20, 2) == pytest.approx(20 * math.log(2))
+    assert loss_ceiling(20, 1, 0.1) == loss_ceiling(20, 2, 0.1) == pytest.approx(20 * math.log(2))
+
+
+def test_a_training_that_begins_with_a_large_loss_is_measured_by_it() -> None:
+    assert DivergenceGuard(ceiling=loss_ceiling(20, 4, None)).after(32.5, 1.0) is not None
+    guard: DivergenceGuard | None = DivergenceGuard(ceiling=loss_ceiling(20, 4, 32.5), smoothed=32.5)
+    for loss in (40.0, 28.0, 12.0):
+        assert guard is not None
+        guard = guard.after(loss, 1.0)
+    assert guard is not None
+    assert guard.after(1e6, 1.0) is None

@@ -1,6 +1,7 @@
 """Results count when their manifest is there; everything else below a prefix is nothing."""
 
 import json
+import time
 
 import pytest
 
@@ -132,6 +133,38 @@ def test_a_checkpoint_is_stored_when_two_looks_find_it_unchanged(orders, folder,
     assert stored(orders, trained) == {}
     keeper.look()
     assert stored(orders, trained) == {"last.bin": b"step 1"}
+
+
+def test_a_program_that_renames_a_checkpoint_into_place_all_the_time_has_each_one_stored(orders, folder, trained):
+    keeper = CheckpointKeeper(trained, orders.store, folder)
+    for step in range(3):
+        new = folder.checkpoints / "last.tmp"
+        new.write_bytes(b"step %d" % step)
+        time.sleep(0.02)  # the clock of a file system has ticks
+        new.replace(folder.checkpoints / "last.bin")
+        keeper.look(hurry=True)
+        assert stored(orders, trained) == {"last.bin": b"step %d" % step}
+
+
+def test_a_checkpoint_that_is_written_in_place_all_the_time_is_never_taken_half(orders, folder, trained):
+    keeper = CheckpointKeeper(trained, orders.store, folder)
+    for step in range(3):
+        (folder.checkpoints / "last.bin").write_bytes(b"half of step %d" % step)
+        keeper.look(hurry=True)
+        time.sleep(0.02)
+    assert stored(orders, trained) == {}
+
+
+def test_of_two_files_that_changed_between_two_looks_neither_is_taken(orders, folder, trained):
+    keeper = CheckpointKeeper(trained, orders.store, folder)
+    for step in range(3):
+        for name in ("model", "state"):
+            new = folder.checkpoints / f"{name}.tmp"
+            new.write_bytes(b"step %d" % step)
+            time.sleep(0.02)
+            new.replace(folder.checkpoints / f"{name}.bin")
+        keeper.look(hurry=True)
+    assert stored(orders, trained) == {}
 
 
 def test_the_last_look_does_not_wait(orders, folder, trained):

@@ -3,7 +3,7 @@
 #
 #   image.sh NODE_DIR [NAME:TAG ...]     make and import it, under these names (sedna-il:test)
 #
-# It behaves as the Dockerfile's image does: user 10001, entrypoint 'sedna', everything in /opt/sedna, first on PATH. Three layers:
+# It behaves as the Dockerfile's image does: user 10001, entrypoint 'tini -- sedna', all in /opt/sedna, first on PATH. Three layers:
 # Debian (debootstrap, kept between runs), the dependencies (kept until pyproject.toml names others), the code, which is made
 # anew each time. Needs root, debootstrap, and the tools of SEDNA_KUBE_DIR (../shared/kube): NODE_DIR is what its 'node up DIR' made,
 # DIR/node. Its python must be Debian's minor version, because the wheels are installed from outside; BASE_SUITE says which Debian.
@@ -33,11 +33,11 @@ install() {  # root, what...: as 'pip install' in /opt/sedna of that root would;
   find "$root/opt/sedna/bin" -type f -exec sed -i '1s|^#!.*python.*|#!/opt/sedna/bin/python3|' {} +
 }
 
-os=$cache/os-$suite
+os=$cache/os-$suite-tini
 if [ ! -d "$os" ]; then
   say "Debian $suite"
   work=$(mktemp -d "$cache/os.XXXXXX")
-  debootstrap --variant=minbase --include=python3,ca-certificates "$suite" "$work" ${DEBIAN_MIRROR:-} >"$cache/debootstrap.log" 2>&1 \
+  debootstrap --variant=minbase --include=python3,ca-certificates,tini "$suite" "$work" ${DEBIAN_MIRROR:-} >"$cache/debootstrap.log" 2>&1 \
     || { tail -5 "$cache/debootstrap.log" >&2; exit 1; }
   rm -rf "$work"/var/cache/apt/* "$work"/var/lib/apt/lists/* "$work"/usr/share/{doc,man,info,locale}/*
   compile "$work" "$work/usr/lib/python$minor"
@@ -72,7 +72,7 @@ say "the code of $(git -C "$tree" log -1 --format=%h 2>/dev/null || echo 'this t
 install "$code/root" --no-deps "$tree"
 compile "$code/root" "$code/root/opt/sedna"
 
-image() { "$kube/image" "$@" --dir "$node" --user 10001:10001 --workdir /var/lib/sedna --entrypoint '["sedna"]' \
+image() { "$kube/image" "$@" --dir "$node" --user 10001:10001 --workdir /var/lib/sedna --entrypoint '["tini", "--", "sedna"]' \
   --cmd '["up", "--data", "/var/lib/sedna", "--host", "0.0.0.0"]' --env PYTHONUNBUFFERED=1 \
   --env PATH=/opt/sedna/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin >&2; }
 full() {  # as container runtimes complete a name

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import struct
 import zlib
+from collections.abc import Callable
 
 import pytest
 from PIL import Image
 
-from fixtures_api import Api, png, sample_record
+from fixtures_api import JOB_YAML, Api, png, sample_record
 from fixtures_labels import files_of, zipped
 from globalmanager.db import jobs, samples
 from sedna.common.label_format import LabelFormat
@@ -146,6 +148,25 @@ def test_an_upload_needs_its_job_and_both_parts(api: Api) -> None:
     response = api.http.put(path, content=b"--b\r\nnonsense", headers=headers)
     assert response.status_code in (400, 422)
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_compressed_bodies_are_read_and_bounded_once_inflated(
+    api: Api, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    headers = {**api.admin, "Content-Type": "application/yaml", "Content-Encoding": encoding}
+    response = api.http.post("/api/v1/resources", content=compress(JOB_YAML.encode()), headers=headers)
+    assert response.status_code == 200, response.text
+    assert api.get("jobs/default/pcb")["name"] == "pcb"
+    for content, status, said in (
+        (compress(b"#" * (50 << 20)), 413, "too large once it is inflated"),
+        (b"kind: Dataset", 422, f"is not {encoding}"),
+        (compress(JOB_YAML.encode() * 9)[:-9], 422, "ends in its middle"),
+    ):
+        response = api.http.post("/api/v1/resources", content=content, headers=headers)
+        assert (response.status_code, said in response.json()["detail"]) == (status, True), response.text
+    response = api.http.post("/api/v1/resources", content=b"x", headers={**headers, "Content-Encoding": "br"})
+    assert response.status_code == 415
 
 
 def test_a_body_over_the_limit_is_413(api: Api) -> None:

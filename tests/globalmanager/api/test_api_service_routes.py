@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fixtures_api import Api, png
 from fixtures_documentation import check_documentation
+from fixtures_prometheus import problems
 from globalmanager.api.services import ClusterHealth
 from globalmanager.db import lease
 from sedna.common.errors import StoreUnavailableError
@@ -28,12 +31,13 @@ def test_readiness_names_the_part_that_does_not_work(api: Api) -> None:
     assert checks == {
         "database": "no engine holds the lease",
         "store": "ok",
+        "disk": "ok",
         "engine": "has not looked at its jobs yet",
     }
     api.engine.last_tick = api.clock.now()
     with api.services.db.write() as session:
         lease.acquire(session, "me", "me", api.clock.now(), 1000, is_free=lambda _: False)
-    assert ready(api) == (200, {"database": "ok", "store": "ok", "engine": "ok"})
+    assert ready(api) == (200, {"database": "ok", "store": "ok", "disk": "ok", "engine": "ok"})
     api.clock.advance(61)
     assert ready(api)[1]["engine"] == "has not looked at its jobs for 61 s"
     api.engine.running = False
@@ -49,6 +53,17 @@ def test_readiness_names_the_part_that_does_not_work(api: Api) -> None:
     assert "store" not in api.http.get("/readyz", params={"store": False}).json()["checks"]
     api.clock.advance(timedelta(hours=1))
     assert ready(api)[1]["database"] == "no engine holds the lease"
+
+
+def test_health_is_degraded_while_nothing_can_be_stored_and_readiness_names_the_disk(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object.__setattr__(api.services, "disks", (tmp_path,))
+    object.__setattr__(api.services, "store_trouble", lambda: "the object store is away")
+    answer = api.http.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "degraded", "reason": "the object store is away"})
+    monkeypatch.setattr("globalmanager.api.health.free_bytes", lambda folder: 1 << 20)
+    assert ready(api)[1]["disk"] == f"the disk of {tmp_path} is full: 1 MiB are free"
 
 
 def scrape(api: Api) -> dict[str, list[tuple[dict[str, str], float]]]:
@@ -74,7 +89,7 @@ def test_metrics_count_requests_by_route_and_know_the_jobs(api: Api) -> None:
     routes = {labels["route"] for labels, _ in found["sedna_http_requests"]}
     assert "/api/v1/jobs/{namespace}/{name}/samples/{sample_id}" in routes
     assert not [route for route in routes if name in route], "sample ids must not become series"
-    job = {"namespace": "default", "job": "pcb"}
+    job = {"job_namespace": "default", "job_name": "pcb"}
     assert ({**job, "part": "unlabelled"}, 1.0) in found["sedna_job_samples"]
     assert ({**job, "phase": "Waiting"}, 1.0) in found["sedna_job_phase_info"]
     assert ({"edge": "line-1"}, 1.0) in found["sedna_edge_up"]
@@ -82,6 +97,7 @@ def test_metrics_count_requests_by_route_and_know_the_jobs(api: Api) -> None:
     assert ({"edge": "line-1", **job}, 3.0) in found["sedna_edge_model_version"]
     assert ({"edge": "line-1", **job}, 5.0) in found["sedna_edge_reported_requests"]
     assert found["sedna_engine_up"] == [({}, 1.0)]
+    assert not problems(api.http.get("/metrics").text)
 
 
 def test_a_service_in_a_cluster_says_how_its_watch_and_its_operator_are(api: Api) -> None:

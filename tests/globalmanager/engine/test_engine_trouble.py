@@ -56,6 +56,18 @@ def troubled(world):
     return world
 
 
+def test_a_job_that_waits_says_that_nothing_can_be_stored(world):
+    world.apply()
+    engine, trouble = world.engine(), ["the store is away (since 10:00:00)"]
+    engine._store_trouble = lambda: trouble[0]
+    engine.tick()
+    job = world.job()
+    assert (job.phase, job.degraded, job.degraded_at) == ("Degraded", trouble[0], world.clock.now())
+    trouble[0] = None
+    engine.tick()
+    assert world.job().phase == "Waiting"
+
+
 @pytest.mark.parametrize(
     "only", ["models/1/", "datasets/", "models/2/", "rounds/"], ids=["first", "data", "new", "eval"]
 )

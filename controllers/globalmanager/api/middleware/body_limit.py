@@ -1,4 +1,4 @@
-"""Refuse bodies over a limit without reading them to the end."""
+"""Refuse bodies over a limit without reading them to the end, and inflate compressed ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from globalmanager.api.problems import problem_response
+from globalmanager.api.problems import from_error
+from sedna.common.errors import MediaTypeError, SednaError, TooLargeError
+from sedna.common.inflate import Inflater
 
 __all__ = ["BodyLimit", "LimitRule"]
 
@@ -43,21 +45,20 @@ class BodyLimit:
         body = _LimitedBody(scope, receive, send, limit)
         # An honest client is refused before it has sent anything; the count below is for the others, and for chunked
         # bodies.
-        if body.declared > limit:
-            await body.refuse()
+        if (refusal := body.refusal) is not None:
+            await body.refuse(refusal)
             return
         try:
-            await self._app(scope, body.receive, body.send)
-        except _OverLimit:
+            await self._app(body.inflated_scope(), body.receive, body.send)
+        except _Refused:
             # Too late for a 413: the head of another answer is on the line, and only a broken connection still says
             # "wrong".
             if body.answered:
                 raise
-        if body.over and not body.answered:
-            await body.refuse()
+        await body.refuse_late()
 
 
-class _OverLimit(Exception):  # noqa: N818  (control flow that never leaves this module)
+class _Refused(Exception):  # noqa: N818  (control flow that never leaves this module)
     pass
 
 
@@ -68,30 +69,58 @@ class _LimitedBody:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "")
         self.declared = int(length) if length.isdigit() else 0
-        self.over = False
+        self.refusal: SednaError | None = None
         self.answered = False
         self._chunked = "transfer-encoding" in headers
         self._scope, self._receive, self._send = scope, receive, send
         self._limit = limit
         self._received = 0
         self._finished = False
+        self._inflater: Inflater | None = None
+        if self.declared > limit:
+            self.refusal = self._too_large()
+            return
+        encoding = headers.get("content-encoding", "identity")
+        if encoding.strip().lower() != "identity":
+            try:
+                self._inflater = Inflater(encoding, limit)
+            except MediaTypeError as error:
+                self.refusal = error
+
+    def inflated_scope(self) -> Scope:
+        """What the application sees of the request: the body as it is once inflated, whose length nobody has told."""
+        if self._inflater is None:
+            return self._scope
+        told = (b"content-encoding", b"content-length")
+        return {**self._scope, "headers": [(name, value) for name, value in self._scope["headers"] if name not in told]}
 
     async def receive(self) -> Message:
         """What the application reads."""
-        if self.over:
-            raise _OverLimit
+        if self.refusal is not None:
+            raise _Refused
         message = await self._receive()
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
             self._finished = not message.get("more_body", False)
-            if self._received > self._limit:
-                self.over = True
-                raise _OverLimit
+            try:
+                if self._received > self._limit:
+                    raise self._too_large()
+                if self._inflater is not None:
+                    message = self._inflated(self._inflater, message)
+            except SednaError as error:
+                self.refusal = error
+                raise _Refused from error
         return message
+
+    def _inflated(self, inflater: Inflater, message: Message) -> Message:
+        body = inflater.feed(message.get("body", b""))
+        if self._finished:
+            inflater.finish()
+        return {**message, "body": body}
 
     async def send(self, message: Message) -> None:
         """What the application answers."""
-        if self.over and not self.answered:
+        if self.refusal is not None and not self.answered:
             return  # its answer to the broken body; ours follows
         self.answered = True
         if message["type"] == "http.response.start" and self._much_left():
@@ -99,17 +128,19 @@ class _LimitedBody:
             MutableHeaders(scope=message)["Connection"] = "close"
         await self._send(message)
 
-    async def refuse(self) -> None:
-        """Answer 413."""
-        response = problem_response(
-            self._scope["state"]["request_id"],
-            413,
-            "the body is too large",
-            kind="too-large",
-            hint=f"at most {self._limit} bytes",
-            headers={"Connection": "close"},
-        )
+    async def refuse(self, why: SednaError) -> None:
+        """Answer what is wrong with the body."""
+        response = from_error(why, self._scope["state"]["request_id"])
+        response.headers["Connection"] = "close"
         await response(self._scope, self._receive, self._send)
+
+    async def refuse_late(self) -> None:
+        """Answer what was found wrong while the application read, unless it has answered before."""
+        if self.refusal is not None and not self.answered:
+            await self.refuse(self.refusal)
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError("the body is too large", hint=f"at most {self._limit} bytes")
 
     def _much_left(self) -> bool:
         """Whether an unread rest of the body is worth a new connection."""

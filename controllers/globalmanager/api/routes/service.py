@@ -29,11 +29,16 @@ _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
     "/healthz",
     operation_id="healthz",
     summary="The process answers, and its engine comes round",
+    description="``degraded`` with a reason while the object store is away or a disk is full. No restart cures that: "
+    "the status code stays 200.",
     responses={503: {"description": "it needs a restart"}},
 )
 async def healthz(services: Services, response: Response) -> dict[str, str]:
     state = liveness(services)
     response.status_code = 200 if state == "ok" else 503
+    trouble = services.store_trouble()
+    if state == "ok" and trouble is not None:
+        return {"status": "degraded", "reason": trouble}
     return {"status": state}
 
 

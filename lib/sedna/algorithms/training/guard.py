@@ -42,6 +42,13 @@ class DivergenceGuard:
         return replace(self, smoothed=smoothed, lowest=lowest)
 
 
-def guessing_ceiling(factor: float, num_classes: int) -> float:
-    """``factor * ln(num_classes)``: a multiple of the loss of a classifier that guesses."""
-    return factor * math.log(max(2, num_classes))
+def loss_ceiling(factor: float, num_classes: int, first: float | None) -> float:
+    """``factor * max(ln(num_classes), first)``: a multiple of the loss of a classifier that guesses, or of the loss
+    with which this training began. Infinite where ``first`` is not known yet.
+
+    The second, because a network that was trained on other classes is surer than a guess, and wrong: its first loss on
+    new ones says nothing about divergence, however large it is.
+    """
+    if first is None:
+        return math.inf
+    return factor * max(math.log(max(2, num_classes)), first)

@@ -214,8 +214,9 @@ def _forms(folder: WorkFolder, results: list[dict[str, Any]]) -> dict[str, str]:
 class CheckpointKeeper:
     """Brings checkpoints into the store while the training runs, so that its machine may be lost.
 
-    A file is stored when two looks have found it unchanged: whoever writes it has closed it then, or writes so slowly
-    that `upload` notices. The list of files comes after them; what no list names any more goes last.
+    Files are stored when two looks have found them unchanged: whoever writes them has closed them then, or writes so
+    slowly that `upload` notices. One that was renamed into its place is whole at once: programs that write a checkpoint
+    a second would never be found unchanged. The list of files comes after them; what no list names any more goes last.
     """
 
     def __init__(self, order: WorkOrder, store: FileStore, folder: WorkFolder) -> None:
@@ -238,8 +239,8 @@ class CheckpointKeeper:
             TemporaryError: the store does not answer, or is full.
         """
         with self._lock:
-            found = _stamps(self._folder)
-            still = found == self._looked
+            found, renamed = _stamps(self._folder)
+            still = self._is_whole(found, renamed)
             self._looked = found
             if self._prefix is None or not found or found == self._stored:
                 return
@@ -248,6 +249,13 @@ class CheckpointKeeper:
                 if self._store_files(self._prefix):
                     self._stored = found
                 self._not_before = started + (_PAUSE_FACTOR + 1) * (time.monotonic() - started)
+
+    def _is_whole(self, found: dict[str, tuple[int, int]], renamed: set[str]) -> bool:
+        changed = {path for path in found if self._looked.get(path) != found[path]}
+        if self._looked.keys() - found.keys():
+            return False
+        # Of several that changed, one may belong to another checkpoint than the others.
+        return not changed or (len(changed) == 1 and changed <= renamed)
 
     def _store_files(self, prefix: str) -> bool:
         before = read_checkpoints(self._store, prefix)
@@ -267,14 +275,19 @@ def _checkpoint_key(prefix: str, file: FileEntry) -> str:
     return f"{prefix}files/{file.sha256}/{file.name}"
 
 
-def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """Time of change (ns) and size of every file, by path."""
-    found = {}
+def _stamps(folder: Path) -> tuple[dict[str, tuple[int, int]], set[str]]:
+    """Time of change (ns) and size of every file, by path; and which of them were renamed since they were written.
+
+    A write sets the times of content and inode alike, a rename that of the inode alone.
+    """
+    found, renamed = {}, set()
     for path in folder.rglob("*"):
         try:
             if path.is_file():
                 stat = path.stat()
                 found[str(path)] = (stat.st_mtime_ns, stat.st_size)
+                if stat.st_ctime_ns > stat.st_mtime_ns:
+                    renamed.add(str(path))
         except FileNotFoundError:  # renamed since the folder was read
             continue
-    return found
+    return found, renamed

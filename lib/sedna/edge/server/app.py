@@ -14,7 +14,7 @@ from sedna.common.errors import MediaTypeError, NotFoundError, SednaError
 from sedna.edge.image import decode_image
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.lease import NoModelError
-from sedna.edge.metrics import EdgeMetrics
+from sedna.edge.metrics import EdgeMetrics, labels_of
 from sedna.edge.server.answers import model_metadata, output_tensors, response_parameters
 from sedna.edge.server.body import read_body
 from sedna.edge.server.documentation import serve_documentation
@@ -80,9 +80,12 @@ async def live() -> dict[str, bool]:
 
 @router.get("/v2/health/ready")
 async def ready(edge: Edge) -> JSONResponse:
-    """Every job has a model in service, each of which has answered its self-test."""
-    jobs = edge.jobs.all()
-    is_ready = bool(jobs) and all(job.slot.current is not None for job in jobs)
+    """At least one model is in service, and has answered its self-test: what can be served, is.
+
+    One job's readiness is its model's, under ``/v2/models/{name}/ready``: a job that cannot get its model must not take
+    the others from their callers.
+    """
+    is_ready = any(job.slot.current is not None for job in edge.jobs.all())
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503, None if is_ready else {"Retry-After": "5"})
 
 
@@ -127,7 +130,7 @@ async def infer(edge: Edge, request: Request, name: str, version: str | None = N
         header_length = _header_length(request)
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         response = await edge.pool.run(_infer, edge, job, name, version, body, kind, header_length)
-        edge.metrics.request_seconds.labels(str(job.key)).observe(time.perf_counter() - started)
+        edge.metrics.request_seconds.labels(*labels_of(job.key)).observe(time.perf_counter() - started)
         status = 200
         return response
     except SednaError as error:

@@ -5,23 +5,26 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from sedna.common.errors import MediaTypeError, TooLargeError
+from sedna.common.errors import TooLargeError
+from sedna.common.inflate import Inflater
 from sedna.edge.server.errors import RequestError
 
 __all__ = ["read_body"]
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. One over ``limit`` bytes is refused at the first byte too many, or before the first one.
+    """The whole body, inflated if it came compressed.
+
+    One over ``limit`` bytes is refused at the first byte too many, or before the first one.
 
     Raises:
-        TooLargeError: over the limit.
-        MediaTypeError: compressed; a small body could then be a huge one.
+        TooLargeError: over the limit, compressed or inflated.
+        MediaTypeError: compressed otherwise than by gzip or deflate.
+        DataError: compressed, and damaged.
         RequestError: the length header is no number, or the client went away.
     """
     encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if encoding != "identity":
-        raise MediaTypeError(f"Content-Encoding {encoding!r} is not read here", hint="send the body as it is")
+    inflater = None if encoding == "identity" else Inflater(encoding, limit)
     declared = request.headers.get("Content-Length")
     if declared is not None:
         if not declared.isdecimal():
@@ -35,10 +38,12 @@ async def read_body(request: Request, limit: int) -> bytes:
             size += len(piece)
             if size > limit:
                 raise _too_large(limit)
-            pieces.append(piece)
+            pieces.append(piece if inflater is None else inflater.feed(piece))
     except ClientDisconnect:
         raise RequestError("the client went away before the end of the body") from None
     request.state.body_read = True
+    if inflater is not None:
+        inflater.finish()
     return b"".join(pieces)
 
 

@@ -273,6 +273,46 @@ def test_a_loss_that_becomes_nan_goes_back_to_the_checkpoint_and_on(
     assert torch.isfinite(_flat(trainer)).all()
 
 
+class _BeginsHigh(SFT):
+    """A loss that is far above that of guessing where a task begins, as that of a network which is sure of other
+    classes, and falls from there."""
+
+    ALG_NAME = "high"
+
+    def forward_train(self, batch: TrainBatch) -> Losses:
+        losses = super().forward_train(batch)
+        losses["loss_high"] = losses["loss_sup"] * 0 + 1000 * 0.5**batch.iteration
+        return losses
+
+
+def test_a_task_that_begins_with_a_large_loss_is_learned(
+    smoke_config: MakeConfig, with_method: Callable[[type[SFT]], None], tmp_path: Path
+) -> None:
+    with_method(_BeginsHigh)
+    trainer = _run(smoke_config("high", data={"num_tasks": 2}, train={"iterations": 12}), tmp_path)
+    assert trainer.result().restores == 0
+
+
+class _Explodes(SFT):
+    """A loss that grows a hundred times from where a task began."""
+
+    ALG_NAME = "explodes"
+
+    def forward_train(self, batch: TrainBatch) -> Losses:
+        losses = super().forward_train(batch)
+        if batch.iteration > 3:
+            losses["loss_high"] = losses["loss_sup"] * 0 + 1e4
+        return losses
+
+
+def test_a_loss_that_leaves_where_its_task_began_is_divergence(
+    smoke_config: MakeConfig, with_method: Callable[[type[SFT]], None], tmp_path: Path
+) -> None:
+    with_method(_Explodes)
+    with pytest.raises(TrainingDivergedError, match="left its range at iteration 4 of task 0"):
+        _run(smoke_config("explodes", data={"num_tasks": 1}, train={"iterations": 12}), tmp_path)
+
+
 def test_a_loss_that_stays_nan_ends_the_run_with_a_good_checkpoint(
     smoke_config: MakeConfig, with_method: Callable[[type[SFT]], None], tmp_path: Path
 ) -> None:

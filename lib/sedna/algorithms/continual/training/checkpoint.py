@@ -13,10 +13,11 @@ KEY = "cursor"
 
 class TasksRunState(RunState):
     """``run`` is the fingerprint of configuration and data; all numbers of the past are kept here so that a resumed run
-    reports the same. ``guard`` is the running mean of the loss of the task."""
+    reports the same. ``guard`` is the running mean of the loss of the task, ``first_loss`` what it began with."""
 
     task: int = 0
     guard: float | None = None
+    first_loss: float | None = None
     accuracy: tuple[tuple[float, ...], ...] = ()
     class_il_accuracy: tuple[tuple[float, ...], ...] = ()
     steps: int = 0

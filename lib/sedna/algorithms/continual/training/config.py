@@ -41,7 +41,9 @@ class TrainConfig(BaseModel):
     )
     evaluate_epochs: bool = Field(default=False, description="test the current task after each virtual epoch")
     divergence_factor: float = Field(
-        default=20.0, gt=1, description="see DivergenceGuard: largest loss, as a multiple of guessing"
+        default=20.0,
+        gt=1,
+        description="largest running mean of the loss, as a multiple of guessing or of the task's first loss",
     )
     divergence_restores: int = Field(
         default=3, ge=0, description="times training may go back to its last checkpoint before it gives up"

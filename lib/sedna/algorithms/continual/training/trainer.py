@@ -30,7 +30,7 @@ from sedna.algorithms.training.checkpoint import (
 )
 from sedna.algorithms.training.device import choose_device, cpu_threads, repeatable_kernels
 from sedna.algorithms.training.distributed import SINGLE, Group
-from sedna.algorithms.training.guard import DivergenceGuard, guessing_ceiling
+from sedna.algorithms.training.guard import DivergenceGuard, loss_ceiling
 from sedna.algorithms.training.precision import Precision
 from sedna.algorithms.training.progress import RESUMED, TASK_DONE, OnProgress, TrainingProgress
 from sedna.common.errors import DataError, TrainingDivergedError
@@ -153,7 +153,9 @@ class Trainer:
         # Before the save: the accuracies are part of the checkpoint, so that no task is tested twice or never.
         if self._evaluate_tasks:
             self._evaluate(task.task_id)
-        self._state = self._state.model_copy(update={"task": task.task_id + 1, "iteration": 0, "guard": None})
+        self._state = self._state.model_copy(
+            update={"task": task.task_id + 1, "iteration": 0, "guard": None, "first_loss": None}
+        )
         self._save()
         self._report(TASK_DONE)
 
@@ -192,7 +194,8 @@ class Trainer:
         # Every process has the loss of the whole batch; the last bits may differ where the machines do.
         found = (float(loss.detach()), self._gradient_norm())
         value, norm = self._group.from_leader(lambda: list(found))
-        ceiling = guessing_ceiling(config.divergence_factor, method.bench.num_classes)
+        first = self._state.first_loss
+        ceiling = loss_ceiling(config.divergence_factor, method.bench.num_classes, first)
         guard = DivergenceGuard(ceiling=ceiling, smoothed=self._state.guard).after(value, norm)
         if guard is None:
             return False
@@ -204,6 +207,7 @@ class Trainer:
             update={
                 "iteration": iteration + 1,
                 "guard": guard.smoothed,
+                "first_loss": value if first is None else first,
                 "steps": self._state.steps + 1,
                 "seconds": self._state.seconds + time.perf_counter() - start,
                 "cpu_seconds": self._state.cpu_seconds + time.process_time() - cpu_start,
