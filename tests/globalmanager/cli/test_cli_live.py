@@ -27,8 +27,8 @@ def plain(text: str) -> str:
 
 def test_jobs_in_a_table(cli: Cli) -> None:
     assert plain(cli.out("job", "list")) == (
-        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SAMPLES  LABELLED  CREATED\n"
-        "default  pcb  Waiting  -  2  8  8  TIME"
+        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SERVED BY  SAMPLES  LABELLED  CREATED\n"
+        "default  pcb  Waiting  -  2  -  8  8  TIME"
     )  # fmt: skip
     assert cli.run("job", "list", "-n", "other").stdout == ""
     assert cli.run("job", "list", "-n", "other").stderr == "no jobs\n"
@@ -106,6 +106,8 @@ def test_models_are_promoted_and_rolled_back(cli: Cli) -> None:
     assert lines[0] == "VERSION  IN SERVICE  ROUND  PARENT  DATASET  RUNTIME  FORMAT  BYTES  CREATED  NOTE"
     assert lines[1].startswith("2  yes  1  1  1  python  json  ")
     assert lines[2].startswith("1  no  -  -  -  python  json  ")
+    no_module = cli.run("model", "module", "pcb", "2", code=4).stderr
+    assert "no Python file is stored with model 2" in no_module
     shown = yaml.safe_load(cli.out("model", "show", "pcb", "2"))
     assert shown["manifest"]["files"][0]["size"] == shown["size"]
     back = cli.run("model", "rollback", "pcb", "--reason", "try the old one", "--wait")

@@ -15,9 +15,10 @@ app = typer.Typer(help="Apply, list, get and delete jobs.", no_args_is_help=True
 
 
 def served_by(job: Mapping[str, Any]) -> str:
-    """How many of the edges that are heard of serve the model in service; empty where an older service does not say."""
+    """How many of the edges that are heard of serve the model in service; empty where there are no edges, or an older
+    service does not say."""
     serving = job.get("serving")
-    return f"{serving['serving']} of {serving['live']}" if serving else ""
+    return f"{serving['serving']} of {serving['live']}" if serving and serving["edges"] else ""
 
 
 def _in_service(job: Mapping[str, Any]) -> str | None:

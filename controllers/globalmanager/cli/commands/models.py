@@ -64,7 +64,7 @@ def list_models(
         found = client.pages(f"{path}/models", limit=limit)
     served = served_by(found_job)
     text = f"yes, on {served} edges" if served else "yes"
-    rows = [{**row, "in_service": text if row["version"] == found_job["champion"] else ""} for row in found]
+    rows = [{**row, "in_service": text if row["version"] == found_job["champion"] else "no"} for row in found]
     print_data(rows, output, _LIST, empty="no models yet")
 
 
