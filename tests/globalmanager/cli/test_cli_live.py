@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -106,9 +107,14 @@ def test_models_are_promoted_and_rolled_back(cli: Cli) -> None:
     assert lines[0] == "VERSION  IN SERVICE  ROUND  PARENT  DATASET  RUNTIME  FORMAT  BYTES  CREATED  NOTE"
     assert lines[1].startswith("2  yes  1  1  1  python  json  ")
     assert lines[2].startswith("1  no  -  -  -  python  json  ")
-    no_module = cli.run("model", "module", "pcb", "2", code=4).stderr
-    assert "no Python file is stored with model 2" in no_module
     shown = yaml.safe_load(cli.out("model", "show", "pcb", "2"))
+    text = cli.out("model", "module", "pcb", "2")
+    assert hashlib.sha256(text.encode()).hexdigest() == shown["manifest"]["module"]["sha256"]
+    cli.run("model", "module", "pcb", "2", "-o", str(cli.folder / "again.py"))
+    assert (cli.folder / "again.py").read_text() == text == (cli.boards.folder / "tiny.py").read_text()
+    assert f"tiny.py sha256 {shown['manifest']['module']['sha256']}" in cli.out(
+        "model", "show", "pcb", "2", "-o", "table"
+    )
     assert shown["manifest"]["files"][0]["size"] == shown["size"]
     back = cli.run("model", "rollback", "pcb", "--reason", "try the old one", "--wait")
     assert "Deployed" in back.stdout
