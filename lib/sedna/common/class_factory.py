@@ -207,6 +207,13 @@ class ClassFactory:
         return False
 
     @classmethod
+    def is_built_in(cls, type_name: str, cls_name: str) -> bool:
+        """Whether the name stands for a class of this package, and for no user's."""
+        with cls._lock:
+            entry = cls.__registry__.get(type_name, {}).get(cls_name)
+        return entry is not None and entry.built_in
+
+    @classmethod
     def names(cls, type_name: str) -> tuple[str, ...]:
         """The registered names of a type, sorted."""
         scope = _SCOPE.get()

@@ -72,7 +72,8 @@ def test_apply_notes_what_a_process_does_not_have(cli: Cli) -> None:
     path.write_text(text.replace("  deploySpec:", "  evalSpec: {algorithm: {name: FPN}}\n  deploySpec:"))
     result = cli.run("job", "apply", "-f", str(path), "--dry-run")
     assert "IncrementalLearningJob  default  pcb  updated" in plain(result.stdout)
-    (note,) = result.stderr.splitlines()
+    target, note = result.stderr.splitlines()
+    assert target == f"service: {cli.service.url} (the last one started)"
     assert note.startswith(
         "note: IncrementalLearningJob default/pcb: spec.trainSpec.template.spec.containers[0].workingDir: "
     )
@@ -212,7 +213,7 @@ def test_samples_are_taken_out_and_in_deleted_and_repaired(cli: Cli) -> None:
     image.write_bytes(cli.service.api.store.get(key))
     result = cli.run("sample", "exclude", "pcb", name, "--reason", "a thumb", "--author", "anna")
     assert "a thumb" in result.stdout
-    assert re.match(r"dataset version\(s\) 1(, \d)* hold it and say so; models that learnt from it", result.stderr)
+    assert re.search(r"\ndataset version\(s\) 1(, \d)* hold it and say so; models that learnt from it", result.stderr)
     assert name not in cli.out("sample", "list", "pcb", "-o", "json")
     assert plain(cli.out("sample", "list", "pcb", "--excluded")).splitlines()[1].endswith("  excluded")
     assert "1 sample(s) of dataset version 1 were excluded or deleted" in cli.run("round", "show", "pcb", "1").stderr

@@ -75,14 +75,14 @@ def apply_files(
     token: Token = None,
 ) -> None:
     """Create or update the jobs, datasets and models of the files: all of them or none."""
-    from globalmanager.api.manifests import read_manifests
     from globalmanager.api.relative_paths import resolve_paths
     from globalmanager.cli.client import connect
+    from globalmanager.cli.descriptions import read_files
     from sedna.common.plugin import load_modules
 
     # Before the description is read: it may name what the files register.
     load_modules(modules or ())
-    described = [resource for path in files for resource in resolve_paths(read_manifests(path), path.parent)]
+    described = [resource for path, read in read_files(files) for resource in resolve_paths(read, path.parent)]
     # exclude_unset: the service stores what was written, and its defaults stay free to change.
     documents = [resource.model_dump_json(by_alias=True, exclude_unset=True) for resource in described]
     with connect(url, token) as client:
