@@ -116,6 +116,10 @@ class Client:
         """The answer's JSON."""
         return self._call("GET", path, params=_given(params)).json()
 
+    def content(self, path: str) -> bytes:
+        """The bytes of the answer."""
+        return self._call("GET", path).content
+
     def post(self, path: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Any:
         """Send JSON; the answer's JSON."""
         return self._call("POST", path, json=dict(body), headers=dict(headers or {})).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+import sedna
 from sedna.common.token_file import read_token_file
 from sedna.common.types import JobKey
 from sedna.edge import EdgeSettings, EdgeWorker
@@ -27,8 +29,8 @@ def plain(text: str) -> str:
 
 def test_jobs_in_a_table(cli: Cli) -> None:
     assert plain(cli.out("job", "list")) == (
-        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SAMPLES  LABELLED  CREATED\n"
-        "default  pcb  Waiting  -  2  8  8  TIME"
+        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SERVED BY  SAMPLES  LABELLED  CREATED\n"
+        "default  pcb  Waiting  -  2  -  8  8  TIME"
     )  # fmt: skip
     assert cli.run("job", "list", "-n", "other").stdout == ""
     assert cli.run("job", "list", "-n", "other").stderr == "no jobs\n"
@@ -108,6 +110,13 @@ def test_models_are_promoted_and_rolled_back(cli: Cli) -> None:
     assert lines[1].startswith("2  yes  1  1  1  python  json  ")
     assert lines[2].startswith("1  no  -  -  -  python  json  ")
     shown = yaml.safe_load(cli.out("model", "show", "pcb", "2"))
+    text = cli.out("model", "module", "pcb", "2")
+    assert hashlib.sha256(text.encode()).hexdigest() == shown["manifest"]["module"]["sha256"]
+    cli.run("model", "module", "pcb", "2", "-o", str(cli.folder / "again.py"))
+    assert (cli.folder / "again.py").read_text() == text == (cli.boards.folder / "tiny.py").read_text()
+    assert f"tiny.py sha256 {shown['manifest']['module']['sha256']}" in cli.out(
+        "model", "show", "pcb", "2", "-o", "table"
+    )
     assert shown["manifest"]["files"][0]["size"] == shown["size"]
     back = cli.run("model", "rollback", "pcb", "--reason", "try the old one", "--wait")
     assert "Deployed" in back.stdout
@@ -330,3 +339,24 @@ def test_a_job_is_paused_and_resumed(cli: Cli) -> None:
     assert "the request was refused: the job is paused by admin" in refused.stderr
     cli.run("job", "resume", "pcb")
     assert "Paused" not in cli.out("job", "get", "pcb")
+
+
+def test_status_shows_trouble_first_and_everything_at_a_glance(cli: Cli) -> None:
+    cli.run("edge", "register", "line-9")
+    try:
+        text = plain(cli.out("status"))
+        found = json.loads(cli.out("status", "-o", "json"))
+    finally:
+        cli.run("edge", "remove", "line-9", "--yes")
+    lines = text.splitlines()
+    troubles = [line for line in lines if line.startswith("TROUBLE  ")]
+    others = lines[len(troubles) :]
+    assert lines == [*troubles, *others], "first"
+    assert "TROUBLE  edge line-9: has never been heard of" in troubles
+    assert others[0] == f"service  {cli.service.url}, version {sedna.__version__}, ready"
+    assert others[1] == "parts  database ok, disk ok, engine ok, store ok"
+    assert re.search(r"^disk  .*/data: [\d.]+ GiB free$", text, re.MULTILINE)
+    assert "default/pcb  Waiting  -  2  " in text
+    assert "line-9  no  -  -" in text
+    assert len(found["trouble"]) == len(troubles)
+    assert [job["name"] for job in found["jobs"]] == ["pcb"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from globalmanager.cli.options import Modules
+from globalmanager.cli.options import FromService, Modules
 
 
 def up(
@@ -22,6 +22,7 @@ def up(
     ] = None,
     edges: Annotated[int, typer.Option("--edge", min=0, max=16, help="How many edges run in this process.")] = 0,
     modules: Modules = None,
+    allow_module_from_service: FromService = False,
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
 ) -> None:
     """Run the service until Ctrl-C; workers that train then go on and are taken over by the next start."""
@@ -35,6 +36,8 @@ def up(
         from globalmanager.service.service import Service
 
     options: dict[str, object] = {"data_dir": data, "host": host, "port": port, "edges": edges, "log_level": log_level}
+    if allow_module_from_service:
+        options["allow_module_from_service"] = True
     if store is not None:
         options["store_url"] = store
     if modules:
