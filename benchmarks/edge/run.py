@@ -156,8 +156,8 @@ def ask(question: Question, seconds: float, warm_up: int, answers: multiprocessi
 
 
 def measure(question: Question, clock: Clock, seconds: float, warm_up: int) -> dict[str, Any]:
-    """Requests a second, milliseconds an answer, and of those the event loop's on the processor, which other programs of
-    the machine hardly change."""
+    """Requests a second, milliseconds an answer, and of those the event loop's on the processor, which other programs
+    of the machine hardly change."""
     context = multiprocessing.get_context("spawn")  # a forked copy of a running server is none
     answers: multiprocessing.Queue[list[float]] = context.Queue()
     client = context.Process(target=ask, args=(question, seconds, warm_up, answers))
