@@ -122,7 +122,13 @@ class Service:
             self.admin_token = ensure_admin_token(
                 db, data_dir, self._clock, given=None if given is None else given.get_secret_value()
             )
-            self._edges = LocalEdges(self.api, data_dir / "edges", settings.edges)
+            self._edges = LocalEdges(
+                self.api,
+                data_dir / "edges",
+                settings.edges,
+                settings.modules,
+                module_from_service=settings.allow_module_from_service,
+            )
             self._open = stack.pop_all()
 
     @property

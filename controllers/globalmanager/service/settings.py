@@ -61,6 +61,9 @@ class ServiceSettings(BaseSettings):
         description="token of an admin that all replicas accept; none = made at the first start, in <data>/admin.token",
     )
     modules: tuple[Path, ...] = Field(default=(), description="Python files that register algorithms or miners")
+    allow_module_from_service: bool = Field(
+        default=False, description="whether the edges of this process run the Python files that models were made with"
+    )
     edges: int = Field(default=0, ge=0, le=16, description="inference workers to run in this process")
     api: ApiSettings = ApiSettings()
     connections: ConnectionLimits = ConnectionLimits()

@@ -46,6 +46,10 @@ class EdgeSettings(BaseModel):
     )
     ca_bundle: Path | None = Field(default=None, description="certificates to trust instead of the system's")
     modules: tuple[Path, ...] = Field(default=(), description="Python files that register algorithms or miners")
+    allow_module_from_service: bool = Field(
+        default=False,
+        description="whether Python files that come with models are run here, checked against the recorded sha256",
+    )
     jobs: tuple[JobKey, ...] = Field(default=(), description="serve only these; none = every job the cloud wants here")
     host: str = "127.0.0.1"
     port: int = Field(default=8500, ge=0, le=65535, description="0 = any free one; the file address says which")
