@@ -205,7 +205,7 @@ class Service:
         def make(port: int) -> ThreadedServer:
             return ThreadedServer(
                 create_app(self.api), self.settings.host, port,
-                name="globalmanager", grace_seconds=self.settings.shutdown_seconds,
+                name="globalmanager", grace_seconds=self.settings.shutdown_seconds, limits=self.settings.connections,
             )  # fmt: skip
 
         if self.settings.port:

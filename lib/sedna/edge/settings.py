@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from sedna.common.connection_limits import ConnectionLimits
 from sedna.common.picture_limits import MAX_PIXELS
 from sedna.common.types import JobKey, Name
 from sedna.edge.budget import KeepLimits
@@ -64,5 +65,6 @@ class EdgeSettings(BaseModel):
         description="longest wait at the end for samples that are not uploaded, where the folder goes",
     )
     server: ServerLimits = ServerLimits()
+    connections: ConnectionLimits = ConnectionLimits()
     uploads: UploaderSettings = UploaderSettings()
     keep: KeepLimits = KeepLimits()

@@ -298,6 +298,15 @@ def test_another_operator_and_edges_that_fail_are_degraded():
     assert "Degraded" not in words(job_conditions(given, None, edges=starting))
 
 
+def test_a_model_in_service_that_edges_refuse_is_degraded_until_a_round_is_under_way():
+    said = "model 1 is in service, and refused by line-3: no module"
+    found = job_conditions(facts(row(), unserved=said), None)
+    assert words(found)["Degraded"] == ("True", "EdgesRefuse")
+    assert shown(facts(row(), unserved=said))["phase"] == "Degraded"
+    current = running(1, Stage.DEPLOYING, RoundKind.DEPLOY)
+    assert shown(facts(row(current=current), unserved=said))["phase"] == "Deploying"
+
+
 def test_an_attempt_after_a_failure_says_what_failed():
     given = facts(
         row(current=running(2, Stage.TRAINING, attempt=2, failed_attempts=1)),
