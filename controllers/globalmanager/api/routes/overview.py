@@ -16,6 +16,7 @@ from globalmanager.api.services import ApiServices
 from globalmanager.db import edges, jobs
 from globalmanager.db.values import EdgeRow, JobRow
 from sedna.common.atomic import free_bytes
+from sedna.loop.state import Outcome
 
 router = APIRouter(prefix=API_PREFIX, tags=["service"], dependencies=[ADMIN_ONLY])
 
@@ -110,11 +111,10 @@ def _job_trouble(row: JobRow, summary: JobSummary, store: str) -> Iterator[str]:
     if summary.degraded is not None and summary.degraded != store:
         yield f"job {row.key}: {summary.degraded}"
     if row.state.failures:
-        last = row.state.history[-1].reason.partition("\n")[0] if row.state.history else ""
-        many = (
-            "the last training round" if row.state.failures == 1 else f"{row.state.failures} training rounds in a row"
-        )
-        yield f"job {row.key}: {many} failed: {last}"
+        many = "the last training" if row.state.failures == 1 else f"{row.state.failures} trainings in a row"
+        ended = (one.reason for one in reversed(row.state.history) if one.outcome is Outcome.FAILED)
+        first_line = next(ended, "").partition("\n")[0]
+        yield f"job {row.key}: {many} failed: {first_line}"
 
 
 def _edge_trouble(edge: EdgeRow, glance: EdgeGlance) -> Iterator[str]:
