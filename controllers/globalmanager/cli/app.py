@@ -20,6 +20,7 @@ from globalmanager.cli.commands import (
     tokens,
     triggers,
     up,
+    upkeep,
     validate,
     version,
     workers,
@@ -59,6 +60,7 @@ app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
 app.command("events")(events.events)
 app.command("version")(version.version)
+app.command("repair")(upkeep.repair)
 app.command("train")(train)
 app.add_typer(bench_app, name="bench")
 app.add_typer(jobs.app, name="job")
