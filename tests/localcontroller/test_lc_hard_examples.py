@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from lc_cloud import JOB, Cloud, png
 
+from fixtures_pictures import TAKEN
 from localcontroller.hard_examples import HardExampleWatch
 from localcontroller.settings import HardExamples
 from sedna.common.clock import SettableClock
 from sedna.common.errors import AuthError, DataError, LinkUnavailableError
-from sedna.common.types import Picked
+from sedna.common.types import ORIENTATION_META, Picked
 
 CLOCK = SettableClock()
 
@@ -112,3 +113,23 @@ def test_a_list_that_a_crash_cut_short_is_read(desk: Desk) -> None:
 def test_without_a_folder_there_is_nothing_to_do(desk: Desk) -> None:
     desk.images.rmdir()
     assert desk.watch().look() == 0
+
+
+def test_hidden_names_and_pipes_are_no_images(desk: Desk) -> None:
+    for name in (".1.png", "._1.png", ".ipynb_checkpoints/1.png", "__MACOSX/1.png"):
+        desk.add(name, png(1))
+    os.mkfifo(desk.images / "pipe.png")
+    (desk.images / "zero.png").symlink_to("/dev/zero")
+    assert desk.watch().look() == 0
+
+
+@pytest.mark.parametrize("name", ["mpo", "tiff-orientation-6", "gif", "ppm", "tiff-int32"])
+def test_an_image_is_handed_in_as_the_service_will_see_it(desk: Desk, name: str) -> None:
+    """Of its depth the job decides, which only the service knows."""
+    case = TAKEN[name]
+    desk.add(f"a.{case.extension}", case.data)
+    assert desk.watch().look() == 1
+    ((record, data),) = desk.cloud.samples.values()
+    assert data == case.data
+    assert (record.height, record.width, record.extension) == (*case.pixels.shape[:2], case.extension)
+    assert record.meta.get(ORIENTATION_META, 1) == case.orientation

@@ -7,6 +7,7 @@ into the workspace, so that the run can be repeated and changed with ``ianvs -f`
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ianvs.commands.arguments import add_job_file, job_file
 from ianvs.commands.run import run
 from ianvs.grammar import Findings
 from sedna.common.errors import NotFoundError, SpecError
+from sedna.common.picture_limits import BITS_VARIABLE
 from sedna.common.validation import every_fault
 from sedna.common.yaml12 import load_yaml_file
 from sedna.loop.spec import Dataset, IncrementalLearningJob, JobSpec, Model
@@ -52,8 +54,13 @@ def main(words: Sequence[str]) -> int:
     """Write the benchmark and run it; the exit code of the run."""
     parser = make_parser()
     options = parser.parse_args(words)
-    folder = write_benchmark(read_job(job_file(parser, options)), options)
+    documents = read_job(job_file(parser, options))
+    folder = write_benchmark(documents, options)
     sys.stderr.write(f"ianvs: the benchmark is in {folder}\n")
+    bits = documents.job.spec.pictures.bits_per_sample
+    if bits is not None:  # a benchmark has no such key: its processes read the variable
+        os.environ[BITS_VARIABLE] = str(bits)
+        sys.stderr.write(f"ianvs: its pictures are read with {BITS_VARIABLE}={bits}, as the job says\n")
     return run(str(folder / "benchmarkingjob.yaml"), jobs=options.jobs, resume=options.resume)
 
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from algorithms.detection.detection_pictures import Source
+from fixtures_pictures import oriented
 from sedna.algorithms.detection.annotations import read_boxes, read_labelled, read_pictures
 from sedna.common.errors import DataError
 
@@ -123,3 +124,23 @@ def test_pictures_come_alone_in_lists_in_arrays_and_in_sources(picture_folder: P
     assert read_pictures([pixels, path], [])[1] == path
     assert read_pictures(np.asarray([str(path)]), []) == [path]
     assert read_pictures(Source(["a.png 1,2,3,4,0"]), [picture_folder]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ("<size><width>12</width><height>8</height></size>", [4, 1, 6, 3.5]),
+        ("<size><width>8</width><height>12</height></size>", [1, 2, 3.5, 4]),
+        ("<size><width>some</width></size>", [1, 2, 3.5, 4]),
+        ("", [1, 2, 3.5, 4]),
+    ],
+    ids=["as the file lies", "as it is seen", "nonsense", "none"],
+)
+def test_boxes_of_a_voc_file_that_means_the_unturned_picture_turn_with_it(
+    tmp_path: Path, size: str, expected: list[float]
+) -> None:
+    (tmp_path / "a.png").write_bytes(oriented(6, "PNG"))
+    text = VOC.replace("<size><width>9</width></size>", size)
+    (tmp_path / "a.xml").write_text(text)
+    (found,) = read_labelled(Source([str(tmp_path / "a.png")], [str(tmp_path / "a.xml")]), NAMES, [])
+    assert found.boxes_M5[0].tolist() == [*expected, 1]

@@ -25,6 +25,7 @@ def test_an_edge_is_told_everything_it_needs(world):
     spec = job_spec()
     spec["deploySpec"]["hardExampleMining"]["parameters"] = [{"key": "threshold_img", "value": "0.9"}]
     spec["deploySpec"]["audit"] = {"ratio": 0.25, "seed": 7}
+    spec["pictures"] = {"bitsPerSample": 12}
     world.apply(spec)
     assert world.beat() is None
     world.tick()
@@ -32,7 +33,7 @@ def test_an_edge_is_told_everything_it_needs(world):
     [job] = heartbeat(world.db, beat, world.clock.now(), world.settings).jobs
     assert (job.job, job.model_version, job.class_names) == (KEY, 1, ("good", "bad"))
     assert (job.miner.name, job.miner.parameters) == ("IBT", {"threshold_img": "0.9"})
-    assert (job.audit_ratio, job.audit_seed) == (0.25, 7)
+    assert (job.audit_ratio, job.audit_seed, job.bits_per_sample) == (0.25, 7, 12)
     assert len(job.manifest_sha256) == 64
 
 

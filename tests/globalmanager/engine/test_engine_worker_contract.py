@@ -9,6 +9,7 @@ from globalmanager.db import workers
 from globalmanager.engine.apply import apply_resources
 from globalmanager.runtimes.base import RunPhase, WorkerStatus
 from sedna.common.file_ops import FileOps
+from sedna.common.picture_limits import BITS_VARIABLE
 from sedna.core.staging.command import command_of
 from sedna.loop.spec import Model
 from sedna.loop.state import Outcome
@@ -170,6 +171,12 @@ def test_no_path_is_shortened_not_even_below_upstreams_mount(run, path):
 def test_class_names_come_from_the_job_or_not_at_all(run):
     runs = run(0.9, 0.5, classNames=["open", "short"]).runs
     assert {command.env["CLASS_NAMES"] for command in runs.values()} == {'["open", "short"]'}
+
+
+@pytest.mark.parametrize(("pictures", "bits"), [({"bitsPerSample": 12}, "12"), ({}, None)])
+def test_every_worker_reads_pictures_by_the_depth_that_the_job_declares(run, pictures, bits):
+    runs = run(0.9, 0.5, pictures=pictures).runs
+    assert {command.env.get(BITS_VARIABLE) for command in runs.values()} == {bits}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ from defusedxml import DefusedXmlException
 
 from sedna.algorithms.training.samples import DataSource, Picture, label_index, listed_pictures
 from sedna.common.errors import DataError
+from sedna.common.log import LOGGER
+from sedna.common.orientation import turned_box, turned_size
+from sedna.common.pictures import look
+from sedna.common.regular_files import read_regular
 
 Boxes = npt.NDArray[np.float32]
 """(M, 5): x1, y1, x2, y2 in pixels of the picture, then the label index."""
@@ -58,7 +62,7 @@ def read_labelled(source: DataSource, class_names: Sequence[str], folders: Seque
     for position, (picture, note) in enumerate(zip(pictures, notes, strict=True)):
         located = resolve(picture, folders)
         name = Path(located).stem if isinstance(located, str | Path) else str(position)
-        result.append(Labelled(located, read_boxes(note, class_names, folders, where=name), name))
+        result.append(Labelled(located, read_boxes(note, class_names, folders, where=name, picture=located), name))
     return result
 
 
@@ -82,14 +86,21 @@ def resolve(picture: Picture, folders: Sequence[Path]) -> Picture:
     raise DataError("no such file", where=str(picture), hint=f"looked in {tried}")
 
 
-def read_boxes(note: Any, class_names: Sequence[str], folders: Sequence[Path], *, where: str) -> Boxes:
-    """Boxes of one annotation; empty text, "0" and an empty array say that nothing is there."""
+def read_boxes(
+    note: Any, class_names: Sequence[str], folders: Sequence[Path], *, where: str, picture: Picture | None = None
+) -> Boxes:
+    """Boxes of one annotation; empty text, "0" and an empty array say that nothing is there.
+
+    Args:
+        picture: whose boxes these are. Those of a file that states the size of the unturned picture are turned with it.
+    """
     if isinstance(note, str | Path):
         text = str(note).strip()
         if text.lower().endswith(".xml"):
             path = resolve(text, folders)
             assert isinstance(path, str | Path)
-            rows: Iterable[Sequence[Any]] = _read_voc(Path(path))
+            read, stated = _read_voc(Path(path))
+            rows: Iterable[Sequence[Any]] = _as_seen(read, stated, picture)
         else:
             rows = [] if text in ("", "0") else [token.split(",") for token in text.split()]
     elif note is None:
@@ -132,17 +143,36 @@ def _split_line(line: str) -> tuple[str, str]:
     return head, " ".join(reversed(boxes))
 
 
-def _read_voc(path: Path) -> list[list[Any]]:
-    """Rows x1, y1, x2, y2, class name of a Pascal VOC file; other elements are ignored."""
+def _as_seen(rows: list[list[Any]], stated: tuple[int, int] | None, picture: Picture | None) -> list[list[Any]]:
+    if stated is None or not isinstance(picture, str | Path):
+        return rows
+    facts = look(read_regular(Path(picture)), where=str(picture))
+    seen = (facts.width, facts.height)
+    if stated == seen or stated != turned_size(seen, facts.orientation):
+        return rows
+    LOGGER.info("%s: the boxes were drawn on the unturned picture, and are turned with it", picture)
+    return [[*turned_box((row[0], row[1], row[2], row[3]), stated, facts.orientation), *row[4:]] for row in rows]
+
+
+def _read_voc(path: Path) -> tuple[list[list[Any]], tuple[int, int] | None]:
+    """Rows x1, y1, x2, y2, class name of a Pascal VOC file, and the (width, height) that it states, if it does."""
     try:
         root = defusedxml.ElementTree.parse(path).getroot()
         assert isinstance(root, Element)  # an empty file raised ParseError
-        return [
+        rows = [
             [float(item.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax")]
             + [item.findtext("name", "").strip()]
             for item in root.iter("object")
         ]
+        return rows, _stated_size(root)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise DataError(
             f"is not a Pascal VOC annotation: {error}", where=str(path), hint="object elements with name and bndbox"
         ) from error
+
+
+def _stated_size(root: Element) -> tuple[int, int] | None:
+    try:
+        return int(float(root.findtext("size/width", ""))), int(float(root.findtext("size/height", "")))
+    except (ValueError, OverflowError):  # nothing needs it but a turned picture
+        return None
