@@ -69,3 +69,8 @@ def require_current(connection: Connection) -> None:
             where="database",
             hint="'sedna up' of this version brings an older one up to date",
         )
+
+
+def knows(revision: str) -> bool:
+    """Whether this program can bring a database at this schema up to date."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(config_for()).walk_revisions()}

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 from pathlib import Path
 
 from sedna.common.errors import ConflictError, IntegrityError, NotFoundError, StoreUnavailableError
 
-__all__ = ["DamagedDatabaseError", "companions", "copy_database", "damaged", "is_damage", "require_whole"]
+__all__ = [
+    "DamagedDatabaseError",
+    "companions",
+    "copy_database",
+    "damaged",
+    "is_damage",
+    "move_workers",
+    "require_whole",
+    "schema_of",
+    "set_aside",
+]
 
 CHECKED_BYTES = 2**30
 """A larger file is not read through at every start: its damage is told when a statement meets it."""
@@ -38,7 +49,7 @@ def is_damage(error: BaseException | None) -> bool:
 
 def companions(path: Path) -> tuple[Path, ...]:
     """The files that belong to a database: without its log, the newest commits are missing."""
-    return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
+    return (path, *(path.with_name(f"{path.name}-{kind}") for kind in ("wal", "shm", "journal")))
 
 
 def require_whole(path: Path, *, always: bool = True) -> None:
@@ -92,6 +103,51 @@ def copy_database(source: Path, target: Path) -> None:
     require_whole(target)
     with target.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def schema_of(path: Path) -> str:
+    """The schema that a database is at.
+
+    Raises:
+        NotFoundError: it is empty.
+    """
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        row = None
+        if "alembic_version" in tables:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if row is None:
+        raise NotFoundError("the database is empty", where=str(path), hint="is it the folder of the service?")
+    return str(row[0])
+
+
+def move_workers(path: Path, work_dir: Path) -> None:
+    """Look for workers of this machine below another folder: a copy must not take over, or stop, those of the
+    original. Of a database at any schema."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        rows = connection.execute("SELECT id, handle FROM workers WHERE ended_at IS NULL").fetchall()
+        for row, text in rows:
+            handle = json.loads(text)
+            if "folder" in handle:
+                handle["folder"] = str(work_dir / Path(handle["folder"]).name)
+                connection.execute("UPDATE workers SET handle = ? WHERE id = ?", (json.dumps(handle), row))
+
+
+def set_aside(path: Path, name: str) -> list[Path]:
+    """Rename a database, with its log, to ``name`` beside it. Again after a crash, it goes on with what is left.
+
+    Raises:
+        ConflictError: there is another file of this name, which stays.
+    """
+    moved = []
+    # The log last: without its database it is found by the next try, and the two belong together.
+    for file, new in zip(companions(path), companions(path.with_name(name)), strict=True):
+        if file.exists():
+            if new.exists():
+                raise ConflictError("this file exists", where=str(new), hint="move it away, then restore again")
+            file.replace(new)
+            moved.append(new)
+    return moved
 
 
 def _translated(error: sqlite3.DatabaseError, path: Path) -> DamagedDatabaseError | StoreUnavailableError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from globalmanager.db import Database
+from globalmanager.service.data_dir import require_restored
 from globalmanager.service.run import load_settings
 from globalmanager.service.settings import ServiceSettings
 from sedna.common.errors import NotFoundError
@@ -46,6 +47,7 @@ def opened_database(settings: ServiceSettings) -> Iterator[Database]:
         ConflictError: it is at another schema than that of this program.
         DamagedDatabaseError: it is damaged.
     """
+    require_restored(settings.data_dir)
     file = database_file(settings)
     if file is not None and not file.is_file():
         hint = "--data names the folder of the service; 'sedna up' makes one, 'sedna restore' brings one back"

@@ -72,3 +72,13 @@ def test_a_damaged_database_is_named(data, command):
     said = run(*command, "--data", data, code=3)
     assert f"{data / 'sedna.db'}: the database is damaged" in said
     assert "sedna restore BACKUP" in said
+
+
+def test_backup_and_restore_say_what_they_did(data, tmp_path):
+    said = run("backup", tmp_path / "b.tar", "--data", data)
+    assert said.startswith(f"{tmp_path / 'b.tar'}: database, settings, 8 objects, ")
+    assert "8 objects, 0 were there" in run("restore", tmp_path / "b.tar", "--data", tmp_path / "copy")
+    assert "has this backup already" in run("restore", tmp_path / "b.tar", "--data", tmp_path / "copy")
+    assert "there is a database" in run("restore", tmp_path / "b.tar", "--data", data, code=2)
+    assert "0 objects, 8 were there" in run("restore", tmp_path / "b.tar", "--data", data, "--replace")
+    assert "the store is not in it" in run("backup", tmp_path / "c.tar", "--data", data, "--no-objects")

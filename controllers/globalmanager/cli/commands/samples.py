@@ -16,7 +16,10 @@ from sedna.common.label_format import LabelFormat
 if TYPE_CHECKING:
     from globalmanager.cli.client import Client
 
-app = typer.Typer(help="List, queue, show, label and exclude samples, and import labels.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, queue, show, label, exclude, delete, include and repair samples, and import labels.",
+    no_args_is_help=True,
+)
 
 _LIST = (
     Column("SAMPLE", short_id("record.sample_id")),
