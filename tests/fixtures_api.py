@@ -150,7 +150,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
         engine_settings=EngineSettings(data_dir=tmp_path),
         clock=clock,
         authenticator=DatabaseAuthenticator(db, clock),
-        settings=ApiSettings(max_sample_bytes=256 * 1024, max_body_bytes=64 * 1024, sse_poll_seconds=0.01),
+        settings=ApiSettings(
+            max_sample_bytes=256 * 1024, max_body_bytes=64 * 1024, sse_poll_seconds=0.01, health_seconds=60
+        ),
     )
     with TestClient(create_app(services), raise_server_exceptions=False) as http:
         yield Api(services, engine, clock, store, http)

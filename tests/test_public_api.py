@@ -30,7 +30,7 @@ PINNED = {
         IncrementalLearning
     """,
     "sedna.datasources": """
-        BaseDataSource CSVDataParse JSONDataParse JsonlDataParse TxtDataParse
+        BaseDataSource CSVDataParse JSONDataParse JsonlDataParse TxtDataParse read_pictures
     """,
     "sedna.edge": """
         DesiredJob DesiredMiner DropPolicy EdgeCounters EdgeDesired EdgeHeartbeat EdgeJobStatus EdgeLink

@@ -6,6 +6,8 @@ Each server runs in this process as the product starts it; a client in a process
 request after the other. Every server is measured twice: on the socket that it makes, and on one of the kind it made
 before, which does not say that it is TCP, so that asyncio leaves Nagle's algorithm on and the kernel holds the body of
 each answer back until the client has acknowledged its head.
+
+With ``--compare guard`` instead: uvicorn as it is, and with our limits on connections, three times in turn.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +34,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
@@ -39,8 +42,10 @@ from globalmanager.api.app import create_app as service_app
 from globalmanager.service.edge_link import InProcessEdgeLink
 from globalmanager.service.service import Service
 from globalmanager.service.settings import ServiceSettings
-from sedna.common.web import bind_tcp, make_server, url_of
+from sedna.common.web import bind_tcp, build_routes, make_server, url_of
 from sedna.edge import EdgeServer, EdgeSettings, EdgeWorker
+
+Clock = Callable[[], float]
 
 BACKLOG = 64
 READY_SECONDS = 60.0
@@ -112,14 +117,24 @@ def old_socket() -> socket.socket:
     return bound
 
 
+def plain_server(app: FastAPI) -> uvicorn.Server:
+    """Uvicorn with no limit on connections."""
+    build_routes(app)
+    return uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", http="h11")
+    )
+
+
 @contextmanager
-def served(app: FastAPI, bound: socket.socket) -> Iterator[str]:
-    """An application on a thread, listening on ``bound``."""
-    server = make_server(app, grace_seconds=5, lifespan=False)
+def served(app: FastAPI, bound: socket.socket, *, guarded: bool = True) -> Iterator[tuple[str, Clock]]:
+    """An application on a thread, listening on ``bound``: its URL, and the processor time of its event loop."""
+    server = make_server(app, grace_seconds=5, lifespan=False) if guarded else plain_server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
-        yield url_of(bound)
+        assert thread.ident is not None
+        clock = time.pthread_getcpuclockid(thread.ident)
+        yield url_of(bound), lambda: time.clock_gettime(clock)
     finally:
         server.should_exit = True
         thread.join()
@@ -140,13 +155,16 @@ def ask(question: Question, seconds: float, warm_up: int, answers: multiprocessi
     answers.put(took)
 
 
-def measure(question: Question, seconds: float, warm_up: int) -> dict[str, Any]:
-    """Requests a second and milliseconds an answer."""
+def measure(question: Question, clock: Clock, seconds: float, warm_up: int) -> dict[str, Any]:
+    """Requests a second, milliseconds an answer, and of those the event loop's on the processor, which other programs
+    of the machine hardly change."""
     context = multiprocessing.get_context("spawn")  # a forked copy of a running server is none
     answers: multiprocessing.Queue[list[float]] = context.Queue()
     client = context.Process(target=ask, args=(question, seconds, warm_up, answers))
+    before = clock()
     client.start()
     took = answers.get(timeout=seconds + READY_SECONDS)
+    used = clock() - before
     client.join()
     return {
         "requests": len(took),
@@ -154,6 +172,7 @@ def measure(question: Question, seconds: float, warm_up: int) -> dict[str, Any]:
         "milliseconds": {
             "median": round(1000 * statistics.median(took), 3),
             "p99": round(1000 * statistics.quantiles(took, n=100)[98], 3),
+            "event_loop": round(1000 * used / (len(took) + warm_up), 3),
         },
     }
 
@@ -177,8 +196,20 @@ def questions(edge: str, service: str, token: str, image: bytes) -> list[Questio
     ]
 
 
+def new_socket() -> socket.socket:
+    """As the servers make it."""
+    return bind_tcp("127.0.0.1", 0, backlog=BACKLOG)
+
+
+KINDS = {
+    "socket": [("before", old_socket, True), ("after", new_socket, True)],
+    "guard": [("without", new_socket, False), ("with", new_socket, True)] * 3,
+}
+"""What is compared, by option: name, socket, and whether connections are limited."""
+
+
 def run(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every question on both kinds of socket, in turn."""
+    """Every question on both kinds of server, in turn."""
     (folder / "fixed.json").write_text(json.dumps({"score": 0.5}))
     (folder / "fixed.py").write_text(ALGORITHM)
     service = Service(ServiceSettings(data_dir=folder / "data", port=0))
@@ -200,11 +231,15 @@ def run(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
             time.sleep(0.1)
         rows = []
         image = picture(options.size, options.seed)
-        for kind, make in (("before", old_socket), ("after", lambda: bind_tcp("127.0.0.1", 0, backlog=BACKLOG))):
-            with served(edge.app, make()) as edge_url, served(service_app(service.api), make()) as service_url:
+        for kind, make, guarded in KINDS[options.compare]:
+            with (
+                served(edge.app, make(), guarded=guarded) as (edge_url, edge_clock),
+                served(service_app(service.api), make(), guarded=guarded) as (service_url, service_clock),
+            ):
                 for question in questions(edge_url, service_url, service.admin_token, image):
-                    row = {"question": question.name, "socket": kind}
-                    row |= measure(question, options.seconds, options.warm_up)
+                    row = {"question": question.name, options.compare: kind}
+                    clock = edge_clock if question.name.startswith("edge") else service_clock
+                    row |= measure(question, clock, options.seconds, options.warm_up)
                     print(row, flush=True)
                     rows.append(row)
         return rows
@@ -220,6 +255,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=20, help="requests before the first that counts")
     parser.add_argument("--size", type=int, default=64, help="edge of the picture in pixels")
     parser.add_argument("--seed", type=int, default=0, help="of the picture")
+    parser.add_argument("--compare", choices=sorted(KINDS), default="socket")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sedna-bench-") as name:
@@ -231,7 +267,7 @@ def main() -> None:
             "machine": f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}",
             "load": [round(value, 1) for value in os.getloadavg()],
             "seed": options.seed,
-            "keep_alive": rows,
+            ("keep_alive" if options.compare == "socket" else options.compare): rows,
         }
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 

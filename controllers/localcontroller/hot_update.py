@@ -59,6 +59,7 @@ class _FolderState(Value):
     serving: _Offer | None = None
     failed_version: int | None = None
     failed_manifest: Sha256 | None = None
+    failed_asked: int | None = None
     reason: str = ""
 
 
@@ -75,6 +76,7 @@ class HotUpdateFolder:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._state = self._load_state()
+        self._asked = self._state.failed_asked
         # The state is written first, so that a crash may have left an older config behind.
         self._config_from(self._state.offered)
 
@@ -84,8 +86,13 @@ class HotUpdateFolder:
         offered = self._state.offered
         return offered.version if offered else None
 
+    def hear(self, desired: DesiredJob) -> None:
+        """Note which round asks: a failure that is older is told no more, and its model is tried again."""
+        self._asked = desired.asked
+
     def wants(self, desired: DesiredJob) -> bool:
-        """Whether the desired model still has to be fetched: neither offered already, nor known to fail."""
+        """Whether the desired model still has to be fetched: neither offered already, nor known to fail for this
+        round."""
         if desired.model_version is None or self._settings.pinned is not None:
             return False
         with self._lock:
@@ -93,7 +100,7 @@ class HotUpdateFolder:
         wanted = (desired.model_version, desired.manifest_sha256)
         if state.offered is not None and (state.offered.version, state.offered.manifest_sha256) == wanted:
             return False
-        return (state.failed_version, state.failed_manifest) != wanted
+        return (state.failed_version, state.failed_manifest) != wanted or state.failed_asked != desired.asked
 
     def offer(
         self,
@@ -163,6 +170,7 @@ class HotUpdateFolder:
                     update={
                         "failed_version": desired.model_version,
                         "failed_manifest": desired.manifest_sha256,
+                        "failed_asked": desired.asked,
                         "reason": reason,
                     }
                 )
@@ -191,6 +199,7 @@ class HotUpdateFolder:
                     serving=serving,
                     failed_version=offered.version,
                     failed_manifest=offered.manifest_sha256,
+                    failed_asked=self._asked,
                     reason="the worker could not load the model",
                 )
             )
@@ -206,13 +215,14 @@ class HotUpdateFolder:
             serving = "serving"
         elif state.offered is not None:
             serving = "loading"
-        elif state.failed_version is not None:
+        failed = state.failed_version if state.failed_asked == self._asked else None
+        if serving == "empty" and failed is not None:
             serving = "failed"
         return EdgeJobStatus(
             job=self._settings.job,
             model_version=state.serving.version if state.serving else None,
             state=serving,
-            failed_version=state.failed_version,
+            failed_version=failed,
             reason=state.reason,
         )
 

@@ -7,6 +7,7 @@ import time
 
 from fastapi import FastAPI
 
+from sedna.common.connection_limits import ConnectionLimits
 from sedna.common.errors import PermanentError
 from sedna.common.web import bind_tcp, make_server, url_of
 
@@ -22,6 +23,7 @@ class ThreadedServer:
     Args:
         port: 0 = any free one.
         grace_seconds: how long open requests may take to end once `stop` is called.
+        limits: on connections.
 
     Attributes:
         port, url: where the application answers.
@@ -30,12 +32,21 @@ class ThreadedServer:
         ConflictError: the address cannot be bound.
     """
 
-    def __init__(self, app: FastAPI, host: str, port: int, *, name: str, grace_seconds: int = 10) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        host: str,
+        port: int,
+        *,
+        name: str,
+        grace_seconds: int = 10,
+        limits: ConnectionLimits | None = None,
+    ) -> None:
         self._name = name
         self._socket = bind_tcp(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.url = url_of(self._socket)
-        self._server = make_server(app, grace_seconds=grace_seconds)
+        self._server = make_server(app, grace_seconds=grace_seconds, limits=limits)
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:

@@ -86,6 +86,9 @@ class ModelPull:
         answer = self._link.heartbeat(message)
         # Replaced as a whole: the other thread reads it without a lock.
         self._desired = answer.jobs
+        for desired in answer.jobs:
+            if desired.job in self._folders:
+                self._folders[desired.job].hear(desired)
         self._period = answer.heartbeat_seconds
         self._fetch.set()
 

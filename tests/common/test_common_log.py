@@ -10,9 +10,10 @@ from sedna.common.log import LOGGER, Logger, setup_logging
 
 @pytest.fixture(autouse=True)
 def restore():
-    handlers, level, propagate = list(LOGGER.handlers), LOGGER.level, LOGGER.propagate
+    root = logging.getLogger()
+    handlers, level, propagate, others = list(LOGGER.handlers), LOGGER.level, LOGGER.propagate, list(root.handlers)
     yield
-    LOGGER.handlers[:] = handlers
+    LOGGER.handlers[:], root.handlers[:] = handlers, others
     LOGGER.setLevel(level)
     LOGGER.propagate = propagate
 

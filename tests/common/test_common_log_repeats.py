@@ -48,19 +48,55 @@ def test_other_lines_levels_and_errors_are_told(heard):
 def test_what_is_remembered_is_bounded(heard):
     logger, lines, _ = heard
     for number in range(3000):
-        logger.warning("line %d", number)
-    logger.warning("line 2999")
-    logger.warning("line 0")
+        logger.handle(record_at(number, f"line {number}"))
+    logger.handle(record_at(2999, "line 2999"))
+    logger.handle(record_at(0, "line 0"))
     assert len(lines) == 3001
+
+
+def record_at(place, text, level=logging.WARNING):
+    return logging.LogRecord("sedna.tests.repeats", level, "a.py", place, text, (), None)
+
+
+@pytest.mark.parametrize(("level", "most"), [(logging.WARNING, 60), (logging.INFO, 600)])
+def test_a_flood_of_different_lines_from_one_place_is_bounded(heard, level, most):
+    logger, lines, _ = heard
+    for number in range(1000):
+        logger.log(level, "connection %d", number)
+    assert len(lines) == most
+    logger.log(level, "another place")
+    assert lines[-1] == "another place"
+
+
+def test_the_next_line_says_how_many_others_were_left_out(heard):
+    logger, lines, clock = heard
+    for number in range(100):
+        clock[0] = 0.0 if number < 99 else 60.0
+        logger.warning("connection %d", number)
+    assert lines[60:] == ["connection 99 (and 39 other lines like it since)"]
+
+
+def test_traces_are_bounded_more_for_they_are_long(heard):
+    logger, lines, _ = heard
+    for number in range(100):
+        try:
+            raise ValueError(number)
+        except ValueError:
+            logger.exception("no answer")
+    assert len(lines) == 10
 
 
 def test_the_log_of_programs_has_it():
     stream = io.StringIO()
-    before = (LOGGER.handlers[:], LOGGER.level, LOGGER.propagate)
+    root = logging.getLogger()
+    before = (LOGGER.handlers[:], LOGGER.level, LOGGER.propagate, root.handlers[:])
     try:
+        setup_logging(stream=io.StringIO())
         setup_logging(stream=stream)
         for _ in range(50):
             LOGGER.warning("the disk is full")
+            logging.getLogger("asyncio").error("socket.accept() out of system resource")
         assert stream.getvalue().count("the disk is full") == 1
+        assert stream.getvalue().count("out of system resource") == 1
     finally:
-        LOGGER.handlers[:], LOGGER.level, LOGGER.propagate = before
+        LOGGER.handlers[:], LOGGER.level, LOGGER.propagate, root.handlers[:] = before

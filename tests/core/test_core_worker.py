@@ -1,5 +1,6 @@
 """The built-in worker as a process of its own."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -188,3 +189,37 @@ def test_wrong_usage():
     done = run("deploy", {"PYTHONPATH": ":".join(sys.path)})
     assert done.returncode == 2
     assert "invalid choice: 'deploy'" in done.stderr
+
+
+def version(folder, name, text, f1):
+    """A version of the algorithm whose scores tell which one it is."""
+    folder.mkdir()
+    path = folder / name
+    path.write_text(text.replace('"f1_macro": self.state["base"] / 100', f'"f1_macro": {f1}'))
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_each_model_is_evaluated_by_its_own_version_of_the_code(environment, data, lc):
+    (data / "new.json").write_text('{"seen": 80}')
+    text = ALGORITHM.read_text()
+    new, new_sha256 = version(data / "new", "mine.py", text, 0.75)
+    old, old_sha256 = version(data / "old", "mine.py", text, 0.25)
+    opener = {"name": "Counting", "parameters": {"steps": 1}, "module": str(old), "sha256": old_sha256}
+    given = environment | {
+        "MODEL_URLS": f"{data / 'new.json'};{data / 'base.json'}",
+        "ALGORITHM_MODULE": str(new),
+        "ALGORITHM_MODULE_SHA256": new_sha256,
+    }
+    done = run("eval", given | {"MODEL_ALGORITHMS": json.dumps([None, opener])})
+    assert done.returncode == 0, done.stderr
+    assert [result["metrics"]["f1_macro"] for result in report_of(data)["results"]] == [0.75, 0.25]
+    assert f"mine.py of sha256 {old_sha256}" in done.stderr
+    done = run("eval", given | {"MODEL_ALGORITHMS": json.dumps([None, opener | {"sha256": "0" * 64}])})
+    assert done.returncode == 3, "nothing else than the version that is named"
+    assert "wanted is 000" in report_of(data)["ownerInfo"]["error"]["message"]
+
+
+def test_a_file_that_was_edited_while_its_worker_started_is_left_to_the_next_attempt(environment, data):
+    done = run("train", environment | {"ALGORITHM_MODULE_SHA256": "0" * 64})
+    assert done.returncode == 75, done.stderr
+    assert report_of(data)["ownerInfo"]["error"]["type"] == "StaleModuleError"

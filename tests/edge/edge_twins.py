@@ -56,6 +56,8 @@ class MemoryLink:
         self.samples: dict[str, bytes] = {}
         self.records: dict[str, SampleRecord] = {}
         self.models: dict[tuple[JobKey, int], tuple[ModelManifest, Path]] = {}
+        self.modules: dict[tuple[JobKey, int], bytes] = {}
+        self.module_reads = 0
         self.heartbeats: list[EdgeHeartbeat] = []
         self.jobs: tuple[DesiredJob, ...] = ()
         self.offline = False
@@ -84,6 +86,12 @@ class MemoryLink:
             self.damaged_downloads -= 1
             data = data[:-1] + bytes([data[-1] ^ 1])
         yield io.BytesIO(data)
+
+    @contextlib.contextmanager
+    def open_model_module(self, job: JobKey, version: int) -> Iterator[BinaryIO]:
+        self._reach()
+        self.module_reads += 1
+        yield io.BytesIO(self.modules[job, version])
 
     def put_sample(self, record: SampleRecord, image: Path) -> bool:
         self._reach()

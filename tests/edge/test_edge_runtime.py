@@ -260,3 +260,45 @@ def test_parameters_that_the_registered_class_does_not_take_are_named(tmp_path, 
     ) as caught:
         estimator(tmp_path / "m", "None", algorithm="EdgeTestConfigured", parameters=parameters)
     assert "scale" in str(caught.value) or "depht" in str(caught.value)
+
+
+@ClassFactory.register(ClassType.GENERAL, alias="EdgeTestPaths")
+class OfPaths(Estimator):
+    """As a class that reads files: the pixels decide, so that nothing may be lost on the way."""
+
+    predict_input = "paths"
+
+    def predict(self, data):
+        assert all(isinstance(path, str) for path in data)
+        return (
+            [float(decode_image(Path(path).read_bytes(), max_pixels=100).pixels[0, 0, 0] == 7), 0.0] for path in data
+        )
+
+
+def test_a_class_may_ask_for_file_names(tmp_path):
+    runtime = estimator(tmp_path / "m", "None", algorithm="EdgeTestPaths", class_names=())
+    seven = np.full((8, 8, 3), 7, np.uint8)
+    with pytest.raises(ModelError, match="sum up to 0"):
+        runtime.predict([BLACK])
+    (found,) = runtime.predict([seven])
+    assert found.probabilities == (1.0, 0.0)
+
+
+def test_a_kind_of_input_that_there_is_not_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(OfPaths, "predict_input", "path")
+    with pytest.raises(SpecError, match="'arrays' \\(default\\) or 'paths'"):
+        estimator(tmp_path / "m", "None", algorithm="EdgeTestPaths")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("1", "a list of class probabilities"),
+        ("[3.0, 1.0]", "need a softmax"),
+        ("[0.5, 0.25]", "need a softmax"),
+        ("[[1, 2, 3, 4, 0.5]]", "in pixels of the picture"),
+    ],
+)
+def test_an_answer_that_is_none_says_what_would_be(tmp_path, answer, words):
+    with pytest.raises(ModelError, match=words):
+        estimator(tmp_path / "m", answer).predict([BLACK])

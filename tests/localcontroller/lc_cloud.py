@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +34,7 @@ class Cloud:
     def __init__(self) -> None:
         self.files: dict[tuple[int, str], bytes] = {}
         self.manifests: dict[int, ModelManifest] = {}
+        self.asked: int | None = None
         self.desired: int | None = None
         self.heard: list[EdgeHeartbeat] = []
         self.samples: dict[str, tuple[SampleRecord, bytes]] = {}
@@ -69,6 +71,7 @@ class Cloud:
             job=JOB,
             model_version=self.desired,
             manifest_sha256=manifest.sha256 if manifest else None,
+            asked=self.asked,
             miner=DesiredMiner(name="IBT"),
         )
         return EdgeDesired(at=heartbeat.at, jobs=(job,), heartbeat_seconds=5)
@@ -77,6 +80,9 @@ class Cloud:
         self._answer()
         assert job == JOB
         return self.manifests[version]
+
+    def open_model_module(self, job: JobKey, version: int) -> AbstractContextManager[BinaryIO]:
+        raise AssertionError(f"a node runs no code of the service: model {version} of {job}")
 
     @contextlib.contextmanager
     def open_model_file(self, job: JobKey, version: int, name: str) -> Iterator[BinaryIO]:

@@ -181,3 +181,21 @@ def test_the_threads_do_all_this_by_themselves(cloud: Cloud, tmp_path: Path) -> 
         eventually(lambda: cloud.heard[-1].jobs[0].model_version == 1)  # told at once, not at the next beat
     finally:
         pull.stop()
+
+
+def test_a_model_that_a_worker_could_not_load_is_offered_again_when_somebody_asks(cloud: Cloud, tmp_path: Path) -> None:
+    pull = make(cloud, tmp_path)
+    cloud.publish(1, {"m.pb": b"one"})
+    sync(pull, cloud)
+    answer(pull, "failed")
+    assert sync(pull, cloud).failed_version == 1
+    read = cloud.opened
+    assert sync(pull, cloud).failed_version == 1
+    assert cloud.opened == read, "it is not tried again by itself"
+    cloud.asked = 7
+    pull.heartbeat()
+    pull.heartbeat()
+    assert cloud.heard[-1].jobs[0].failed_version is None, "what it said before is no answer to that"
+    assert sync(pull, cloud).state == "loading"
+    answer(pull, "completed")
+    assert sync(pull, cloud).model_version == 1

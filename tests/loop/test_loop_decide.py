@@ -352,6 +352,49 @@ def test_a_deploy_request_that_cannot_be_served_says_why(world: World, version: 
     assert message in world.answers["r0"].message
 
 
+def test_the_model_in_service_is_asked_for_again_where_an_edge_does_not_serve_it(world: World) -> None:
+    world.edges["edge-2"], world.refused = None, {"edge-2": 1}
+    ask(world, RoundKind.DEPLOY, version=1)
+    world.refused = {}  # it hears of the new round before its old failure counts again
+    world.tick()
+    assert (world.answers["r0"].accepted, world.state.asked, world.state.desired_model) == (True, 1, 1)
+    world.tick(seconds=5)
+    assert world.state.current is not None, "it is waited for"
+    world.edges["edge-2"] = 1
+    world.tick()
+    assert world.closed == {1: Outcome.DEPLOYED}
+    assert world.champions == [1], "nothing was put into service anew"
+    ask(world, RoundKind.DEPLOY, version=1)
+    world.tick()
+    assert "already in service, and every edge serves it" in world.answers["r1"].message
+
+
+def test_an_edge_that_refuses_the_model_in_service_again_leaves_it_in_service(world: World) -> None:
+    world.edges["edge-2"] = None
+    ask(world, RoundKind.DEPLOY, version=1)
+    world.tick()
+    world.refused = {"edge-2": 1}
+    world.tick()
+    assert world.closed == {1: Outcome.FAILED}
+    assert world.state.champion == world.state.desired_model == 1
+    assert world.state.history[-1].reason == "model 1 stays the model in service, but edges refuse it: edge-2: bad"
+
+
+@pytest.mark.parametrize("stage", [Stage.TRAINING, Stage.EVALUATING])
+def test_asking_for_the_model_in_service_again_disturbs_no_round(world: World, stage: Stage) -> None:
+    to_stage(world, stage)
+    attempt = world.state.current.attempt if world.state.current else 0
+    world.edges["edge-2"] = None
+    ask(world, RoundKind.DEPLOY, version=1)
+    world.tick()
+    current = world.state.current
+    assert current is not None
+    assert (current.id, current.stage, current.attempt) == (1, stage, attempt)
+    assert (world.state.asked, world.answers["r0"].accepted) == (2, True)
+    assert world.champions == [1]
+    assert not any(worker.stopped for worker in world.workers.values())
+
+
 def test_no_evidence_is_an_outcome_of_its_own() -> None:
     world = World(make_spec(gate={"minSamples": 1000}))
     world.tick()

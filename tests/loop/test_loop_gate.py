@@ -182,3 +182,47 @@ def test_rows_that_are_no_list_are_left_out(rows: object) -> None:
 def test_numbers_that_nothing_can_be_computed_with_are_not_finite(value: float) -> None:
     scores = ModelScores.from_report({"loss": value, "precision": [0.5, value]})
     assert scores.metrics == {"precision": (0.5, 0.0)}
+
+
+def of_value(count: int) -> tuple[SampleScore, ...]:
+    return tuple(SampleScore(sample=f"s{i}", value=1.0) for i in range(count))
+
+
+@pytest.mark.parametrize(
+    ("metric", "rows_of_old", "words"),
+    [
+        (
+            "f1",
+            of_value(2),
+            "f1 cannot be computed: rows of per_sample of the candidate and the model in service have no",
+        ),
+        ("f1", rows([1, 1]), "rows of per_sample of the candidate have no counts"),
+        ("value", rows([1, 1]), "rows of per_sample of the model in service have no value"),
+    ],
+)
+def test_rows_that_do_not_fit_the_metric_say_what_to_return(metric, rows_of_old, words) -> None:
+    found = Evaluation(
+        candidate=ModelScores(per_sample=of_value(2)),
+        champion=ModelScores(per_sample=rows_of_old),
+        judged=frozenset({"s0", "s1"}),
+    )
+    verdict = judge(make_spec(gate={"metric": metric}), found)
+    assert verdict.outcome is GateOutcome.NOT_ENOUGH_EVIDENCE
+    assert words in verdict.reason
+    assert "evaluate returns {'sample'" in verdict.reason
+
+
+def test_a_hold_out_that_is_there_is_not_called_missing() -> None:
+    spec = make_spec(gate={"maxRegression": 0.1})
+
+    def said(evaluation: Evaluation) -> str:
+        (check,) = (check for check in judge(spec, evaluation).checks if check.name == "holdout")
+        assert check.passed is None
+        return check.reason
+
+    there = evaluation([1], [0])
+    assert "there is no frozen hold-out" in said(there)
+    assert "has 2 samples, and per_sample names none" in said(there.model_copy(update={"holdout": frozenset("xy")}))
+    values = ModelScores(per_sample=(*rows([1]), SampleScore(sample="x", value=1.0)))
+    mixed = Evaluation(candidate=values, champion=values, judged=frozenset({"s0"}), holdout=frozenset("x"))
+    assert "on the 1 samples of the frozen hold-out metric f1 cannot be computed" in said(mixed)

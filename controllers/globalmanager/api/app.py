@@ -9,10 +9,12 @@ from fastapi.openapi.utils import get_openapi
 
 from globalmanager.api import problems
 from globalmanager.api.deps import API_PREFIX
+from globalmanager.api.health_lane import ReadinessLane
 from globalmanager.api.metrics import Metrics
 from globalmanager.api.middleware.authenticate import Authenticate
 from globalmanager.api.middleware.body_limit import BodyLimit, LimitRule
 from globalmanager.api.middleware.context import RequestContext
+from globalmanager.api.middleware.shed import Lanes, Shed
 from globalmanager.api.routes import (
     edges,
     event_stream,
@@ -55,6 +57,7 @@ def create_app(services: ApiServices) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = Metrics(services)
+    app.state.readiness = ReadinessLane(services)
     problems.install(app)
     for module in (
         resources, jobs, triggers, samples, labels, models, edges, worker_reports, workers, tokens, event_stream,
@@ -66,10 +69,21 @@ def create_app(services: ApiServices) -> FastAPI:
     # Authentication is innermost, so that a refused request is counted, has an id and cannot send a large body.
     app.add_middleware(Authenticate, authenticator=services.authenticator)
     app.add_middleware(BodyLimit, rules=_limits(services.settings), default=services.settings.max_body_bytes)
+    # Before anything that costs: what is turned away under load has taken no thread and no connection to the database.
+    app.add_middleware(Shed, lanes=_lanes(services.settings))
     app.add_middleware(RequestContext, metrics=app.state.metrics)
     _document(app)
     serve_documentation(app)
     return app
+
+
+def _lanes(settings: ApiSettings) -> Lanes:
+    return Lanes(
+        lists=settings.lists,
+        lists_waiting=settings.lists_waiting,
+        streams=settings.streams,
+        requests=settings.requests,
+    )
 
 
 def _limits(settings: ApiSettings) -> tuple[LimitRule, ...]:

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 import sedna.algorithms  # noqa: F401  (names of the built-in miners and algorithms)
 from globalmanager.api import key_paths
-from globalmanager.api.class_checks import check_classes
+from globalmanager.api.all_mistakes import every_mistake
+from globalmanager.api.class_checks import NamedClasses, check_classes
 from globalmanager.api.module_checks import ModuleCheck
 from sedna.common.errors import NotFoundError, SpecError, TooLargeError
 from sedna.common.yaml12 import load_yaml_all
@@ -182,15 +183,20 @@ def _resource(content: Any, modules: ModuleCheck) -> tuple[Resource | None, list
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
         return None, [_no_kind_of_ours(kind)]
+    mistakes: list[key_paths.Mistake] = []
     if "apiVersion" not in content:
-        return None, [key_paths.Mistake((), "apiVersion is missing", f"apiVersion: {API_VERSION}")]
+        mistakes.append(key_paths.Mistake((), "apiVersion is missing", f"apiVersion: {API_VERSION}"))
     try:
         resource = model.model_validate(content)
     except ValidationError as error:
-        return None, [key_paths.as_mistake(model, problem) for problem in error.errors(include_url=False)]
+        found, left = every_mistake(model, content, error)
+        mistakes += found
+        if model is IncrementalLearningJob:
+            mistakes += check_classes(NamedClasses.found_in(left.get("spec")), modules)
+        return None, mistakes
     if isinstance(resource, IncrementalLearningJob):
-        return resource, list(check_classes(resource.spec, modules))
-    return resource, []
+        mistakes += check_classes(NamedClasses.of(resource.spec), modules)
+    return resource, mistakes
 
 
 def _no_kind_of_ours(kind: Any) -> key_paths.Mistake:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from globalmanager.db.values import EdgeRow, JobRow, ModelVersionRow, RoundRow, SampleTotals, WorkerRow
 from globalmanager.engine.apply import Change
 from sedna.common.types import Annotation, JobKey, Name
-from sedna.loop.observation import SampleCounts
+from sedna.loop.observation import EdgeObservation, SampleCounts
+from sedna.loop.serving import Serving, serving_of
 from sedna.loop.state import JobState, RoundKind
 
 __all__ = [
@@ -62,29 +64,35 @@ class JobSummary(View):
 
     namespace: str
     name: str
-    phase: str = Field(description="Waiting, the stage of the current round, or Degraded")
+    phase: str = Field(description="Waiting, the stage of the current round, or Degraded, also where edges refuse")
     round: int | None = Field(description="the current round")
     champion: int | None = Field(description="the model version in service")
+    serving: Serving = Field(description="what edges really serve")
     counts: SampleTotals
     class_names: tuple[str, ...] = Field(
         description="what class numbers stand for: spec.classNames, or what the first label file called them"
     )
-    degraded: str | None = Field(description="why it stands still")
+    degraded: str | None = Field(description="why it stands still, or is not served as it should be")
     created_at: datetime
     updated_at: datetime
 
     @classmethod
-    def fields_of(cls, row: JobRow) -> dict[str, Any]:
-        """The fields that a summary takes from a row."""
+    def fields_of(cls, row: JobRow, edges: Sequence[EdgeObservation]) -> dict[str, Any]:
+        """The fields that a summary takes from a row, and from what its edges say."""
+        serving = serving_of(row.state.champion, edges)
+        trouble = serving.trouble()
+        # A round that is under way is news enough; it may be the very one that mends it.
+        unserved = trouble is not None and row.state.current is None
         return {
             "namespace": row.key.namespace,
             "name": row.key.name,
-            "phase": row.phase,
+            "phase": "Degraded" if unserved else row.phase,
+            "serving": serving,
             "round": row.state.current.id if row.state.current else None,
             "champion": row.state.champion,
             "counts": row.totals,
             "class_names": row.class_names,
-            "degraded": row.degraded,
+            "degraded": row.degraded or trouble,
             "created_at": row.created_at,
             "updated_at": row.updated_at,
         }
@@ -203,20 +211,24 @@ class Readiness(View):
     checks: dict[str, str]
 
 
-def job_summary(row: JobRow) -> JobSummary:
-    """A row as a summary."""
-    return JobSummary(**JobSummary.fields_of(row))
+def job_summary(row: JobRow, seen: Sequence[EdgeObservation]) -> JobSummary:
+    """A row as a summary; ``seen``: its edges."""
+    return JobSummary(**JobSummary.fields_of(row, seen))
 
 
 def job_view(
-    row: JobRow, unused: SampleCounts, champion: ModelVersionRow | None, edges: tuple[EdgeRow, ...]
+    row: JobRow,
+    unused: SampleCounts,
+    champion: ModelVersionRow | None,
+    edges: tuple[EdgeRow, ...],
+    seen: Sequence[EdgeObservation],
 ) -> JobView:
-    """A row as a view."""
+    """A row as a view; ``seen``: its edges as the loop sees them."""
     relevant = tuple(
         edge.model_copy(update={"jobs": tuple(job for job in edge.jobs if job.job == row.key)}) for edge in edges
     )
     return JobView(
-        **JobSummary.fields_of(row),
+        **JobSummary.fields_of(row, seen),
         generation=row.generation,
         metadata=row.metadata,
         spec=row.spec.model_dump(mode="json", by_alias=True, exclude_unset=True),

@@ -42,6 +42,13 @@ class ApiSettings(BaseModel):
         description="send an edge to the address that the store signed; false = through the service, for edges that do "
         "not reach the store",
     )
+    lists: int = Field(default=4, ge=1, description="lists at a time: they cost the most; more only take turns")
+    lists_waiting: int = Field(default=32, ge=0, description="that may wait for one of them; more are answered 503")
+    streams: int = Field(default=100, ge=1, description="event streams at a time; more are answered 503")
+    requests: int = Field(default=256, ge=1, description="others at a time, uploads among them; more are answered 503")
+    health_seconds: float = Field(
+        default=0.8, gt=0, description="/readyz answers after so long at the latest, with what it found before"
+    )
     sse_poll_seconds: float = Field(default=0.5, gt=0, description="between two looks for new events")
     sse_heartbeat_seconds: float = Field(default=15, gt=0, description="proxies close a silent stream after 30 to 60")
     engine_silence_seconds: float = Field(

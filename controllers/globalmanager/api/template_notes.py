@@ -1,4 +1,5 @@
-"""Notes on what a pod template leaves to its image and a process lacks, given when the job is applied.
+"""Notes on what a pod template leaves to its image and a process lacks, and a module to its neighbours; given when the
+job is applied.
 
 A note is no mistake: the description is valid, and upstream's are written like this.
 """
@@ -6,10 +7,12 @@ A note is no mistake: the description is valid, and upstream's are written like 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from sedna.common.neighbours import NOT_STORED, neighbours_of
 from sedna.core.staging.command import NO_WORKING_DIR, fault_of
-from sedna.loop.spec import IncrementalLearningJob, Resource
+from sedna.loop.spec import Algorithm, IncrementalLearningJob, Resource
 
 __all__ = ["notes_on"]
 
@@ -27,9 +30,19 @@ def notes_on(resource: Resource) -> tuple[str, ...]:
     return tuple(
         note
         for name, section in sections
-        if section.template is not None
-        for note in _notes(f"spec.{name}.template.spec", section.template)
+        for note in (
+            *_module_notes(f"spec.{name}.algorithm.module", section.algorithm),
+            *(_notes(f"spec.{name}.template.spec", section.template) if section.template is not None else ()),
+        )
     )
+
+
+def _module_notes(path: str, algorithm: Algorithm | None) -> Iterator[str]:
+    """What the file of an algorithm needs beside itself, where it can be looked at."""
+    file = None if algorithm is None or algorithm.module is None else Path(algorithm.module)
+    if file is not None and file.is_absolute() and file.is_file():
+        for neighbour in neighbours_of(file.read_bytes(), file.parent):
+            yield f"{path}: imports {neighbour}, {NOT_STORED}"
 
 
 def _notes(path: str, template: dict[str, Any]) -> Iterator[str]:

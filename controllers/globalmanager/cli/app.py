@@ -8,7 +8,9 @@ import typer
 from typer.core import TyperGroup
 
 from globalmanager.cli.commands import (
+    algorithms,
     cluster,
+    contexts,
     demo,
     edges,
     events,
@@ -59,6 +61,7 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
 app.command("events")(events.events)
+app.command("check-module")(algorithms.check_module)
 app.command("version")(version.version)
 app.command("repair")(upkeep.repair)
 app.command("backup")(upkeep.backup)
@@ -66,6 +69,7 @@ app.command("restore")(upkeep.restore)
 app.command("export")(upkeep.export)
 app.command("train")(train)
 app.add_typer(bench_app, name="bench")
+app.add_typer(algorithms.new_app, name="new")
 app.add_typer(jobs.app, name="job")
 app.add_typer(triggers.app, name="trigger")
 app.add_typer(rounds.app, name="round")
@@ -78,4 +82,5 @@ app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")
 app.add_typer(tokens.app, name="token")
 app.add_typer(workers.app, name="worker")
+app.add_typer(contexts.app, name="context")
 app.add_typer(cluster.app, name="cluster")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 import typer
 
+from globalmanager.cli.contexts import find_target, note_target, other_here
 from globalmanager.cli.errors import ManyMistakesError
-from sedna.common.atomic import write_atomic
 from sedna.common.errors import (
     AuthError,
     ConflictError,
@@ -27,9 +25,8 @@ from sedna.common.errors import (
 )
 from sedna.common.types import JobKey
 
-__all__ = ["CONTEXT_FILE", "Client", "connect", "default_context", "job_key", "job_path", "save_context"]
+__all__ = ["Client", "connect", "job_key", "job_path"]
 
-CONTEXT_FILE = "client.json"
 _TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=60.0, pool=5.0)
 _PAGE = 500
 
@@ -42,19 +39,6 @@ _ERRORS: dict[int, type[SednaError]] = {
     400: DataError,
     503: LinkUnavailableError,
 }
-
-
-def default_context() -> Path:
-    """The file that `sedna up` writes for the commands of the same user."""
-    # For tests, and for services of two projects on one account.
-    folder = os.environ.get("SEDNA_CONFIG_DIR") or typer.get_app_dir("sedna")
-    return Path(folder) / CONTEXT_FILE
-
-
-def save_context(path: Path, url: str, token: str) -> None:
-    """Write an address and its token, readable by this user only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, json.dumps({"url": url, "token": token}, indent=2).encode() + b"\n", mode=0o600)
 
 
 def job_key(text: str) -> JobKey:
@@ -80,40 +64,39 @@ def job_path(text: str) -> str:
 
 
 def connect(url: str | None, token: str | None) -> Client:
-    """A client for the given service, or else for the one that `sedna up` wrote down.
+    """A client for the given service, or else for the one that `find_target` finds.
+
+    Says on standard error when commands without an address have begun to go elsewhere.
 
     Raises:
         SpecError: no service is known, or its file is damaged.
     """
-    if url is None or token is None:
-        path = default_context()
-        try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
-            known_url, known_token = str(saved["url"]), str(saved["token"])
-        except FileNotFoundError:
-            missing = "--url" if url is None else "--token"
-            hint = "start one with 'sedna up', or give --url and --token (SEDNA_URL, SEDNA_TOKEN)"
-            raise SpecError("no service is known", where=missing, hint=hint) from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise SpecError("the saved address is damaged", where=str(path), hint="delete the file") from error
-        if url is None:
-            url, token = known_url, token or known_token
-        # A saved token goes to its own service only: another address may be somebody else's.
-        elif token is None and url.rstrip("/") == known_url.rstrip("/"):
-            token = known_token
-    if token is None:
-        raise SpecError(f"no token for {url} is known", where="--token", hint="give --token or SEDNA_TOKEN")
-    return Client(url, token)
+    target = find_target(url, token)
+    client = Client(target.url, target.token, str(target))
+    last = note_target(target)
+    if url is None:
+        if last is not None:
+            typer.echo(f"warning: commands go to {target} now; the last one went to {last}", err=True)
+        here = other_here(target)
+        if here is not None:
+            hint = "'sedna context use --auto' takes that of the folder"
+            typer.echo(f"warning: the service of this folder is {here.url}, and not {target.url}: {hint}", err=True)
+    return client
 
 
 class Client:
-    """Calls of ``/api/v1``. Use as a context manager."""
+    """Calls of ``/api/v1``. Use as a context manager.
 
-    def __init__(self, url: str, token: str) -> None:
+    Args:
+        told_as: how the service is named on standard error once, before the first call that changes something there.
+    """
+
+    def __init__(self, url: str, token: str, told_as: str = "") -> None:
         parsed = httpx.URL(url)
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise SpecError(f"{url!r} is not an address", where="--url", hint="http://HOST:PORT")
         self._url = url
+        self._untold = told_as
         self._http = httpx.Client(
             base_url=f"{url.rstrip('/')}/api/v1/", headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT
         )
@@ -132,6 +115,10 @@ class Client:
     def get(self, path: str, **params: object) -> Any:
         """The answer's JSON."""
         return self._call("GET", path, params=_given(params)).json()
+
+    def content(self, path: str) -> bytes:
+        """The bytes of the answer."""
+        return self._call("GET", path).content
 
     def post(self, path: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Any:
         """Send JSON; the answer's JSON."""
@@ -189,6 +176,10 @@ class Client:
             raise self._away(error) from error
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        if method != "GET" and self._untold:
+            # Before the call: where it went is worth most when no answer comes.
+            typer.echo(f"service: {self._untold}", err=True)
+            self._untold = ""
         try:
             response = self._http.request(method, path, **options)
         except httpx.HTTPError as error:

@@ -10,7 +10,7 @@ import typer
 
 from sedna.common.errors import SpecError
 
-__all__ = ["Format", "JobName", "Modules", "Output", "Token", "Url", "parse_pairs"]
+__all__ = ["Format", "FromService", "JobName", "Modules", "Output", "Token", "Url", "parse_pairs"]
 
 
 class Format(StrEnum):
@@ -33,6 +33,13 @@ Token = Annotated[
 Modules = Annotated[
     list[Path] | None,
     typer.Option("--module", metavar="FILE", help="Your Python file that registers algorithms or miners; repeatable."),
+]
+FromService = Annotated[
+    bool,
+    typer.Option(
+        "--allow-module-from-service",
+        help="The edge runs the Python files that its models were made with, as the service sends them.",
+    ),
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")]
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="NAME, or NAMESPACE/NAME.", show_default=False)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
@@ -75,7 +75,7 @@ def seen(session: Session, name: str, software: str, now: datetime) -> None:
 
 
 class EdgeSaid(Value):
-    """What an edge says about one job now. ``desired``: the model version that it is answered."""
+    """What an edge says about one job now. ``desired``: the model version that it is answered, for round ``asked``."""
 
     job_id: int
     job: JobKey
@@ -85,6 +85,7 @@ class EdgeSaid(Value):
     reason: str
     counters: dict[str, JsonValue]
     desired: int | None
+    asked: int | None = None
 
 
 def put_statuses(session: Session, edge: str, said: Sequence[EdgeSaid], now: datetime) -> tuple[EdgeJobRow | None, ...]:
@@ -100,8 +101,10 @@ def put_statuses(session: Session, edge: str, said: Sequence[EdgeSaid], now: dat
             session.add(row)
         row.model_version, row.state, row.failed_version = status.model_version, status.state, status.failed_version
         row.reason, row.counters, row.at = status.reason, status.counters, now
-        # What it was answered last time is what it knew when it spoke now; see `observe`.
-        row.desired_before, row.desired = row.desired, status.desired
+        # What it was answered last time is what it knew when it spoke now; see `observe`. Of a round that has begun
+        # since it knew nothing.
+        row.desired_before = row.desired if row.asked == status.asked else None
+        row.desired, row.asked = status.desired, status.asked
     session.flush()
     return tuple(before)
 
@@ -117,6 +120,7 @@ def observe(
     now: datetime,
     live_seconds: float,
     *,
+    asked: int | None = None,
     listening_since: datetime | None = None,
     return_seconds: float = 0.0,
 ) -> tuple[EdgeObservation, ...]:
@@ -126,23 +130,53 @@ def observe(
     ``listening_since`` counts as live until it has had ``return_seconds`` to come back. How long it had been silent
     before does not matter; one that is gone for good is waited for once after a start, and not for long.
 
-    "I failed with version n" counts only from an edge that knew of n as the desired version, and whose answer named n
-    again. Otherwise it may speak of an earlier roll-out of n.
+    "I failed with version n" counts only from an edge that knew of n as the desired version of round ``asked``, and
+    whose answer named n again. Otherwise it may speak of an earlier roll-out of n.
     """
     # Two clocks: an edge is silent when it has missed several heartbeats, but only of those that somebody could hear.
     since = now - timedelta(seconds=live_seconds)
     back_by = (listening_since or now) + timedelta(seconds=return_seconds)
     query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).where(EdgeJob.job_id == job_id)
     return tuple(
-        EdgeObservation(
-            name=edge.name,
+        _observed(
+            status,
+            edge,
+            asked,
             live=_heard(edge, since) or (not _heard(edge, listening_since) and now <= back_by),
             heard=_heard(edge, listening_since),
-            version=status.model_version,
-            failed_version=status.failed_version if _speaks_of_now(status) else None,
-            reason=status.reason,
         )
         for status, edge in session.execute(query.order_by(Edge.name))
+    )
+
+
+def observe_jobs(
+    session: Session, asked: Mapping[int, int | None], now: datetime, live_seconds: float
+) -> dict[int, tuple[EdgeObservation, ...]]:
+    """The edges of many jobs, for lists.
+
+    Args:
+        asked: by job, the round that asked its edges for their model.
+    """
+    since = now - timedelta(seconds=live_seconds)
+    query = select(EdgeJob, Edge).join(Edge, Edge.name == EdgeJob.edge).order_by(Edge.name)
+    if len(asked) == 1:
+        query = query.where(EdgeJob.job_id == next(iter(asked)))
+    found: dict[int, list[EdgeObservation]] = {job_id: [] for job_id in asked}
+    for status, edge in session.execute(query):
+        if status.job_id in found:
+            seen = _observed(status, edge, asked[status.job_id], live=_heard(edge, since), heard=True)
+            found[status.job_id].append(seen)
+    return {job_id: tuple(seen) for job_id, seen in found.items()}
+
+
+def _observed(status: EdgeJob, edge: Edge, asked: int | None, *, live: bool, heard: bool) -> EdgeObservation:
+    return EdgeObservation(
+        name=edge.name,
+        live=live,
+        heard=heard,
+        version=status.model_version,
+        failed_version=status.failed_version if _speaks_of_now(status, asked) else None,
+        reason=status.reason,
     )
 
 
@@ -150,9 +184,9 @@ def _heard(edge: Edge, since: datetime | None) -> bool:
     return since is None or (edge.last_seen_at is not None and edge.last_seen_at >= since)
 
 
-def _speaks_of_now(row: EdgeJob) -> bool:
+def _speaks_of_now(row: EdgeJob, asked: int | None) -> bool:
     # The answer before and the answer now: a failure between two roll-outs of one version speaks of the first.
-    return row.failed_version == row.desired_before == row.desired
+    return row.asked == asked and row.failed_version == row.desired_before == row.desired
 
 
 def get(session: Session, name: str) -> EdgeRow:

@@ -368,7 +368,8 @@ class Edge(Base):
 class EdgeJob(Base):
     """What an edge last said about one job.
 
-    ``desired`` is the model version that the answer named, ``desired_before`` the one that the edge knew when it spoke.
+    ``desired`` is the model version that the answer named, ``desired_before`` the one that the edge knew when it spoke,
+    both for the round ``asked``.
     """
 
     __tablename__ = "edge_jobs"
@@ -382,6 +383,7 @@ class EdgeJob(Base):
     # The columns keep the names of the first schema.
     desired_before: Mapped[int | None] = mapped_column("told_before", Integer)
     desired: Mapped[int | None] = mapped_column("told", Integer)
+    asked: Mapped[int | None] = mapped_column(Integer)
     reason: Mapped[str] = mapped_column(MachineText, default="")
     counters: Mapped[dict[str, Any]]
     at: Mapped[datetime]

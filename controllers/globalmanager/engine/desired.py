@@ -67,6 +67,7 @@ def _row(status: EdgeJobStatus, job: JobRow, desired: DesiredJob) -> edges.EdgeS
         reason=status.reason,
         counters=status.counters.model_dump(mode="json"),
         desired=desired.model_version,
+        asked=desired.asked,
     )
 
 
@@ -79,6 +80,7 @@ def _desired(session: Session, served: Sequence[JobRow]) -> list[DesiredJob]:
             job=job.key,
             model_version=versions[job.id],
             manifest_sha256=manifests.get(job.id),
+            asked=job.state.asked,
             miner=DesiredMiner(
                 name=job.spec.deploy_spec.hard_example_mining.name,
                 parameters=job.spec.deploy_spec.hard_example_mining.as_dict(),

@@ -54,6 +54,7 @@ def observe(
             job.id,
             now,
             settings.live_seconds,
+            asked=job.state.asked,
             listening_since=listening_since,
             return_seconds=settings.edge_return_seconds,
         ),

@@ -207,6 +207,8 @@ def _degraded(facts: JobFacts | None, edges: EdgesRollout | None) -> State | Non
         reason = (last is not None and _cause(facts, last, last.stage)) or "RoundFailed"
         text = f"{row.state.failures} training rounds failed in a row{why}"
         return State(status="True", reason=reason, message=text)
+    if facts.unserved is not None:
+        return State(status="True", reason="EdgesRefuse", message=facts.unserved)
     if edges is not None and edges.reason == "EdgesFailing":
         return State(status="True", reason=edges.reason, message=edges.message)
     return None

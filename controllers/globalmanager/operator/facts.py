@@ -11,6 +11,7 @@ from globalmanager.operator.status import ROUNDS_SHOWN, EdgeCounts
 from globalmanager.operator.trigger_request import ASKED_BY
 from sedna.common.types import JobKey, Value
 from sedna.loop.observation import EdgeObservation, SampleCounts
+from sedna.loop.serving import serving_of
 from sedna.loop.state import RoundKind
 from sedna.loop.verdict import DecisionKind
 
@@ -25,6 +26,7 @@ class JobFacts(Value):
 
     ``sizes``: labelled samples by dataset version. ``worker``: the newest of the newest round. ``trouble``: the newest
     worker of the newest round that ended with an error. ``edge_troubles``: why live edges refuse a model.
+    ``unserved``: what is wrong with the model in service on them.
     ``pending``: kinds of rounds that were asked for, and neither begun nor refused. ``asked``: the round under way was.
     """
 
@@ -41,6 +43,7 @@ class JobFacts(Value):
     asked: bool = False
     edges: EdgeCounts = EdgeCounts()
     edge_troubles: tuple[str, ...] = ()
+    unserved: str | None = None
     champion: ModelVersionRow | None = None
 
 
@@ -50,7 +53,7 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
     attempts = workers.of_round(session, row.id, newest[0].round) if newest else ()
     failed = [worker for worker in attempts if worker.error is not None and worker.ended_at is not None]
     champion = row.state.champion
-    seen = edges.observe(session, row.id, now, live_seconds)
+    seen = edges.observe(session, row.id, now, live_seconds, asked=row.state.asked)
     current = None if row.state.current is None else row.state.current.id
     asked = requests.under_way(session, row, current)
     versions = [one.dataset_version for one in newest if one.dataset_version is not None]
@@ -74,6 +77,7 @@ def read_facts(session: Session, row: JobRow, now: datetime, live_seconds: float
         pending=frozenset(one.action for one in asked if one.state is RequestState.PENDING),
         asked=any(one.state is RequestState.ACCEPTED for one in asked),
         edges=_edges(seen, champion),
+        unserved=serving_of(champion, seen).trouble(),
         edge_troubles=tuple(f"{edge.name}: {edge.reason}" for edge in seen if edge.live and edge.failed_version),
         champion=None if champion is None else models.find(session, row.id, champion),
     )

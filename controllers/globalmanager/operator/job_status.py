@@ -70,7 +70,7 @@ def job_status(facts: JobFacts | None, situation: Situation, stored: Stored, now
     current = row.state.current
     last = current.id if current is not None else row.state.next_round - 1
     return JobStatus(
-        phase=row.phase,
+        phase="Degraded" if facts.unserved is not None and current is None else row.phase,
         round=last or None,
         rounds=tuple(_round(one, facts.sizes) for one in facts.rounds),
         last_outcome=next((one.outcome.value for one in facts.rounds if one.outcome is not None), None),

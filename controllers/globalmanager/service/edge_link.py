@@ -15,7 +15,7 @@ from globalmanager.ingest.intake import Stored, receive_sample
 from sedna.common.errors import LinkUnavailableError, NotFoundError
 from sedna.common.types import JobKey, SampleRecord
 from sedna.edge.protocol import EdgeDesired, EdgeHeartbeat
-from sedna.store.layout import model_file_key
+from sedna.store.layout import model_file_key, model_module_key
 from sedna.store.models import ModelManifest, load_manifest
 
 __all__ = ["InProcessEdgeLink"]
@@ -51,6 +51,13 @@ class InProcessEdgeLink:
         if file is None:
             raise NotFoundError(f"model {version} has no file {name!r}", where=str(job))
         return self._services.store.open(model_file_key(job, version, file.sha256, file.name))
+
+    def open_model_module(self, job: JobKey, version: int) -> AbstractContextManager[BinaryIO]:
+        """The Python file that opens a published model."""
+        module = self.model_manifest(job, version).module
+        if module is None:
+            raise NotFoundError(f"no Python file is stored with model {version}", where=str(job))
+        return self._services.store.open(model_module_key(job, version, module.sha256, module.name))
 
     def put_sample(self, record: SampleRecord, image: Path) -> bool:
         """Hand over one sample."""

@@ -24,7 +24,17 @@ class LocalEdges:
     process has its own.
     """
 
-    def __init__(self, services: ApiServices, folder: Path, count: int) -> None:
+    def __init__(
+        self,
+        services: ApiServices,
+        folder: Path,
+        count: int,
+        modules: tuple[Path, ...] = (),
+        *,
+        module_from_service: bool = False,
+    ) -> None:
+        self._modules = modules
+        self._module_from_service = module_from_service
         self._services = services
         self._folder = folder
         self._names = [f"local-{number}" for number in range(1, count + 1)]
@@ -49,7 +59,13 @@ class LocalEdges:
     def _server(self, name: str) -> EdgeServer:
         folder = self._folder / name
         link = InProcessEdgeLink(self._services, name)
-        worker = EdgeWorker(EdgeSettings(name=name, data_dir=folder), link, clock=self._services.clock)
+        settings = EdgeSettings(
+            name=name,
+            data_dir=folder,
+            modules=self._modules,
+            allow_module_from_service=self._module_from_service,
+        )
+        worker = EdgeWorker(settings, link, clock=self._services.clock)
         try:
             return on_port_of_last_start(
                 folder / _PORT_FILE, f"edge {name}", lambda port: EdgeServer(worker, port), lambda server: server.port

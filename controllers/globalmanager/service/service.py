@@ -123,7 +123,13 @@ class Service:
             self.admin_token = ensure_admin_token(
                 db, data_dir, self._clock, given=None if given is None else given.get_secret_value()
             )
-            self._edges = LocalEdges(self.api, data_dir / "edges", settings.edges)
+            self._edges = LocalEdges(
+                self.api,
+                data_dir / "edges",
+                settings.edges,
+                settings.modules,
+                module_from_service=settings.allow_module_from_service,
+            )
             self._open = stack.pop_all()
 
     @property
@@ -200,7 +206,7 @@ class Service:
         def make(port: int) -> ThreadedServer:
             return ThreadedServer(
                 create_app(self.api), self.settings.host, port,
-                name="globalmanager", grace_seconds=self.settings.shutdown_seconds,
+                name="globalmanager", grace_seconds=self.settings.shutdown_seconds, limits=self.settings.connections,
             )  # fmt: skip
 
         if self.settings.port:

@@ -12,6 +12,7 @@ from globalmanager.api.services import ApiSettings
 from globalmanager.cluster.settings import KubernetesSettings
 from globalmanager.db.settings import DatabaseSettings
 from globalmanager.service.settings_file import FileSource
+from sedna.common.connection_limits import ConnectionLimits
 from sedna.store import S3Settings
 
 __all__ = ["EngineOptions", "ServiceSettings"]
@@ -60,8 +61,12 @@ class ServiceSettings(BaseSettings):
         description="token of an admin that all replicas accept; none = made at the first start, in <data>/admin.token",
     )
     modules: tuple[Path, ...] = Field(default=(), description="Python files that register algorithms or miners")
+    allow_module_from_service: bool = Field(
+        default=False, description="whether the edges of this process run the Python files that models were made with"
+    )
     edges: int = Field(default=0, ge=0, le=16, description="inference workers to run in this process")
     api: ApiSettings = ApiSettings()
+    connections: ConnectionLimits = ConnectionLimits()
     engine: EngineOptions = EngineOptions()
     kubernetes: KubernetesSettings | None = Field(default=None, description="none = no cluster: workers are processes")
     shutdown_seconds: int = Field(default=10, ge=1, description="how long open requests may take to end")

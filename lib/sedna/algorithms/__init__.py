@@ -6,7 +6,7 @@ Adding a method: write its module, register it there with ``@ClassFactory.regist
 
 from sedna.common.class_factory import ClassFactory, ClassType
 
-__all__ = ["BUILT_IN"]
+__all__ = ["BUILT_IN", "CONFIGURATIONS"]
 
 _MINERS = "sedna.algorithms.hard_example_mining"
 _CONTINUAL = "sedna.algorithms.continual.methods"
@@ -35,6 +35,13 @@ BUILT_IN: tuple[tuple[str, str, str], ...] = (
     (ClassType.ALGORITHM, "EdgeHML++", f"{_CONTINUAL}.edgehml_plus"),
 )
 """(type, alias, module) of every built-in; the module is imported when the alias is first asked for."""
+
+CONFIGURATIONS: dict[str, tuple[str, str]] = {
+    "FPN": ("sedna.algorithms.detection.config", "FPNConfig"),
+    "EdgeHML": ("sedna.algorithms.continual.job.config", "JobConfig"),
+}
+"""Alias of an algorithm of jobs: module and class of its configuration. Neither needs torch: a service that starts its
+workers elsewhere has none, and checks what it is handed all the same."""
 
 for _type_name, _alias, _module in BUILT_IN:
     ClassFactory.register_lazy(_type_name, _alias, _module)

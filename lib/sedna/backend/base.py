@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 from sedna.backend.calls import accepts, call_with, filter_kwargs, first_parameters, is_factory, names_parameter
 from sedna.common.errors import ModelError, NotFoundError, SpecError
 from sedna.common.file_ops import FileOps
+from sedna.common.log import LOGGER
 from sedna.common.model_files import LocalModel, copy_model, require_writable, store_model
+from sedna.common.model_suffix import misnamed
 
 __all__ = ["BackendBase"]
 
@@ -265,12 +267,20 @@ class BackendBase:
         FileOps.make_base_dir(target)
         self._instance()
         answer = self._method("save")(target)
+        self._warn_of_name(target)
         # An answer that is no path (True, a dictionary) says nothing about the place: the target is looked at.
         if isinstance(answer, str | Path) and Path(answer).exists():
             return str(answer)
         if not Path(target).exists():
-            raise ModelError("the estimator's save wrote nothing there", where=target)
+            hint = "save writes the file that it is given the name of, or answers where it has written"
+            raise ModelError("the estimator's save wrote nothing there", where=target, hint=hint)
         return target
+
+    def _warn_of_name(self, target: str) -> None:
+        """Say so once where a class left us to name its file, and the name is wrong."""
+        suffix = misnamed(Path(target))
+        if suffix is not None and not getattr(self.estimator, "model_format", None):
+            LOGGER.warning("%s holds %s; model_format = %r on the class names it so", Path(target).name, suffix, suffix)
 
     def _inside(self, path: str, model_name: str | None) -> str:
         # MODEL_URL of an inference worker is often the folder that a training has filled.

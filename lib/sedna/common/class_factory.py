@@ -7,15 +7,24 @@ import inspect
 import sys
 import threading
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from types import FrameType, ModuleType
 from typing import Any, ClassVar, TypeVar
 
 from sedna.common.errors import ConflictError, NotFoundError
 from sedna.common.extras import MissingPackageError, extra_needed
 
-__all__ = ["ClassFactory", "ClassType", "MissingPackageError", "ReplacedBuiltInWarning", "UnknownClassError"]
+__all__ = [
+    "ClassFactory",
+    "ClassType",
+    "MissingPackageError",
+    "Registrations",
+    "ReplacedBuiltInWarning",
+    "UnknownClassError",
+]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -56,10 +65,38 @@ class _Registration:
     definition: tuple[str, str]
     place: str  # "file:line", or the module of a promise
     announced: bool = False  # a warning has already said that this user's class stands for a built-in
+    override: bool = False  # it was registered to take the place of another
+    by: str = ""  # the module whose line registers it
 
     @property
     def built_in(self) -> bool:
         return self.module == "sedna" or self.module.startswith("sedna.")
+
+
+@dataclass
+class Registrations:
+    """What one version of a file has registered: two versions take the same names, and are not in each other's way.
+
+    ``module``: the name under which it was loaded.
+    """
+
+    module: str = ""
+    entries: dict[str, dict[str, _Registration]] = field(default_factory=dict)
+
+    def names(self, type_name: str) -> tuple[str, ...]:
+        """The names of a type, sorted."""
+        return tuple(sorted(self.entries.get(type_name, {})))
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """Registrations that come before those of everybody; ``open``: new ones are kept there too."""
+
+    own: Registrations
+    open: bool
+
+
+_SCOPE: ContextVar[_Scope | None] = ContextVar("sedna_class_scope", default=None)
 
 
 class ClassFactory:
@@ -70,6 +107,7 @@ class ClassFactory:
     - Two different user classes under one name: ``ConflictError`` that names both, unless ``override=True``.
     - The same definition again (same file and qualified name: a reloaded module, a notebook cell) replaces
       silently.
+    - What a file registers while it is `recorded` is known within `using` alone, until it is `share`d.
 
     "Built-in" means defined below the ``sedna`` package. All methods may be called from several threads.
     """
@@ -118,17 +156,70 @@ class ClassFactory:
             cls.__registry__.setdefault(type_name, {}).setdefault(alias, entry)
 
     @classmethod
+    @contextmanager
+    def recorded(cls, module: str) -> Iterator[Registrations]:
+        """Keep apart what the module of this name registers within the block; the block itself sees it.
+
+        What a package registers that it imports is known to everybody: the package is loaded once for all versions.
+        """
+        own = Registrations(module)
+        token = _SCOPE.set(_Scope(own, open=True))
+        try:
+            yield own
+        finally:
+            _SCOPE.reset(token)
+
+    @classmethod
+    @contextmanager
+    def using(cls, own: Registrations | None) -> Iterator[None]:
+        """Look into ``own`` first, in this thread and for the block. None changes nothing."""
+        token = _SCOPE.set(_SCOPE.get() if own is None else _Scope(own, open=False))
+        try:
+            yield
+        finally:
+            _SCOPE.reset(token)
+
+    @classmethod
+    def share(cls, own: Registrations) -> None:
+        """Make recorded registrations known to everybody: all of them or, where one is refused, none.
+
+        Raises:
+            ConflictError: another user class already has one of the names.
+        """
+        found = [(kind, name, entry) for kind, known in own.entries.items() for name, entry in known.items()]
+        with cls._lock:
+            for kind, name, entry in found:
+                old = cls.__registry__.get(kind, {}).get(name)
+                if old is not None:
+                    _supersedes(entry, old, f"{kind}/{name}", override=entry.override)
+            for kind, name, entry in found:
+                cls._enter(kind, name, entry)
+
+    @classmethod
     def is_exists(cls, type_name: str, cls_name: str | None = None) -> bool:
         """Whether the type has any class, or the class ``cls_name``."""
+        scope = _SCOPE.get()
         with cls._lock:
-            known = cls.__registry__.get(type_name)
-            return known is not None and (cls_name is None or cls_name in known)
+            for registry in ((scope.own.entries,) if scope else ()) + (cls.__registry__,):
+                known = registry.get(type_name)
+                if known is not None and (cls_name is None or cls_name in known):
+                    return True
+        return False
+
+    @classmethod
+    def is_built_in(cls, type_name: str, cls_name: str) -> bool:
+        """Whether the name stands for a class of this package, and for no user's."""
+        with cls._lock:
+            entry = cls.__registry__.get(type_name, {}).get(cls_name)
+        return entry is not None and entry.built_in
 
     @classmethod
     def names(cls, type_name: str) -> tuple[str, ...]:
         """The registered names of a type, sorted."""
+        scope = _SCOPE.get()
+        own = scope.own.names(type_name) if scope else ()
         with cls._lock:
-            return tuple(sorted(cls.__registry__.get(type_name, {})))
+            return tuple(sorted({*own, *cls.__registry__.get(type_name, {})}))
 
     @classmethod
     def get_cls(cls, type_name: str, t_cls_name: str | None = None) -> Any:
@@ -153,8 +244,11 @@ class ClassFactory:
 
     @classmethod
     def _find(cls, type_name: str, name: str | None) -> _Registration:
-        with cls._lock:
-            entry = cls.__registry__.get(type_name, {}).get(name or "")
+        scope = _SCOPE.get()
+        entry = scope.own.entries.get(type_name, {}).get(name or "") if scope else None
+        if entry is None:
+            with cls._lock:
+                entry = cls.__registry__.get(type_name, {}).get(name or "")
         if entry is not None:
             return entry
         known = ", ".join(cls.names(type_name)) or "none"
@@ -169,23 +263,36 @@ class ClassFactory:
         override: bool,
         frame: FrameType | None,
     ) -> None:
-        entry = _describe(t_cls, frame.f_back if frame else None)
+        entry = _describe(t_cls, frame.f_back if frame else None, override)
         name = alias if alias is not None else t_cls.__name__
+        scope = _SCOPE.get()
+        if scope is None or not scope.open or scope.own.module not in (entry.module, entry.by):
+            cls._enter(type_name, name, entry)
+            return
+        known = scope.own.entries.setdefault(type_name, {})
+        old = known.get(name)
+        if old is None or _supersedes(entry, old, f"{type_name}/{name}", override):
+            known[name] = entry
+
+    @classmethod
+    def _enter(cls, type_name: str, name: str, entry: _Registration) -> None:
         where = f"{type_name}/{name}"
         with cls._lock:
             known = cls.__registry__.setdefault(type_name, {})
             old = known.get(name)
             # Noted with the entry: a module that is loaded twice must not warn twice.
-            mixed = old is not None and old.built_in != entry.built_in and not override
-            winner = entry if old is None or _supersedes(entry, old, where, override) else old
+            mixed = old is not None and old.built_in != entry.built_in and not entry.override
+            winner = entry if old is None or _supersedes(entry, old, where, entry.override) else old
             known[name] = replace(winner, announced=True) if mixed else winner
         if mixed and old is not None and not old.announced:
             users, ours = (old, entry) if entry.built_in else (entry, old)
-            warnings.warn(
+            file, _, line = users.place.rpartition(":")
+            # At the user's line, whoever loads the file.
+            warnings.warn_explicit(
                 f"{where}: the class at {users.place} replaces the built-in of {ours.place}",
                 ReplacedBuiltInWarning,
-                # The user's line: _add, the decorator's wrapper, and then the class.
-                stacklevel=3,
+                file or users.place,
+                int(line) if line.isdecimal() else 0,
             )
 
 
@@ -204,17 +311,18 @@ def _supersedes(new: _Registration, old: _Registration, where: str, override: bo
     )
 
 
-def _describe(target: Callable[..., Any], frame: FrameType | None) -> _Registration:
+def _describe(target: Callable[..., Any], frame: FrameType | None, override: bool) -> _Registration:
     module = str(getattr(target, "__module__", "") or "")
     here = frame.f_code.co_filename if frame else ""
     line = frame.f_lineno if frame else 0
+    by = str(frame.f_globals.get("__name__", "")) if frame else ""
     code = getattr(target, "__code__", None)
     loaded = sys.modules.get(module)
     # A module loaded by path may not be in sys.modules; then the registering line is the best witness of its
     # file.
     file = code.co_filename if code else str(getattr(loaded, "__file__", None) or (module if loaded else here))
     qualified = getattr(target, "__qualname__", type(target).__qualname__)
-    return _Registration(target, module, (file, qualified), f"{here}:{line}")
+    return _Registration(target, module, (file, qualified), f"{here}:{line}", override=override, by=by)
 
 
 def _import_built_in(module: str, where: str) -> None:

@@ -17,7 +17,8 @@
     `-- TemporaryError               try again after ``retry_after`` seconds                      503
         |-- StoreUnavailableError    the object store does not answer, or answers 5xx
         |-- StorageFullError         no space left, or a quota is reached
-        `-- LinkUnavailableError     the other end of an edge link does not answer
+        |-- LinkUnavailableError     the other end of an edge link does not answer
+        `-- StaleModuleError         a user's file was edited while a worker was started
 
 ``UserError`` messages have three parts: what is wrong, where (file, key path, name), what would be right.
 """
@@ -145,3 +146,7 @@ class StorageFullError(TemporaryError):
 
 class LinkUnavailableError(TemporaryError):
     """The other end of an edge link does not answer."""
+
+
+class StaleModuleError(TemporaryError):
+    """A user's Python file is no longer the one that an order names; the next order names the new one."""

@@ -61,6 +61,17 @@ class Logger:
         self.logger.propagate = False
 
 
+class _RootHandler(logging.Handler):
+    """Warnings of loggers that nobody set up."""
+
+    def __init__(self, target: logging.Handler) -> None:
+        super().__init__(logging.WARNING)
+        self._target = target
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._target.handle(record)
+
+
 def setup_logging(
     level: str = "INFO",
     log_format: LogFormat = "text",
@@ -68,11 +79,12 @@ def setup_logging(
     *,
     libraries: Sequence[str] = (),
 ) -> None:
-    """Send the log of ``sedna`` to ``stream`` (default: standard error). Called again, it replaces the
-    first set-up. A warning that comes again and again is written once a minute.
+    """Send the log of ``sedna`` to ``stream`` (default: standard error), and the warnings of everybody else. Called
+    again, it replaces the first set-up. A warning that comes again and again is written once a minute; see
+    `RepeatFilter`.
 
     Args:
-        libraries: loggers of others whose warnings shall go there in the same format.
+        libraries: loggers that bring handlers of their own, which go.
 
     Raises:
         SpecError: unknown level or format.
@@ -95,3 +107,8 @@ def setup_logging(
         logger.setLevel(logging.WARNING)
         logger.propagate = False
     LOGGER.setLevel(names[level.upper()])
+    # Whatever is left, such as asyncio and the web server: Python would write it to standard error without a bound.
+    root = logging.getLogger()
+    for old in [known for known in root.handlers if isinstance(known, _RootHandler)]:
+        root.removeHandler(old)
+    root.addHandler(_RootHandler(handler))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+from sedna.common.connection_limits import ConnectionLimits
 from sedna.common.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -73,17 +74,20 @@ def build_routes(app: FastAPI) -> None:
         route.matches(dict(_NOWHERE))
 
 
-def make_server(app: FastAPI, *, grace_seconds: int, lifespan: bool = True) -> uvicorn.Server:
+def make_server(
+    app: FastAPI, *, grace_seconds: int, lifespan: bool = True, limits: ConnectionLimits | None = None
+) -> uvicorn.Server:
     """A server for an application whose routes are built; it runs on a socket from `bind_tcp`.
 
     Args:
         grace_seconds: how long open requests may take to end once the server should exit.
         lifespan: run the application's start and end.
+        limits: on connections.
     """
-    import uvicorn
+    from sedna.common.web_guard import ACCEPT_AT_ONCE, ConnectionGuard, GuardedConfig, GuardedProtocol, GuardedServer
 
     build_routes(app)
-    config = uvicorn.Config(
+    config = GuardedConfig(
         app,
         # The program has set up its log already; uvicorn would replace it.
         log_config=None,
@@ -91,5 +95,9 @@ def make_server(app: FastAPI, *, grace_seconds: int, lifespan: bool = True) -> u
         server_header=False,
         lifespan="auto" if lifespan else "off",
         timeout_graceful_shutdown=grace_seconds,
+        http=GuardedProtocol,
+        ws="none",
+        backlog=ACCEPT_AT_ONCE,
     )
-    return uvicorn.Server(config)
+    config.guard = ConnectionGuard(limits or ConnectionLimits())
+    return GuardedServer(config)

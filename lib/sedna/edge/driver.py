@@ -14,8 +14,8 @@ __all__ = ["SlotDriver"]
 
 LOG = logging.getLogger("sedna.edge.driver")
 
-Target = tuple[int | None, str | None]
-"""Version and manifest sha256, as `ModelSlot.ensure` takes them."""
+Target = tuple[int | None, str | None, int | None]
+"""Version, manifest sha256 and the round that asked, as `ModelSlot.ensure` takes them."""
 
 
 class SlotDriver:
@@ -38,10 +38,12 @@ class SlotDriver:
         """Begin."""
         self._thread.start()
 
-    def want(self, version: int | None, manifest_sha256: str | None) -> None:
+    def want(self, version: int | None, manifest_sha256: str | None, asked: int | None = None) -> None:
         """Bring this model into service. Said again after every heartbeat: that is the retry of a failed fetch."""
+        # At once, whatever the thread is busy with: the next heartbeat must not repeat a failure that is to be retried.
+        self._slot.asked = asked
         with self._condition:
-            self._target = (version, manifest_sha256)
+            self._target = (version, manifest_sha256, asked)
             self._condition.notify()
 
     def stop(self, timeout: float) -> bool:

@@ -94,9 +94,14 @@ class HttpEdgeLink:
     def model_manifest(self, job: JobKey, version: int) -> ModelManifest:
         return _parse(ModelManifest, self._call("GET", f"{_model(job, version)}/manifest"))
 
+    def open_model_file(self, job: JobKey, version: int, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        return self._stream(f"{_model(job, version)}/files/{_part(name)}")
+
+    def open_model_module(self, job: JobKey, version: int) -> contextlib.AbstractContextManager[BinaryIO]:
+        return self._stream(f"{_model(job, version)}/module")
+
     @contextlib.contextmanager
-    def open_model_file(self, job: JobKey, version: int, name: str) -> Iterator[BinaryIO]:
-        path = f"{_model(job, version)}/files/{_part(name)}"
+    def _stream(self, path: str) -> Iterator[BinaryIO]:
         # Asked for as they are: weights hardly compress, and a proxy on the way would only spend time on them.
         token = self._token()
         headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}

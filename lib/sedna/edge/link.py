@@ -34,6 +34,10 @@ class EdgeLink(Protocol):
         """The bytes of one file of a published model, as a stream that is not seekable."""
         ...
 
+    def open_model_module(self, job: JobKey, version: int) -> AbstractContextManager[BinaryIO]:
+        """The Python file that opens a published model, as `ModelManifest.module` describes it, as a stream."""
+        ...
+
     def put_sample(self, record: SampleRecord, image: Path) -> bool:
         """Hand over one sample; the file holds the bytes that ``record.sample_id`` is the sha256 of.
 

@@ -94,6 +94,9 @@ class DesiredJob(Message):
     manifest_sha256: Sha256 | None = Field(
         default=None, description="identity of the model's manifest; a failed version is tried again when it changes"
     )
+    asked: int | None = Field(
+        default=None, description="round that asked for this model; another number makes an edge try a failed one again"
+    )
     miner: DesiredMiner
     audit_ratio: float = Field(default=0.0, ge=0, le=1)
     audit_seed: int = 0

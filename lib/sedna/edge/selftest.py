@@ -23,6 +23,10 @@ SELF_TEST_FILE = "selftest.json"
 """Name of the optional model file that holds a `SelfTest`; the images it names lie beside it."""
 
 _SYNTHETIC_SIDE = 96
+_SYNTHETIC_HINT = (
+    "before it serves, a model is asked about a black picture and one of noise: it must have an answer to every "
+    "picture, of any size; 'sedna check-module' asks the same"
+)
 
 
 class GoldenSample(Value):
@@ -49,8 +53,12 @@ def run_self_test(runtime: ModelRuntime, folder: Path, manifest: ModelManifest) 
     where = f"model {manifest.version} of {manifest.job}"
     # Black and noise: what divides by the contrast fails on the one, what overflows on the other; both warm the
     # runtime.
-    for pixels in (np.zeros((_SYNTHETIC_SIDE, _SYNTHETIC_SIDE, 3), np.uint8), _noise()):
-        _predict(runtime, pixels, manifest, where)
+    for look, pixels in (("black", np.zeros((_SYNTHETIC_SIDE, _SYNTHETIC_SIDE, 3), np.uint8)), ("of noise", _noise())):
+        try:
+            _predict(runtime, pixels, manifest, where)
+        except ModelError as error:
+            message = f"self-test with a picture of {_SYNTHETIC_SIDE} x {_SYNTHETIC_SIDE} pixels, {look}: {error}"
+            raise ModelError(message, where=where, hint=_SYNTHETIC_HINT) from error
     if SELF_TEST_FILE not in {file.name for file in manifest.files}:
         return
     try:
@@ -85,9 +93,11 @@ def check_prediction(prediction: Prediction, classes: int) -> None:
         return
     labels = {box.label for box in prediction.boxes} | ({prediction.label} if prediction.label is not None else set())
     if labels and max(labels) >= classes:
-        raise ModelError(f"answers label {max(labels)}, but has {classes} classes")
+        hint = "labels count from 0, in the order of classNames"
+        raise ModelError(f"answers label {max(labels)}, but has {classes} classes", hint=hint)
     if prediction.probabilities is not None and len(prediction.probabilities) != classes:
-        raise ModelError(f"answers {len(prediction.probabilities)} probabilities, but has {classes} classes")
+        hint = "one probability for each of classNames, in their order"
+        raise ModelError(f"answers {len(prediction.probabilities)} probabilities, but has {classes} classes", hint=hint)
 
 
 def _predict(runtime: ModelRuntime, pixels: Pixels, manifest: ModelManifest, where: str) -> Prediction:

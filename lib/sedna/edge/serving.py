@@ -53,7 +53,12 @@ class EdgeServer:
         self.url = url_of(self._socket)
         metrics = EdgeMetrics(worker.jobs, worker.spool, lambda: worker.uploader.stats)
         self.app = create_app(__version__, worker.jobs, metrics, settings.server)
-        self._server = make_server(self.app, grace_seconds=max(1, round(settings.drain_seconds)), lifespan=False)
+        self._server = make_server(
+            self.app,
+            grace_seconds=max(1, round(settings.drain_seconds)),
+            lifespan=False,
+            limits=settings.connections,
+        )
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:

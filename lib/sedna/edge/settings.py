@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from sedna.common.connection_limits import ConnectionLimits
 from sedna.common.picture_limits import MAX_PIXELS
 from sedna.common.types import JobKey, Name
 from sedna.edge.budget import KeepLimits
@@ -45,6 +46,10 @@ class EdgeSettings(BaseModel):
     )
     ca_bundle: Path | None = Field(default=None, description="certificates to trust instead of the system's")
     modules: tuple[Path, ...] = Field(default=(), description="Python files that register algorithms or miners")
+    allow_module_from_service: bool = Field(
+        default=False,
+        description="whether Python files that come with models are run here, checked against the recorded sha256",
+    )
     jobs: tuple[JobKey, ...] = Field(default=(), description="serve only these; none = every job the cloud wants here")
     host: str = "127.0.0.1"
     port: int = Field(default=8500, ge=0, le=65535, description="0 = any free one; the file address says which")
@@ -60,5 +65,6 @@ class EdgeSettings(BaseModel):
         description="longest wait at the end for samples that are not uploaded, where the folder goes",
     )
     server: ServerLimits = ServerLimits()
+    connections: ConnectionLimits = ConnectionLimits()
     uploads: UploaderSettings = UploaderSettings()
     keep: KeepLimits = KeepLimits()

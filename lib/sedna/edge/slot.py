@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import shutil
 import threading
@@ -16,6 +17,7 @@ from sedna.common.atomic import write_atomic
 from sedna.common.errors import AuthError, IntegrityError, ModelError, SednaError, TemporaryError
 from sedna.common.types import JobKey, Value
 from sedna.common.validation import as_error, first_fault
+from sedna.edge.blame import is_outside
 from sedna.edge.lease import ModelHolder, ModelId, ServingModel
 from sedna.edge.link import EdgeLink
 from sedna.edge.protocol import ServingState
@@ -41,8 +43,13 @@ Opener = Callable[[Path, ModelManifest], ModelRuntime]
 
 
 class _Failed(Value):
+    """A model that was given up. ``outside``: the cause lies in this edge and not in the model."""
+
     id: ModelId
     reason: str
+    outside: bool = True  # unknown, in what earlier versions have written: worth a try
+    asked: int | None = None
+    software: str = ""
 
 
 class _SlotState(Value):
@@ -68,21 +75,36 @@ class ModelSlot:
 
     A model is swapped in only after every file has its recorded sha256, the runtime has opened it, and it has
     answered a self-test. A model that fails there, or that fails requests later on, is given up: the old one answers
-    (again), and the version is not tried again until something else is wanted, or its manifest changes. The model in
-    service and the one before stay on the disk, so that a restart without a network serves at once.
+    (again), and the version is not tried again until something else is wanted, its manifest changes, somebody asks for
+    it once more, or the software of this edge changes; after a start also where the cause lay outside the model, such
+    as a missing package. The model in service and the one before stay on the disk, so that a restart without a network
+    serves at once.
 
     Args:
         job: whose model.
         folder: this slot's own; made if missing.
         link: where models come from.
         opener: how a model is opened; the default chooses by its manifest.
+        software: names the software of this edge; another name when it has changed.
+
+    Attributes:
+        asked: the round that asked for what is wanted now. A failure that is older than that is no news any more.
     """
 
-    def __init__(self, job: JobKey, folder: Path, link: EdgeLink, opener: Opener | None = None) -> None:
+    def __init__(
+        self,
+        job: JobKey,
+        folder: Path,
+        link: EdgeLink,
+        opener: Opener | None = None,
+        software: Callable[[], str] = lambda: "",
+    ) -> None:
         self.job = job
         self._folder = folder
         self._link = link
         self._open_runtime = opener or open_runtime
+        self._software = software
+        self.asked: int | None = None
         self._holder = ModelHolder()
         self._change = threading.Lock()  # one change of model at a time; requests never wait for it
         self._state = _SlotState()
@@ -94,6 +116,8 @@ class ModelSlot:
     def status(self) -> SlotStatus:
         """What is served now."""
         current, failed = self._holder.current, self._state.failed
+        if failed is not None and failed.asked != self.asked:
+            failed = None  # about to be tried again
         state: ServingState = "empty"
         if current is not None:
             state = "serving"
@@ -121,6 +145,13 @@ class ModelSlot:
         """After a start: serve the last good model from the disk, or the one before if it fails. Needs no network."""
         with self._change:
             self._state = self._read_state()
+            failed = self._state.failed
+            if failed is not None:
+                if self.asked is None:  # nobody has said yet what is asked for now
+                    self.asked = failed.asked
+                if failed.outside or failed.software != self._software_now():
+                    LOG.info("%s: version %s is tried again", self.job, failed.id)
+                    self._state = self._state.model_copy(update={"failed": None})
             self._loading = self._state.current is not None
             try:
                 # An old model that answers is better than none: the cloud is told which one it is.
@@ -130,12 +161,13 @@ class ModelSlot:
             finally:
                 self._loading = False
 
-    def ensure(self, version: int | None, manifest_sha256: str | None) -> bool:
+    def ensure(self, version: int | None, manifest_sha256: str | None, asked: int | None = None) -> bool:
         """Bring the wanted model into service, if it is not and has not failed. Blocks while it loads.
 
         Args:
             version: None = nothing is wanted yet; what is served stays.
             manifest_sha256: identity of its manifest; None = unknown to the caller.
+            asked: the round that asks for it; one that failed for another round is tried again.
 
         Returns:
             Whether another model answers now.
@@ -147,7 +179,8 @@ class ModelSlot:
         if version is None:
             return False
         with self._change:
-            if not self._is_new(version, manifest_sha256):
+            self.asked = asked
+            if not self._is_new(version, manifest_sha256, asked):
                 return False
             self._loading = True
             try:
@@ -158,7 +191,7 @@ class ModelSlot:
                 self._reason = f"version {version} cannot be fetched now: {error}"
                 raise
             except SednaError as error:
-                self._give_up(ModelId(version=version, manifest_sha256=manifest_sha256 or ""), str(error))
+                self._give_up(ModelId(version=version, manifest_sha256=manifest_sha256 or ""), error, asked)
                 return False
             finally:
                 self._loading = False
@@ -189,12 +222,15 @@ class ModelSlot:
         with self._change:
             self._holder.swap(None)
 
-    def _is_new(self, version: int, manifest_sha256: str | None) -> bool:
+    def _is_new(self, version: int, manifest_sha256: str | None, asked: int | None) -> bool:
         """Whether the wanted model is neither in service nor given up; forgets a failure that is no longer wanted."""
         self._reason = ""
         current, failed = self._holder.current, self._state.failed
         if failed is not None and _is(failed.id, version, manifest_sha256):
-            return False
+            if failed.asked == asked and failed.software == self._software_now():
+                return False
+            why = "the software of this edge has changed" if failed.asked == asked else "it is asked for again"
+            LOG.info("%s: version %s is tried again: %s", self.job, failed.id, why)
         if failed is not None:
             self._store(self._state.model_copy(update={"failed": None}))
         return current is None or not _is(current.id, version, manifest_sha256)
@@ -276,17 +312,26 @@ class ModelSlot:
         # No previous model from here on: the only other one has just failed, and a later failure must not lead back to
         # it.
         reason = f"failed {model.failures_in_a_row} requests in a row: {error}"
-        state = _SlotState(current=back, failed=_Failed(id=model.id, reason=_short(reason)))
+        failed = self._failure(model.id, reason, error, self.asked)
+        state = _SlotState(current=back, failed=failed)
         try:
             self._store(state)
         except TemporaryError as full:  # a restart would try the failed version again: late, but not wrong
             LOG.warning("%s: the return could not be stored: %s", self.job, full)
             self._state = state
 
-    def _give_up(self, known: ModelId, reason: str) -> None:
-        LOG.error("%s: version %s failed and is given up: %s", self.job, known, reason)
-        self._store(self._state.model_copy(update={"failed": _Failed(id=known, reason=_short(reason))}))
+    def _give_up(self, known: ModelId, error: SednaError, asked: int | None) -> None:
+        LOG.error("%s: version %s failed and is given up: %s", self.job, known, error)
+        self._store(self._state.model_copy(update={"failed": self._failure(known, str(error), error, asked)}))
         self._remove_others()
+
+    def _failure(self, known: ModelId, reason: str, error: SednaError, asked: int | None) -> _Failed:
+        outside, software = is_outside(error), self._software_now()
+        return _Failed(id=known, reason=_short(reason), outside=outside, asked=asked, software=software)
+
+    def _software_now(self) -> str:
+        """Of a fixed length: it is stored with every failure."""
+        return hashlib.sha256(self._software().encode()).hexdigest()
 
     def _model_folder(self, known: ModelId) -> Path:
         return self._folder / "models" / f"{known.version}-{known.manifest_sha256[:16]}"

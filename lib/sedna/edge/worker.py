@@ -13,7 +13,6 @@ from sedna import __version__
 from sedna.common.atomic import write_atomic
 from sedna.common.clock import Clock, SystemClock
 from sedna.common.errors import SednaError, SpecError, TemporaryError
-from sedna.common.plugin import load_modules
 from sedna.common.token_file import check_token, read_token_file
 from sedna.common.types import JobKey
 from sedna.common.validation import first_fault
@@ -22,6 +21,7 @@ from sedna.edge.driver import SlotDriver
 from sedna.edge.http_link import HttpEdgeLink
 from sedna.edge.jobs import JobTable, ServedJob
 from sedna.edge.link import EdgeLink
+from sedna.edge.modules import EdgeModules
 from sedna.edge.pipeline import MinerPipeline
 from sedna.edge.pod_token import PodToken
 from sedna.edge.protocol import LONGEST_BACKOFF_SECONDS, DesiredJob, EdgeCounters, EdgeHeartbeat, EdgeJobStatus
@@ -64,7 +64,10 @@ class EdgeWorker:
         self.settings = settings
         self.jobs = JobTable()
         self._clock = clock or SystemClock()
-        load_modules(settings.modules)
+        self._modules = EdgeModules(
+            settings.modules, settings.data_dir / "modules", from_service=settings.allow_module_from_service
+        )
+        self._modules.load()
         self._cleanup = contextlib.ExitStack()
         self._link = link if link is not None else self._http_link()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -184,10 +187,11 @@ class EdgeWorker:
                 LOG.error("%s: the miner cannot be used: %s", desired.job, error)
             self._refusals[desired.job] = str(error)
         if desired.model_version is not None:
-            self._drivers[desired.job].want(desired.model_version, desired.manifest_sha256)
+            self._drivers[desired.job].want(desired.model_version, desired.manifest_sha256, desired.asked)
 
     def _begin(self, key: JobKey) -> ServedJob:
-        slot = ModelSlot(key, self._jobs_folder / key.namespace / key.name, self._link, self._open)
+        folder = self._jobs_folder / key.namespace / key.name
+        slot = ModelSlot(key, folder, self._link, self._open, self._modules.stamp)
         limits = self.settings.keep
         pipeline = MinerPipeline(
             slot, self.spool, self.settings.name, limits=limits, clock=self._clock, kept=self.uploader.wake
@@ -206,7 +210,10 @@ class EdgeWorker:
             served.slot.close()
 
     def _open(self, folder: Path, manifest: ModelManifest) -> ModelRuntime:
-        return open_runtime(folder, manifest, threads=self.settings.model_threads)
+        plugin = None
+        if manifest.runtime != "onnx":  # which needs no code of anybody
+            plugin = self._modules.find(manifest, lambda: self._link.open_model_module(manifest.job, manifest.version))
+        return open_runtime(folder, manifest, threads=self.settings.model_threads, plugin=plugin)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

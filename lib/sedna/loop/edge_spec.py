@@ -71,6 +71,10 @@ class Edges(SpecModel):
         default=None, description="of our edge server: core/v1 ResourceRequirements"
     )
     storage: EdgeStorage = Field(default=EdgeStorage(), description="of our edge server")
+    allow_module_from_service: bool = Field(
+        default=False,
+        description="of our edge server: it runs the Python files that models were made with, checked by their sha256",
+    )
     hard_examples: AbsolutePath | None = Field(
         default=None,
         description="of a template: a folder of its first container, on one of its volumes; every new image there is "
@@ -91,5 +95,5 @@ class Edges(SpecModel):
 
     def only_of_our_server(self) -> tuple[str, ...]:
         """What is given and means nothing beside a template, which says it itself."""
-        given = self.model_fields_set & {"image", "resources", "storage"}
+        given = self.model_fields_set & {"image", "resources", "storage", "allow_module_from_service"}
         return tuple(sorted(given))

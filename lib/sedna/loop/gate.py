@@ -124,11 +124,29 @@ def paired_bootstrap(
     return Interval(low=low, high=high, confidence=confidence)
 
 
+def _not_computable(metric: str, pairs: _Pairs) -> str:
+    """What the results per sample lack for a metric, and what would be right."""
+    models = ("the candidate", pairs.candidate), ("the model in service", pairs.champion)
+    if metric == "value":
+        lacks = [name for name, rows in models if any(row.value is None for row in rows)]
+        return (
+            f"metric value cannot be computed: rows of per_sample of {' and '.join(lacks)} have no value (evaluate "
+            "returns {'sample': ..., 'value': number} a sample; for counts tp, fp, fn choose another "
+            "deploySpec.gate.metric)"
+        )
+    lacks = [name for name, rows in models if any(not row.tp for row in rows)]
+    return (
+        f"metric {metric} cannot be computed: rows of per_sample of {' and '.join(lacks)} have no counts (evaluate "
+        "returns {'sample': ..., 'tp': [...], 'fp': [...], 'fn': [...]} a sample, one number a class; for rows with a "
+        "value set deploySpec.gate.metric: value)"
+    )
+
+
 def _evidence(gate: Gate, pairs: _Pairs, values: tuple[float | None, float | None]) -> Check:
     required = f"at least {gate.min_samples} judged samples with per-sample results"
     enough = len(pairs) >= gate.min_samples and None not in values
     if len(pairs) and None in values:
-        text = f"{gate.metric} cannot be computed from the per-sample results"
+        text = _not_computable(gate.metric, pairs)
     else:
         text = f"{len(pairs)} judged samples, {gate.min_samples} needed"
     return Check(
@@ -197,13 +215,25 @@ def _compare_holdout(gate: Gate, evaluation: Evaluation) -> Comparison | None:
     )
 
 
-def _regression(gate: Gate, holdout: Comparison | None) -> Iterator[Check]:
+def _no_holdout(gate: Gate, evaluation: Evaluation) -> str:
+    """Why the models could not be compared on the hold-out, which may be there all the same."""
+    wanted, pairs = len(evaluation.holdout), _pair(evaluation, evaluation.holdout)
+    if not wanted:
+        return "there is no frozen hold-out (name one in the Dataset: holdoutUrl)"
+    if len(pairs):
+        return f"on the {wanted} samples of the frozen hold-out {_not_computable(gate.metric, pairs)}"
+    return (
+        f"the frozen hold-out has {wanted} samples, and per_sample names none of them for both models (evaluate "
+        "returns a row for each sample that it is given; 'sample' is the file name without its suffix)"
+    )
+
+
+def _regression(gate: Gate, evaluation: Evaluation, holdout: Comparison | None) -> Iterator[Check]:
     if gate.max_regression is None:
         return
     required = f"hold-out {gate.metric} falls by at most {gate.max_regression:g}"
     if holdout is None:
-        reason = "there is no frozen hold-out with per-sample results of both models"
-        yield Check(name="holdout", passed=None, required=required, reason=reason)
+        yield Check(name="holdout", passed=None, required=required, reason=_no_holdout(gate, evaluation))
         return
     loss = holdout.champion - holdout.candidate
     passed = loss <= gate.max_regression
@@ -264,7 +294,7 @@ def judge(spec: JobSpec, evaluation: Evaluation) -> GateVerdict:
         if gate.confidence is not None or condition is None:
             checks.append(_improvement(gate, interval, values[0] - values[1]))
     holdout = _compare_holdout(gate, evaluation)
-    checks += _regression(gate, holdout)
+    checks += _regression(gate, evaluation, holdout)
     checks += _class_floors(gate, evaluation, spec.class_names)
     if condition is not None:
         checks.append(_condition_check(condition, delta_metrics(evaluation.candidate, evaluation.champion)))

@@ -88,20 +88,25 @@ def preempt(transition: Transition) -> bool:
         move(transition, Stage.DEPLOYING, f"asked for: {request.reason}")
         return True
     round_id = transition.state.next_round
-    goes_on = "is over, its candidate was compared with another model" if waits else "goes on"
+    over = waits and version != transition.state.champion
+    goes_on = "is over, its candidate was compared with another model" if over else "goes on"
     reason = f"asked for: {request.reason}; round {current.id} {goes_on}"
+    repeated = version == transition.state.champion
+    text = "edges try it again" if repeated else "is in service"
     transition.actions.append(
-        AnswerRequest(id=request.id, accepted=True, round=round_id, message=f"model {version} is in service")
+        AnswerRequest(id=request.id, accepted=True, round=round_id, message=f"model {version}: {text}")
     )
     _record_request(transition, request, fire=True, reason=reason)
     transition.actions.append(OpenRound(round=round_id, kind=RoundKind.DEPLOY, reason=reason, candidate=version))
     # A round of its own, opened and closed within this call: the state has one current round, and that one goes on.
     # The edges take the model without being waited for.
     set_champion(transition, version, reason)
-    transition.update(next_round=round_id + 1)
+    transition.update(next_round=round_id + 1, asked=round_id)
     finish(
         transition, round_id, RoundKind.DEPLOY, Outcome.DEPLOYED, reason, candidate=version, started_at=transition.now
     )
+    if repeated:
+        return True
     # The comparison that runs is with a model that is in service no more.
     if current.stage is Stage.EVALUATING:
         next_attempt(transition, current, f"the model in service is now {version}", wait=timedelta(0), stop=True)
@@ -123,9 +128,15 @@ def _refusal(transition: Transition, request: ManualRequest) -> str | None:
     if version not in seen.known_models:
         known = ", ".join(str(entry) for entry in sorted(seen.known_models)) or "none"
         return f"there is no model version {version}; known: {known}"
-    if version == state.champion:
-        return f"model {version} is already in service"
+    if version == state.champion and not _is_missing_somewhere(transition, version):
+        where = "and every edge serves it" if seen.edges else "and no edge has asked for it yet"
+        return f"model {version} is already in service, {where}"
     return None
+
+
+def _is_missing_somewhere(transition: Transition, version: int) -> bool:
+    """Whether an edge does not serve the model in service: to ask for it makes that edge try once more."""
+    return any(edge.version != version for edge in transition.seen.edges)
 
 
 def _remember(transition: Transition, request: ManualRequest) -> None:

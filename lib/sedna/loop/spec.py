@@ -269,7 +269,9 @@ class DeploySpec(SpecModel):
             return self
         beside = edges.only_of_our_server()
         if self.template is not None and beside:
-            raise ValueError(f"deploySpec.edges.{beside[0]} is of our edge server; the template says it itself")
+            raise ValueError(
+                f"deploySpec.edges.{to_camel(beside[0])} is of our edge server; the template says it itself"
+            )
         if self.template is None and edges.hard_examples is not None:
             raise ValueError("deploySpec.edges.hardExamples is of a template; our edge server hands in by itself")
         return self

@@ -147,7 +147,8 @@ def deploy(transition: Transition, current: RoundState) -> None:
     assert candidate is not None
     # A refusal outweighs any number of edges that took the candidate: the fleet serves one model, so that one edge that
     # cannot run it sends all of them back. Edges roll back by themselves when the desired model is the champion again.
-    refused = [edge for edge in transition.seen.edges if edge.failed_version == candidate]
+    # What they have said before this round asked them is no answer to it.
+    refused = [edge for edge in transition.seen.edges if edge.failed_version == candidate and transition.edges_know]
     # Only live edges are waited for. A plant that is offline for days must not keep the others from the better model;
     # its edges take the champion, whichever it is by then, when they come back.
     waiting = [edge for edge in transition.seen.edges if edge.live and edge.version != candidate]
@@ -157,7 +158,10 @@ def deploy(transition: Transition, current: RoundState) -> None:
     limit = transition.spec.deploy_spec.rollout.timeout_seconds
     if refused:
         refusals = "; ".join(f"{edge.name}: {edge.reason or 'no reason given'}" for edge in refused)
-        close(transition, Outcome.FAILED, f"model {candidate} is rolled back, edges refused it: {refusals}")
+        # Somebody has asked for the model in service once more: there is no other one to go back to.
+        stays = candidate == transition.state.champion
+        what = "stays the model in service, but edges refuse it" if stays else "is rolled back, edges refused it"
+        close(transition, Outcome.FAILED, f"model {candidate} {what}: {refusals}")
     elif not waiting:
         # From here on the desired model of the edges is the same as before, only under its other name: `desired_model`
         # answers the candidate while it is rolled out and the champion afterwards.
@@ -167,7 +171,8 @@ def deploy(transition: Transition, current: RoundState) -> None:
             transition, Outcome.DEPLOYED, f"model {candidate} serves on {served} of {len(transition.seen.edges)} edges"
         )
     elif late and transition.now - _offered_since(transition, current) > span(limit):
-        text = f"model {candidate} is rolled back: not taken within {limit:g} s by {', '.join(late)}"
+        what = "stays the model in service" if candidate == transition.state.champion else "is rolled back"
+        text = f"model {candidate} {what}: not taken within {limit:g} s by {', '.join(late)}"
         close(transition, Outcome.FAILED, text)
 
 

@@ -105,6 +105,10 @@ class JobState(Value):
     next_round: int = 1
     champion: int | None = None
     last_candidate: int | None = None
+    asked: int | None = Field(
+        default=None,
+        description="the round that asked edges for their model; another one lets them try a failed one again",
+    )
     current: RoundState | None = None
     history: tuple[RoundSummary, ...] = ()
     last_started_at: datetime | None = Field(default=None, description="of a training round: what a schedule asks for")

@@ -24,6 +24,16 @@ class Transition:
     now: datetime
     automatic: bool
     actions: list[Action] = field(default_factory=list)
+    asked_before: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.asked_before = self.state.asked
+
+    @property
+    def edges_know(self) -> bool:
+        """Whether what was seen of the edges may speak of the round that asks them now: not in the call that begins
+        it."""
+        return self.state.asked == self.asked_before
 
     def update(self, **changes: object) -> None:
         """Change fields of the state."""
@@ -64,6 +74,8 @@ def open_round(
         parameters=parameters or {},
     )
     transition.update(next_round=round_id + 1, current=current)
+    if stage is Stage.DEPLOYING:
+        transition.update(asked=round_id)
     if kind is RoundKind.TRAIN:
         # Only training rounds: a schedule asks for trainings, and a promotion at noon must not cancel the one at night.
         transition.update(last_started_at=transition.now)
@@ -86,6 +98,8 @@ def move(transition: Transition, stage: Stage, reason: str, *, candidate: int | 
         not_before=None,
         candidate=kept,
     )
+    if stage is Stage.DEPLOYING:
+        transition.update(asked=current.id)
 
 
 def next_attempt(
@@ -111,7 +125,9 @@ def stop_worker(transition: Transition, current: RoundState, reason: str) -> Non
 
 
 def set_champion(transition: Transition, version: int, reason: str) -> None:
-    """Put a version into service."""
+    """Put a version into service; nothing changes where it is already."""
+    if version == transition.state.champion:
+        return
     transition.actions.append(SetChampion(version=version, previous=transition.state.champion, reason=reason))
     transition.update(champion=version)
 

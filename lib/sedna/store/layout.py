@@ -8,6 +8,7 @@
     {namespace}/{job}/rounds/{r}/logs/...                what its workers wrote
     {namespace}/{job}/rounds/{r}/checkpoints-{v}/...     checkpoints of round r's trainings from model v
     {namespace}/{job}/models/{v}/files/{sha256}/{name}   a file of model version v
+    {namespace}/{job}/models/{v}/module/{sha256}/{name}  the Python file that opens model version v
     {namespace}/{job}/models/{v}/manifest.json           model version v; written last, so what it lists is there
 
 Keys with a content's sha256 in them are written once; the two manifests are written if absent. So nothing is ever
@@ -28,6 +29,7 @@ __all__ = [
     "job_prefix",
     "model_file_key",
     "model_manifest_key",
+    "model_module_key",
     "model_prefix",
     "models_prefix",
     "round_prefix",
@@ -100,6 +102,11 @@ def model_prefix(job: JobKey, version: int) -> str:
 def model_file_key(job: JobKey, version: int, sha256: str, name: str) -> str:
     """Key of a file of a model version; ``name`` may have folders in it."""
     return f"{model_prefix(job, version)}files/{sha256}/{name}"
+
+
+def model_module_key(job: JobKey, version: int, sha256: str, name: str) -> str:
+    """Key of the Python file that opens a model version."""
+    return f"{model_prefix(job, version)}module/{sha256}/{name}"
 
 
 def model_manifest_key(job: JobKey, version: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_validator
@@ -13,11 +15,11 @@ from sedna.common.types import JobKey, Value
 from sedna.store.base import is_key
 from sedna.store.file_sets import FileEntry
 
-__all__ = ["Metrics", "ModelDescription", "ModelInput", "ModelManifest", "Runtime"]
+__all__ = ["Metrics", "ModelDescription", "ModelInput", "ModelManifest", "Runtime", "runtime_of"]
 
 _WIRE_ORDER = (
     "kind", "manifest_format", "job", "version", "parent", "round", "dataset_version", "algorithm", "parameters",
-    "runtime", "format", "entries", "class_names", "input", "metrics", "files", "created_at", "note",
+    "runtime", "format", "entries", "class_names", "input", "metrics", "files", "created_at", "note", "module",
 )  # fmt: skip
 
 Runtime = Literal["torch", "onnx", "python"]
@@ -25,6 +27,17 @@ Runtime = Literal["torch", "onnx", "python"]
 
 Metrics = dict[str, float | tuple[float, ...]]
 """Figures by name; a list has one figure a class."""
+
+
+_WEIGHTS = (".safetensors", ".pt", ".pth")
+
+
+def runtime_of(names: Sequence[str]) -> Runtime:
+    """What opens these files at the edge. ONNX first, since it runs without the framework that trained the model."""
+    suffixes = {PurePath(name).suffix.lower() for name in names}
+    if ".onnx" in suffixes:
+        return "onnx"
+    return "torch" if suffixes.intersection(_WEIGHTS) else "python"
 
 
 class ModelInput(Value):
@@ -47,6 +60,11 @@ class ModelDescription(Value):
     parameters: dict[str, JsonValue] = Field(
         default_factory=dict, description="that the algorithm was made with; whoever opens the model gives them again"
     )
+    module: FileEntry | None = Field(
+        default=None,
+        description="Python file that registers the algorithm, as it was when the model was made; stored with it. "
+        "None = the algorithm is built in, or nobody has noted it",
+    )
     runtime: Runtime
     format: str = Field(min_length=1, description="of the weights: safetensors, onnx, pb, ...")
     entries: dict[str, str] = Field(
@@ -63,6 +81,13 @@ class ModelDescription(Value):
         if self.parent is not None and not 1 <= self.parent < self.version:
             raise ValueError(f"parent {self.parent} of version {self.version}: a parent comes before")
         return self
+
+    @field_validator("module")
+    @classmethod
+    def _module_is_a_file(cls, module: FileEntry | None) -> FileEntry | None:
+        if module is not None and ("/" in module.name or not module.name.endswith(".py")):
+            raise ValueError(f"{module.name!r} is no name of a Python file")
+        return module
 
     @field_validator("entries")
     @classmethod

@@ -13,9 +13,9 @@ from sedna.common.types import JobKey
 from sedna.common.validation import as_error, first_fault
 from sedna.store.base import ObjectStore
 from sedna.store.file_sets import FileEntry, StoredFile, list_files, upload
-from sedna.store.layout import model_file_key, model_manifest_key
+from sedna.store.layout import model_file_key, model_manifest_key, model_module_key
 from sedna.store.model_fetch import OpenFile, fetch_model, fetch_model_over, verify_model
-from sedna.store.model_values import Metrics, ModelDescription, ModelInput, ModelManifest, Runtime
+from sedna.store.model_values import Metrics, ModelDescription, ModelInput, ModelManifest, Runtime, runtime_of
 
 __all__ = [
     "Metrics",
@@ -30,6 +30,7 @@ __all__ = [
     "load_manifest",
     "publish_model",
     "publish_stored",
+    "runtime_of",
     "verify_model",
 ]
 
@@ -54,8 +55,13 @@ def describe_model(
         raise as_error(DataError, error, f"model {version} of {job}") from error
 
 
-def publish_model(store: ObjectStore, source: Path, description: ModelDescription) -> ModelManifest:
+def publish_model(
+    store: ObjectStore, source: Path, description: ModelDescription, module: StoredFile | None = None
+) -> ModelManifest:
     """Store a model: a file, or all files of a folder. First the content, at last the manifest.
+
+    Args:
+        module: the Python file that opens it, which is in the same store already.
 
     Doing it again with the same files and description changes nothing and returns the manifest of the first time,
     with its ``created_at``. A crash in between leaves no model version.
@@ -66,13 +72,16 @@ def publish_model(store: ObjectStore, source: Path, description: ModelDescriptio
         ConflictError: the version exists with other content; or a file changes while it is published.
     """
     files = list_files(source)
-    manifest = _manifest(description, [file.entry for file in files])
+    manifest = _manifest(description, [file.entry for file in files], module)
     job, version = description.job, description.version
     upload(store, files, lambda file: model_file_key(job, version, file.sha256, file.name))
+    _keep_module(store, manifest, module)
     return _seal(store, manifest)
 
 
-def publish_stored(store: ObjectStore, files: Sequence[StoredFile], description: ModelDescription) -> ModelManifest:
+def publish_stored(
+    store: ObjectStore, files: Sequence[StoredFile], description: ModelDescription, module: StoredFile | None = None
+) -> ModelManifest:
     """As `publish_model`, of files that are in the same store already, such as the output of a worker.
 
     Raises:
@@ -80,9 +89,10 @@ def publish_stored(store: ObjectStore, files: Sequence[StoredFile], description:
         DataError, ConflictError: as `publish_model`.
     """
     job, version = description.job, description.version
-    manifest = _manifest(description, [FileEntry(name=f.name, sha256=f.sha256, size=f.size) for f in files])
+    manifest = _manifest(description, [_entry(file) for file in files], module)
     for file in files:
         store.copy(file.key, model_file_key(job, version, file.sha256, file.name))
+    _keep_module(store, manifest, module)
     return _seal(store, manifest)
 
 
@@ -105,8 +115,19 @@ def load_manifest(store: ObjectStore, job: JobKey, version: int) -> ModelManifes
     return manifest
 
 
-def _manifest(description: ModelDescription, files: Sequence[FileEntry]) -> ModelManifest:
+def _entry(file: StoredFile) -> FileEntry:
+    return FileEntry(name=file.name, sha256=file.sha256, size=file.size)
+
+
+def _keep_module(store: ObjectStore, manifest: ModelManifest, module: StoredFile | None) -> None:
+    if module is not None:
+        store.copy(module.key, model_module_key(manifest.job, manifest.version, module.sha256, module.name))
+
+
+def _manifest(description: ModelDescription, files: Sequence[FileEntry], module: StoredFile | None) -> ModelManifest:
     given = {name: getattr(description, name) for name in ModelDescription.model_fields}
+    if module is not None:
+        given["module"] = _entry(module)
     try:
         return ModelManifest(**given, files=tuple(sorted(files, key=lambda file: file.name)))
     except ValidationError as error:

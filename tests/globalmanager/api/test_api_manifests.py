@@ -71,6 +71,45 @@ def test_every_mistake_is_found_at_once() -> None:
     assert "HH:MM" in found[1].message
 
 
+def test_a_mistake_hides_none_of_another_object_or_of_the_whole() -> None:
+    """pydantic looks at a whole only when its parts are right; names of classes were looked up only after that."""
+    text = (
+        JOB.replace("checkPeriodSeconds", "checkPeriodSecond")
+        .replace("    algorithm:", "    template: {spec: {containers: [{name: a}]}}\n    algorithm:")
+        .replace("epochs: 1", "thread: 1, epochs: -1")
+        .replace("name: IBT", "name: IBTT")
+        .replace("apiVersion: sedna.io/v1alpha1\n", "")
+    )
+    assert [(entry.line, entry.key) for entry in diagnostics(text)] == [
+        (1, ""),
+        (11, "spec.trainSpec.trigger.checkPeriodSecond"),
+        (7, "spec.trainSpec"),
+        (9, "spec.trainSpec.algorithm.parameters.thread"),
+        (9, "spec.trainSpec.algorithm.parameters.epochs"),
+        (16, "spec.deploySpec.hardExampleMining.name"),
+    ]
+
+
+def test_what_a_wrong_part_may_have_caused_is_not_said() -> None:
+    """A template without containers is no template, and still no reason to ask for an algorithm."""
+    text = JOB.replace("    algorithm: {name: FPN, parameters: {epochs: 1}}", "    template: {spec: {}}")
+    (found,) = diagnostics(text)
+    assert "containers" in found.message
+
+
+def test_the_parameters_of_an_algorithm_are_known() -> None:
+    (unknown,) = diagnostics(JOB.replace("epochs: 1", "thread: 1"))
+    assert (unknown.line, unknown.key) == (9, "spec.trainSpec.algorithm.parameters.thread")
+    assert (unknown.message, unknown.hint) == ("FPN has no parameter 'thread'", "did you mean threads?")
+    (wrong,) = diagnostics(JOB.replace("epochs: 1", "input_size: 100"))
+    assert "multiple of 32; got 100" in wrong.message
+    assert "larger pictures shrink" in wrong.hint
+    (strange,) = diagnostics(JOB.replace("name: FPN, parameters: {epochs: 1}", "name: EdgeHML, parameters: {qqq: 1}"))
+    assert "parameters of EdgeHML: class_names, method" in strange.hint
+    # Upstream hands parameters over as strings, and so do many descriptions.
+    parse_manifests(JOB.replace("epochs: 1", 'epochs: "1", threads: "2", class_names: "a, b"').encode(), "job.yaml")
+
+
 OTHER_KINDS = [
     "FeatureExtractionService", "FederatedLearningJob", "JointInferenceService", "LifelongLearningJob",
     "ObjectSearchService", "ObjectTrackingService", "ReidJob", "VideoAnalyticsJob",
@@ -138,6 +177,10 @@ def test_parameters_that_the_miner_refuses_are_named() -> None:
     assert "threshold_img" in unknown.hint
     (wrong,) = diagnostics(JOB.replace('"0.9"', '"much"'))
     assert "much" in wrong.message
+    both = JOB.replace("key: threshold_img,", "key: threshhold, value: 1}, {key: threshold_img,").replace("0.9", "two")
+    unknown, wrong = diagnostics(both)
+    assert unknown.message == "unknown parameter 'threshhold'"
+    assert "two" in wrong.message
 
 
 @pytest.mark.parametrize(
@@ -149,7 +192,7 @@ def test_parameters_that_the_miner_refuses_are_named() -> None:
         ("just words", 1, "expected an object"),
         ("", None, "nothing is described"),
         ("# a comment\n---\n", None, "nothing is described"),
-        ("kind: Dataset\nspec: {}", 1, "apiVersion is missing"),
+        ("kind: Dataset\nmetadata: {name: a}\nspec: {url: /x, format: txt}", 1, "apiVersion is missing"),
         ("metadata: {}", 1, "kind is missing"),
         ('{"kind": "Dataset", "kind": "Model"}', None, "given twice"),
         ('{"kind": ', 1, "not JSON"),

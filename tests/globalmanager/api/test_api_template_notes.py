@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures_api import JOB_YAML, Api
 from globalmanager.api.manifests import parse_manifests
+from globalmanager.api.module_checks import ModuleCheck
 from globalmanager.api.template_notes import notes_on
 
 RUNS = {"image": "x", "workingDir": "/app", "args": ["train.py"], "env": [{"name": "A", "value": "1"}]}
@@ -31,6 +33,19 @@ def notes(text: str) -> list[str]:
 def test_a_job_without_a_template_and_one_that_leaves_nothing_open_have_none() -> None:
     assert notes(JOB_YAML) == []
     assert notes(job()) == []
+
+
+def test_a_module_that_imports_what_lies_beside_it_is_noted(tmp_path: Path) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text("import json\nimport numpy\n\ndef later():\n    from helper_of_mine.inner import x\n")
+    (tmp_path / "helper_of_mine").mkdir()
+    (tmp_path / "json.py").write_text("")
+    text = JOB_YAML.replace("algorithm: {name: FPN}", f"algorithm: {{name: Mine, module: {module}}}")
+    *_, described = parse_manifests(text.encode(), "job.yaml", ModuleCheck(tried=False))
+    (note,) = notes_on(described)
+    assert note.startswith("spec.trainSpec.algorithm.module: imports helper_of_mine, which is beside it and not stored")
+    module.unlink()
+    assert notes_on(described) == ()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from fixtures_service import Boards, eventually
 from globalmanager.cli.app import app
-from globalmanager.cli.client import save_context
+from globalmanager.cli.contexts import save_context
 from globalmanager.service.service import Service
 from globalmanager.service.settings import ServiceSettings
 from sedna.common.log import LOGGER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -27,8 +28,8 @@ def plain(text: str) -> str:
 
 def test_jobs_in_a_table(cli: Cli) -> None:
     assert plain(cli.out("job", "list")) == (
-        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SAMPLES  LABELLED  CREATED\n"
-        "default  pcb  Waiting  -  2  8  8  TIME"
+        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SERVED BY  SAMPLES  LABELLED  CREATED\n"
+        "default  pcb  Waiting  -  2  -  8  8  TIME"
     )  # fmt: skip
     assert cli.run("job", "list", "-n", "other").stdout == ""
     assert cli.run("job", "list", "-n", "other").stderr == "no jobs\n"
@@ -71,7 +72,8 @@ def test_apply_notes_what_a_process_does_not_have(cli: Cli) -> None:
     path.write_text(text.replace("  deploySpec:", "  evalSpec: {algorithm: {name: FPN}}\n  deploySpec:"))
     result = cli.run("job", "apply", "-f", str(path), "--dry-run")
     assert "IncrementalLearningJob  default  pcb  updated" in plain(result.stdout)
-    (note,) = result.stderr.splitlines()
+    target, note = result.stderr.splitlines()
+    assert target == f"service: {cli.service.url} (the last one started)"
     assert note.startswith(
         "note: IncrementalLearningJob default/pcb: spec.trainSpec.template.spec.containers[0].workingDir: "
     )
@@ -107,6 +109,13 @@ def test_models_are_promoted_and_rolled_back(cli: Cli) -> None:
     assert lines[1].startswith("2  yes  1  1  1  python  json  ")
     assert lines[2].startswith("1  no  -  -  -  python  json  ")
     shown = yaml.safe_load(cli.out("model", "show", "pcb", "2"))
+    text = cli.out("model", "module", "pcb", "2")
+    assert hashlib.sha256(text.encode()).hexdigest() == shown["manifest"]["module"]["sha256"]
+    cli.run("model", "module", "pcb", "2", "-o", str(cli.folder / "again.py"))
+    assert (cli.folder / "again.py").read_text() == text == (cli.boards.folder / "tiny.py").read_text()
+    assert f"tiny.py sha256 {shown['manifest']['module']['sha256']}" in cli.out(
+        "model", "show", "pcb", "2", "-o", "table"
+    )
     assert shown["manifest"]["files"][0]["size"] == shown["size"]
     back = cli.run("model", "rollback", "pcb", "--reason", "try the old one", "--wait")
     assert "Deployed" in back.stdout
@@ -204,7 +213,7 @@ def test_samples_are_taken_out_and_in_deleted_and_repaired(cli: Cli) -> None:
     image.write_bytes(cli.service.api.store.get(key))
     result = cli.run("sample", "exclude", "pcb", name, "--reason", "a thumb", "--author", "anna")
     assert "a thumb" in result.stdout
-    assert re.match(r"dataset version\(s\) 1(, \d)* hold it and say so; models that learnt from it", result.stderr)
+    assert re.search(r"\ndataset version\(s\) 1(, \d)* hold it and say so; models that learnt from it", result.stderr)
     assert name not in cli.out("sample", "list", "pcb", "-o", "json")
     assert plain(cli.out("sample", "list", "pcb", "--excluded")).splitlines()[1].endswith("  excluded")
     assert "1 sample(s) of dataset version 1 were excluded or deleted" in cli.run("round", "show", "pcb", "1").stderr

@@ -18,7 +18,8 @@ import sedna
 from fixtures_api import JOB_YAML, png, sample_record
 from fixtures_service import Boards
 from globalmanager.cli.app import app
-from globalmanager.cli.client import Client, connect, save_context
+from globalmanager.cli.client import Client, connect
+from globalmanager.cli.contexts import save_context
 from globalmanager.cli.errors import ExitCode, exit_code_of
 from globalmanager.cli.options import parse_pairs
 from sedna.common import errors

@@ -217,3 +217,54 @@ def test_a_heartbeat_that_speaks_twice_of_a_job_counts_the_last(world):
     heartbeat(world.db, beat, world.clock.now(), world.settings)
     with world.db.read() as session:
         assert [status.reason for status in edges.get(session, "edge-2").jobs] == ["second"]
+
+
+def asked_of(world):
+    beat = EdgeHeartbeat(edge="edge-1", software="test", at=world.clock.now())
+    return heartbeat(world.db, beat, world.clock.now(), world.settings).jobs[0].asked
+
+
+def promote(world, version):
+    from globalmanager.db import requests
+    from sedna.loop.observation import ManualRequest
+    from sedna.loop.state import RoundKind
+
+    wish = ManualRequest(id="", action=RoundKind.DEPLOY, reason="again", version=version)
+    with world.db.write() as session:
+        return requests.add(session, world.job(), wish, world.clock.now())[0].id
+
+
+def test_the_model_in_service_is_asked_for_again_and_an_old_refusal_does_not_count(world):
+    world.apply()
+    world.tick()
+    for _ in range(2):
+        world.beat(model_version=None, state="failed", failed_version=1, reason="no module")
+    promote(world, 1)
+    assert world.tick().state.current.stage is Stage.DEPLOYING
+    assert asked_of(world) == 1
+    # The heartbeat under way was written before the edge heard of the round, and so was the one before its next try.
+    world.beat(model_version=None, state="failed", failed_version=1, reason="no module")
+    assert world.tick().state.current is not None
+    world.beat(model_version=1, state="serving")
+    assert world.tick().state.current is None
+    assert world.round(1).outcome is Outcome.DEPLOYED
+    assert [event.data["version"] for event in world.events("EdgeServes")] == [1]
+    assert world.job().state.champion == 1
+
+
+def test_an_edge_that_refuses_it_again_ends_the_round(world):
+    world.apply()
+    world.tick()
+    for _ in range(2):
+        world.beat(model_version=None, state="failed", failed_version=1, reason="no module")
+    promote(world, 1)
+    world.tick()
+    for _ in range(2):
+        world.beat(model_version=None, state="loading")
+        assert world.tick().state.current is not None
+    world.beat(model_version=None, state="failed", failed_version=1, reason="still none")
+    world.tick()
+    assert world.round(1).outcome is Outcome.FAILED
+    assert (
+        "model 1 stays the model in service, but edges refuse it: edge-1: still none" in world.round(1).outcome_reason
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,13 +121,40 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
+        self.folder = folder
         (folder / "mine.py").write_text(MODULE)
         (folder / "index.txt").write_text("")
         np.savez(folder / "first.npz", border=np.float64(240.0))
         self.job = JOB.format(folder=folder)
-        self.service = Service(
-            ServiceSettings(data_dir=folder / "data", port=0, edges=1, modules=(folder / "mine.py",))
-        )
+        self.service = self.new_service(folder / "mine.py")
+
+    def new_service(self, *modules: Path) -> Service:
+        return Service(ServiceSettings(data_dir=self.folder / "data", port=0, edges=1, modules=modules))
+
+    def restart(self, *modules: Path) -> None:
+        self.service.stop()
+        self.service = self.new_service(*modules)
+        self.service.start()
+
+    def label(self, levels: range) -> None:
+        """Pictures that people have looked at: bright is above 175."""
+        for level in levels:
+            assert self.infer(level)
+        found = eventually(lambda: self.samples(len(levels)))
+        for sample in found:
+            name = sample["record"]["sample_id"]
+            raw = httpx.get(
+                f"{self.service.url}/api/v1/jobs/default/parts/samples/{name}/image",
+                headers={"Authorization": f"Bearer {self.service.admin_token}"},
+                timeout=20,
+            ).content
+            level = np.asarray(Image.open(io.BytesIO(raw))).mean()
+            annotation = {"annotation": {"label": int(level > 175)}, "author": "test"}
+            self.call("PUT", f"jobs/default/parts/samples/{name}/label", json=annotation)
+
+    def samples(self, count: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("GET", "jobs/default/parts/samples")["items"]
+        return found if len(found) >= count else []
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.service.admin_token}", **options.pop("headers", {})}
@@ -153,8 +183,10 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.service.start()
     yield made
     made.service.stop()
-    ClassFactory.__registry__[ClassType.GENERAL].pop("GreyLevel")
-    ClassFactory.__registry__[ClassType.HEM].pop("NearBorder")
+    ClassFactory.__registry__[ClassType.GENERAL].pop("GreyLevel", None)
+    ClassFactory.__registry__[ClassType.HEM].pop("NearBorder", None)
+    for name in [name for name in sys.modules if name.startswith("sedna_plugin_mine_")]:
+        del sys.modules[name]
 
 
 def label_of(answer: dict[str, Any]) -> int:
@@ -194,16 +226,100 @@ def test_an_edge_serves_and_mines_with_a_users_code_and_takes_over_what_it_learn
     assert (shown["runtime"], shown["round"]) == ("python", 1)
 
 
-def test_an_edge_without_the_module_says_what_is_missing_and_serves_nothing(tmp_path: Path, house: House) -> None:
-    entry = ClassFactory.__registry__[ClassType.GENERAL].pop("GreyLevel")
-    try:
-        house.apply()
-        status = eventually(lambda: (found := house.status()).get("failed_version") == 1 and found)
-    finally:
-        ClassFactory.__registry__[ClassType.GENERAL]["GreyLevel"] = entry
+def edited() -> str:
+    """The model keeps its border as a share of white from now on: what the code of before has stored is nonsense."""
+    text = MODULE.replace('float(content["border"])', 'float(content["border"]) * 255')
+    text = text.replace("np.float64(self.border)", "np.float64(self.border / 255)")
+    assert text.count("255") == 2
+    return text
+
+
+def test_an_edit_of_the_file_is_the_business_of_the_next_model_alone(house: House) -> None:
+    house.apply()
+    eventually(lambda: house.status().get("model_version") == 1)
+    (house.folder / "mine.py").write_text(edited())
+    house.label(range(130, 250, 10))
+    status = eventually(lambda: (found := house.status()).get("model_version") == 2 and found)
+    assert status["failed_version"] is None, "the edge reads the file that it was told of, as it is now"
+    (row,) = house.call("GET", "jobs/default/parts/rounds")["items"]
+    # Under the new code the model in service would put its border at 61,200: every picture would be dark.
+    scores = {sample["sample"]: sample["value"] for sample in champion_rows(house)}
+    levels = {name: level for name, level in levels_of(house).items() if name in scores}
+    assert scores == {name: float((level > 240) == (level > 175)) for name, level in levels.items()}
+    assert row["outcome"] == "Deployed"
+    shown = [house.call("GET", f"jobs/default/parts/models/{version}/manifest")["module"] for version in (1, 2)]
+    sources = MODULE.encode(), edited().encode()
+    assert [module["sha256"] for module in shown] == [hashlib.sha256(text).hexdigest() for text in sources]
+    assert label_of(house.infer(200)) == 1
+
+    # A roll-back after a start with the edited file: the old model has its old code.
+    house.restart(house.folder / "mine.py")
+    eventually(lambda: house.status().get("model_version") == 2)
+    house.call("POST", "jobs/default/parts/models:rollback", json={"reason": "test"})
+    eventually(lambda: house.status().get("model_version") == 1)
+    assert label_of(house.infer(200)) == 0
+
+
+def levels_of(house: House) -> dict[str, float]:
+    found = {}
+    for level in range(130, 250, 10):
+        found[hashlib.sha256(picture(level)).hexdigest()] = float(level)
+    return found
+
+
+def champion_rows(house: House) -> list[dict[str, Any]]:
+    (key,) = [info.key for info in house.service.api.store.list("default/parts/rounds/1/evaluation-")]
+    found: list[dict[str, Any]] = json.loads(house.service.api.store.get(key))["champion"]["per_sample"]
+    assert found
+    return found
+
+
+def test_an_edge_without_the_module_says_what_is_missing_and_tries_again_at_its_next_start(house: House) -> None:
+    house.restart()
+    house.apply()
+    status = eventually(lambda: (found := house.status()).get("failed_version") == 1 and found)
     assert status["state"] == "failed"
-    assert "no algorithm 'GreyLevel' is registered here" in status["reason"]
-    assert "--module FILE" in status["reason"]
+    sha256 = hashlib.sha256(MODULE.encode()).hexdigest()
+    assert f"model 1 was made with mine.py of sha256 {sha256[:12]}" in status["reason"]
+    assert "'sedna model module default/parts 1'" in status["reason"]
+    text = httpx.get(
+        f"{house.service.url}/api/v1/jobs/default/parts/models/1/module",
+        headers={"Authorization": f"Bearer {house.service.admin_token}"},
+    )
+    assert text.content == MODULE.encode()
+
+    job = house.call("GET", "jobs/default/parts")
+    assert (job["phase"], job["champion"], job["serving"]["serving"]) == ("Degraded", 1, 0)
+    assert job["degraded"].startswith("model 1 is in service, and refused by local-1: model 1 was made with mine.py")
+    (listed,) = house.call("GET", "jobs")
+    assert (listed["phase"], listed["serving"]["live"]) == ("Degraded", 1)
+    asked = house.call("POST", "jobs/default/parts/models/1:promote", json={"reason": "is it there now?"})
+    answer = eventually(
+        lambda: (
+            found := house.call("GET", f"jobs/default/parts/triggers/{asked['id']}")
+        )["state"] != "pending" and found
+    )  # fmt: skip
+    assert answer["state"] == "accepted", "what edges do not serve may be asked for again"
+    ended = eventually(
+        lambda: (found := house.call("GET", "jobs/default/parts/rounds/1"))["round"]["outcome"] and found
+    )
+    assert "model 1 stays the model in service, but edges refuse it" in ended["round"]["outcome_reason"]
+
+    house.restart(house.folder / "mine.py")
+    eventually(lambda: house.status().get("model_version") == 1)
+    job = house.call("GET", "jobs/default/parts")
+    assert (job["phase"], job["degraded"], job["serving"]["serving"]) == ("Waiting", None, 1)
+
+
+def test_a_start_with_the_switch_runs_the_code_of_the_service(house: House) -> None:
+    house.service.stop()
+    house.service = Service(
+        ServiceSettings(data_dir=house.folder / "data", port=0, edges=1, allow_module_from_service=True)
+    )
+    house.service.start()
+    house.apply()
+    eventually(lambda: house.status().get("model_version") == 1)
+    house.infer(180)
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""ASGI middleware, outermost first: request context, body limit, authentication."""
+"""ASGI middleware, outermost first: request context, shedding, body limit, authentication."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -9,12 +10,15 @@ from fastapi import APIRouter, Depends, Query
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Job, PageQuery, Services, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import JobSummary, JobView, RoundView, job_summary, job_view
+from globalmanager.api.services import ApiServices
 from globalmanager.db import decisions, edges, jobs, models, rounds, samples, workers
-from globalmanager.db.values import DecisionRow, Page, RoundRow
+from globalmanager.db.database import Session
+from globalmanager.db.values import DecisionRow, JobRow, Page, RoundRow
 from globalmanager.engine.apply import delete_job
 from globalmanager.engine.work.logs import WorkerLog, read_log
 from sedna.common.types import Name
 from sedna.core.staging.order import Kind
+from sedna.loop.observation import EdgeObservation
 
 router = APIRouter(prefix=API_PREFIX, tags=["jobs"], dependencies=[ADMIN_ONLY])
 
@@ -25,7 +29,9 @@ def list_jobs(
     namespace: Annotated[Name | None, Query(description="only of this namespace")] = None,
 ) -> list[JobSummary]:
     with services.db.read() as session:
-        return [job_summary(row) for row in jobs.list_all(session, namespace=namespace)]
+        rows = jobs.list_all(session, namespace=namespace)
+        seen = _edges_of(services, session, rows)
+    return [job_summary(row, seen[row.id]) for row in rows]
 
 
 @router.get("/jobs/{namespace}/{name}", operation_id="getJob", summary="One job", responses=problems(404))
@@ -34,7 +40,15 @@ def read_job(services: Services, key: Job) -> JobView:
         row = get_job(session, key)
         champion = row.state.champion
         model = models.find(session, row.id, champion) if champion is not None else None
-        return job_view(row, samples.counts(session, row.id), model, edges.of_job(session, row.id))
+        seen = _edges_of(services, session, [row])[row.id]
+        return job_view(row, samples.counts(session, row.id), model, edges.of_job(session, row.id), seen)
+
+
+def _edges_of(
+    services: ApiServices, session: Session, rows: Sequence[JobRow]
+) -> dict[int, tuple[EdgeObservation, ...]]:
+    asked = {row.id: row.state.asked for row in rows}
+    return edges.observe_jobs(session, asked, services.clock.now(), services.engine_settings.live_seconds)
 
 
 @router.delete(

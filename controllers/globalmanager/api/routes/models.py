@@ -16,7 +16,7 @@ from globalmanager.db import models
 from globalmanager.db.values import ModelVersionRow, Page
 from sedna.common.errors import NotFoundError
 from sedna.common.types import JobKey
-from sedna.store.layout import model_file_key
+from sedna.store.layout import model_file_key, model_module_key
 from sedna.store.models import ModelManifest, load_manifest
 
 router = APIRouter(prefix=API_PREFIX, tags=["models"])
@@ -88,6 +88,23 @@ def read_file(services: Services, key: Job, version: int, file_name: str) -> Res
         "Cache-Control": "private, max-age=31536000, immutable",
     }
     return stored_bytes(services, stored, "application/octet-stream", headers)
+
+
+@router.get(
+    "/jobs/{namespace}/{name}/models/{version}/module",
+    operation_id="getModelModule",
+    summary="The Python file that opens the model, as it was when the model was made",
+    response_model=None,
+    responses={200: {"content": {"text/x-python": {}}}, **problems(404)},
+)
+def read_module(services: Services, key: Job, version: int) -> Response:
+    module = _manifest(services, key, version).module
+    if module is None:
+        hint = "what is built in opens it, or it was made before this was kept"
+        raise NotFoundError(f"no Python file is stored with model {version}", where=str(key), hint=hint)
+    stored = model_module_key(key, version, module.sha256, module.name)
+    headers = {"ETag": f'"{module.sha256}"', "Content-Length": str(module.size)}
+    return stored_bytes(services, stored, "text/x-python", headers)
 
 
 def _version(services: ApiServices, key: JobKey, version: int) -> ModelVersionRow:

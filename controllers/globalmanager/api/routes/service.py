@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from globalmanager.api.deps import Services
-from globalmanager.api.health import liveness, readiness
+from globalmanager.api.health import liveness
+from globalmanager.api.health_lane import ReadinessLane
 from globalmanager.api.metrics import Metrics
 from globalmanager.api.schemas import Readiness
 
@@ -48,8 +49,9 @@ async def healthz(services: Services, response: Response) -> dict[str, str]:
     summary="Database, store and engine answer",
     responses={503: {"description": "a part does not", "model": Readiness}},
 )
-def readyz(services: Services, response: Response, store: Store = True) -> Readiness:
-    found = readiness(services, store=store)
+async def readyz(request: Request, response: Response, store: Store = True) -> Readiness:
+    lane: ReadinessLane = request.app.state.readiness
+    found = await lane.ask(store=store)
     response.status_code = 200 if found.ready else 503
     return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from globalmanager.cli.options import Format, Modules, Output, Token, Url
+from globalmanager.cli.options import Format, FromService, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_secret, short_id, time_of
 from sedna.common.errors import NotFoundError
 
@@ -95,6 +95,7 @@ def serve_edge(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")] = 8500,
     modules: Modules = None,
+    allow_module_from_service: FromService = False,
     flush_seconds: Annotated[
         float, typer.Option("--flush-seconds", min=0, help="At the end, wait so long for samples to be uploaded.")
     ] = 0.0,
@@ -117,6 +118,7 @@ def serve_edge(
             host=host,
             port=port,
             modules=tuple(modules or ()),
+            allow_module_from_service=allow_module_from_service,
             flush_seconds=flush_seconds,
         )
     )
@@ -156,4 +158,5 @@ def _rejected(sample: RefusedSample) -> dict[str, str]:
 def _served(status: dict[str, object]) -> str:
     job = status["job"]
     name = f"{job['namespace']}/{job['name']}" if isinstance(job, dict) else str(job)
-    return f"{name} model {status['model_version']}" if status["model_version"] else f"{name} ({status['state']})"
+    served = f"{name} model {status['model_version']}" if status["model_version"] else f"{name} ({status['state']})"
+    return f"{served}, refused model {status['failed_version']}" if status["failed_version"] else served

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,12 +13,28 @@ from globalmanager.cli.render import Column, field, print_data, print_note, time
 
 app = typer.Typer(help="Apply, list, get and delete jobs.", no_args_is_help=True)
 
+
+def served_by(job: Mapping[str, Any]) -> str:
+    """How many of the edges that are heard of serve the model in service; empty where there are no edges, or an older
+    service does not say."""
+    serving = job.get("serving")
+    return f"{serving['serving']} of {serving['live']}" if serving and serving["edges"] else ""
+
+
+def _in_service(job: Mapping[str, Any]) -> str | None:
+    if job["champion"] is None:
+        return None
+    served = served_by(job)
+    return f"{job['champion']}, served by {served} edges" if served else str(job["champion"])
+
+
 _LIST = (
     Column("NAMESPACE", field("namespace")),
     Column("NAME", field("name")),
     Column("PHASE", field("phase")),
     Column("ROUND", field("round")),
     Column("MODEL", field("champion")),
+    Column("SERVED BY", served_by),
     Column("SAMPLES", field("counts.samples")),
     Column("LABELLED", field("counts.labelled")),
     Column("CREATED", time_of("created_at")),
@@ -35,7 +52,7 @@ _SHOWN = (
     ("Phase", field("phase")),
     ("Degraded", field("degraded")),
     ("Round", field("round")),
-    ("Model in service", field("champion")),
+    ("Model in service", _in_service),
     ("Samples", field("counts.samples")),
     ("Labelled", field("counts.labelled")),
     ("  train / eval / hold-out", lambda job: " / ".join(str(job["counts"][p]) for p in ("train", "eval", "holdout"))),
@@ -58,14 +75,14 @@ def apply_files(
     token: Token = None,
 ) -> None:
     """Create or update the jobs, datasets and models of the files: all of them or none."""
-    from globalmanager.api.manifests import read_manifests
     from globalmanager.api.relative_paths import resolve_paths
     from globalmanager.cli.client import connect
+    from globalmanager.cli.descriptions import read_files
     from sedna.common.plugin import load_modules
 
     # Before the description is read: it may name what the files register.
     load_modules(modules or ())
-    described = [resource for path in files for resource in resolve_paths(read_manifests(path), path.parent)]
+    described = [resource for path, read in read_files(files) for resource in resolve_paths(read, path.parent)]
     # exclude_unset: the service stores what was written, and its defaults stay free to change.
     documents = [resource.model_dump_json(by_alias=True, exclude_unset=True) for resource in described]
     with connect(url, token) as client:
@@ -132,7 +149,9 @@ def _last_round(history: list[dict[str, object]]) -> str:
     return f"{last['id']} {last['kind']}: {last['outcome']}, {last['reason']}"
 
 
-def _edge(edge: dict[str, object]) -> str:
-    jobs = edge["jobs"]
-    served = jobs[0].get("model_version") if isinstance(jobs, list) and jobs else None
-    return f"{edge['name']} (model {served})" if served else f"{edge['name']} (no model)"
+def _edge(edge: Mapping[str, Any]) -> str:
+    """What an edge serves, and what it has refused; why, is under Degraded or in ``sedna edge list``."""
+    said = edge["jobs"][0] if edge["jobs"] else {}
+    served = f"model {said['model_version']}" if said.get("model_version") else "no model"
+    refused = f", refused model {said['failed_version']}" if said.get("failed_version") else ""
+    return f"{edge['name']} ({served}{refused})"

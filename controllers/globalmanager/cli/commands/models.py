@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from globalmanager.cli.commands.jobs import served_by
 from globalmanager.cli.commands.triggers import wait_for_round
 from globalmanager.cli.options import Format, JobName, Limit, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, time_of
 
-app = typer.Typer(help="List, show, promote and rollback models.", no_args_is_help=True)
+app = typer.Typer(help="List, show, promote and rollback models; print the module of one.", no_args_is_help=True)
+
+
+def _module_of(row: dict[str, Any]) -> str:
+    module = (row.get("manifest") or {}).get("module")
+    return f"{module['name']} sha256 {module['sha256']}" if module else ""
+
 
 _LIST = (
     Column("VERSION", field("version")),
@@ -24,6 +33,8 @@ _LIST = (
     Column("CREATED", time_of("created_at")),
     Column("NOTE", field("note")),
 )
+
+_SHOWN = (*(column for column in _LIST if column.header != "IN SERVICE"), Column("MODULE", _module_of))
 
 _REQUEST = (
     Column("REQUEST", field("id")),
@@ -49,9 +60,11 @@ def list_models(
 
     with connect(url, token) as client:
         path = job_path(job)
-        champion = client.get(path)["champion"]
+        found_job = client.get(path)
         found = client.pages(f"{path}/models", limit=limit)
-    rows = [{**row, "in_service": row["version"] == champion} for row in found]
+    served = served_by(found_job)
+    text = f"yes, on {served} edges" if served else "yes"
+    rows = [{**row, "in_service": text if row["version"] == found_job["champion"] else "no"} for row in found]
     print_data(rows, output, _LIST, empty="no models yet")
 
 
@@ -65,7 +78,28 @@ def show_model(
     with connect(url, token) as client:
         path = f"{job_path(job)}/models/{version}"
         found = {**client.get(path), "manifest": client.get(f"{path}/manifest")}
-    print_data(found, output, tuple(column for column in _LIST if column.header != "IN SERVICE"))
+    print_data(found, output, _SHOWN)
+
+
+@app.command("module")
+def print_module(
+    job: JobName,
+    version: Version,
+    to: Annotated[Path | None, typer.Option("-o", "--to", metavar="FILE", help="Write it there.")] = None,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Print the Python file that a model was made with, as it was then: what an edge needs as --module."""
+    from globalmanager.cli.client import connect, job_path
+
+    with connect(url, token) as client:
+        source = client.content(f"{job_path(job)}/models/{version}/module")
+    if to is None:
+        sys.stdout.buffer.write(source)
+        sys.stdout.buffer.flush()
+        return
+    to.write_bytes(source)
+    typer.echo(f"{to} is the file that model {version} of {job} was made with", err=True)
 
 
 @app.command("promote")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from globalmanager.cli.client import Client
 
 app = typer.Typer(
-    help="List, queue, show, label, exclude, delete, include and repair samples, and import labels.",
+    help="List, queue, show, label, exclude, include, delete and repair samples, and import labels.",
     no_args_is_help=True,
 )
 

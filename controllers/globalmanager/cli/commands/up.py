@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from globalmanager.cli.options import Modules
+from globalmanager.cli.options import FromService, Modules
 
 
 def up(
@@ -22,32 +22,53 @@ def up(
     ] = None,
     edges: Annotated[int, typer.Option("--edge", min=0, max=16, help="How many edges run in this process.")] = 0,
     modules: Modules = None,
+    allow_module_from_service: FromService = False,
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
 ) -> None:
     """Run the service until Ctrl-C; workers that train then go on and are taken over by the next start."""
-    from globalmanager.cli.client import CONTEXT_FILE, default_context, save_context
+    from globalmanager.cli.contexts import chosen, save_started
     from sedna.common.extras import extra_needed
 
     # Imported here: other commands work without the packages of the service.
     with extra_needed("control", "sedna up"):
-        from globalmanager.service.run import run
+        from globalmanager.auth.admin_token import ADMIN_TOKEN_FILE
+        from globalmanager.service.run import load_settings, run
         from globalmanager.service.service import Service
 
-    def started(service: Service) -> None:
-        # In both: the user's file is overwritten by the next service, the one beside the data stays its own.
-        for path in (service.settings.data_dir / CONTEXT_FILE, default_context()):
-            save_context(path, service.url, service.admin_token)
-        typer.echo(f"service      {service.url}  (documentation: {service.url}/docs)")
-        # One that was given is known to whoever gave it, and these lines may end in a log that others read.
-        given = service.settings.admin_token is not None
-        typer.echo(f"admin token  {'that of SEDNA__ADMIN_TOKEN' if given else service.admin_token}")
-        for name, url in service.edge_urls.items():
-            typer.echo(f"edge         {name} on {url}")
-        typer.echo("Ctrl-C ends it; workers that train then go on and are taken over by the next start.")
-
     options: dict[str, object] = {"data_dir": data, "host": host, "port": port, "edges": edges, "log_level": log_level}
+    if allow_module_from_service:
+        options["allow_module_from_service"] = True
     if store is not None:
         options["store_url"] = store
     if modules:
         options["modules"] = tuple(modules)
+    file = load_settings(options).data_dir / ADMIN_TOKEN_FILE
+    before = _text(file)
+
+    def started(service: Service) -> None:
+        save_started(service.url, service.admin_token, service.settings.data_dir)
+        typer.echo(f"service      {service.url}  (documentation: {service.url}/docs)")
+        # Shown once, and never one that was given: these lines may end in a log that others read.
+        if service.settings.admin_token is not None:
+            typer.echo("admin token  that of SEDNA__ADMIN_TOKEN or the settings file")
+        elif service.admin_token == before:
+            typer.echo(f"admin token  in {file}")
+        else:
+            typer.echo(f"admin token  {service.admin_token}  (from now on: {file})")
+        for name, url in service.edge_urls.items():
+            typer.echo(f"edge         {name} on {url}")
+        elsewhere = chosen()
+        if elsewhere is not None and elsewhere.url != service.url:
+            hint = "'sedna context use --auto' ends that"
+            typer.echo(f"warning: commands go to {elsewhere.url}, which was chosen: {hint}", err=True)
+        typer.echo("Ctrl-C ends it; workers that train then go on and are taken over by the next start.")
+
     run(options, started)
+
+
+def _text(path: Path) -> str | None:
+    """The token in a file, None where there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None

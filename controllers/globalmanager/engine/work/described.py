@@ -21,7 +21,7 @@ from sedna.loop.spec import ModelSpec
 from sedna.store import S3Settings
 from sedna.store.file_sets import StoredFile, list_files, upload
 from sedna.store.layout import input_key, model_file_key
-from sedna.store.models import load_manifest
+from sedna.store.models import ModelManifest, load_manifest
 
 __all__ = ["baseline_model", "model_spec", "s3_of_model", "start_model", "version_model"]
 
@@ -47,12 +47,12 @@ def start_model(seams: EngineSeams, job: JobRow, champion: int) -> OrderedModel:
     return version_model(seams, job, "base", champion, model_spec(seams, job, wanted)[0].format)
 
 
-def baseline_model(seams: EngineSeams, job: JobRow, champion: int) -> OrderedModel:
-    """What a candidate is compared with while ``champion`` is in service."""
+def baseline_model(seams: EngineSeams, job: JobRow, champion: int) -> tuple[OrderedModel, ModelManifest | None]:
+    """What a candidate is compared with while ``champion`` is in service; without a manifest where it is no version."""
     wanted = job.spec.eval_spec.initial_eval_model
     if champion == models.INITIAL and wanted is not None and wanted.name != job.spec.deploy_spec.model.name:
-        return _described(seams, job, "champion", wanted.name)
-    return version_model(seams, job, "champion", champion)
+        return _described(seams, job, "champion", wanted.name), None
+    return version_model(seams, job, "champion", champion), load_manifest(seams.store, job.key, champion)
 
 
 def version_model(

@@ -10,6 +10,7 @@ from globalmanager.db import events, models
 from globalmanager.db.values import JobRow
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.described import model_spec, s3_of_model
+from globalmanager.engine.work.openers import current_module
 from globalmanager.engine.work.publishing import description_of
 from globalmanager.ingest.sources import open_source
 from sedna.common.errors import ConflictError, NotFoundError
@@ -60,7 +61,8 @@ def _publish(seams: EngineSeams, job: JobRow) -> tuple[ModelManifest, str]:
                 created_at=seams.now(),
                 note=f"{_NOTE}{spec.url}",
             )
-            return publish_model(seams.store, source, description), entry
+            module = current_module(seams, job, job.spec.train_spec.algorithm)
+            return publish_model(seams.store, source, description, module), entry
     finally:
         folder.close()
 

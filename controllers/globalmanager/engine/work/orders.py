@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
-
-from pydantic import JsonValue
 
 from globalmanager.db import datasets, pool, resources, rounds
 from globalmanager.db.values import DatasetVersionRow, JobRow
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.described import baseline_model, model_spec, start_model, version_model
+from globalmanager.engine.work.openers import Opener, current_module, opener_of, with_parameters
 from sedna.common.errors import ConflictError, NotFoundError
 from sedna.common.types import JobKey
 from sedna.core.staging.order import (
@@ -25,12 +23,12 @@ from sedna.core.staging.order import (
     unlabelled_lines,
 )
 from sedna.loop.actions import EnsureWorker
-from sedna.loop.spec import Algorithm, DatasetSpec, EvalSpec, TrainSpec
+from sedna.loop.spec import DatasetSpec, EvalSpec, TrainSpec
 from sedna.loop.state import Stage
 from sedna.store.dataset_values import DatasetCounts, DatasetEntry, DatasetManifest, DatasetPart, DatasetRef
 from sedna.store.datasets import read_dataset, write_dataset
-from sedna.store.file_sets import StoredFile, list_files, upload
-from sedna.store.layout import attempt_prefix, checkpoints_prefix, input_key, round_prefix
+from sedna.store.file_sets import StoredFile
+from sedna.store.layout import attempt_prefix, checkpoints_prefix, round_prefix
 from sedna.store.models import load_manifest
 
 __all__ = ["KINDS", "dataset_of", "dataset_ref", "ensure_order", "order_of", "prefix_of"]
@@ -132,11 +130,14 @@ def _numbered(entries: list[DatasetEntry]) -> tuple[str, ...]:
 
 def _train(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: str) -> WorkOrder:
     spec = job.spec.train_spec
-    algorithm = spec.algorithm and _with(spec.algorithm, effect.parameters)
+    algorithm = spec.algorithm and with_parameters(spec.algorithm, effect.parameters)
+    opener = None
+    if algorithm is not None:
+        opener = Opener(algorithm=algorithm, module=current_module(seams, job, algorithm))
     base = start_model(seams, job, effect.champion)
     # Attempts of a round share checkpoints, unless the model to start from was replaced in between.
     checkpoints = checkpoints_prefix(job.key, effect.round, effect.champion)
-    order = _order(seams, job, effect, name, spec, algorithm, (base,))
+    order = _order(seams, job, effect, name, spec, opener, (base,))
     unlabelled = _unlabelled(seams, job, effect.round) if spec.unlabelled_samples else None
     return order.model_copy(
         update={"checkpoints": checkpoints, "unlabelled": unlabelled, "distributed": spec.distributed}
@@ -150,26 +151,16 @@ def _evaluate(seams: EngineSeams, job: JobRow, effect: EnsureWorker, name: str) 
         return None
     assert effect.candidate is not None, "an evaluation has a candidate"
     served = model_spec(seams, job, job.spec.deploy_spec.model.name)[0].format
-    pair = (
-        version_model(seams, job, "candidate", effect.candidate, served),
-        baseline_model(seams, job, effect.champion),
-    )
-    return _order(seams, job, effect, name, job.spec.eval_spec, _evaluator(seams, job, effect), pair)
-
-
-def _evaluator(seams: EngineSeams, job: JobRow, effect: EnsureWorker) -> Algorithm | None:
-    """Without one of its own, an evaluation opens the candidate as edges will: with what it was trained with."""
-    algorithm = job.spec.evaluation_algorithm
-    if algorithm is None or job.spec.eval_spec.algorithm is not None:
-        return algorithm and _with(algorithm, effect.parameters)
-    assert effect.candidate is not None, "an evaluation has a candidate"
-    candidate = load_manifest(seams.store, job.key, effect.candidate)
-    recorded = candidate.parameters if candidate.algorithm == algorithm.name else {}
-    return _with(algorithm, {**recorded, **effect.parameters})
-
-
-def _with(algorithm: Algorithm, parameters: Mapping[str, JsonValue]) -> Algorithm:
-    return algorithm.model_copy(update={"parameters": {**algorithm.parameters, **parameters}})
+    candidate = version_model(seams, job, "candidate", effect.candidate, served)
+    champion, known = baseline_model(seams, job, effect.champion)
+    manifest = load_manifest(seams.store, job.key, effect.candidate)
+    opener = opener_of(seams, job, manifest, effect.parameters)
+    # The parameters of a round are those of its training: the model in service was made with its own.
+    own = effect.parameters if job.spec.eval_spec.algorithm is not None or known is None else {}
+    other = opener_of(seams, job, known, own)
+    if opener is not None and other is not None and not other.is_like(opener):
+        champion = champion.model_copy(update={"algorithm": other.algorithm, "module": other.module})
+    return _order(seams, job, effect, name, job.spec.eval_spec, opener, (candidate, champion))
 
 
 def _order(
@@ -178,7 +169,7 @@ def _order(
     effect: EnsureWorker,
     name: str,
     spec: TrainSpec | EvalSpec,
-    algorithm: Algorithm | None,
+    opener: Opener | None,
     ordered: tuple[OrderedModel, ...],
 ) -> WorkOrder:
     return WorkOrder(
@@ -192,8 +183,8 @@ def _order(
         history=seams.settings.eval_history_rounds,
         original_dataset_url=_dataset_url(seams, job),
         models=ordered,
-        algorithm=algorithm,
-        module=None if algorithm is None or algorithm.module is None else _module(seams, job, algorithm.module),
+        algorithm=None if opener is None else opener.algorithm,
+        module=None if opener is None else opener.module,
         template=spec.template,
         class_names=job.spec.class_names,
         bits_per_sample=job.spec.pictures.bits_per_sample,
@@ -206,12 +197,6 @@ def _dataset_url(seams: EngineSeams, job: JobRow) -> str:
     key = JobKey(namespace=job.key.namespace, name=job.spec.dataset.name)
     with seams.db.read() as session:
         return DatasetSpec.model_validate(resources.get(session, "Dataset", key).spec).url
-
-
-def _module(seams: EngineSeams, job: JobRow, path: str) -> StoredFile:
-    """The Python file of an algorithm, as it is now: what an attempt runs must not change under it."""
-    (stored,) = upload(seams.store, list_files(Path(path)), lambda file: input_key(job.key, file.sha256, file.name))
-    return stored
 
 
 def _unlabelled(seams: EngineSeams, job: JobRow, round_id: int) -> StoredFile:

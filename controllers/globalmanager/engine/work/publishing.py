@@ -8,19 +8,9 @@ from typing import Any
 
 from globalmanager.db.values import JobRow
 from sedna.loop.spec import Algorithm
-from sedna.store.models import ModelDescription, Runtime, describe_model
+from sedna.store.models import ModelDescription, describe_model, runtime_of
 
-__all__ = ["description_of", "runtime_of"]
-
-_WEIGHTS = (".safetensors", ".pt", ".pth")
-
-
-def runtime_of(names: Sequence[str]) -> Runtime:
-    """What opens these files at the edge. ONNX first, since it runs without the framework that trained the model."""
-    suffixes = {PurePath(name).suffix.lower() for name in names}
-    if ".onnx" in suffixes:
-        return "onnx"
-    return "torch" if suffixes.intersection(_WEIGHTS) else "python"
+__all__ = ["description_of"]
 
 
 def description_of(

@@ -170,7 +170,8 @@ def _take_model(
         algorithm=job.spec.train_spec.algorithm if order is None else order.algorithm,
         entries=result.forms,
     )
-    manifest = publish_stored(seams.store, result.output, description)
+    # With the code that has trained it, whatever its author has made of the file since.
+    manifest = publish_stored(seams.store, result.output, description, None if order is None else order.module)
     with _ended(seams, job, row, status, f"candidate {version} is stored", report) as session:
         models.insert(session, job.id, manifest, entry=result.entry, now=seams.now())
 

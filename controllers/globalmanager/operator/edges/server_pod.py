@@ -72,6 +72,8 @@ def _container(asked: Asked, name: str) -> Body:
         *("--job", str(asked.job), "--host", "0.0.0.0", "--port", str(SERVER_PORT)),  # noqa: S104 (a Pod's own)
         *("--flush-seconds", str(_FLUSH_SECONDS)),
     ]
+    if asked.edges.allow_module_from_service:
+        command.append("--allow-module-from-service")
     mounts: list[Body] = [{"name": "data", "mountPath": _DATA}, {"name": "tmp", "mountPath": _TMP}, token_mount()]
     made = our_container(
         asked.settings, "edge", command, mounts=mounts, image=asked.edges.image, resources=_resources(asked)

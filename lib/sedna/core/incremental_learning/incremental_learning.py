@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sedna.backend import BackendBase
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.common.errors import SpecError
@@ -14,7 +16,10 @@ from sedna.common.file_ops import FileOps
 from sedna.common.model_files import require_writable
 from sedna.core.base import JobBase, PostProcess
 
-__all__ = ["IncrementalLearning"]
+__all__ = ["IncrementalLearning", "Opener"]
+
+Opener = Callable[[], AbstractContextManager[BackendBase]]
+"""Makes the estimator of one model, for a block in which its own version of the user's code is in force."""
 
 
 class IncrementalLearning(JobBase):
@@ -23,6 +28,8 @@ class IncrementalLearning(JobBase):
     Which files it reads and writes comes from the environment that the platform sets: ``MODEL_URL``, ``MODEL_URLS``,
     ``DATA_PATH_PREFIX``, and ``HEM_NAME`` with ``HEM_PARAMETERS`` for the miner. ``MODEL_URL`` and ``MODEL_URLS`` may
     be s3 addresses: reports name these, and the estimator reads and writes local copies (see `BackendBase`).
+
+    ``openers`` may say what opens a model of ``MODEL_URLS``, by its place there, where ``estimator`` does not.
 
     Args:
         estimator: class or instance of the user's model; see `BackendBase` for its methods.
@@ -45,6 +52,7 @@ class IncrementalLearning(JobBase):
     ) -> None:
         super().__init__(estimator=estimator, config=config)
         self.model_urls: str | None = self.get_parameters("MODEL_URLS")
+        self.openers: Mapping[int, Opener] = {}
         url = self.config.model_url
         if url and not FileOps.is_remote(url) and not Path(url).suffix:
             FileOps.clean_folder([url], clean=False)  # estimators write checkpoints there while they train
@@ -129,26 +137,31 @@ class IncrementalLearning(JobBase):
             callback = self.callback(post_process)
             urls = [url.strip() for url in (self.model_urls or "").split(";") if url.strip()]
             results = []
-            for url in urls or (None,):
-                figures = self._measure(data, url, kwargs)
-                if callback:
-                    figures = callback(figures)
-                address = url or self.config.model_url or ""
-                self.log.info("evaluated %s: %s", address or "the model in memory", _summary(figures))
-                entries = self.estimator.model_info(address, result=figures, relpath=self.config.data_path_prefix)
+            for place, url in enumerate(urls or (None,)):
+                with self.openers.get(place, self._own_estimator)() as estimator:
+                    figures = self._measure(estimator, data, url, kwargs)
+                    if callback:
+                        figures = callback(figures)
+                    address = url or self.config.model_url or ""
+                    self.log.info("evaluated %s: %s", address or "the model in memory", _summary(figures))
+                    entries = estimator.model_info(address, result=figures, relpath=self.config.data_path_prefix)
                 results.append(entries[0])
             self.report_task_info(None, K8sResourceKindStatus.COMPLETED.value, results, kind="eval")
         return results
 
-    def _measure(self, data: Any, address: str | None, kwargs: dict[str, Any]) -> Any:
+    @contextmanager
+    def _own_estimator(self) -> Iterator[BackendBase]:
+        yield self.estimator
+
+    def _measure(self, estimator: BackendBase, data: Any, address: str | None, kwargs: dict[str, Any]) -> Any:
         if address is not None:
             # An estimator without model_path reads it from the backend, as upstream's do.
-            self.estimator.model_save_path = address
-            return self.estimator.evaluate(data=data, model_path=address, **kwargs)
+            estimator.model_save_path = address
+            return estimator.evaluate(data=data, model_path=address, **kwargs)
         url = self.config.model_url
-        if url and not self.estimator.has_load and (FileOps.is_remote(url) or Path(self.model_path).exists()):
-            self.estimator.load(self.model_address)
-        return self.estimator.evaluate(data=data, **kwargs)
+        if url and not estimator.has_load and (FileOps.is_remote(url) or Path(self.model_path).exists()):
+            estimator.load(self.model_address)
+        return estimator.evaluate(data=data, **kwargs)
 
 
 def _summary(figures: Any) -> Any:

@@ -13,7 +13,19 @@ from sedna.common.errors import SpecError
 from sedna.common.file_ops import FileOps
 from sedna.common.validation import first_fault
 
-__all__ = ["WorkerSettings"]
+__all__ = ["ModelOpener", "WorkerSettings"]
+
+
+class ModelOpener(BaseModel):
+    """What opens one of the models that are measured, where that is not ALGORITHM with its parameters and module."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, description="alias under ClassFactory's type 'general'")
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    module: Path | None = Field(default=None, description="python file that registers the alias")
+    sha256: str | None = Field(default=None, description="of that file; nothing else is run")
+    neighbours: Path | None = Field(default=None, description="folder of its author: what it imports beside itself")
 
 
 class WorkerSettings(BaseModel):
@@ -40,7 +52,12 @@ class WorkerSettings(BaseModel):
 
     algorithm: str = Field(default="", description="alias under ClassFactory's type 'general'")
     algorithm_module: Path | None = Field(default=None, description="python file that registers the alias")
+    algorithm_module_sha256: str | None = Field(default=None, description="of that file; nothing else is run")
+    algorithm_module_neighbours: Path | None = Field(default=None, description="where its author has it")
     algorithm_parameters: dict[str, Any] = Field(default_factory=dict, description="JSON object: estimator arguments")
+    model_algorithms: tuple[ModelOpener | None, ...] = Field(
+        default=(), description="JSON list, one entry per model of MODEL_URLS; null or missing: ALGORITHM opens it"
+    )
     class_names: tuple[str, ...] = Field(default=(), description="JSON list")
     checkpoint_dir: Path | None = Field(default=None, description="where an interrupted training goes on from")
     progress_path: Path | None = Field(default=None, description="file that gets one JSON line per progress report")
@@ -85,7 +102,7 @@ class WorkerSettings(BaseModel):
             raise ValueError("an address; it must be a path on this machine")
         return value.removeprefix("file://")
 
-    @field_validator("algorithm_parameters", "class_names", mode="before")
+    @field_validator("algorithm_parameters", "class_names", "model_algorithms", mode="before")
     @classmethod
     def _parse(cls, value: Any) -> Any:
         if not isinstance(value, str):

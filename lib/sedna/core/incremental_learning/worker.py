@@ -11,15 +11,16 @@ As one of several processes (RANK, WORLD_SIZE) it trains with the others, and ra
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sedna.backend import PLAIN
+from sedna.backend import PLAIN, BackendBase, set_backend
 from sedna.backend.calls import names_parameter
 from sedna.backend.estimator import make_estimator
 from sedna.common.atomic import append_line, write_atomic
@@ -27,14 +28,14 @@ from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.clock import SystemClock
 from sedna.common.config import BaseConfig
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
-from sedna.common.errors import SednaError, SpecError, StorageFullError
+from sedna.common.errors import IntegrityError, SednaError, SpecError, StaleModuleError, StorageFullError
 from sedna.common.file_ops import FileOps
 from sedna.common.log import LOGGER, setup_logging
-from sedna.common.plugin import load_plugin
+from sedna.common.plugin import load_version
 from sedna.common.process_rank import GROUP_DIR, ProcessRank, process_rank
-from sedna.core.incremental_learning.incremental_learning import IncrementalLearning
+from sedna.core.incremental_learning.incremental_learning import IncrementalLearning, Opener
 from sedna.core.incremental_learning.samples import read_index
-from sedna.core.incremental_learning.settings import WorkerSettings
+from sedna.core.incremental_learning.settings import ModelOpener, WorkerSettings
 from sedna.core.incremental_learning.stopping import StopRequest
 from sedna.core.report import ReportTarget, deliver, error_kind, failure_info
 from sedna.service.encode import to_jsonable
@@ -134,13 +135,49 @@ class _Worker:
 
 def _estimator(settings: WorkerSettings) -> Any:
     if settings.algorithm_module is not None:
-        load_plugin(settings.algorithm_module)
+        _load_module(settings.algorithm_module, settings.algorithm_module_sha256, settings.algorithm_module_neighbours)
     if not settings.algorithm:
         known = ", ".join(ClassFactory.names(ClassType.GENERAL))
         raise SpecError("is not set", where="ALGORITHM", hint=f"{known}, or a name that ALGORITHM_MODULE registers")
     return make_estimator(
         settings.algorithm, settings.algorithm_parameters, settings.class_names, "ALGORITHM_PARAMETERS"
     )
+
+
+def _load_module(path: Path, sha256: str | None, neighbours: Path | None) -> None:
+    """Run the user's file, and make known what it registers.
+
+    Raises:
+        StaleModuleError: it was edited while this worker was started.
+    """
+    try:
+        plugin = load_version(path, sha256, neighbours=neighbours)
+    except IntegrityError as error:
+        raise StaleModuleError(str(error), hint="the next attempt takes it as it is by then") from error
+    ClassFactory.share(plugin.own)
+
+
+def _openers(settings: WorkerSettings) -> dict[int, Opener]:
+    """What opens the models that have another version of the user's code, or other parameters; by their place."""
+    return {
+        place: functools.partial(_opened, opener, settings)
+        for place, opener in enumerate(settings.model_algorithms)
+        if opener is not None
+    }
+
+
+@contextmanager
+def _opened(opener: ModelOpener, settings: WorkerSettings) -> Iterator[BackendBase]:
+    own = None
+    if opener.module is not None:
+        plugin = load_version(opener.module, opener.sha256, neighbours=opener.neighbours)
+        own = plugin.own
+        LOGGER.info("the next model is opened by %s of sha256 %s", opener.module.name, plugin.sha256)
+    with ClassFactory.using(own):
+        estimator = make_estimator(opener.name, opener.parameters, settings.class_names, "MODEL_ALGORITHMS")
+        backend = set_backend(estimator)
+        assert backend is not None, "there is an estimator"
+        yield backend
 
 
 def _train(job: IncrementalLearning, settings: WorkerSettings, stop: StopRequest) -> None:
@@ -188,6 +225,7 @@ def _evaluate(job: IncrementalLearning, settings: WorkerSettings) -> None:
     index = _required(settings.test_dataset_url, "TEST_DATASET_URL")
     if not settings.model_urls:
         _required(settings.model_url, "MODEL_URLS")
+    job.openers = _openers(settings)
     job.evaluate(read_index(index, "eval", settings.original_dataset_url))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sedna.common.picture_limits import BITS_VARIABLE
 from sedna.common.process_rank import GROUP_DIR
-from sedna.core.staging.order import ModelRole, WorkOrder
+from sedna.core.staging.order import ModelRole, OrderedModel, WorkOrder
+from sedna.loop.spec import Algorithm
 
 __all__ = ["WorkFolder"]
 
@@ -98,6 +100,10 @@ class WorkFolder:
             return None
         return self.modules / PurePath(order.algorithm.module).name
 
+    def module_of(self, model: OrderedModel) -> Path | None:
+        """The Python file that opens this model, or None: the order's, or none at all."""
+        return None if model.module is None else self.modules / model.role / PurePath(model.module.name).name
+
     def reported(self, url: str) -> Path:
         """The file that a program means by a path in its report: it may have cut ``data_prefix`` from it."""
         named = Path(url).absolute()
@@ -150,7 +156,24 @@ class WorkFolder:
 
     def _of_evaluation(self, order: WorkOrder, index: str) -> dict[str, str]:
         pair = (self._entry(order, "candidate"), self._entry(order, "champion"))
-        return {"TEST_DATASET_URL": index, "MODEL_URLS": ";".join(pair)} | self._algorithm(order)
+        env = {"TEST_DATASET_URL": index, "MODEL_URLS": ";".join(pair)} | self._algorithm(order)
+        openers = [self._opener(order, role) for role in ("candidate", "champion")]
+        return env | {"MODEL_ALGORITHMS": json.dumps(openers)} if any(openers) else env
+
+    def _opener(self, order: WorkOrder, role: ModelRole) -> dict[str, Any] | None:
+        """What opens a model that has its own algorithm or version of it, as `ModelOpener` reads it."""
+        model = order.model(role)
+        if model is None or model.algorithm is None:
+            return None
+        opener = {"name": model.algorithm.name, "parameters": model.algorithm.parameters}
+        module = self.module_of(model)
+        if module is None or model.module is None:
+            return opener
+        return opener | {
+            "module": str(module),
+            "sha256": model.module.sha256,
+            "neighbours": _authors_folder(model.algorithm),
+        }
 
     def _entry(self, order: WorkOrder, role: ModelRole) -> str:
         model = order.model(role)
@@ -164,7 +187,19 @@ class WorkFolder:
             return {}
         env = {"ALGORITHM": algorithm.name, "ALGORITHM_PARAMETERS": json.dumps(algorithm.parameters)}
         module = self.module(order)
-        return env if module is None else env | {"ALGORITHM_MODULE": str(module)}
+        if module is None or order.module is None:
+            return env
+        return env | {
+            "ALGORITHM_MODULE": str(module),
+            "ALGORITHM_MODULE_SHA256": order.module.sha256,
+            "ALGORITHM_MODULE_NEIGHBOURS": _authors_folder(algorithm) or "",
+        }
+
+
+def _authors_folder(algorithm: Algorithm) -> str | None:
+    """Where the file of an algorithm was written, if that is known: it may import its neighbours there."""
+    path = PurePath(algorithm.module or "")
+    return str(path.parent) if path.is_absolute() else None
 
 
 def _plain_path(url: str) -> str:

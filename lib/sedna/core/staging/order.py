@@ -50,6 +50,17 @@ class OrderedModel(Value):
         return entry
 
     files: tuple[StoredFile, ...] = Field(min_length=1)
+    algorithm: Algorithm | None = Field(
+        default=None, description="what an evaluation opens it with; None = the algorithm of the order"
+    )
+    module: StoredFile | None = Field(
+        default=None, description="the Python file of ``algorithm.module`` as the model was made with it"
+    )
+
+    @property
+    def all_files(self) -> tuple[StoredFile, ...]:
+        """Everything that opening it needs."""
+        return self.files if self.module is None else (*self.files, self.module)
 
 
 class UnlabelledSample(Value):
@@ -130,7 +141,7 @@ class WorkOrder(Value):
         yield self.key
         yield self.dataset.key
         for model in self.models:
-            yield from (file.key for file in model.files)
+            yield from (file.key for file in model.all_files)
         if self.module is not None:
             yield self.module.key
         for entry in self.samples(read_dataset(store, self.dataset)):

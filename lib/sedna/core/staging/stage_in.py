@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -46,8 +47,7 @@ def stage_in(order: WorkOrder, store: FileStore, folder: WorkFolder, cache: Node
     files = [
         (file.key, file.sha256, folder.model(model.role) / file.name) for model in order.models for file in model.files
     ]
-    module = _module_to_fetch(order, folder)
-    cache.place_all(store, files if module is None else [*files, module])
+    cache.place_all(store, [*files, *_modules_to_fetch(order, folder)])
     if order.checkpoints is not None:
         _restore_checkpoints(order.checkpoints, store, folder.checkpoints)
     problems: dict[str, str] = {}
@@ -98,21 +98,27 @@ def _make_empty(order: WorkOrder, folder: WorkFolder) -> None:
             path.mkdir(parents=True, exist_ok=True)
 
 
-def _module_to_fetch(order: WorkOrder, folder: WorkFolder) -> tuple[str, str, Path] | None:
-    """What has to be fetched for the user's module: nothing where the file itself is on this machine, unchanged.
+def _modules_to_fetch(order: WorkOrder, folder: WorkFolder) -> Iterator[tuple[str, str, Path]]:
+    """What has to be fetched of the user's modules: nothing where the file itself is on this machine, unchanged.
 
     The link leads to the file in its own folder, so that it can import its neighbours, as it does where it was written.
     """
-    target = folder.module(order)
-    if target is None or order.module is None or order.algorithm is None:
-        return None
-    own = Path(str(order.algorithm.module))
+    wanted = [(order.module, order.algorithm, folder.module(order))]
+    wanted += [(model.module, model.algorithm, folder.module_of(model)) for model in order.models]
+    for stored, algorithm, target in wanted:
+        if stored is None or algorithm is None or target is None:
+            continue
+        if not _linked(Path(str(algorithm.module)), stored.sha256, target):
+            yield stored.key, stored.sha256, target
+
+
+def _linked(own: Path, sha256: str, target: Path) -> bool:
     with contextlib.suppress(OSError):  # another machine's path: the copy serves
-        if own.is_file() and sha256_file(own) == order.module.sha256:
+        if own.is_file() and sha256_file(own) == sha256:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(own.absolute())
-            return None
-    return order.module.key, order.module.sha256, target
+            return True
+    return False
 
 
 def _restore_checkpoints(prefix: str, store: FileStore, target: Path) -> None:

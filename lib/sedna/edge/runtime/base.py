@@ -22,6 +22,12 @@ _SUM_TOLERANCE = 1e-2
 _ROW = 6  # x1, y1, x2, y2, score, label
 
 
+_BOX_HINT = "[x1, y1, x2, y2, score, label], in pixels of the picture"
+_ANSWER_HINT = (
+    "a list of class probabilities, or a list of boxes [x1, y1, x2, y2, score, label], empty if there are none"
+)
+
+
 class ModelRuntime(Protocol):
     """An opened model. `predict` may be called from several threads; `close` when no call runs."""
 
@@ -49,10 +55,10 @@ def detection(rows: Sequence[Sequence[float]]) -> Prediction:
     boxes = []
     for row in rows:
         if len(row) < _ROW:
-            raise ModelError(f"a box has {len(row)} values", hint="[x1, y1, x2, y2, score, label]")
+            raise ModelError(f"a box has {len(row)} values", hint=_BOX_HINT)
         x1, y1, x2, y2, score, label = (float(value) for value in row[:_ROW])
         if not all(math.isfinite(value) for value in (x1, y1, x2, y2, score, label)) or not 0 <= label <= MAX_LABEL:
-            raise ModelError(f"a box has values that are not finite or no label: {list(row)}")
+            raise ModelError(f"a box has values that are not finite or no label: {list(row)}", hint=_BOX_HINT)
         if x2 > x1 and y2 > y1:
             boxes.append(Box(x1=x1, y1=y1, x2=x2, y2=y2, label=int(label), score=_unit(score)))
     return Prediction(boxes=tuple(boxes))
@@ -66,7 +72,8 @@ def classification(probabilities: Sequence[float]) -> Prediction:
     """
     values = tuple(_unit(float(value)) for value in probabilities)
     if not values or abs(sum(values) - 1.0) > _SUM_TOLERANCE:
-        raise ModelError(f"probabilities sum up to {sum(values):.4g}", hint="they must sum up to 1")
+        hint = "one probability a class, which sum up to 1; scores of a network need a softmax"
+        raise ModelError(f"probabilities sum up to {sum(values):.4g}", hint=hint)
     return Prediction(probabilities=values, label=max(range(len(values)), key=values.__getitem__))
 
 
@@ -81,27 +88,31 @@ def prediction_of(answer: Any) -> Prediction:
     if hasattr(answer, "tolist"):
         answer = answer.tolist()
     if not isinstance(answer, list | tuple):
-        raise ModelError(f"answered with a {type(answer).__name__}", hint="a list of boxes, or of probabilities")
+        raise ModelError(f"answered with a {type(answer).__name__} for a picture", hint=_ANSWER_HINT)
     rows = [row.tolist() if hasattr(row, "tolist") else row for row in answer]
     if all(isinstance(row, list | tuple) for row in rows):
         return detection(rows)
     if all(isinstance(row, int | float) for row in rows):
         return classification(rows)
-    raise ModelError("answered with a mixture", hint="a list of boxes, or of probabilities")
+    raise ModelError("answered with a mixture for a picture", hint=_ANSWER_HINT)
 
 
 @contextlib.contextmanager
-def foreign_errors(what: str) -> Iterator[None]:
-    """Boundary to code that is not ours (a user's estimator, an inference engine): its errors become `ModelError`."""
+def foreign_errors(what: str, hint: str = "") -> Iterator[None]:
+    """Boundary to code that is not ours (a user's estimator, an inference engine): its errors become `ModelError`.
+
+    Args:
+        hint: what that code has to keep to.
+    """
     try:
         yield
     except SednaError:
         raise
     except Exception as error:
-        raise ModelError(f"{what}: {type(error).__name__}: {error}") from error
+        raise ModelError(f"{what}: {type(error).__name__}: {error}", hint=hint) from error
 
 
 def _unit(value: float) -> float:
     if not -_ROUNDING <= value <= 1 + _ROUNDING:  # also catches NaN
-        raise ModelError(f"a score is {value}", hint="scores lie in [0, 1]")
+        raise ModelError(f"a score is {value}", hint="scores lie in [0, 1]; those of a network need a softmax")
     return min(max(value, 0.0), 1.0)

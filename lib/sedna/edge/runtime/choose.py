@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sedna.common.errors import ModelError
+from sedna.common.plugin import Plugin
 from sedna.edge.runtime.base import ModelRuntime
 from sedna.edge.runtime.estimator import EstimatorRuntime
 from sedna.store.models import ModelManifest
@@ -12,7 +13,9 @@ from sedna.store.models import ModelManifest
 __all__ = ["open_runtime"]
 
 
-def open_runtime(folder: Path, manifest: ModelManifest, *, threads: int = 1) -> ModelRuntime:
+def open_runtime(
+    folder: Path, manifest: ModelManifest, *, threads: int = 1, plugin: Plugin | None = None
+) -> ModelRuntime:
     """Open the model whose files lie in ``folder``.
 
     ``runtime: onnx`` needs exactly one .onnx file and ONNX Runtime, nothing else; ``torch`` and ``python`` need the
@@ -22,6 +25,7 @@ def open_runtime(folder: Path, manifest: ModelManifest, *, threads: int = 1) -> 
         folder: the files of the manifest, already verified.
         manifest: says how to run them.
         threads: CPU threads one prediction may use (ONNX; estimators have their own parameter).
+        plugin: the version of the user's file that the algorithm is taken from; None = what everybody knows.
 
     Raises:
         ModelError: the files cannot be opened.
@@ -39,4 +43,4 @@ def open_runtime(folder: Path, manifest: ModelManifest, *, threads: int = 1) -> 
         from sedna.edge.runtime.onnx import open_onnx
 
         return open_onnx(folder / graphs[0], threads)
-    return EstimatorRuntime(manifest, folder)
+    return EstimatorRuntime(manifest, folder, plugin)

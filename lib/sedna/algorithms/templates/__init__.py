@@ -1,0 +1,1 @@
+"""What ``sedna new algorithm`` writes: whole classes that pass ``sedna check-module``, to be changed by their users."""
