@@ -13,14 +13,16 @@ import zipfile
 import pytest
 import yaml
 
-from fixtures_gm import BOX, KEY, Trainer, new_world
+from fixtures_gm import BOX, KEY, Trainer, new_world, png, record_of
 from globalmanager.db import samples
 from globalmanager.engine.apply import apply_resources
+from globalmanager.ingest import ImportWish, accept_sample, import_labels
 from globalmanager.ingest.removal import exclude_sample
 from globalmanager.labelling import label_sample
 from globalmanager.upkeep.export import export_job
 from globalmanager.upkeep.export_place import new_place
 from sedna.common.errors import ConflictError, NotFoundError
+from sedna.common.label_format import LabelFormat
 from sedna.common.types import Annotation, JobKey
 from sedna.common.yaml12 import load_yaml_all
 from sedna.loop.spec import Dataset, IncrementalLearningJob, Model
@@ -155,3 +157,19 @@ with new_place(Path({str(tmp_path / "out")!r})) as place:
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "out").exists()
     assert export(filled, tmp_path / "out").samples == 11
+
+
+def test_a_job_that_has_the_samples_imports_the_labels_as_they_were(filled, tmp_path):
+    export(filled, tmp_path / "out")
+    with new_world() as other:
+        other.apply()
+        for number in range(1, filled.images + 1):
+            image = png(number)
+            accept_sample(other.db, other.store, record_of(image), image, other.clock.now())
+        for name in ("labels.jsonl", "holdout.jsonl"):
+            wish = ImportWish(label_format=LabelFormat.JSONL, mode="strict", author="ann")
+            data = (tmp_path / "out" / name).read_bytes()
+            report = import_labels(other.db, KEY, data, wish, other.clock.now())
+            assert (report.problems, report.unknown) == ((), ())
+        labels = {name: label for name, (_, label) in of(other).items() if name != filled.gone}
+        assert labels == {name: label for name, (_, label) in of(filled).items()}
