@@ -23,6 +23,7 @@ from globalmanager.cli.commands import (
     tokens,
     triggers,
     up,
+    upkeep,
     validate,
     version,
     workers,
@@ -80,6 +81,10 @@ app.command("status")(status.status)
 app.command("events")(events.events)
 app.command("check-module")(algorithms.check_module)
 app.command("version")(version.version)
+app.command("repair")(upkeep.repair)
+app.command("backup")(upkeep.backup)
+app.command("restore")(upkeep.restore)
+app.command("export")(upkeep.export)
 app.command("train")(train)
 app.add_typer(bench_app, name="bench")
 app.add_typer(algorithms.new_app, name="new")
