@@ -49,7 +49,7 @@ def test_nothing_is_left_of_it(finished):
     assert rows_of(finished, job_id) == {}
     assert list(finished.store.list(job_prefix(KEY))) == []
     assert finished.store.get("default/boards-2/samples/a.png") == b"of another job"
-    assert finished.engine.tick() is False, "the engine has forgotten it as well"
+    assert finished.engine().tick() is False, "the engine has forgotten it as well"
     with pytest.raises(NotFoundError):
         purge(finished)
     finished.apply()
