@@ -11,6 +11,7 @@ from loop_world import Worker, World
 from sedna.loop import ManualRequest, Outcome, RoundKind, Stage, WorkerPhase, decide, evaluate_trigger
 from sedna.loop.actions import AnswerRequest, CloseRound, EnsureWorker, OpenRound, StopWorker
 from sedna.loop.observation import Observation, SampleCounts
+from sedna.loop.state import Pause
 
 
 @pytest.fixture
@@ -538,3 +539,57 @@ def test_a_deleted_job_refuses_who_waits_and_begins_nothing(world: World) -> Non
     assert (answer.accepted, answer.message) == (False, "the job was deleted")
     assert not [action for action in actions if isinstance(action, OpenRound)]
     assert decide(world.spec, after, seen, world.now) == (after, ())
+
+
+def pause(world: World, reason: str | None) -> None:
+    paused = None if reason is None else Pause(at=world.now, by="anna", reason=reason)
+    world.state = world.state.model_copy(update={"paused": paused})
+
+
+def test_a_paused_job_begins_no_round_and_goes_on_when_it_is_resumed(world: World) -> None:
+    pause(world, "new cameras")
+    world.label(5)
+    for _ in range(3):
+        world.tick()
+    assert world.state.next_round == 1
+    spec = world.spec.train_spec.trigger
+    decision = evaluate_trigger(spec, world.observe(), world.state, world.now, paused=str(world.state.paused))
+    assert decision.reasons == ("paused by anna since 2026-03-02 10:00Z: new cameras",)
+    pause(world, None)
+    world.tick()
+    assert world.state.current is not None
+
+
+@pytest.mark.parametrize("stage", [Stage.TRAINING, Stage.EVALUATING, Stage.DEPLOYING])
+def test_what_is_under_way_goes_on_in_a_paused_job_and_is_the_last(world: World, stage: Stage) -> None:
+    to_stage(world, stage)
+    pause(world, "audit")
+    world.label(5)
+    run_out(world)
+    assert (world.state.current, world.state.champion, world.state.next_round) == (None, 2, 2)
+
+
+def test_a_paused_job_can_still_be_rolled_back_but_not_trained(world: World) -> None:
+    to_stage(world, Stage.DEPLOYING)
+    run_out(world)
+    pause(world, "complaints")
+    world.label(1)
+    for action in (RoundKind.TRAIN, RoundKind.EVAL):
+        request = ask(world, action)
+        world.tick()
+        answer = world.answers[request.id]
+        assert not answer.accepted
+        assert answer.message.startswith("the job is paused by anna since")
+    ask(world, RoundKind.DEPLOY, version=1)
+    world.tick()
+    world.edges_follow()
+    run_out(world)
+    assert world.state.champion == 1
+
+
+def test_a_description_that_suspends_begins_no_round() -> None:
+    world = World(make_spec(suspend=True), edges={"edge-1": 1})
+    world.tick()
+    world.label(5)
+    world.tick()
+    assert (world.state.champion, world.state.next_round) == (1, 1)

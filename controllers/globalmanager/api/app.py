@@ -21,6 +21,7 @@ from globalmanager.api.routes import (
     jobs,
     labels,
     models,
+    overview,
     resources,
     samples,
     service,
@@ -61,6 +62,7 @@ def create_app(services: ApiServices) -> FastAPI:
     problems.install(app)
     for module in (
         resources, jobs, triggers, samples, labels, models, edges, worker_reports, workers, tokens, event_stream,
+        overview,
     ):  # fmt: skip
         app.include_router(module.router)
     app.include_router(workers.pod_router)

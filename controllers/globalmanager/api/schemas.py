@@ -64,7 +64,10 @@ class JobSummary(View):
 
     namespace: str
     name: str
-    phase: str = Field(description="Waiting, the stage of the current round, or Degraded, also where edges refuse")
+    phase: str = Field(
+        description="Waiting, Paused, the stage of the current round, or Degraded, also where edges refuse"
+    )
+    paused: str | None = Field(description="who keeps it from beginning rounds, since when and why")
     round: int | None = Field(description="the current round")
     champion: int | None = Field(description="the model version in service")
     serving: Serving = Field(description="what edges really serve")
@@ -88,6 +91,7 @@ class JobSummary(View):
             "name": row.key.name,
             "phase": "Degraded" if unserved else row.phase,
             "serving": serving,
+            "paused": row.paused,
             "round": row.state.current.id if row.state.current else None,
             "champion": row.state.champion,
             "counts": row.totals,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -19,9 +19,11 @@ from globalmanager.cli.commands import (
     rounds,
     sample_changes,
     samples,
+    status,
     tokens,
     triggers,
     up,
+    upkeep,
     validate,
     version,
     workers,
@@ -46,6 +48,12 @@ class SednaGroup(TyperGroup):
             raise typer.Exit(exit_code_of(error)) from None
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version.version()
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="sedna",
     cls=SednaGroup,
@@ -56,12 +64,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+@app.callback()
+def sedna(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the whole."""
+
+
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
+app.command("status")(status.status)
 app.command("events")(events.events)
 app.command("check-module")(algorithms.check_module)
 app.command("version")(version.version)
+app.command("repair")(upkeep.repair)
+app.command("backup")(upkeep.backup)
+app.command("restore")(upkeep.restore)
+app.command("export")(upkeep.export)
 app.command("train")(train)
 app.add_typer(bench_app, name="bench")
 app.add_typer(algorithms.new_app, name="new")

@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from globalmanager.db import postgres
-from globalmanager.db.migrate import upgrade
+from globalmanager.db.migrate import require_current, upgrade
 from globalmanager.db.settings import DatabaseSettings
+from globalmanager.db.sqlite_files import damaged, is_damage, require_whole
 from sedna.common.errors import SpecError, StorageFullError, StoreUnavailableError
 
 BUSY_SECONDS = 15.0
@@ -38,17 +39,24 @@ class Database:
     Args:
         url: a SQLAlchemy URL, or the path of a SQLite file.
         settings: of the connections to PostgreSQL.
+        migrate: False = leave it as it is, and refuse another schema than the newest.
 
     Raises:
         SpecError: not a URL of SQLite or PostgreSQL, or in-memory SQLite.
         MissingPackageError: the driver of PostgreSQL is not installed.
         ConflictError: the database was written by a newer version of this program.
+        DamagedDatabaseError: SQLite's file is damaged.
         StoreUnavailableError: it does not answer, or another service migrates it for too long.
     """
 
-    def __init__(self, url: str | Path, settings: DatabaseSettings | None = None) -> None:
+    def __init__(self, url: str | Path, settings: DatabaseSettings | None = None, *, migrate: bool = True) -> None:
         settings = settings or DatabaseSettings()
         parsed = _parse(url)
+        self._name = "database"
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+            self._name = str(parsed.database)
+            if (file := Path(self._name)).is_file() and file.stat().st_size:
+                require_whole(file, always=False)
         self._engine = _create(parsed, settings)
         self.dialect = self._engine.dialect.name
         self._reader = self._engine.execution_options(**_reader_options(self.dialect))
@@ -59,10 +67,10 @@ class Database:
             _take_turns(reserved, settings)
             self._reserved = reserved.execution_options(**_writer_options(self.dialect))
         # With the write lock: of services that start on one database at once, one migrates it.
-        migrator = self._writer.execution_options(**{_MIGRATION: True})
+        migrator = self._writer.execution_options(**{_MIGRATION: True}) if migrate else self._reader
         try:
-            with _translated(), migrator.begin() as connection:
-                upgrade(connection)
+            with _translated(self._name), migrator.begin() as connection:
+                upgrade(connection) if migrate else require_current(connection)
         except BaseException:
             self.close()
             raise
@@ -74,7 +82,7 @@ class Database:
         Raises:
             StoreUnavailableError: the database does not answer.
         """
-        with _translated(), Session(self._reader) as session:
+        with _translated(self._name), Session(self._reader) as session:
             yield session
 
     @contextlib.contextmanager
@@ -91,7 +99,7 @@ class Database:
             StoreUnavailableError: the database does not answer, or is busy for too long.
             StorageFullError: no space left.
         """
-        with _translated(), Session(self._reserved if urgent else self._writer) as session, session.begin():
+        with _translated(self._name), Session(self._reserved if urgent else self._writer) as session, session.begin():
             yield session
 
     def close(self) -> None:
@@ -168,13 +176,15 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated(name: str) -> Iterator[None]:
     """Driver errors that a later try may cure, as the temporary errors of the tree; values that no column holds, as
-    the caller's mistake; programming errors pass."""
+    the caller's mistake; a damaged file (``name``) as that; programming errors pass."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
         text = str(error.orig)
+        if is_damage(error.orig):
+            raise damaged(name, text) from error
         if "disk is full" in text or "No space left" in text:
             raise StorageFullError(f"the database cannot grow: {text}", where="database", retry_after=30.0) from error
         raise StoreUnavailableError(f"the database does not answer: {text}", where="database") from error
@@ -186,18 +196,23 @@ def _translated() -> Iterator[None]:
     except UnicodeEncodeError as error:  # half of a surrogate pair, which a JSON document can spell
         raise SpecError(f"a text has no UTF-8: {error.reason}", hint="no single halves of characters") from error
     except DataError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        if state == postgres.NUL_IN_JSON or "NUL (0x00)" in str(error.orig):
-            text = "a text holds a NUL character, which PostgreSQL keeps in no text"
-            raise SpecError(text, hint="leave it out") from error
-        if state == postgres.OUT_OF_RANGE:
-            raise _too_large(error.orig) from error
-        raise SpecError(f"a value has no place in the database: {error.orig}") from error
+        raise _refused(error) from error
     except DBAPIError as error:
+        if is_damage(error.orig):
+            raise damaged(name, str(error.orig)) from error
         # Anything else of the driver is a defect here, and must show its trace.
         if not error.connection_invalidated:
             raise
         raise StoreUnavailableError(f"the database connection was lost: {error.orig}", where="database") from error
+
+
+def _refused(error: DataError) -> SpecError:
+    state = getattr(error.orig, "sqlstate", None)
+    if state == postgres.NUL_IN_JSON or "NUL (0x00)" in str(error.orig):
+        return SpecError("a text holds a NUL character, which PostgreSQL keeps in no text", hint="leave it out")
+    if state == postgres.OUT_OF_RANGE:
+        return _too_large(error.orig)
+    return SpecError(f"a value has no place in the database: {error.orig}")
 
 
 def _too_large(error: BaseException | None) -> SpecError:

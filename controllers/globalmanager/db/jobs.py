@@ -19,6 +19,11 @@ from sedna.loop.decide import initial_state
 from sedna.loop.spec import JobSpec
 from sedna.loop.state import JobState
 
+
+class MovedOnError(ConflictError):
+    """Somebody has stored another state of a job meanwhile: look again, and decide anew."""
+
+
 JobMark = tuple[object, ...]
 """See `marks`."""
 
@@ -158,13 +163,13 @@ def swap_state(session: Session, job_id: int, seq: int, state: JobState) -> None
     """Store ``state`` if nobody else has since ``seq`` was read; the row stays locked until the commit.
 
     Raises:
-        ConflictError: somebody else has.
+        MovedOnError: somebody else has.
     """
     # Compare and swap in one statement: an engine that has read an older state has decided on the past, and must look
     # again.
     statement = update(Job).where(Job.id == job_id, Job.seq == seq)
     if execute_dml(session, statement.values(state=state.model_dump(mode="json"), seq=seq + 1)) != 1:
-        raise ConflictError(f"the state of job row {job_id} moved on from {seq}", where="database")
+        raise MovedOnError(f"the state of job row {job_id} moved on from {seq}", where="database")
 
 
 def set_degraded(session: Session, job_id: int, reason: str | None, now: datetime) -> bool:

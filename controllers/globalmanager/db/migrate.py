@@ -54,3 +54,23 @@ def upgrade(connection: Connection) -> None:
             hint="a newer version wrote it: install that version, or restore a backup",
         )
     command.upgrade(config_for(connection), "head")
+
+
+def require_current(connection: Connection) -> None:
+    """Refuse a database that `upgrade` would change, or that this program does not know.
+
+    Raises:
+        ConflictError: it is at another schema.
+    """
+    current = current_revision(connection)
+    if current != head_revision():
+        raise ConflictError(
+            f"the database is at schema {current or 'none'}, this version works with {head_revision()}",
+            where="database",
+            hint="'sedna up' of this version brings an older one up to date",
+        )
+
+
+def knows(revision: str) -> bool:
+    """Whether this program can bring a database at this schema up to date."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(config_for()).walk_revisions()}

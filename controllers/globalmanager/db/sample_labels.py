@@ -148,8 +148,9 @@ def _first_label(job: Job, sample: Sample, now: datetime) -> None:
         return
     # The part follows from the place among the first labels, not from a draw: every share has the wanted size after
     # every sample, and a repeated run has the same parts.
+    # One that was taken back from a dataset version has its part already.
     sample.ordinal = job.next_ordinal
-    sample.part = part_of(job.next_ordinal, float(job.spec["dataset"]["trainProb"]))
+    sample.part = sample.part or part_of(job.next_ordinal, float(job.spec["dataset"]["trainProb"]))
     job.next_ordinal += 1
     if sample.part == "train":
         job.train_total += 1

@@ -13,6 +13,7 @@ from sedna.loop.evidence import Evaluation
 from sedna.loop.observation import WorkerPhase
 from sedna.loop.spec import JobSpec
 from sedna.loop.state import JobState, Outcome, RoundKind, Stage
+from sedna.loop.triggers import pause_of
 from sedna.loop.verdict import Decision, GateVerdict
 
 T = TypeVar("T")
@@ -71,10 +72,17 @@ class JobRow(Value):
 
     @property
     def phase(self) -> str:
-        """One word for people: Degraded, the stage of the current round, or Waiting."""
+        """One word for people: Degraded, the stage of the current round, Paused, or Waiting."""
         if self.degraded is not None:
             return "Degraded"
-        return self.state.current.stage.value if self.state.current is not None else "Waiting"
+        if self.state.current is not None:
+            return self.state.current.stage.value
+        return "Waiting" if self.paused is None else "Paused"
+
+    @property
+    def paused(self) -> str | None:
+        """Who keeps it from beginning rounds, and why."""
+        return pause_of(self.spec, self.state)
 
 
 class ResourceRow(Value):

@@ -12,6 +12,7 @@ from globalmanager.db.values import JobRow
 from sedna.common.errors import ConflictError, SpecError
 from sedna.common.types import JobKey, Value
 from sedna.loop.spec import Dataset, IncrementalLearningJob, JobSpec, Model, Resource
+from sedna.loop.state import Pause
 
 Change = Literal["created", "updated", "unchanged"]
 
@@ -74,6 +75,39 @@ def delete_job(db: Database, key: JobKey, now: datetime) -> None:
         job = jobs.get(session, key)
         jobs.mark_deleted(session, job.id, now)
         events.add(session, job.id, "Deleted", f"job {key} is out of service; its samples and models stay", now)
+
+
+def pause_job(db: Database, key: JobKey, pause: Pause) -> JobRow:
+    """Let a job begin no round; what is under way goes on. One that is paused stays as it is.
+
+    Raises:
+        NotFoundError: there is no such job.
+    """
+    with db.write() as session:
+        job = jobs.get(session, key)
+        if job.state.paused is None:
+            jobs.swap_state(session, job.id, job.seq, job.state.model_copy(update={"paused": pause}))
+            events.add(session, job.id, "Paused", f"job {key} is {pause}", pause.at)
+        return jobs.get(session, key)
+
+
+def resume_job(db: Database, key: JobKey, by: str, now: datetime) -> JobRow:
+    """Let a job begin rounds again.
+
+    Raises:
+        NotFoundError: there is no such job.
+        ConflictError: its description suspends it.
+    """
+    with db.write() as session:
+        job = jobs.get(session, key)
+        if job.state.paused is not None:
+            jobs.swap_state(session, job.id, job.seq, job.state.model_copy(update={"paused": None}))
+            events.add(session, job.id, "Resumed", f"job {key} was resumed by {by}", now)
+        job = jobs.get(session, key)
+        if job.paused is not None:
+            hint = "take suspend out of the description and apply it"
+            raise ConflictError(f"the job is {job.paused}", where=str(key), hint=hint)
+        return job
 
 
 def _refuse_doubles(wanted: Sequence[Resource]) -> None:

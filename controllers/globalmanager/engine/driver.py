@@ -202,7 +202,10 @@ class JobDriver:
         records = [action for action in actions if not isinstance(action, EnsureWorker | StopWorker)]
         # The state and its records are one transaction, effects come after it: after a crash in between, the next look
         # finds the state and asks for the same effects again.
-        store(seams, job, state, records, now)
+        try:
+            store(seams, job, state, records, now)
+        except jobs.MovedOnError:
+            return True  # it was paused or resumed since: the next look decides with that
         if job.state.current is not None and state.current is None:
             self.tidied = None  # also if an effect below fails
         if due:  # not before: a decision that could not be stored is made again

@@ -3,7 +3,8 @@
 They speak of the newest round that has something to say about them:
 
 - ``Ready``: the description was taken over, all that it refers to is there, and a first model is in service.
-- ``Progressing``: a round is under way. The reason is its stage, or what its worker waits for.
+- ``Progressing``: a round is under way. The reason is its stage, or what its worker waits for; without one it is
+  Waiting, or Paused (`sedna job pause`, ``spec.suspend``).
 - ``TrainingComplete``: the newest training gave a candidate. Unknown while it trains.
 - ``EvaluationPassed``: the gate found the newest candidate better. Unknown until it has said so or not.
 - ``Deployed``: the newest training, or a later promotion or roll-back, put its model into service. False from the
@@ -104,7 +105,7 @@ def _ready(facts: JobFacts | None, refusal: Refusal | None, deleting: bool) -> S
         if trouble:
             return State(status="False", reason=_trouble_reason(trouble), message=trouble)
         return State(status="False", reason="Starting", message="the first model is being stored")
-    return State(status="True", reason="Accepted", message="the loop runs")
+    return State(status="True", reason="Accepted", message=facts.row.paused or "the loop runs")
 
 
 def _progressing(facts: JobFacts | None, refusal: Refusal | None, deleting: bool) -> State:
@@ -114,9 +115,12 @@ def _progressing(facts: JobFacts | None, refusal: Refusal | None, deleting: bool
             return State(status="False", reason="Deleting", message="no round begins any more")
         if facts is None and refusal is not None:
             return State(status="False", reason=refusal.reason, message="nothing begins before that is changed")
+        if facts is not None and facts.row.paused is not None:
+            return State(status="False", reason="Paused", message=f"no round begins: {facts.row.paused}")
         return State(status="False", reason="Waiting", message="no round is under way")
     worker, trouble = facts.worker, facts.trouble
-    where = f"round {current.id}: {current.stage.value}"
+    last = "" if facts.row.paused is None else " (the last one for now: the job is paused)"
+    where = f"round {current.id}{last}: {current.stage.value}"
     if worker is not None and worker.waiting and worker.stage is current.stage:
         text = f"{where}: {worker.name} waits: {worker.waiting}"
         return State(status="True", reason=worker.cause or "WorkerWaiting", message=text)
@@ -207,10 +211,10 @@ def _degraded(facts: JobFacts | None, edges: EdgesRollout | None) -> State | Non
         reason = (last is not None and _cause(facts, last, last.stage)) or "RoundFailed"
         text = f"{row.state.failures} training rounds failed in a row{why}"
         return State(status="True", reason=reason, message=text)
-    if facts.unserved is not None:
-        return State(status="True", reason="EdgesRefuse", message=facts.unserved)
     if edges is not None and edges.reason == "EdgesFailing":
         return State(status="True", reason=edges.reason, message=edges.message)
+    if facts.unserved is not None:
+        return State(status="True", reason="EdgesRefuse", message=facts.unserved)
     return None
 
 

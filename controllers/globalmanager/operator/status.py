@@ -113,7 +113,7 @@ class JobStatus(StatusModel):
 
     observed_generation: int | None = Field(default=None, description="metadata.generation that was acted on.")
     phase: str | None = Field(
-        default=None, description="Waiting, Training, Evaluating, Judging, Deploying or Degraded."
+        default=None, description="Waiting, Paused, Training, Evaluating, Judging, Deploying or Degraded."
     )
     conditions: tuple[Condition, ...] = Field(default=(), description="What is true of the job now, by type.")
     round: int | None = Field(default=None, description="Number of the current round, or of the last one.")

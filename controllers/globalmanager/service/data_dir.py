@@ -10,9 +10,21 @@ from typing import Self
 
 from sedna.common.errors import ConflictError, SpecError
 
-__all__ = ["DataDirLock"]
+__all__ = ["UNFINISHED_RESTORE", "DataDirLock", "require_restored"]
 
 _LOCK_FILE = "service.lock"
+
+UNFINISHED_RESTORE = "restore.unfinished"
+"""File of a folder into which a backup is being put back."""
+
+
+def require_restored(data_dir: Path) -> None:
+    """Raise `ConflictError` if a restore into this folder did not end: a service would begin with an empty database."""
+    path = data_dir / UNFINISHED_RESTORE
+    if path.exists():
+        raise ConflictError(
+            "a restore into this folder did not end", where=str(path), hint="run the same 'sedna restore' again"
+        )
 
 
 class DataDirLock:

@@ -15,7 +15,7 @@ from globalmanager.auth.authenticator import DatabaseAuthenticator
 from globalmanager.db import Database, lease
 from globalmanager.engine import Engine
 from globalmanager.runtimes import ProcessRuntime
-from globalmanager.service.data_dir import DataDirLock
+from globalmanager.service.data_dir import DataDirLock, require_restored
 from globalmanager.service.local_edges import LocalEdges
 from globalmanager.service.own_store import OwnStore
 from globalmanager.service.ports import on_port_of_last_start
@@ -76,6 +76,7 @@ class Service:
         with contextlib.ExitStack() as stack:
             # In the order of need; the stack closes them in the opposite one, also when a later part cannot be made.
             stack.callback(DataDirLock(data_dir).release)
+            require_restored(data_dir)
             db = Database(settings.db_url or data_dir / "sedna.db", settings.db)
             stack.callback(db.close)
             store = OwnStore(open_store(settings.store_url or data_dir / "store", settings.s3))

@@ -19,7 +19,7 @@ from sedna.loop.spec import JobSpec
 from sedna.loop.stages import deploy, judge_candidate, work
 from sedna.loop.state import JobState, Outcome, RoundKind, Stage
 from sedna.loop.transition import Transition, close, open_round, stop_worker
-from sedna.loop.triggers import evaluate_trigger
+from sedna.loop.triggers import evaluate_trigger, pause_of
 
 DELETED = "the job was deleted"
 
@@ -102,7 +102,13 @@ def _waiting(transition: Transition) -> None:
         return
     if not transition.automatic:
         return
-    decision = evaluate_trigger(transition.spec.train_spec.trigger, transition.seen, transition.state, transition.now)
+    decision = evaluate_trigger(
+        transition.spec.train_spec.trigger,
+        transition.seen,
+        transition.state,
+        transition.now,
+        paused=pause_of(transition.spec, transition.state),
+    )
     # At most one look at the trigger a call. A round that opens and ends within this call has changed what the
     # observation says, and a second look at it would start the same round again.
     transition.automatic = False

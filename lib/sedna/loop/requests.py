@@ -8,7 +8,7 @@ from sedna.loop.actions import AnswerRequest, OpenRound, RecordDecision
 from sedna.loop.observation import ManualRequest
 from sedna.loop.state import REMEMBERED_REQUESTS, Outcome, RoundKind, Stage
 from sedna.loop.transition import Transition, close, finish, move, next_attempt, open_round, set_champion, stop_worker
-from sedna.loop.triggers import evaluate_trigger
+from sedna.loop.triggers import evaluate_trigger, pause_of
 from sedna.loop.verdict import Decision, DecisionKind
 
 
@@ -120,6 +120,10 @@ def _refusal(transition: Transition, request: ManualRequest) -> str | None:
     state, seen = transition.state, transition.seen
     if state.champion is None:
         return "there is no model in service yet: the initial model has not been stored"
+    paused = pause_of(transition.spec, state)
+    # A model that does harm must be taken out of service whether the loop stands still or not.
+    if paused is not None and request.action is not RoundKind.DEPLOY:
+        return f"the job is {paused}"
     if request.action is RoundKind.TRAIN:
         return None if seen.samples.train_total else "there is no labelled sample to train on"
     version = request.version if request.version is not None else state.last_candidate
@@ -148,7 +152,11 @@ def _record_request(
 ) -> Decision:
     """Record a manual decision, with the values that an automatic one would have observed."""
     observed = evaluate_trigger(
-        transition.spec.train_spec.trigger, transition.seen, transition.state, transition.now
+        transition.spec.train_spec.trigger,
+        transition.seen,
+        transition.state,
+        transition.now,
+        paused=pause_of(transition.spec, transition.state),
     ).observed
     decision = Decision(
         kind=DecisionKind(request.action.value),

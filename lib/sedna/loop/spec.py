@@ -315,6 +315,10 @@ class JobSpec(SpecModel):
         default=(), description="Ours: names of the classes; label i is the i-th, from 0."
     )
     pictures: Pictures = Pictures()
+    suspend: bool = Field(
+        default=False,
+        description="Ours: no round begins; what is under way goes on; a deployment may be asked for.",
+    )
 
     @model_validator(mode="after")
     def _evaluator(self) -> Self:

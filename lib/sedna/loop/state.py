@@ -98,6 +98,17 @@ class RoundSummary(Value):
     champion: int | None = None
 
 
+class Pause(Value):
+    """Somebody keeps the job from beginning rounds; what is under way goes on, and a deployment may be asked for."""
+
+    at: datetime
+    by: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"paused by {self.by} since {self.at:%Y-%m-%d %H:%M}Z: {self.reason}"
+
+
 class JobState(Value):
     """Everything ``decide`` remembers. ``champion`` is the model in service and the desired model of every edge."""
 
@@ -118,6 +129,7 @@ class JobState(Value):
     )
     failures: int = Field(default=0, description="rounds failed in a row")
     handled: tuple[str, ...] = Field(default=(), description="manual requests already answered")
+    paused: Pause | None = None
 
     @property
     def desired_model(self) -> int | None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pydantic import JsonValue
 
 from sedna.loop.observation import Observation
-from sedna.loop.spec import PrecisionTrigger, Trigger
+from sedna.loop.spec import JobSpec, PrecisionTrigger, Trigger
 from sedna.loop.state import JobState, Stage
 from sedna.loop.timers import CronTrigger, Timer
 from sedna.loop.verdict import Decision, DecisionKind
@@ -163,7 +163,14 @@ def retry_after(failures: int) -> timedelta:
     return min(FIRST_RETRY * (1 << min(failures - 1, 20)), LONGEST_RETRY)
 
 
-def _ready(observation: Observation, state: JobState, now: datetime) -> list[Finding]:
+def pause_of(spec: JobSpec, state: JobState) -> str | None:
+    """Why the job begins no round of itself; None where nobody has paused it."""
+    if state.paused is not None:
+        return str(state.paused)
+    return "paused by spec.suspend of its description" if spec.suspend else None
+
+
+def _ready(paused: str | None, observation: Observation, state: JobState, now: datetime) -> list[Finding]:
     """What must hold before any automatic round, whatever the trigger says."""
     samples = observation.samples
     findings = [
@@ -182,6 +189,8 @@ def _ready(observation: Observation, state: JobState, now: datetime) -> list[Fin
             {"champion": state.champion},
         ),
     ]
+    if paused is not None:
+        findings.append(Finding(False, paused, {"paused": True}))
     if state.current is not None:
         current = state.current
         doing = f"is {current.stage.value.lower()}"
@@ -197,8 +206,13 @@ def _ready(observation: Observation, state: JobState, now: datetime) -> list[Fin
     return findings
 
 
-def evaluate_trigger(trigger: Trigger, observation: Observation, state: JobState, now: datetime) -> Decision:
+def evaluate_trigger(
+    trigger: Trigger, observation: Observation, state: JobState, now: datetime, *, paused: str | None = None
+) -> Decision:
     """Would an automatic training round start now? Pure: asking changes nothing.
+
+    Args:
+        paused: why none may, see `pause_of`.
 
     Returns:
         A decision whose reasons are, when it fires, the parts that hold, and otherwise the parts that do not.
@@ -206,7 +220,7 @@ def evaluate_trigger(trigger: Trigger, observation: Observation, state: JobState
     holds, findings = _with_time_limits(trigger, observation, state, now)
     if not findings:
         findings.append(Finding(True, "no trigger is given: any new labelled sample starts a round"))
-    ready = _ready(observation, state, now)
+    ready = _ready(paused, observation, state, now)
     fire = holds and all(finding.holds for finding in ready)
     everything = [*ready, *findings]
     observed: dict[str, JsonValue] = {}

@@ -34,6 +34,7 @@ __all__ = [
     "DatasetRef",
     "materialise",
     "materialise_unlabelled",
+    "parse_dataset",
     "read_dataset",
     "write_dataset",
 ]
@@ -83,7 +84,7 @@ def read_dataset(store: FileStore, ref: DatasetRef) -> DatasetManifest:
     found = hashlib.sha256(data).hexdigest()
     if found != ref.sha256:
         raise IntegrityError(f"the manifest has sha256 {found}, recorded is {ref.sha256}", where=ref.key)
-    return _from_bytes(data, ref.key)
+    return parse_dataset(data, ref.key)
 
 
 def _checked(
@@ -114,7 +115,12 @@ def _to_bytes(manifest: DatasetManifest) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _from_bytes(data: bytes, where: str) -> DatasetManifest:
+def parse_dataset(data: bytes, where: str) -> DatasetManifest:
+    """A manifest's bytes, of which nobody has recorded what they must be.
+
+    Raises:
+        DataError: they are not of a format that this version of the program knows.
+    """
     lines = data.splitlines() or [b""]
     header = _parse(DatasetHeader, lines[0], f"{where}: line 1")
     entries = (_parse(DatasetEntry, line, f"{where}: line {n}") for n, line in enumerate(lines[1:], start=2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures_api import JOB_YAML, Api, png
-from globalmanager.db import jobs, models, requests, rounds
+from globalmanager.db import events, jobs, models, requests, rounds
 from sedna.common.types import JobKey
 from sedna.loop.state import Outcome, RoundKind
 from sedna.store.file_sets import FileEntry
@@ -253,3 +253,34 @@ def test_rounds_are_paged_newest_first(api: Api) -> None:
     assert one["round"]["outcome"] == "Deployed"
     assert one["workers"] == []
     assert api.http.get("/api/v1/jobs/default/pcb/rounds/9", headers=api.admin).status_code == 404
+
+
+def test_a_job_is_paused_and_resumed_with_who_and_why(api: Api) -> None:
+    api.apply()
+    address = "/api/v1/jobs/default/pcb"
+    for _ in range(2):
+        paused = api.http.post(f"{address}:pause", headers=api.admin, json={"reason": "audit"})
+        assert (paused.status_code, paused.json()["phase"]) == (200, "Paused")
+    assert paused.json()["paused"].startswith("paused by admin since ")
+    assert api.get("jobs")[0]["paused"].endswith("Z: audit")
+    explained = api.get("jobs/default/pcb/trigger:explain")
+    assert paused.json()["paused"] in explained["reasons"]
+    # An edited description is no word about the pause.
+    api.apply(JOB_YAML.replace("trainProb: 0.5", "trainProb: 0.8"))
+    assert api.get("jobs/default/pcb")["phase"] == "Paused"
+    for _ in range(2):
+        resumed = api.http.post(f"{address}:resume", headers=api.admin, json={})
+        assert (resumed.json()["phase"], resumed.json()["paused"]) == ("Waiting", None)
+    with api.services.db.read() as session:
+        told = [row.kind for row in events.after(session, 0, limit=100) if row.kind in ("Paused", "Resumed")]
+    assert told == ["Paused", "Resumed"]
+    assert api.http.post(f"{address}:pause", headers=api.admin, json={}).status_code == 422
+    assert api.http.post("/api/v1/jobs/default/pbc:resume", headers=api.admin, json={}).status_code == 404
+
+
+def test_what_a_description_suspends_is_resumed_there(api: Api) -> None:
+    api.apply(JOB_YAML.replace("  trainSpec:", "  suspend: true\n  trainSpec:"))
+    assert api.get("jobs/default/pcb")["phase"] == "Paused"
+    refused = api.http.post("/api/v1/jobs/default/pcb:resume", headers=api.admin, json={})
+    assert refused.status_code == 409
+    assert "take suspend out" in refused.json()["hint"]

@@ -12,8 +12,9 @@ from fixtures_api import Api, png
 from fixtures_documentation import check_documentation
 from fixtures_prometheus import problems
 from globalmanager.api.services import ClusterHealth
-from globalmanager.db import lease
+from globalmanager.db import edges, jobs, lease
 from sedna.common.errors import StoreUnavailableError
+from sedna.common.types import JobKey
 
 
 def test_health_needs_no_token(api: Api) -> None:
@@ -153,3 +154,21 @@ def test_the_description_is_complete(api: Api) -> None:
 
 def test_the_documentation_needs_no_other_host(api: Api) -> None:
     assert "applyResources" in check_documentation(api.http.get)
+
+
+def test_the_status_says_what_is_wrong(api: Api) -> None:
+    api.apply()
+    api.http.post("/api/v1/edges", headers=api.admin, json={"name": "line-8"})
+    with api.services.db.write() as session:
+        job = jobs.get(session, JobKey(name="pcb"))
+        jobs.set_degraded(session, job.id, "dataset: no such file", api.clock.now())
+        edges.seen(session, "line-8", "1.0", api.clock.now())
+    api.engine.running = False
+    found = api.get("status")
+    assert not found["ready"]
+    assert found["trouble"][1] == "engine: not running in this process"
+    assert "job default/pcb: dataset: no such file" in found["trouble"]
+    assert {edge["name"]: edge["live"] for edge in found["edges"]}["line-8"]
+    api.clock.advance(60)
+    assert any(line.startswith("edge line-8: silent since ") for line in api.get("status")["trouble"])
+    assert api.http.get("/api/v1/status", headers=api.edge).status_code == 403

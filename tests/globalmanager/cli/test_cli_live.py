@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+import sedna
 from sedna.common.token_file import read_token_file
 from sedna.common.types import JobKey
 from sedna.edge import EdgeSettings, EdgeWorker
@@ -327,3 +328,35 @@ def test_the_log_of_a_round(cli: Cli) -> None:
 
 def test_a_round_that_is_over_is_watched_to_its_end(cli: Cli) -> None:
     assert cli.out("round", "watch", "pcb", "1").startswith("round 1: Deployed: ")
+
+
+def test_a_job_is_paused_and_resumed(cli: Cli) -> None:
+    assert "--reason" in plain(cli.run("job", "pause", "pcb", code=2).stderr)
+    result = cli.run("job", "pause", "pcb", "--reason", "new cameras")
+    assert "new cameras" in result.stdout
+    assert "Phase:                      Paused" in cli.out("job", "get", "pcb")
+    refused = cli.run("trigger", "pcb", "train", "--reason", "now", "--wait", code=1)
+    assert "the request was refused: the job is paused by admin" in refused.stderr
+    cli.run("job", "resume", "pcb")
+    assert "Paused" not in cli.out("job", "get", "pcb")
+
+
+def test_status_shows_trouble_first_and_everything_at_a_glance(cli: Cli) -> None:
+    cli.run("edge", "register", "line-9")
+    try:
+        text = plain(cli.out("status"))
+        found = json.loads(cli.out("status", "-o", "json"))
+    finally:
+        cli.run("edge", "remove", "line-9", "--yes")
+    lines = text.splitlines()
+    troubles = [line for line in lines if line.startswith("TROUBLE  ")]
+    others = lines[len(troubles) :]
+    assert lines == [*troubles, *others], "first"
+    assert "TROUBLE  edge line-9: has never been heard of" in troubles
+    assert others[0] == f"service  {cli.service.url}, version {sedna.__version__}, ready"
+    assert others[1] == "parts  database ok, disk ok, engine ok, store ok"
+    assert re.search(r"^disk  .*/data: [\d.]+ GiB free$", text, re.MULTILINE)
+    assert "default/pcb  Waiting  -  2  " in text
+    assert "line-9  no  -  -" in text
+    assert len(found["trouble"]) == len(troubles)
+    assert [job["name"] for job in found["jobs"]] == ["pcb"]

@@ -65,9 +65,9 @@ def test_the_commands_that_the_documentation_names(nowhere: Cli) -> None:
         "sample list", "sample show", "sample label", "sample import", "model list", "model show", "model promote",
         "model rollback", "edge list", "edge register", "edge serve", "edge remove",
         "edge rejected", "round list", "round show",
-        "token create", "token list", "token revoke",
+        "token create", "token list", "token revoke", "repair", "backup", "restore", "export",
     }  # fmt: skip
-    assert nowhere.out("version") == f"{sedna.__version__}\n"
+    assert nowhere.out("version") == nowhere.out("--version") == f"{sedna.__version__}\n"
 
 
 def test_help_is_light() -> None:

@@ -5,10 +5,12 @@ import pytest
 
 from fixtures_gm import KEY, job_spec
 from globalmanager.db import models, requests
+from globalmanager.engine import driver
+from globalmanager.engine.apply import pause_job, resume_job
 from globalmanager.engine.explain import explain_trigger
 from sedna.common.errors import ConflictError
 from sedna.loop.observation import ManualRequest
-from sedna.loop.state import Outcome, RoundKind
+from sedna.loop.state import Outcome, Pause, RoundKind
 from sedna.store.models import load_manifest
 
 
@@ -162,3 +164,25 @@ def test_a_waking_engine_acts_at_once(world):
         engine.stop()
     assert not engine.running
     assert answer(world, request).round == 1
+
+
+def test_a_pause_between_look_and_decision_wins(world, monkeypatch):
+    """The engine has read the job before somebody paused it: it looks again instead of reporting trouble."""
+    world.apply()
+    world.until(lambda job: job.state.champion == 1)
+    world.samples(8)
+    real = driver.decide
+
+    def paused_meanwhile(*arguments, **options):
+        found = real(*arguments, **options)
+        pause_job(world.db, KEY, Pause(at=world.clock.now(), by="anna", reason="audit"))
+        return found
+
+    monkeypatch.setattr(driver, "decide", paused_meanwhile)
+    for _ in range(3):
+        world.tick()
+    job = world.job()
+    assert (job.phase, job.state.next_round, job.degraded) == ("Paused", 1, None)
+    monkeypatch.undo()
+    resume_job(world.db, KEY, "anna", world.clock.now())
+    world.until(lambda job: job.state.next_round == 2)

@@ -19,7 +19,7 @@ from sedna.common.errors import SpecError
 from sedna.common.types import JobKey
 from sedna.loop.observation import SampleCounts, WorkerPhase
 from sedna.loop.spec import JobSpec
-from sedna.loop.state import JobState, Outcome, RoundKind, RoundState, Stage
+from sedna.loop.state import JobState, Outcome, Pause, RoundKind, RoundState, Stage
 from sedna.loop.verdict import Check, GateOutcome, GateVerdict
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,8 +32,17 @@ TRAINING, EVALUATION, DEPLOYED = (
 )
 
 
-def row(*, current: RoundState | None = None, champion: int | None = 1, degraded: str | None = None, failures: int = 0):
-    state = JobState(created_at=START, next_round=3, champion=champion, current=current, failures=failures)
+def row(
+    *,
+    current: RoundState | None = None,
+    champion: int | None = 1,
+    degraded: str | None = None,
+    failures: int = 0,
+    paused: Pause | None = None,
+):
+    state = JobState(
+        created_at=START, next_round=3, champion=champion, current=current, failures=failures, paused=paused
+    )
     return JobRow(
         id=1,
         key=JobKey(name="boards"),
@@ -126,7 +135,12 @@ NO_ROUND = {
 BETTER, WORSE, UNSURE = (verdict(outcome) for outcome in GateOutcome)
 FIRST = round_row(1, Stage.DEPLOYING, outcome=Outcome.DEPLOYED, candidate=2, verdict=BETTER, ended_at=START)
 
+PAUSE = Pause(at=START, by="anna", reason="audit")
 CASES = {
+    "paused": (
+        facts(row(paused=PAUSE)),
+        {"Ready": ("True", "Accepted"), "Progressing": ("False", "Paused"), **NO_ROUND},
+    ),
     "nothing yet": (facts(row()), {"Ready": ("True", "Accepted"), "Progressing": ("False", "Waiting"), **NO_ROUND}),
     "before the first model": (facts(row(champion=None)), {"Ready": ("False", "Starting")}),
     "no first model": (
@@ -282,6 +296,15 @@ def test_another_operator_and_edges_that_fail_are_degraded():
     assert words(job_conditions(given, None, edges=failing))["Degraded"] == ("True", "EdgesFailing")
     starting = EdgesRollout(reason="EdgesStarting", message="")
     assert "Degraded" not in words(job_conditions(given, None, edges=starting))
+
+
+def test_a_model_in_service_that_edges_refuse_is_degraded_until_a_round_is_under_way():
+    said = "model 1 is in service, and refused by line-3: no module"
+    found = job_conditions(facts(row(), unserved=said), None)
+    assert words(found)["Degraded"] == ("True", "EdgesRefuse")
+    assert shown(facts(row(), unserved=said))["phase"] == "Degraded"
+    current = running(1, Stage.DEPLOYING, RoundKind.DEPLOY)
+    assert shown(facts(row(current=current), unserved=said))["phase"] == "Deploying"
 
 
 def test_an_attempt_after_a_failure_says_what_failed():

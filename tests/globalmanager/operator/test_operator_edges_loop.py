@@ -197,4 +197,5 @@ def test_why_an_edge_refuses_the_model_is_said(there: OperatorWorld, pods: Pods)
     for _ in range(2):
         pods.beat(edge, state="failed", failed_version=1, reason="answers 32 probabilities, but has 2 classes")
     there.until(lambda: there.shown("Degraded") == ("True", "EdgesFailing"), 320)
+    assert (there.status()["phase"], there.status()["edges"]["servingCurrent"]) == ("Degraded", 0)
     assert "pod-1.default: answers 32 probabilities" in there.condition("Degraded")["message"]

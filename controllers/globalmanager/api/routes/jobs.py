@@ -7,18 +7,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Job, PageQuery, Services, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
-from globalmanager.api.schemas import JobSummary, JobView, RoundView, job_summary, job_view
+from globalmanager.api.schemas import JobSummary, JobView, ReasonBody, RoundView, job_summary, job_view
 from globalmanager.api.services import ApiServices
 from globalmanager.db import decisions, edges, jobs, models, rounds, samples, workers
 from globalmanager.db.database import Session
 from globalmanager.db.values import DecisionRow, JobRow, Page, RoundRow
-from globalmanager.engine.apply import delete_job
+from globalmanager.engine.apply import delete_job, pause_job, resume_job
 from globalmanager.engine.work.logs import WorkerLog, read_log
 from sedna.common.types import Name
 from sedna.core.staging.order import Kind
 from sedna.loop.observation import EdgeObservation
+from sedna.loop.state import Pause
 
 router = APIRouter(prefix=API_PREFIX, tags=["jobs"], dependencies=[ADMIN_ONLY])
 
@@ -63,6 +64,37 @@ def remove_job(services: Services, key: Job) -> None:
         get_job(session, key)
     delete_job(services.db, key, services.clock.now())
     services.engine.wake()
+
+
+@router.post(
+    "/jobs/{namespace}/{name}:pause",
+    operation_id="pauseJob",
+    summary="Let no round begin; what is under way goes on, and a deployment may still be asked for",
+    responses=problems(404, 415, 422),
+    dependencies=[accepts("application/json")],
+)
+def pause(services: Services, caller: Admin, key: Job, body: ReasonBody) -> JobSummary:
+    with services.db.read() as session:
+        get_job(session, key)
+    row = pause_job(services.db, key, Pause(at=services.clock.now(), by=caller.name, reason=body.reason))
+    services.engine.wake()
+    with services.db.read() as session:
+        return job_summary(row, _edges_of(services, session, [row])[row.id])
+
+
+@router.post(
+    "/jobs/{namespace}/{name}:resume",
+    operation_id="resumeJob",
+    summary="Let rounds begin again",
+    responses=problems(404, 409),
+)
+def resume(services: Services, caller: Admin, key: Job) -> JobSummary:
+    with services.db.read() as session:
+        get_job(session, key)
+    row = resume_job(services.db, key, caller.name, services.clock.now())
+    services.engine.wake()
+    with services.db.read() as session:
+        return job_summary(row, _edges_of(services, session, [row])[row.id])
 
 
 @router.get(

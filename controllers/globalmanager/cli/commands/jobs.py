@@ -11,7 +11,7 @@ import typer
 from globalmanager.cli.options import Format, JobName, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_note, time_of
 
-app = typer.Typer(help="Apply, list, get and delete jobs.", no_args_is_help=True)
+app = typer.Typer(help="Apply, list, get, pause, resume and delete jobs.", no_args_is_help=True)
 
 
 def served_by(job: Mapping[str, Any]) -> str:
@@ -40,6 +40,13 @@ _LIST = (
     Column("CREATED", time_of("created_at")),
 )
 
+_PAUSED = (
+    Column("NAMESPACE", field("namespace")),
+    Column("NAME", field("name")),
+    Column("PHASE", field("phase")),
+    Column("PAUSED", field("paused")),
+)
+
 _APPLIED = (
     Column("KIND", field("kind")),
     Column("NAMESPACE", field("namespace")),
@@ -51,6 +58,7 @@ _SHOWN = (
     ("Job", lambda job: f"{job['namespace']}/{job['name']}"),
     ("Phase", field("phase")),
     ("Degraded", field("degraded")),
+    ("Paused", field("paused")),
     ("Round", field("round")),
     ("Model in service", _in_service),
     ("Samples", field("counts.samples")),
@@ -122,6 +130,30 @@ def get_job(job: JobName, output: Output = Format.TABLE, url: Url = None, token:
         value = read(found)
         if value is not None and value != "":
             typer.echo(f"{name + ':':<27} {value}")
+
+
+@app.command("pause")
+def pause_job(
+    job: JobName,
+    reason: Annotated[str, typer.Option("--reason", help="Why; shown with the job.", show_default=False)],
+    output: Output = Format.TABLE,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Let no round begin; one that is under way goes on. A model can still be promoted or rolled back."""
+    from globalmanager.cli.client import connect, job_path
+
+    with connect(url, token) as client:
+        print_data(client.post(f"{job_path(job)}:pause", {"reason": reason}), output, _PAUSED)
+
+
+@app.command("resume")
+def resume_job(job: JobName, output: Output = Format.TABLE, url: Url = None, token: Token = None) -> None:
+    """Let rounds begin again; one that is due begins at once."""
+    from globalmanager.cli.client import connect, job_path
+
+    with connect(url, token) as client:
+        print_data(client.post(f"{job_path(job)}:resume", {}), output, _PAUSED)
 
 
 @app.command("delete")
