@@ -64,14 +64,43 @@ def remove(session: Session, name: str) -> None:
         raise NotFoundError("there is no such edge", where=name)
 
 
-def seen(session: Session, name: str, software: str, now: datetime) -> None:
-    """Note that an edge was heard. Raises `NotFoundError` when it is not registered."""
+def seen(session: Session, name: str, software: str, now: datetime) -> datetime | None:
+    """Note that an edge was heard, and return since when it was offline, if it was.
+
+    Raises:
+        NotFoundError: it is not registered.
+    """
     edge = session.get(Edge, name)
     # Not registered on the fly: whoever has a token for a removed edge must notice that it was removed.
     if edge is None:
         raise NotFoundError("this edge is not registered", where=name, hint="register it first")
+    since, edge.offline_since = edge.offline_since, None
     edge.software, edge.last_seen_at = software, now
     session.flush()
+    return since
+
+
+def silent(
+    session: Session, now: datetime, live_seconds: float, *, listening_since: datetime | None, return_seconds: float
+) -> tuple[tuple[str, datetime], ...]:
+    """Edges that have gone and are not known as offline yet, each with when it was heard last; see `observe` for when
+    an edge counts as gone. One that was never heard has not gone."""
+    heard_before = now - timedelta(seconds=live_seconds)
+    query = select(Edge.name, Edge.last_seen_at).where(Edge.offline_since.is_(None), Edge.last_seen_at < heard_before)
+    if listening_since is not None and now <= listening_since + timedelta(seconds=return_seconds):
+        query = query.where(Edge.last_seen_at >= listening_since)
+    return tuple((name, last) for name, last in session.execute(query.order_by(Edge.name)) if last is not None)
+
+
+def set_offline(session: Session, name: str, since: datetime) -> None:
+    """Note that an edge is offline since then; it ends when the edge is heard."""
+    session.get_one(Edge, name).offline_since = since
+    session.flush()
+
+
+def job_ids(session: Session, name: str) -> tuple[int, ...]:
+    """The jobs of which an edge speaks."""
+    return tuple(session.scalars(select(EdgeJob.job_id).where(EdgeJob.edge == name).order_by(EdgeJob.job_id)))
 
 
 class EdgeSaid(Value):
@@ -211,6 +240,7 @@ def list_all(session: Session) -> tuple[EdgeRow, ...]:
             last_seen_at=edge.last_seen_at,
             jobs=tuple(said.get(edge.name, ())),
             pod=edge.pod,
+            offline_since=edge.offline_since,
         )
         for edge in session.scalars(select(Edge).order_by(Edge.name))
     )

@@ -360,6 +360,7 @@ class Edge(Base):
     software: Mapped[str] = mapped_column(String(253), default="")
     registered_at: Mapped[datetime]
     last_seen_at: Mapped[datetime | None]
+    offline_since: Mapped[datetime | None]
     job_id: Mapped[int | None] = mapped_column(BigId)
     pod: Mapped[str | None] = mapped_column(String(253))
     pod_uid: Mapped[str | None] = mapped_column(String(64))

@@ -335,6 +335,9 @@ class EdgeRow(Value):
     last_seen_at: datetime | None
     jobs: tuple[EdgeJobRow, ...]
     pod: str | None = Field(default=None, description="of an edge in the cluster, which goes with it")
+    offline_since: datetime | None = Field(
+        default=None, description="when it was heard last, once it has missed three heartbeats"
+    )
 
 
 class PodEdgeRow(Value):

@@ -13,6 +13,7 @@ from globalmanager.db import Database, edges, events, jobs, models
 from globalmanager.db.database import Session
 from globalmanager.db.values import EdgeJobRow, JobRow
 from globalmanager.engine.pod_status import as_its_pod_says
+from globalmanager.engine.silence import tell_back
 from globalmanager.settings import EngineSettings
 from sedna.edge.protocol import DesiredJob, DesiredMiner, EdgeDesired, EdgeHeartbeat, EdgeJobStatus
 
@@ -41,11 +42,13 @@ def heartbeat(
         said = [as_its_pod_says(status, body, wanted[status.job][1].model_version) for status in said]
     rows = [_row(status, *wanted[status.job]) for status in said]
     with db.write() as session:
-        edges.seen(session, beat.edge, beat.software, now)
+        offline_since = edges.seen(session, beat.edge, beat.software, now)
         edges.keep_only(session, beat.edge, [row.job_id for row in rows])
         before = edges.put_statuses(session, beat.edge, rows, now)
         for row, earlier in zip(rows, before, strict=True):
             _record_changes(session, beat.edge, row, earlier, now)
+        if offline_since is not None:
+            tell_back(session, beat.edge, offline_since, now)
     return EdgeDesired(
         at=now,
         jobs=tuple(desired for _, desired in wanted.values()),

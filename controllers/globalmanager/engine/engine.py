@@ -14,6 +14,7 @@ from globalmanager.db.lease import LeaseLostError
 from globalmanager.engine.driver import JobDriver
 from globalmanager.engine.lease_keeper import LeaseKeeper
 from globalmanager.engine.seams import EngineSeams
+from globalmanager.engine.silence import note_silent, silent_edges
 from globalmanager.ingest.seams import CredentialSource
 from globalmanager.runtimes.base import WorkerRuntime
 from globalmanager.settings import EngineSettings
@@ -251,9 +252,16 @@ class Engine:
         return self._drivers.setdefault(job_id, JobDriver(job_id))
 
     def _jobs(self) -> dict[int, JobMark]:
-        """All jobs with their marks. Old events go on the way, from whomever they came."""
+        """All jobs with their marks. On the way old events go, and edges that have gone are noted."""
         with self._db.read() as session:
             wanted, newest = jobs.marks(session), events.newest_id(session)
+            now, since = self._clock.now(), self._keeper.since
+            silent = silent_edges(session, now, self._settings, since)
+        if silent:
+            try:
+                note_silent(self._db, now, self._settings, since)
+            except TemporaryError as error:
+                LOGGER.warning("silent edges were not noted, trying again: %s", error)
         if newest - self._pruned >= _PRUNE_EVERY:
             try:
                 with self._db.write() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from fixtures_api import Api
 from globalmanager.db import jobs, models, workers
 from sedna.common.types import JobKey
 from sedna.loop.state import Stage
+from sedna.store.layout import model_file_key
 from sedna.store.models import ModelManifest, describe_model, publish_model
 
 JOB = JobKey(name="pcb")
@@ -97,6 +99,13 @@ def test_a_model_is_listed_described_and_fetched(api: Api, tmp_path: Path) -> No
     assert file.content == b"weights" * 1000
     assert file.headers["content-length"] == "7000"
     assert api.http.get(f"{path}/files/deep%2Fer.txt", headers=api.edge).text == "x"
+    assert file.headers["etag"]
+    for damaged in (b"weights" * 900, b"WEIGHTS" * 1000):
+        stored = model_file_key(JOB, 1, hashlib.sha256(b"weights" * 1000).hexdigest(), "model.onnx")
+        api.store.put(stored, damaged)
+        answer = api.http.get(f"{path}/files/model.onnx", headers=api.edge)
+        assert (answer.status_code, answer.json()["type"]) == (500, "urn:sedna:problem:integrity")
+        assert answer.json()["where"] == stored
     missing = api.http.get(f"{path}/files/other.bin", headers=api.edge)
     assert missing.status_code == 404
     assert "model.onnx" in missing.json()["hint"]

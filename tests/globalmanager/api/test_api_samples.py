@@ -75,6 +75,24 @@ def test_the_image_comes_back_byte_for_byte(api: Api) -> None:
     assert missing.status_code == 404
 
 
+@pytest.mark.parametrize("damage", [lambda image: image[:-9], lambda image: image[:-1] + b"x", lambda _: b""])
+def test_a_damaged_image_is_a_problem_and_not_half_a_body(api: Api, damage: Callable[[bytes], bytes]) -> None:
+    api.apply()
+    image = png()
+    name = api.put_sample(image).json()["sample_id"]
+    api.store.put(sample_key(JobKey(name="pcb"), name, "png"), damage(image))
+    path = f"/api/v1/jobs/default/pcb/samples/{name}/image"
+    response = api.http.get(path, headers=api.admin)
+    assert (response.status_code, response.headers["content-type"]) == (500, "application/problem+json")
+    assert "damaged" in response.json()["detail"]
+    assert "again" in response.json()["hint"]
+    assert api.put_sample(image).json()["repaired"]
+    assert api.http.get(path, headers=api.admin).content == image
+    api.store.delete(sample_key(JobKey(name="pcb"), name, "png"))
+    gone = api.http.get(path, headers=api.admin)
+    assert (gone.status_code, gone.headers["content-type"]) == (404, "application/problem+json")
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "said"),
     [

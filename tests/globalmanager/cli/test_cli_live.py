@@ -256,7 +256,7 @@ def test_a_label_that_makes_no_sense_is_refused(cli: Cli, options: tuple[str, ..
 def test_edges(cli: Cli) -> None:
     made = json.loads(cli.out("edge", "register", "line-7", "-o", "json"))
     assert len(made["token"]) >= 43
-    assert plain(cli.out("edge", "list")).splitlines()[1].startswith("line-7  -  -  -  TIME")
+    assert plain(cli.out("edge", "list")).splitlines()[1].startswith("line-7  never heard  -  -  -  TIME")
     again = cli.run("edge", "register", "line-7", code=2)
     assert "registered" in again.stderr
     assert cli.out("edge", "remove", "line-7", "--yes") == "edge line-7 is removed\n"

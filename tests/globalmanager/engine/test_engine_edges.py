@@ -268,3 +268,62 @@ def test_an_edge_that_refuses_it_again_ends_the_round(world):
     assert (
         "model 1 stays the model in service, but edges refuse it: edge-1: still none" in world.round(1).outcome_reason
     )
+
+
+def edges_of(world):
+    with world.db.read() as session:
+        return {edge.name: edge for edge in edges.list_all(session)}
+
+
+def test_an_edge_that_goes_and_comes_back_is_told_once_each_and_the_list_says_since_when(world):
+    world.apply()
+    world.tick()
+    world.beat("edge-1", model_version=1, state="serving")
+    world.beat("edge-2", model_version=1, state="serving")
+    heard = world.clock.now()
+    world.clock.advance(world.settings.live_seconds - 2)
+    world.tick()
+    assert world.events("EdgeOffline") == []
+    world.beat("edge-2", model_version=1, state="serving")
+    world.clock.advance(2)
+    world.tick(3)
+    (gone,) = world.events("EdgeOffline")
+    assert gone.message == f"edge edge-1 is offline since {heard:%Y-%m-%d %H:%M:%S} UTC"
+    assert (gone.level, gone.data["edge"], gone.job) == ("warning", "edge-1", KEY)
+    assert {name: edge.offline_since for name, edge in edges_of(world).items()} == {"edge-1": heard, "edge-2": None}
+    world.crash()
+    world.tick(2)
+    assert len(world.events("EdgeOffline")) == 1, "another engine tells it no second time"
+    world.beat("edge-1", model_version=1, state="serving")
+    world.beat("edge-1", model_version=1, state="serving")
+    (back,) = world.events("EdgeOnline")
+    assert "edge edge-1 is back; it was offline since" in back.message
+    assert edges_of(world)["edge-1"].offline_since is None
+
+
+def test_after_an_outage_of_the_service_edges_have_time_to_come_back(world):
+    world.apply()
+    world.tick()
+    world.beat("edge-1", model_version=1, state="serving")
+    outage(world, 3600)
+    world.clock.advance(world.settings.edge_return_seconds - 5)
+    world.tick()
+    assert world.events("EdgeOffline") == []
+    world.clock.advance(10)
+    world.tick()
+    assert len(world.events("EdgeOffline")) == 1
+
+
+def test_an_edge_that_was_never_heard_or_has_no_job_says_so(world):
+    world.apply()
+    world.tick()
+    with world.db.write() as session:
+        edges.register(session, "new", world.clock.now())
+        edges.register(session, "idle", world.clock.now())
+        edges.seen(session, "idle", "test", world.clock.now())
+    world.clock.advance(world.settings.live_seconds + 1)
+    world.tick()
+    assert edges_of(world)["new"].offline_since is None
+    assert edges_of(world)["idle"].offline_since is not None
+    (told,) = world.events("EdgeOffline")
+    assert (told.job, told.data["edge"]) == (None, "idle")

@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Job, PageQuery, Services, problems
 from globalmanager.api.lookup import get_job
-from globalmanager.api.routes.samples import stored_bytes
 from globalmanager.api.services import ApiServices
+from globalmanager.api.stored import stored_bytes
 from globalmanager.db import models
 from globalmanager.db.values import ModelVersionRow, Page
 from sedna.common.errors import NotFoundError
@@ -84,10 +84,9 @@ def read_file(services: Services, key: Job, version: int, file_name: str) -> Res
         return RedirectResponse(address, status_code=307)
     headers = {
         "ETag": f'"{file.sha256}"',
-        "Content-Length": str(file.size),
         "Cache-Control": "private, max-age=31536000, immutable",
     }
-    return stored_bytes(services, stored, "application/octet-stream", headers)
+    return stored_bytes(services, stored, "application/octet-stream", headers, size=file.size, sha256=file.sha256)
 
 
 @router.get(
@@ -103,8 +102,8 @@ def read_module(services: Services, key: Job, version: int) -> Response:
         hint = "what is built in opens it, or it was made before this was kept"
         raise NotFoundError(f"no Python file is stored with model {version}", where=str(key), hint=hint)
     stored = model_module_key(key, version, module.sha256, module.name)
-    headers = {"ETag": f'"{module.sha256}"', "Content-Length": str(module.size)}
-    return stored_bytes(services, stored, "text/x-python", headers)
+    headers = {"ETag": f'"{module.sha256}"'}
+    return stored_bytes(services, stored, "text/x-python", headers, size=module.size, sha256=module.sha256)
 
 
 def _version(services: ApiServices, key: JobKey, version: int) -> ModelVersionRow:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Response, UploadFile
@@ -13,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import LabelBody, RemovalBody, job_path
-from globalmanager.api.services import ApiServices
+from globalmanager.api.stored import stored_bytes
 from globalmanager.db import samples
 from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleStory
 from globalmanager.ingest.intake import Stored, receive_sample
@@ -28,8 +26,6 @@ from sedna.store.layout import sample_key
 router = APIRouter(prefix=API_PREFIX, tags=["samples"])
 
 SampleId = Annotated[Sha256, Path(description="sha256 of the sample's bytes")]
-
-_CHUNK = 1 << 20
 
 
 class SampleStored(BaseModel):
@@ -91,11 +87,11 @@ def read_image(services: Services, key: Job, sample_id: SampleId) -> Response:
         "ETag": f'"{sample_id}"',
         "Cache-Control": "private, max-age=31536000, immutable",  # the address names the content
         "Content-Disposition": f'inline; filename="{sample_id}.{record.extension}"',
-        "Content-Length": str(record.size),
     }
     # Anything else is served as bytes that no browser runs.
     media_type = MEDIA_TYPES.get(record.extension, "application/octet-stream")
-    return stored_bytes(services, sample_key(key, sample_id, record.extension), media_type, headers)
+    stored = sample_key(key, sample_id, record.extension)
+    return stored_bytes(services, stored, media_type, headers, size=record.size, sha256=sample_id)
 
 
 @router.put(
@@ -188,20 +184,3 @@ def _record(text: str) -> SampleRecord:
         fault = first_fault(error)
         where = f"record.{fault.path}" if fault.path else "record"
         raise DataError(fault.message, where=where, hint="a SampleRecord") from error
-
-
-def stored_bytes(services: ApiServices, key: str, media_type: str, headers: dict[str, str]) -> StreamingResponse:
-    """An object of the store as a streamed answer, opened before the first header is sent, so that errors are answered.
-
-    Raises:
-        NotFoundError, TemporaryError: from the store.
-    """
-    stack = ExitStack()
-    stream = stack.enter_context(services.store.open(key))
-
-    def chunks() -> Iterator[bytes]:
-        with stack:
-            while chunk := stream.read(_CHUNK):
-                yield chunk
-
-    return StreamingResponse(chunks(), media_type=media_type, headers=headers)

@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 
 from globalmanager.api.deps import API_PREFIX, Caller, Services, accepts, problems
 from globalmanager.api.middleware.authenticate import bearer
-from globalmanager.api.routes.samples import stored_bytes
 from globalmanager.api.services import ApiServices
+from globalmanager.api.stored import stored_bytes
 from globalmanager.db import jobs, tokens, workers
 from globalmanager.db.values import JobRow, WorkerProgress, WorkerRow
 from globalmanager.engine.work.orders import prefix_of
@@ -133,7 +133,7 @@ def read_object(worker: Worker, key: str, through: Literal["service"] | None = N
     found = services.store.stat(key)
     if found is None:
         raise NotFoundError("there is no such object", where=key)
-    return stored_bytes(services, key, "application/octet-stream", {"Content-Length": str(found.size)})
+    return stored_bytes(services, key, "application/octet-stream", {}, size=found.size)
 
 
 @router.put(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +19,19 @@ app = typer.Typer(
     help="List, register, serve and remove edges; list the samples that one has rejected.", no_args_is_help=True
 )
 
+
+def state_of(edge: Mapping[str, Any]) -> str:
+    """Whether an edge is heard; empty where an older service does not say."""
+    if "offline_since" not in edge:
+        return ""
+    if edge["offline_since"] is not None:
+        return f"offline since {time_of('offline_since')(edge)}"
+    return "never heard" if edge["last_seen_at"] is None else "online"
+
+
 _LIST = (
     Column("NAME", field("name")),
+    Column("STATE", state_of),
     Column("LAST SEEN", time_of("last_seen_at")),
     Column("SOFTWARE", field("software")),
     Column("SERVES", lambda edge: ", ".join(_served(status) for status in edge["jobs"])),

@@ -252,4 +252,5 @@ def _edge(edge: Mapping[str, Any]) -> str:
     said = edge["jobs"][0] if edge["jobs"] else {}
     served = f"model {said['model_version']}" if said.get("model_version") else "no model"
     refused = f", refused model {said['failed_version']}" if said.get("failed_version") else ""
-    return f"{edge['name']} ({served}{refused})"
+    offline = time_of("offline_since")(edge) if edge.get("offline_since") else None
+    return f"{edge['name']} ({served}{refused}{f', offline since {offline}' if offline else ''})"
