@@ -38,6 +38,9 @@ def broken_promises(figures: dict, report: str) -> list[str]:
 
 def main() -> int:
     """Print the figures and the broken promises; 1 if there are any."""
+    if len(sys.argv) != 3:
+        print("usage: python .ci/check_demo.py FIGURES.json REPORT.html (make demo ARGS='--json FIGURES.json')")
+        return 2
     figures = json.loads(Path(sys.argv[1]).read_text())
     shown = {key: value for key, value in figures.items() if key != "rounds"}
     print(json.dumps(shown, indent=2))

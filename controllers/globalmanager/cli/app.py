@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from globalmanager.cli.commands import (
     algorithms,
     cluster,
+    config,
     contexts,
     demo,
     edges,
@@ -102,5 +103,6 @@ app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")
 app.add_typer(tokens.app, name="token")
 app.add_typer(workers.app, name="worker")
+app.add_typer(config.app, name="config")
 app.add_typer(contexts.app, name="context")
 app.add_typer(cluster.app, name="cluster")
