@@ -64,9 +64,9 @@ def _stand(request: pytest.FixtureRequest) -> Iterator[_Stand | None]:
     stand = _Stand(request.getfixturevalue("postgres_server"))
     inner = Database.__init__
 
-    def opened(self: Database, url: str | Path, *arguments: object) -> None:
+    def opened(self: Database, url: str | Path, *arguments: object, **options: object) -> None:
         path = Path(f"/{url.removeprefix(_FILE)}") if isinstance(url, str) and url.startswith(_FILE) else url
-        inner(self, stand.url(path) if isinstance(path, Path) else path, *arguments)  # type: ignore[arg-type]
+        inner(self, stand.url(path) if isinstance(path, Path) else path, *arguments, **options)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Database, "__init__", opened)

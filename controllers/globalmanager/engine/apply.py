@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from globalmanager.db import Database, events, jobs, resources
 from globalmanager.db.database import Session
+from globalmanager.db.purge import is_purging
 from globalmanager.db.values import JobRow
 from sedna.common.errors import ConflictError, SpecError
 from sedna.common.types import JobKey, Value
@@ -136,7 +137,11 @@ def _check_references(session: Session, wanted: Sequence[Resource]) -> None:
     for job in wanted:
         if not isinstance(job, IncrementalLearningJob):
             continue
-        _check_class_names(jobs.find(session, job.key), job)
+        known_job = jobs.find(session, job.key)
+        if known_job is not None and is_purging(known_job):
+            hint = f"'sedna job purge {job.key}' goes on with that; a new job may have the name then"
+            raise ConflictError("the job is being deleted for good", where=f"{job.kind} {job.key}", hint=hint)
+        _check_class_names(known_job, job)
         for kind, name, path in references_of(job.spec):
             key = JobKey(namespace=job.metadata.namespace, name=name)
             if (kind, str(key)) not in given and resources.find(session, kind, key) is None:

@@ -14,14 +14,15 @@ classes.txt                     a class a line, as labels count them from 0
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import tempfile
+from typing import IO
 
 import yaml
 
 from globalmanager.db import Database, jobs, models, resources, samples
 from globalmanager.db.database import Session
 from globalmanager.db.take_back import known
-from globalmanager.db.values import JobRow, ResourceRow, SampleFilter, SampleStory
+from globalmanager.db.values import JobRow, SampleFilter, SampleStory
 from globalmanager.upkeep.export_place import Place
 from sedna.common.errors import NotFoundError
 from sedna.common.types import Annotation, JobKey, Value
@@ -64,41 +65,44 @@ class _Export:
         """Of pictures that were written, by sample."""
 
     def run(self) -> ExportReport:
-        with self._db.read() as session:  # one snapshot for all
-            job = jobs.get(session, self._key)
-            before = known(session, job.id)
-            self._place.add("job.yaml", _descriptions(job, [
-                row for kind, name in _named(job)
-                if (row := resources.find(session, kind, JobKey(namespace=self._key.namespace, name=name))) is not None
-            ]))  # fmt: skip
+        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as labels, tempfile.TemporaryFile() as holdout:
+            # First everything that the database says, from one snapshot; files afterwards, for a server ends a
+            # transaction that stands still while they are copied.
+            with self._db.read() as session:
+                job = jobs.get(session, self._key)
+                versions = sorted(known(session, job.id).datasets.items())
+                published = sorted(models.known(session, job.id))
+                described = _descriptions(session, job)
+                _write_stories(session, job.id, told)
+            self._place.add("job.yaml", described)
             self._place.add("classes.txt", "".join(f"{name}\n" for name in job.class_names).encode())
-            labelled = self._samples(_stories(session, job.id))
-            versions = [row.version for row in models.list_page(session, job.id, limit=1000).items]
-        written = [self._dataset(version) for version, at in sorted(before.datasets.items()) if at is not None]
-        models_written = [self._model(version) for version in sorted(versions)]
+            told.seek(0)
+            labelled = self._samples(told, labels, holdout)
+            for name, file in (("samples.jsonl", told), ("labels.jsonl", labels), ("holdout.jsonl", holdout)):
+                file.seek(0)
+                self._place.copy(name, file)
         return ExportReport(
             samples=len(self._names),
             labelled=labelled,
-            datasets=sum(written),
-            models=sum(models_written),
+            datasets=sum([self._dataset(version) for version, at in versions if at is not None]),
+            models=sum([self._model(version) for version in published]),
             missing=tuple(self._missing),
         )
 
-    def _samples(self, stories: Iterator[SampleStory]) -> int:
-        lines: dict[str, list[str]] = {"labels.jsonl": [], "holdout.jsonl": []}
-        known_of = []
-        for story in stories:
-            record, label = story.sample.record, story.sample.label
-            known_of.append(story.model_dump_json())
-            name = f"images/{record.sample_id}.{record.extension}"
-            if self._copy(name, sample_key(self._key, record.sample_id, record.extension)):
-                self._names[record.sample_id] = name
-                if label is not None and not story.sample.excluded:
-                    kind = "holdout" if story.sample.part == "holdout" else "labels"
-                    lines[f"{kind}.jsonl"].append(_line(name, label.annotation))
-        for file, content in (*lines.items(), ("samples.jsonl", known_of)):
-            self._place.add(file, "".join(f"{line}\n" for line in content).encode())
-        return sum(map(len, lines.values()))
+    def _samples(self, told: IO[bytes], labels: IO[bytes], holdout: IO[bytes]) -> int:
+        """Copy the pictures, and write the lines of those that are there and labelled; how many."""
+        count = 0
+        for line in told:
+            sample = SampleStory.model_validate_json(line).sample
+            name = f"images/{sample.record.sample_id}.{sample.record.extension}"
+            if not self._copy(name, sample_key(self._key, sample.record.sample_id, sample.record.extension)):
+                continue
+            self._names[sample.record.sample_id] = name
+            if sample.label is not None and not sample.excluded:
+                file = holdout if sample.part == "holdout" else labels
+                file.write(_line(name, sample.label.annotation).encode() + b"\n")
+                count += 1
+        return count
 
     def _dataset(self, version: int) -> bool:
         key = dataset_manifest_key(self._key, version)
@@ -140,7 +144,7 @@ class _Export:
         return True
 
 
-def _stories(session: Session, job_id: int) -> Iterator[SampleStory]:
+def _write_stories(session: Session, job_id: int, file: IO[bytes]) -> None:
     cursor: str | None = None
     while True:
         wanted = SampleFilter(excluded=None)
@@ -149,7 +153,7 @@ def _stories(session: Session, job_id: int) -> Iterator[SampleStory]:
             story = samples.story(session, job_id, row.record.sample_id)
             # Its picture is gone on purpose.
             if not any(one.deleted and not one.ended for one in story.exclusions):
-                yield story
+                file.write(story.model_dump_json().encode() + b"\n")
         if page.next is None:
             return
         cursor = page.next
@@ -161,19 +165,23 @@ def _line(name: str, annotation: Annotation) -> str:
     return json.dumps({"x": name, "y": [[box.x1, box.y1, box.x2, box.y2, box.label] for box in annotation.boxes]})
 
 
-def _named(job: JobRow) -> list[tuple[resources.Kind, str]]:
+def _descriptions(session: Session, job: JobRow) -> bytes:
+    """The job, and before it what it names, in the order in which they can be applied."""
     spec = job.spec
-    names = [spec.initial_model.name, spec.deploy_spec.model.name]
+    given = [spec.initial_model.name, spec.deploy_spec.model.name]
     if spec.eval_spec.initial_eval_model is not None:
-        names.append(spec.eval_spec.initial_eval_model.name)
-    found: list[tuple[resources.Kind, str]] = [("Dataset", spec.dataset.name)]
-    return found + [("Model", name) for name in dict.fromkeys(names)]
-
-
-def _descriptions(job: JobRow, rows: list[ResourceRow]) -> bytes:
-    spec = job.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    kinds = [(row.kind, row.metadata, row.spec) for row in rows] + [("IncrementalLearningJob", job.metadata, spec)]
+        given.append(spec.eval_spec.initial_eval_model.name)
+    wanted: list[tuple[resources.Kind, str]] = [("Dataset", spec.dataset.name)]
+    wanted += [("Model", name) for name in dict.fromkeys(given)]
+    found = [
+        row
+        for kind, name in wanted
+        if (row := resources.find(session, kind, JobKey(namespace=job.key.namespace, name=name))) is not None
+    ]
+    own = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    objects: list[tuple[str, object, object]] = [(row.kind, row.metadata, row.spec) for row in found]
+    objects.append(("IncrementalLearningJob", job.metadata, own))
     return yaml.safe_dump_all(
-        [{"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec} for kind, meta, spec in kinds],
+        [{"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec} for kind, meta, spec in objects],
         sort_keys=False,
     ).encode()

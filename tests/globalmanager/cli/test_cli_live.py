@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import sedna
+from fixtures_service import eventually
 from sedna.common.token_file import read_token_file
 from sedna.common.types import JobKey
 from sedna.edge import EdgeSettings, EdgeWorker
@@ -360,3 +361,18 @@ def test_status_shows_trouble_first_and_everything_at_a_glance(cli: Cli) -> None
     assert "line-9  no  -  -" in text
     assert len(found["trouble"]) == len(troubles)
     assert [job["name"] for job in found["jobs"]] == ["pcb"]
+
+
+def test_a_deleted_job_is_purged_and_its_name_is_free(cli: Cli) -> None:
+    file = cli.folder / "second.yaml"
+    file.write_text(cli.boards.job().replace("name: pcb", "name: second"))
+    cli.run("job", "apply", "-f", str(file))
+    eventually(lambda: '"champion": 1' in cli.out("job", "get", "second", "-o", "json"))
+    assert "the job is in service" in cli.run("job", "purge", "second", "--yes", code=2).stderr
+    cli.run("job", "delete", "second", "--yes")
+    assert cli.run("job", "purge", "second", input="n\n", code=1)
+    result = cli.run("job", "purge", "second", "--yes")
+    assert re.fullmatch(r"job second is gone, with [1-9]\d* objects\n", result.stdout)
+    assert "nor was there one" in cli.run("job", "purge", "second", "--yes", code=4).stderr
+    assert "second  created" in plain(cli.out("job", "apply", "-f", str(file)))
+    cli.run("job", "delete", "second", "--yes")

@@ -1,8 +1,11 @@
 """A database that has lost what its store still has, and the other way round."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -10,7 +13,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from fixtures_gm import BOX, KEY, png, record_of
-from globalmanager.db import samples
+from globalmanager.db import Database, samples
 from globalmanager.db.tables import DatasetVersion, Job, Label, Sample
 from globalmanager.ingest import accept_sample
 from globalmanager.ingest.intake import store_sample
@@ -258,3 +261,26 @@ def test_a_sample_that_arrives_meanwhile_is_not_taken_back(board, monkeypatch):
     monkeypatch.setattr(module, "list_store", list_store)
     assert run(board).findings == ()
     assert board.events("SampleTakenBack") == []
+
+
+@pytest.mark.sqlite
+def test_samples_of_a_damaged_log_come_back(tmp_path, board):
+    """A power cut, or a disk: SQLite ends at the first page of its log that is not right, and says nothing."""
+    kept = len(board.ids)
+    with contextlib.closing(sqlite3.connect(board.folder / "gm.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    board.samples(17, label=None)
+    for name in ("gm.db", "gm.db-wal"):
+        shutil.copy(board.folder / name, tmp_path / name)
+    log = bytearray((tmp_path / "gm.db-wal").read_bytes())
+    log[32 + 24 + 100] ^= 0xFF
+    (tmp_path / "gm.db-wal").write_bytes(log)
+    db = Database(tmp_path / "gm.db", migrate=False)
+    with db.read() as session:
+        assert len(samples.list_page(session, board.job().id, limit=1000).items) == kept
+    report = repair(db, board.store, board.clock, dry_run=False)
+    assert [finding.kind for finding in report.findings] == [Kind.LOST_SAMPLE] * 17
+    with db.read() as session:
+        assert len(samples.list_page(session, board.job().id, limit=1000).items) == kept + 17
+    assert repair(db, board.store, board.clock, dry_run=False).findings == ()
+    db.close()

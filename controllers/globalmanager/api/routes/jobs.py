@@ -15,11 +15,15 @@ from globalmanager.db import decisions, edges, jobs, models, rounds, samples, wo
 from globalmanager.db.database import Session
 from globalmanager.db.values import DecisionRow, JobRow, Page, RoundRow
 from globalmanager.engine.apply import delete_job, pause_job, resume_job
+from globalmanager.engine.purge import Purged, purge_job
 from globalmanager.engine.work.logs import WorkerLog, read_log
 from sedna.common.types import Name
 from sedna.core.staging.order import Kind
 from sedna.loop.observation import EdgeObservation
 from sedna.loop.state import Pause
+
+_PURGE_SECONDS = 15.0
+"""Of one request: callers wait for sixty, and proxies for less."""
 
 router = APIRouter(prefix=API_PREFIX, tags=["jobs"], dependencies=[ADMIN_ONLY])
 
@@ -64,6 +68,18 @@ def remove_job(services: Services, key: Job) -> None:
         get_job(session, key)
     delete_job(services.db, key, services.clock.now())
     services.engine.wake()
+
+
+@router.post(
+    "/jobs/{namespace}/{name}:purge",
+    operation_id="purgeJob",
+    summary="Delete a deleted job's samples, models and history for good; repeat it until it is done",
+    responses=problems(404, 409),
+)
+def purge(services: Services, caller: Admin, key: Job) -> Purged:
+    found = purge_job(services.db, services.store, key, services.clock, by=caller.name, seconds=_PURGE_SECONDS)
+    services.engine.wake()
+    return found
 
 
 @router.post(

@@ -11,7 +11,7 @@ import typer
 from globalmanager.cli.options import Format, JobName, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_note, time_of
 
-app = typer.Typer(help="Apply, list, get, pause, resume and delete jobs.", no_args_is_help=True)
+app = typer.Typer(help="Apply, list, get, pause, resume, delete and purge jobs.", no_args_is_help=True)
 
 
 def served_by(job: Mapping[str, Any]) -> str:
@@ -171,7 +171,31 @@ def delete_job(
         typer.confirm(f"Stop job {job}?", abort=True)
     with connect(url, token) as client:
         client.delete(path)
-    typer.echo(f"job {job} is deleted; its samples and models are kept")
+    typer.echo(f"job {job} is deleted; its samples and models are kept ('sedna job purge' deletes those)")
+
+
+@app.command("purge")
+def purge_job(
+    job: JobName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Delete the samples, models and history of a deleted job for good; its name is free then."""
+    from globalmanager.cli.client import connect, job_path
+
+    path = job_path(job)
+    if not yes:
+        typer.confirm(f"Delete all samples, models and rounds of job {job} for good?", abort=True)
+    deleted = 0
+    with connect(url, token) as client:
+        while True:
+            found = client.post(f"{path}:purge", {})
+            deleted += found["deleted"]
+            if found["done"]:
+                break
+            typer.echo(f"{deleted} objects are deleted, going on", err=True)
+    typer.echo(f"job {job} is gone, with {deleted} objects")
 
 
 def _last_round(history: list[dict[str, object]]) -> str:
