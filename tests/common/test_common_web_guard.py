@@ -31,6 +31,10 @@ def application() -> FastAPI:
     async def hello() -> str:
         return "hello"
 
+    @app.get("/healthz")
+    async def healthz() -> str:
+        return "well"
+
     @app.post("/count")
     async def count(request: Request) -> int:
         return len(await request.body())
@@ -169,9 +173,17 @@ def test_who_takes_nothing_of_the_answer_is_cut_off(serve: Serve) -> None:
 def test_one_too_many_is_answered_503_and_others_are_served(serve: Serve) -> None:
     served = serve(ConnectionLimits(connections=4, per_address=3))
     kept = [served.connect() for _ in range(3)]
-    refused = all_of(socket.create_connection(served.socket.getsockname()[:2], timeout=PATIENCE))
-    assert refused.startswith(b"HTTP/1.1 503 ")
-    assert b"Retry-After: 1" in refused
+    refused = httpx.get(url_of(served.socket) + "/hello")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert refused.headers["connection"] == "close"
+    assert httpx.get(url_of(served.socket) + "/healthz").json() == "well"
+    silent = [served.connect() for _ in range(16)]
+    refused_at_once = all_of(socket.create_connection(served.socket.getsockname()[:2], timeout=PATIENCE))
+    assert refused_at_once.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1" in refused_at_once
+    served.now += 3
+    assert [all_of(client) for client in silent] == [b""] * 16, "health can be asked again soon"
+    assert httpx.get(url_of(served.socket) + "/healthz").json() == "well"
     kept.pop().close()
     wait_for(lambda: served.guard.open == 2)
     assert httpx.get(url_of(served.socket) + "/hello").status_code == 200
@@ -193,6 +205,7 @@ def test_the_limits_follow_from_the_files_a_process_may_open(monkeypatch: pytest
         assert ConnectionLimits().in_all == most
         assert ConnectionLimits().of_one_address == max(1, most // 2)
     assert ConnectionLimits(connections=9).of_one_address == 4
+    assert [ConnectionLimits(connections=9).shared_by(parts).in_all for parts in (1, 3, 20)] == [9, 3, 1]
 
 
 SMALL = """

@@ -8,6 +8,7 @@ from globalmanager.api.services import ApiServices
 from globalmanager.db import edges
 from globalmanager.service.edge_link import InProcessEdgeLink
 from globalmanager.service.ports import on_port_of_last_start
+from sedna.common.connection_limits import ConnectionLimits
 from sedna.edge.serving import EdgeServer
 from sedna.edge.settings import EdgeSettings
 from sedna.edge.worker import EdgeWorker
@@ -32,7 +33,9 @@ class LocalEdges:
         modules: tuple[Path, ...] = (),
         *,
         module_from_service: bool = False,
+        connections: ConnectionLimits | None = None,
     ) -> None:
+        self._connections = connections or ConnectionLimits()
         self._modules = modules
         self._module_from_service = module_from_service
         self._services = services
@@ -64,6 +67,7 @@ class LocalEdges:
             data_dir=folder,
             modules=self._modules,
             allow_module_from_service=self._module_from_service,
+            connections=self._connections,
         )
         worker = EdgeWorker(settings, link, clock=self._services.clock)
         try:

@@ -128,6 +128,7 @@ class Service:
                 data_dir / "edges",
                 settings.edges,
                 settings.modules,
+                connections=settings.connections.shared_by(1 + settings.edges),
                 module_from_service=settings.allow_module_from_service,
             )
             self._open = stack.pop_all()
@@ -203,10 +204,12 @@ class Service:
         """Where no port is asked for, that of the last start if it is free: workers that outlived the service still
         ask there for their inputs."""
 
+        limits = self.settings.connections.shared_by(1 + self.settings.edges)
+
         def make(port: int) -> ThreadedServer:
             return ThreadedServer(
                 create_app(self.api), self.settings.host, port,
-                name="globalmanager", grace_seconds=self.settings.shutdown_seconds, limits=self.settings.connections,
+                name="globalmanager", grace_seconds=self.settings.shutdown_seconds, limits=limits,
             )  # fmt: skip
 
         if self.settings.port:

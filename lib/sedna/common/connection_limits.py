@@ -38,6 +38,10 @@ class ConnectionLimits(BaseModel):
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return _MOST if soft == resource.RLIM_INFINITY else max(1, min(_MOST, soft // 2))
 
+    def shared_by(self, servers: int) -> ConnectionLimits:
+        """The same for each of so many servers of one process, which open their files together."""
+        return self.model_copy(update={"connections": max(1, self.in_all // servers)})
+
     @property
     def of_one_address(self) -> int:
         """Connections of one address at a time."""

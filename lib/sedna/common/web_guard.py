@@ -11,7 +11,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import h11
 import uvicorn
@@ -27,11 +27,21 @@ ACCEPT_AT_ONCE: Final = 8
 """Asyncio takes so many connections before it looks at any. More would use up the files of a small process before the
 guard has seen one of them."""
 
+_LOBBY: Final = 16
+"""Connections beyond the limit that may still ask for health: a machine that asks must not find a full house dead."""
+
+_LOBBY_SECONDS: Final = 2.0
+"""Granted to the head of one of those; they are few, and a silent one would keep health from being asked."""
+
+_HEALTH: Final = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
+
 _QUEUE: Final = 1024
 """Connections that the kernel keeps meanwhile; it forgets others, whose clients try again after a second."""
 
 _TICKS: Final = 10
 """Of the server, ten a second, between two looks at the connections."""
+
+_TOO_MANY: Final = "too many connections"
 
 _CLOSING_SECONDS: Final = 5.0
 """How long a client has to take the last answer before its connection is cut."""
@@ -51,6 +61,7 @@ class ConnectionGuard:
         self._of_one = limits.of_one_address
         self._open: Counter[str] = Counter()
         self._sum = 0
+        self._lobby = 0
 
     @property
     def open(self) -> int:
@@ -68,6 +79,17 @@ class ConnectionGuard:
         self._open[address] += 1
         self._sum += 1
         return True
+
+    def enter_lobby(self) -> bool:
+        """Count in one that `enter` refused; False when too many wait there as well."""
+        if self._lobby >= _LOBBY:
+            return False
+        self._lobby += 1
+        return True
+
+    def leave_lobby(self) -> None:
+        """Count one out of the lobby."""
+        self._lobby -= 1
 
     def leave(self, address: str) -> None:
         """Count one out that was counted in."""
@@ -108,15 +130,23 @@ class GuardedProtocol(H11Protocol):
         self._body_bytes = 0
         self._unsent: tuple[int, float] | None = None
         self._closing_since: float | None = None
+        self._head_seconds = self._guard.limits.head_seconds
         self._counted = self._guard.enter(self._address)
-        if not self._counted:
-            self._answer("503 Service Unavailable", "too many connections", "Retry-After: 1\r\n")
+        self._waits_in_lobby = not self._counted and self._guard.enter_lobby()
+        if self._waits_in_lobby:
+            self._head_seconds = min(self._head_seconds, _LOBBY_SECONDS)
+            self.app = _OnlyHealth(self.app)
+        elif not self._counted:
+            self._answer("503 Service Unavailable", _TOO_MANY, "Retry-After: 1\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
         if self._counted:
             self._counted = False
             self._guard.leave(self._address)
+        if self._waits_in_lobby:
+            self._waits_in_lobby = False
+            self._guard.leave_lobby()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -146,8 +176,8 @@ class GuardedProtocol(H11Protocol):
             LOG.info("%s takes no answer for %g s: closed", self._address, limits.write_seconds)
             self.transport.abort()
         elif self._head_since is not None:
-            if now - self._head_since > limits.head_seconds:
-                self._end_head(limits.head_seconds)
+            if now - self._head_since > self._head_seconds:
+                self._end_head(self._head_seconds)
         elif self.conn.their_state is h11.SEND_BODY:
             if self._body_since is None:  # begun by bytes that came with the request before
                 self._start_body(now)
@@ -191,6 +221,31 @@ class GuardedProtocol(H11Protocol):
         head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n{headers}"
         self.transport.write(f"{head}Content-Length: {len(text.encode())}\r\n\r\n{text}".encode())
         self.transport.close()
+
+
+class _OnlyHealth:
+    """What one connection too many may ask: health, once."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_last(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
+            await send(message)
+
+        if scope["path"] in _HEALTH and scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send_last)
+            return
+        body = _TOO_MANY.encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"retry-after", b"1"),
+        ]
+        await send_last({"type": "http.response.start", "status": 503, "headers": headers})
+        await send_last({"type": "http.response.body", "body": body})
 
 
 class GuardedServer(uvicorn.Server):
