@@ -12,6 +12,7 @@ import yaml
 
 import sedna
 from fixtures_service import eventually
+from globalmanager.db import edges
 from sedna.common.token_file import read_token_file
 from sedna.common.types import JobKey
 from sedna.edge import EdgeSettings, EdgeWorker
@@ -383,10 +384,18 @@ def test_apply_waits_until_a_new_job_has_its_model(cli: Cli) -> None:
     file.write_text(cli.boards.job().replace("name: pcb", "name: third"))
     result = cli.run("job", "apply", "-f", str(file), "--wait")
     assert "job default/third: model 1 is in service; no edge is there" in result.stderr
-    file.write_text(cli.boards.job().replace("name: pcb", "name: fourth").replace("models/", "nowhere/"))
     cli.run("job", "delete", "third", "--yes")
+    file.write_text(cli.boards.job().replace("name: pcb", "name: fourth"))
     result = cli.run("job", "apply", "-f", str(file))
     assert "edges serve a new job in a moment; --wait waits for that" in result.stderr
+    eventually(lambda: '"champion": 1' in cli.out("job", "get", "fourth", "-o", "json"))
+    # An edge that is there and has not spoken of the job yet is waited for.
+    cli.run("edge", "register", "line-7")
+    with cli.service.api.db.write() as session:
+        edges.seen(session, "line-7", "1.0", cli.service.api.clock.now())
+    result = cli.run("job", "apply", "-f", str(file), "--wait", "--timeout", "0", code=75)
+    assert "job default/fourth: not served after 0 s: line-7 of 1 edge(s) do not serve model 1 yet" in result.stderr
+    cli.run("edge", "remove", "line-7", "--yes")
     cli.run("job", "delete", "fourth", "--yes")
 
 

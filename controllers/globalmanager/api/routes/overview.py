@@ -34,6 +34,7 @@ class EdgeGlance(View):
     name: str
     live: bool = Field(description="heard of within three heartbeats")
     last_seen_at: datetime | None
+    pod: str | None = Field(description="of an edge in the cluster, which serves one job alone")
     serves: dict[str, int | None] = Field(description="the model version that it serves, by job")
 
 
@@ -102,6 +103,7 @@ def _glance(edge: EdgeRow, now: datetime, live_seconds: float) -> EdgeGlance:
         name=edge.name,
         live=seen is not None and (now - seen).total_seconds() <= live_seconds,
         last_seen_at=seen,
+        pod=edge.pod,
         serves={str(said.job): said.model_version for said in edge.jobs},
     )
 

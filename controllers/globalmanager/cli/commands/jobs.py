@@ -126,22 +126,31 @@ def wait_until_served(client: Client, names: list[str], timeout: float) -> None:
     Raises:
         LinkUnavailableError: that takes longer than ``timeout`` seconds; the message says what is in the way.
     """
-    from globalmanager.cli.client import job_path
-
     deadline = time.monotonic() + timeout
     for name in names:
-        while True:
-            job = client.get(job_path(name))
-            serving = job["serving"]
-            if serving["model"] is not None and serving["serving"] == serving["live"]:
-                where = f"{serving['serving']} edge(s) serve it" if serving["live"] else "no edge is there"
-                typer.echo(f"job {name}: model {serving['model']} is in service; {where}", err=True)
-                break
+        while (missing := _not_served(client, name)) is not None:
             if time.monotonic() >= deadline:
-                missing = f"{serving['serving']} of {serving['live']} edges serve model {serving['model']}"
-                why = job["degraded"] or ("the first model is not stored yet" if serving["model"] is None else missing)
-                raise LinkUnavailableError(f"not served after {timeout:g} s: {why}", where=f"job {name}")
+                raise LinkUnavailableError(f"not served after {timeout:g} s: {missing}", where=f"job {name}")
             time.sleep(_POLL_SECONDS)
+
+
+def _not_served(client: Client, name: str) -> str | None:
+    """What a job still waits for, None once it is served, which is said then."""
+    found = client.get("status")
+    job = next((job for job in found["jobs"] if f"{job['namespace']}/{job['name']}" == name), None)
+    if job is None:
+        return "it was deleted meanwhile"
+    model = job["champion"]
+    if model is None:
+        return job["degraded"] or "the first model is not stored yet"
+    # One that has not spoken of a new job yet is waited for: it hears of it with its next heartbeat.
+    edges = [edge for edge in found["edges"] if edge["live"] and (edge["pod"] is None or name in edge["serves"])]
+    late = [edge["name"] for edge in edges if edge["serves"].get(name) != model]
+    if late:
+        return job["degraded"] or f"{', '.join(late)} of {len(edges)} edge(s) do not serve model {model} yet"
+    where = f"{len(edges)} edge(s) serve it" if edges else "no edge is there"
+    typer.echo(f"job {name}: model {model} is in service; {where}", err=True)
+    return None
 
 
 @app.command("list")
