@@ -18,6 +18,7 @@ from globalmanager.cli.commands import (
     models,
     rounds,
     sample_changes,
+    sample_files,
     samples,
     status,
     tokens,
@@ -91,6 +92,7 @@ app.add_typer(algorithms.new_app, name="new")
 app.add_typer(jobs.app, name="job")
 app.add_typer(triggers.app, name="trigger")
 app.add_typer(rounds.app, name="round")
+samples.app.command("get")(sample_files.get_sample)
 samples.app.command("exclude")(sample_changes.exclude_sample)
 samples.app.command("delete")(sample_changes.delete_sample)
 samples.app.command("include")(sample_changes.include_sample)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from globalmanager.db import jobs, models, sample_labels, samples
+from globalmanager.db import jobs, models, purge, sample_labels, samples
 from globalmanager.db.sample_rows import find_row
 from globalmanager.db.tables import DatasetVersion, Job, ModelVersion, Sample, SampleExclusion
 from globalmanager.db.values import JobRow
@@ -39,6 +39,8 @@ class Known(Value):
     next_dataset: int
     next_model: int
     next_round: int
+    purging: bool
+    """Its objects are being deleted: nothing of it is lost."""
 
 
 def all_jobs(session: Session) -> dict[JobKey, int]:
@@ -65,13 +67,15 @@ def known(session: Session, job_id: int) -> Known:
     versions = select(DatasetVersion.version, DatasetVersion.manifest_key).where(DatasetVersion.job_id == job_id)
     manifests = select(ModelVersion.version, ModelVersion.manifest_sha256).where(ModelVersion.job_id == job_id)
     job = session.get_one(Job, job_id)
+    row = jobs.by_id(session, job_id)
     return Known(
         samples=found,
         datasets={row[0]: row[1] for row in session.execute(versions)},
         models={row[0]: row[1] for row in session.execute(manifests)},
         next_dataset=job.next_dataset,
         next_model=max(job.next_model, models.INITIAL + 1),
-        next_round=jobs.by_id(session, job_id).state.next_round,
+        next_round=row.state.next_round,
+        purging=purge.is_purging(row),
     )
 
 
@@ -82,8 +86,11 @@ def take_back(session: Session, job_id: int, record: SampleRecord, entry: Datase
         entry: what a dataset version says of it: its part stays, or a model could be judged by what it has learnt.
 
     Returns:
-        False if the job has it, which is left as it is.
+        False if the job has it, which is left as it is, or if the job has gone.
     """
+    job = session.get(Job, job_id)
+    if job is None or purge.is_purging(jobs.by_id(session, job_id)):
+        return False
     holdout = entry is not None and entry.part is DatasetPart.HOLDOUT
     if not samples.insert(session, job_id, record, now, holdout=holdout):
         return False

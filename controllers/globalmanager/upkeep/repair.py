@@ -48,6 +48,8 @@ def repair(db: Database, store: ObjectStore, clock: Clock, *, dry_run: bool, ver
     _require_right_store(store, before, found, dry_run=dry_run)
     findings = [_unknown(key, stored) for key, stored in sorted(found.items(), key=str) if key not in rows]
     for key, row in rows.items():
+        if before[key].purging:
+            continue
         one = _Job(db, store, clock, key, row, before[key], found.get(key, Stored()), dry_run=dry_run)
         findings += one.repair(verify=verify)
     return Report(
@@ -63,7 +65,7 @@ def _require_right_store(
     store: ObjectStore, before: dict[JobKey, Known], found: dict[JobKey, Stored], *, dry_run: bool
 ) -> None:
     """Every sample would get a problem."""
-    wanted = sum(not sample.deleted for one in before.values() for sample in one.samples.values())
+    wanted = sum(not sample.deleted for one in before.values() if not one.purging for sample in one.samples.values())
     if wanted and not dry_run and not any(one.pictures for one in found.values()):
         raise SpecError(
             f"the store has no picture at all, the database speaks of {wanted}",

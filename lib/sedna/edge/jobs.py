@@ -61,8 +61,10 @@ class JobTable:
         if len(matches) == 1:
             return matches[0]
         known = ", ".join(sorted(self.name(job) for job in jobs)) or "none"
-        what = "is ambiguous" if matches else "is not served here"
-        raise NotFoundError(f"model {model_name!r} {what}", hint=f"known models: {known}")
+        if matches:
+            raise NotFoundError(f"model {model_name!r} is ambiguous", hint=f"known models: {known}")
+        hint = f"known models: {known}; that of a job that was just applied comes with the next heartbeat, in a moment"
+        raise NotFoundError(f"model {model_name!r} is not served here", hint=hint)
 
     def name(self, job: ServedJob) -> str:
         """The shortest name that finds a job."""

@@ -238,8 +238,10 @@ def _regression(gate: Gate, evaluation: Evaluation, holdout: Comparison | None) 
     loss = holdout.champion - holdout.candidate
     passed = loss <= gate.max_regression
     change = f"hold-out {gate.metric} {holdout.champion:.4f} -> {holdout.candidate:.4f} on {holdout.samples} samples"
-    text = f"{change}, loss {'within' if passed else 'over'} {gate.max_regression:g}"
-    yield Check(name="holdout", passed=passed, observed=loss, required=required, reason=text)
+    word = "no loss" if loss <= 0 else f"loss {'within' if passed else 'over'} {gate.max_regression:g}"
+    # A gain would read as a negative loss.
+    fall = max(loss, 0.0)
+    yield Check(name="holdout", passed=passed, observed=fall, required=required, reason=f"{change}, {word}")
 
 
 def _class_floors(gate: Gate, evaluation: Evaluation, class_names: Sequence[str]) -> Iterator[Check]:

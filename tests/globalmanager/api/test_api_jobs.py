@@ -225,7 +225,12 @@ def test_promote_and_roll_back_are_deploy_requests(api: Api) -> None:
     assert back.json()["version"] == 2
     deployed(api, 3, 2, 5)
     assert ask(api, {"reason": "false alarms"}, "roll-1", "models:rollback").json() == back.json()
-    assert ask(api, {"reason": "false alarms"}, path="models:rollback").json()["version"] == 5
+    # Further back, and not forward again to the one that was taken back.
+    assert ask(api, {"reason": "false alarms"}, path="models:rollback").json()["version"] == 1
+    deployed(api, 4, 1, 2)
+    assert ask(api, {"reason": "false alarms"}, path="models:rollback").status_code == 409
+    deployed(api, 5, 4, 1)
+    assert ask(api, {"reason": "false alarms"}, path="models:rollback").json()["version"] == 1
 
 
 def test_explain_says_why_and_stores_nothing(api: Api) -> None:

@@ -30,8 +30,8 @@ def plain(text: str) -> str:
 
 def test_jobs_in_a_table(cli: Cli) -> None:
     assert plain(cli.out("job", "list")) == (
-        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SERVED BY  SAMPLES  LABELLED  CREATED\n"
-        "default  pcb  Waiting  -  2  -  8  8  TIME"
+        "NAMESPACE  NAME  PHASE  ROUND  MODEL  SERVED BY  SAMPLES  LABELLED  CLASSES  CREATED\n"
+        "default  pcb  Waiting  -  2  -  8  8  open, short  TIME"
     )  # fmt: skip
     assert cli.run("job", "list", "-n", "other").stdout == ""
     assert cli.run("job", "list", "-n", "other").stderr == "no jobs\n"
@@ -161,7 +161,7 @@ def test_explain(cli: Cli) -> None:
 
 def test_samples(cli: Cli) -> None:
     lines = plain(cli.out("sample", "list", "pcb", "--limit", "2")).splitlines()
-    assert lines[0] == "SAMPLE  PICKED  EDGE  MODEL  SCORE  LABELLED  PART  ROUND  RECEIVED  STATE"
+    assert lines[0] == "SAMPLE  PICKED  EDGE  MODEL  SCORE  LABEL  PART  ROUND  RECEIVED  STATE"
     assert len(lines) == 3
     assert "the newest 2; --limit shows more" in cli.run("sample", "list", "pcb", "--limit", "2").stderr
     assert cli.run("sample", "list", "pcb", "--limit", "8").stderr == ""
@@ -376,3 +376,25 @@ def test_a_deleted_job_is_purged_and_its_name_is_free(cli: Cli) -> None:
     assert "nor was there one" in cli.run("job", "purge", "second", "--yes", code=4).stderr
     assert "second  created" in plain(cli.out("job", "apply", "-f", str(file)))
     cli.run("job", "delete", "second", "--yes")
+
+
+def test_apply_waits_until_a_new_job_has_its_model(cli: Cli) -> None:
+    file = cli.folder / "third.yaml"
+    file.write_text(cli.boards.job().replace("name: pcb", "name: third"))
+    result = cli.run("job", "apply", "-f", str(file), "--wait")
+    assert "job default/third: model 1 is in service; no edge is there" in result.stderr
+    file.write_text(cli.boards.job().replace("name: pcb", "name: fourth").replace("models/", "nowhere/"))
+    cli.run("job", "delete", "third", "--yes")
+    result = cli.run("job", "apply", "-f", str(file))
+    assert "edges serve a new job in a moment; --wait waits for that" in result.stderr
+    cli.run("job", "delete", "fourth", "--yes")
+
+
+def test_the_picture_of_a_sample_is_written_once(cli: Cli) -> None:
+    name = json.loads(cli.out("sample", "list", "pcb", "-o", "json"))[0]["record"]["sample_id"]
+    file = cli.folder / "got.png"
+    cli.run("sample", "get", "pcb", name[:12], "-o", str(file))
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == name
+    assert "is there already" in cli.run("sample", "get", "pcb", name, "-o", str(file), code=2).stderr
+    result = cli.run("sample", "get", "pcb", name, "-o", "-")
+    assert result.stdout_bytes == file.read_bytes()

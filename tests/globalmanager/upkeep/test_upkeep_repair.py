@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from fixtures_gm import BOX, KEY, png, record_of
-from globalmanager.db import Database, samples
+from globalmanager.db import Database, purge, samples
 from globalmanager.db.tables import DatasetVersion, Job, Label, Sample
 from globalmanager.ingest import accept_sample
 from globalmanager.ingest.intake import store_sample
@@ -209,6 +209,17 @@ def test_an_empty_store_is_another_one_or_not_mounted(board):
         run(board)
     assert run(board, dry_run=True).open == 4
     assert all(row.problem is None for row in rows(board).values())
+
+
+def test_a_job_that_is_being_purged_has_lost_nothing(board):
+    forget(board, board.ids[:2])
+    board.store.delete(sample_key(KEY, board.ids[3], "png"))
+    board.store.delete(sample_record_key(KEY, board.ids[3]))
+    with board.db.write() as session:
+        purge.mark_purging(session, board.job())
+    assert run(board).findings == ()
+    assert board.store.stat(sample_record_key(KEY, board.ids[3])) is None
+    assert set(rows(board)) == set(board.ids[2:])
 
 
 KILLED = """

@@ -13,7 +13,7 @@ from globalmanager.api.services import ApiServices
 from globalmanager.auth.principal import Principal
 from globalmanager.db import requests, rounds
 from globalmanager.db.database import Session
-from globalmanager.db.values import JobRow, RequestRow
+from globalmanager.db.values import JobRow, RequestRow, RoundRow
 from globalmanager.engine.explain import explain_trigger
 from sedna.common.errors import ConflictError, SpecError
 from sedna.common.types import JobKey
@@ -149,17 +149,36 @@ def _store(
 
 
 def _champion_before(session: Session, job: JobRow) -> int:
-    """The model that was in service before the present champion."""
+    """The model before the present one, on the way on which that came into service.
+
+    One that was taken back is not on it any more: a second roll-back goes further back, and not forward again.
+    """
+    way: list[int] = []
+    for row in reversed(_deployments(session, job)):
+        assert row.candidate is not None, "what was deployed is a model"
+        if not way and row.champion is not None:
+            way.append(row.champion)
+        if row.candidate in way:
+            del way[way.index(row.candidate) + 1 :]
+        else:
+            way.append(row.candidate)
+    place = way.index(job.state.champion) if job.state.champion in way else 0
+    if place == 0:
+        raise ConflictError(
+            "there is no model to go back to",
+            where=str(job.key),
+            hint="the model in service is the first one; 'sedna model promote' takes any other",
+        )
+    return way[place - 1]
+
+
+def _deployments(session: Session, job: JobRow) -> list[RoundRow]:
+    """The rounds that put a model into service, the newest first."""
+    found: list[RoundRow] = []
     cursor: str | None = None
     while True:
         page = rounds.list_page(session, job.id, limit=100, cursor=cursor)
-        for row in page.items:
-            # A deployment of the champion itself changed nothing: going back to it would not go back.
-            changed = row.outcome is Outcome.DEPLOYED and row.candidate == job.state.champion
-            if changed and row.champion is not None and row.champion != row.candidate:
-                return row.champion
+        found += (row for row in page.items if row.outcome is Outcome.DEPLOYED)
         cursor = page.next
         if cursor is None:
-            raise ConflictError(
-                "there is no model to go back to", where=str(job.key), hint="no round has changed the model in service"
-            )
+            return found

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from globalmanager.cli.options import Format, JobName, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_note, time_of
+from sedna.common.errors import LinkUnavailableError
+
+if TYPE_CHECKING:
+    from globalmanager.cli.client import Client
+
+_POLL_SECONDS = 0.5
 
 app = typer.Typer(help="Apply, list, get, pause, resume, delete and purge jobs.", no_args_is_help=True)
 
@@ -37,6 +44,7 @@ _LIST = (
     Column("SERVED BY", served_by),
     Column("SAMPLES", field("counts.samples")),
     Column("LABELLED", field("counts.labelled")),
+    Column("CLASSES", lambda job: ", ".join(job["class_names"])),
     Column("CREATED", time_of("created_at")),
 )
 
@@ -77,6 +85,11 @@ _SHOWN = (
 def apply_files(
     files: Annotated[list[Path], typer.Option("-f", "--file", help="YAML or JSON; may be repeated.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Until the jobs have a model in service and the edges that are there serve it."),
+    ] = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.0, help="Seconds that --wait waits at most.")] = 300.0,
     modules: Modules = None,
     output: Output = Format.TABLE,
     url: Url = None,
@@ -96,10 +109,39 @@ def apply_files(
     with connect(url, token) as client:
         body = f"[{','.join(documents)}]".encode()
         applied = client.send("resources", body, "application/json", dryRun=dry_run)
-    print_data(applied, output, _APPLIED)
-    for entry in applied:
-        for note in entry.get("notes", ()):  # an older service has none
-            print_note(f"{entry['kind']} {entry['namespace']}/{entry['name']}", note)
+        print_data(applied, output, _APPLIED)
+        for entry in applied:
+            for note in entry.get("notes", ()):  # an older service has none
+                print_note(f"{entry['kind']} {entry['namespace']}/{entry['name']}", note)
+        names = [f"{entry['namespace']}/{entry['name']}" for entry in applied if entry["kind"].endswith("Job")]
+        if wait and not dry_run:
+            wait_until_served(client, names, timeout)
+        elif not dry_run and any(entry["action"] == "created" and entry["kind"].endswith("Job") for entry in applied):
+            typer.echo("edges serve a new job in a moment; --wait waits for that", err=True)
+
+
+def wait_until_served(client: Client, names: list[str], timeout: float) -> None:
+    """Until each job has a model in service which every live edge serves.
+
+    Raises:
+        LinkUnavailableError: that takes longer than ``timeout`` seconds; the message says what is in the way.
+    """
+    from globalmanager.cli.client import job_path
+
+    deadline = time.monotonic() + timeout
+    for name in names:
+        while True:
+            job = client.get(job_path(name))
+            serving = job["serving"]
+            if serving["model"] is not None and serving["serving"] == serving["live"]:
+                where = f"{serving['serving']} edge(s) serve it" if serving["live"] else "no edge is there"
+                typer.echo(f"job {name}: model {serving['model']} is in service; {where}", err=True)
+                break
+            if time.monotonic() >= deadline:
+                missing = f"{serving['serving']} of {serving['live']} edges serve model {serving['model']}"
+                why = job["degraded"] or ("the first model is not stored yet" if serving["model"] is None else missing)
+                raise LinkUnavailableError(f"not served after {timeout:g} s: {why}", where=f"job {name}")
+            time.sleep(_POLL_SECONDS)
 
 
 @app.command("list")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from globalmanager.cli.class_names import class_number, label_by_name, predicted_by_name
 from globalmanager.cli.options import Format, JobName, Limit, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, short_id, time_of
 from sedna.common.errors import NotFoundError, SpecError
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from globalmanager.cli.client import Client
 
 app = typer.Typer(
-    help="List, queue, show, label, exclude, include, delete and repair samples, and import labels.",
+    help="List, queue, show, get, label, exclude, include, delete and repair samples, and import labels.",
     no_args_is_help=True,
 )
 
@@ -27,7 +29,7 @@ _LIST = (
     Column("EDGE", field("record.edge")),
     Column("MODEL", field("record.model_version")),
     Column("SCORE", field("record.verdict.score")),
-    Column("LABELLED", lambda row: row["label"] is not None),
+    Column("LABEL", label_by_name(())),
     Column("PART", field("part")),
     Column("ROUND", field("round_used")),
     Column("RECEIVED", time_of("received_at")),
@@ -36,7 +38,7 @@ _LIST = (
 
 _QUEUE = (
     Column("SAMPLE", short_id("sample_id")),
-    Column("PREDICTED", field("predicted")),
+    Column("PREDICTED", predicted_by_name(())),
     Column("SCORE", field("score")),
     Column("EDGE", field("edge")),
     Column("RECEIVED", time_of("received_at")),
@@ -103,11 +105,18 @@ def list_samples(
     with connect(url, token) as client:
         path = f"{job_path(job)}/samples"
         # One more than is shown says whether there are others.
+        names = client.get(job_path(job))["class_names"]
         found = client.pages(
             path, limit=limit + 1, picked=picked, labelled=labelled, part=part, edge=edge,
             excluded=excluded, problem=problem,
         )  # fmt: skip
-    print_data(found[:limit], output, _LIST, empty="no such samples")
+    print_data(found[:limit], output, _with(names), empty="no such samples")
+    frozen = sum(row["part"] == "holdout" for row in found[:limit])
+    if frozen and part is None and picked is None and output is Format.TABLE:
+        text = (
+            f"{frozen} of these are the frozen hold-out, as it was imported; --picked hard shows what edges have sent"
+        )
+        typer.echo(text, err=True)
     if len(found) > limit:
         typer.echo(f"these are the newest {limit}; --limit shows more", err=True)
 
@@ -127,7 +136,8 @@ def queue_samples(
 
     with connect(url, token) as client:
         found = client.get(f"{job_path(job)}/labels:queue", order=order, balanced=balanced, limit=limit)
-    print_data(found, output, _QUEUE, empty="nothing is waiting for a label")
+        names = client.get(job_path(job))["class_names"]
+    print_data(found, output, _with(names, _QUEUE), empty="nothing is waiting for a label")
 
 
 @app.command("show")
@@ -140,8 +150,8 @@ def show_sample(
     with connect(url, token) as client:
         path = job_path(job)
         story = client.get(f"{path}/samples/{sample_id_of(client, path, sample)}")
-    columns = tuple(Column(column.header, _inside(column)) for column in _LIST)
-    print_data(story, output, columns)
+        names = client.get(path)["class_names"]
+    print_data(story, output, tuple(Column(column.header, _inside(column)) for column in _with(names)))
 
 
 @app.command("label")
@@ -152,7 +162,9 @@ def label_sample(
         list[str] | None,
         typer.Option("--box", metavar="X1,Y1,X2,Y2,CLASS", help="Pixels, and a class name or number; repeatable."),
     ] = None,
-    label: Annotated[int | None, typer.Option("--class", min=0, help="Class of the whole image.")] = None,
+    label: Annotated[
+        str | None, typer.Option("--class", metavar="CLASS", help="Class of the whole image: its name or number.")
+    ] = None,
     empty: Annotated[bool, typer.Option("--empty", help="There is nothing in the image.")] = False,
     holdout: Holdout = False,
     author: Annotated[str | None, typer.Option("--author", help="Who says so; default: the token's name.")] = None,
@@ -168,13 +180,14 @@ def label_sample(
         raise SpecError("give exactly one kind of label", where="label", hint="--box, --class or --empty")
     with connect(url, token) as client:
         path = job_path(job)
-        names = client.get(path)["spec"].get("classNames", [])
-        annotation: dict[str, object] = {"boxes": [_box(text, names) for text in box or []], "label": label}
+        names = client.get(path)["class_names"]
+        whole = None if label is None else class_number(label, names, "--class")
+        annotation: dict[str, object] = {"boxes": [_box(text, names) for text in box or []], "label": whole}
         body: dict[str, object] = {"annotation": annotation, "holdout": holdout}
         if author:
             body["author"] = author
         row = client.put(f"{path}/samples/{sample_id_of(client, path, sample)}/label", body)
-    print_data(row, output, _LIST)
+    print_data(row, output, _with(names))
 
 
 @app.command("import")
@@ -250,6 +263,15 @@ def _tell(report: dict[str, Any]) -> None:
         typer.echo(f"and {untold} more; -o json shows all", err=True)
 
 
+def _with(names: Sequence[str], columns: Sequence[Column] = _LIST) -> list[Column]:
+    """The columns of a list with the names of the job's classes."""
+    readers = {"LABEL": label_by_name, "PREDICTED": predicted_by_name}
+    return [
+        Column(column.header, readers[column.header](names)) if column.header in readers else column
+        for column in columns
+    ]
+
+
 def _inside(column: Column) -> Any:
     return lambda story: column.read(story["sample"])
 
@@ -280,12 +302,4 @@ def _box(text: str, names: list[str]) -> dict[str, object]:
         (name,) = parts[4:]
     except ValueError as error:
         raise SpecError(f"{text!r} is not a box", where="--box", hint="X1,Y1,X2,Y2,CLASS") from error
-    # The name first: a class may be called "7".
-    if name in names:
-        number = names.index(name)
-    elif name.isdigit():
-        number = int(name)
-    else:
-        known = ", ".join(names) or "none; use a number"
-        raise SpecError(f"the job has no class {name!r}", where="--box", hint=f"classes: {known}")
-    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "label": number}
+    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "label": class_number(name, names, "--box")}
