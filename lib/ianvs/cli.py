@@ -49,8 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         _parser().print_help(sys.stderr)
         return 1
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from sedna.common.errors import SednaError
+    from sedna.common.log_repeats import RepeatFilter
+
+    bounded = logging.StreamHandler()
+    bounded.addFilter(RepeatFilter())
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[bounded]
+    )
 
     try:
         if words[0] in COMMANDS:

@@ -42,6 +42,7 @@ from ianvs.usercode import UserCode, core_alias
 from ianvs.usercode.trace import user_place
 from sedna.common.atomic import append_line, write_atomic
 from sedna.common.errors import ConflictError, SednaError
+from sedna.common.log_repeats import RepeatFilter
 
 _PR_SET_PDEATHSIG = 1
 
@@ -208,7 +209,11 @@ def main(argv: list[str]) -> int:
     folder, parent = Path(argv[1]), int(argv[2])
     with _end_with_runner(parent), locked_folder(folder):
         record = CaseRecord.model_validate_json((folder / CASE).read_bytes())
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        bounded = logging.StreamHandler()
+        bounded.addFilter(RepeatFilter())
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[bounded]
+        )
         # Before any user file is loaded: their arguments, parsed at import, are upstream's, and `core` must be there.
         core_alias.install()
         sys.argv[:] = [record.prog, "-f", record.job_file]

@@ -56,6 +56,7 @@ class Logger:
             return
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter(_TEXT))
+        handler.addFilter(RepeatFilter())
         self.logger.addHandler(handler)
         self.logger.setLevel(logging.INFO)
         self.logger.propagate = False
