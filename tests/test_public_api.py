@@ -83,7 +83,7 @@ PINNED = {
     "globalmanager.runtimes": """
         LogPart ProcessRuntime RunPhase WorkerHandle WorkerRuntime WorkerSpec WorkerStatus
     """,
-    "sedna.algorithms": "BUILT_IN",
+    "sedna.algorithms": "BUILT_IN CONFIGURATIONS",
 }
 ROOTS = ("sedna", "ianvs", "localcontroller", "globalmanager")
 
