@@ -241,6 +241,8 @@ class ClusterWatch:
                 stop_flag=self._run_over,
             )
         finally:
+            # A thread of the loop waits for the flag, and the loop's end for that thread: also where kopf has failed.
+            self._run_over.set()
             for session in sessions:
                 await session.close()
             await asyncio.sleep(CLOSE_S)

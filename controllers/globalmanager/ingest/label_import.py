@@ -100,6 +100,9 @@ def _import(db: Database, key: JobKey, data: bytes, wish: ImportWish, now: datet
     with opened(data, f"labels{label_suffixes(wish.label_format)[0]}", where) as files:
         items = read_labels(files, wish.label_format, classes)
     with db.write() as session:
+        if classes.names and classes.is_open and not job.found_classes and _has_numbers(session, job):
+            hint = f"set the job's classNames in the order of its numbers; the file has {', '.join(classes.names)}"
+            raise DataError("the job's labels are numbers, and this file names classes", where=where, hint=hint)
         if classes.is_open and not jobs.keep_classes(session, job.id, job.found_classes, classes.names):
             return None
         job = jobs.get(session, key)
@@ -109,6 +112,12 @@ def _import(db: Database, key: JobKey, data: bytes, wish: ImportWish, now: datet
         report = taking.store(classes)
         _add_events(session, job, report, wish, where, now)
     return report
+
+
+def _has_numbers(session: Session, job: JobRow) -> bool:
+    """Whether labels are there whose classes no file has named: names in another order would change what they say."""
+    known = sample_labels.newest_labels(session, job.id, 1000)
+    return any(annotation.label is not None or annotation.boxes for annotation in known)
 
 
 def _add_events(

@@ -1,7 +1,7 @@
 """Whether the labels of a job are boxes or classes of whole images.
 
-No description says it: built-in algorithms learn from one kind, of others what was said so far shows it. An image that
-shows nothing fits both.
+No description says it: built-in algorithms learn from one kind, of others what was said so far shows it. That an image
+shows nothing is a label of boxes: a classifier has no class for it.
 """
 
 from __future__ import annotations
@@ -46,11 +46,14 @@ def kind_of(session: Session, job: JobRow) -> LabelKind | None:
 def check_kind(kind: LabelKind | None, annotation: Annotation, where: str) -> None:
     """Raise `DataError` for a label of the other kind."""
     given = _kind(annotation)
-    if kind is None or given is None or given is kind:
+    if kind is None or given is kind or (given is None and kind is LabelKind.BOXES):
         return
     if kind is LabelKind.BOXES:
         hint = "--box X1,Y1,X2,Y2,CLASS for each thing in the image, --empty where there is none"
         raise DataError("the job's labels are boxes, and this is a class of the whole image", where=where, hint=hint)
+    if given is None:
+        hint = "--class CLASS says what the image shows; exclude one that shows none of the classes"
+        raise DataError("the job's labels are classes of whole images, and this one names none", where=where, hint=hint)
     hint = "--class CLASS says what the image shows"
     raise DataError("the job's labels are classes of whole images, and these are boxes", where=where, hint=hint)
 

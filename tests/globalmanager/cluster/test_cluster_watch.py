@@ -107,6 +107,30 @@ def test_kopf_is_started_again_and_counted_and_what_went_meanwhile_is_found(watc
     assert watch.is_alive
 
 
+def test_kopf_that_fails_while_it_waits_for_its_flag_is_started_again(cluster, monkeypatch):
+    """As it does where the API server knows our kinds a moment after it answers: 404 ends every stream."""
+    monkeypatch.setattr("globalmanager.cluster.watch.RESTART_S", (0.01,))
+    calls = []
+
+    async def fails(*, stop_flag: threading.Event, **_: object) -> None:
+        calls.append(stop_flag)
+        waiting = asyncio.get_running_loop().run_in_executor(None, stop_flag.wait)
+        if len(calls) < 3:
+            await asyncio.sleep(0.01)  # the thread has begun to wait
+            waiting.cancel()
+            raise RuntimeError("404 page not found")
+        await waiting
+
+    watch = ClusterWatch(cluster, lambda: None, operator=fails)
+    watch.start()
+    try:
+        until(lambda: len(calls) == 3)
+        assert watch.restarts == 2
+    finally:
+        watch.stop()
+    assert not watch.is_alive
+
+
 def test_a_cluster_without_our_kinds_is_waited_for_and_said(watch, cluster, operator, caplog):
     missing = True
 

@@ -293,6 +293,14 @@ class TestClassesOfAJobWithoutClassNames:
             imported(nameless, coco([GOOD], "stranger.png"), fmt="coco")
         assert nameless.job().found_classes == ()
 
+    def test_names_do_not_renumber_labels_that_are_there(self, nameless):
+        a, b, _ = nameless.ids
+        imported(nameless, f"{a}.png 1,1,5,5,1\n")
+        with pytest.raises(DataError, match=r"labels are numbers, and this file names classes.*classNames.*good, ugly"):
+            imported(nameless, coco([GOOD], f"{b}.png"), fmt="coco")
+        assert nameless.job().found_classes == ()
+        imported(nameless, f"{b}.png 1,1,5,5,0\n")
+
     def test_names_that_come_later_must_fit_what_was_labelled(self, nameless):
         imported(nameless, coco([GOOD], f"{nameless.ids[0]}.png"), fmt="coco")
         spec = job_spec()
@@ -313,6 +321,19 @@ def test_a_class_of_the_whole_image_replaces_no_boxes(three):
     assert (report.labelled, report.pictures.refused, report.annotations.refused) == (0, 2, 2)
     label_sample(three.db, KEY, b, Annotation(), "ann", three.clock.now())
     assert story(three, a).sample.label.annotation == boxes((1, 1, 5, 5))
+
+
+def test_an_image_without_anything_takes_no_class_away(three):
+    a, b, c = three.ids
+    for sample in (a, b):
+        label_sample(three.db, KEY, sample, Annotation(label=1), "ann", three.clock.now())
+    with pytest.raises(DataError, match=r"classes of whole images, and this one names none.*--class"):
+        imported(three, f"{a}.png\n")
+    report = imported(three, f"{a}.png\n{c}.png 1\n", mode="clip")
+    assert (report.labelled, report.pictures.refused) == (1, 1)
+    assert story(three, a).sample.label.annotation == Annotation(label=1)
+    with pytest.raises(DataError, match="names none"):
+        label_sample(three.db, KEY, b, Annotation(), "ann", three.clock.now())
 
 
 def test_boxes_replace_no_class_of_the_whole_image(three):
