@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import IO, Literal, get_args
+from typing import IO, Literal, TextIO, get_args
 
 from sedna.common.errors import SpecError
 from sedna.common.log_repeats import RepeatFilter
@@ -73,6 +73,18 @@ class _RootHandler(logging.Handler):
         self._target.handle(record)
 
 
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to the standard error of the moment: whoever puts another one there and closes it does so for a while."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """As of now."""
+        return sys.stderr
+
+
 def setup_logging(
     level: str = "INFO",
     log_format: LogFormat = "text",
@@ -95,7 +107,7 @@ def setup_logging(
         raise SpecError(f"unknown log level {level!r}", where="LOG_LEVEL", hint=", ".join(sorted(names)))
     if log_format not in get_args(LogFormat):
         raise SpecError(f"unknown log format {log_format!r}", where="LOG_FORMAT", hint="text or json")
-    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+    handler = _StandardError() if stream is None else logging.StreamHandler(stream)
     if log_format == "json":
         handler.setFormatter(JsonFormatter())
     else:

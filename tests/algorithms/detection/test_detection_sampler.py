@@ -86,7 +86,7 @@ def test_a_corrupt_picture_is_named(tiny: dict[str, Any], tmp_path: Path) -> Non
     (tmp_path / "bad.png").write_bytes(b"no picture")
     config = FPNConfig.build(tiny)
     pictures = read_labelled(Source([str(tmp_path / "bad.png")], [[]]), ("full", "hollow"), [])
-    with pytest.raises(DataError, match=r"bad\.png: cannot be read"):
+    with pytest.raises(DataError, match=r"bad\.png: this is no picture"):
         Sampler(Pool(pictures, config), None, config).batch(0, 0)
 
 

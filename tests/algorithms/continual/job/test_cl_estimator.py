@@ -25,7 +25,7 @@ from sedna.algorithms.continual.job.scores import classification_report
 from sedna.algorithms.continual.transforms.pipeline import Normalisation, ViewPipeline
 from sedna.algorithms.training.progress import TrainingProgress
 from sedna.common.class_factory import ClassFactory, ClassType
-from sedna.common.errors import DataError, ModelError, SpecError
+from sedna.common.errors import DataError, ModelError, NotFoundError, SpecError
 
 NAMES = list(CLASS_NAMES)
 FAST: dict[str, Any] = {
@@ -270,7 +270,7 @@ def test_bad_samples(pictures: Source, tmp_path: Path, caplog: pytest.LogCapture
         estimator.train(_both(good, Source([pictures.x[0]], ["cube"])))
     with pytest.raises(DataError, match="fewer than two classes"):
         EdgeHMLEstimator(**FAST).train(_part(pictures, 0, 24, range(1)))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(NotFoundError, match=r"absent\.png: there is no such file"):
         estimator.predict([tmp_path / "absent.png"])
     with pytest.raises(DataError, match=r"float64 \(4, 4\)"):
         estimator.predict([np.zeros((4, 4))])
