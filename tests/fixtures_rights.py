@@ -7,7 +7,6 @@ needed.
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import re
@@ -61,8 +60,8 @@ def ask(verb: str, plural: str, subresource: str, allowed: frozenset[Right] | No
         raise AssertionError(f"the chart's Role does not allow: {REFUSED[-1]}")
 
 
-@atexit.register
-def _write() -> None:
+def write_asked() -> None:
+    """At the end of a session and not of the process, which a busy machine may have killed before it got there."""
     folder = os.environ.get("SEDNA_RIGHTS_LOG")
     if folder and ASKED:
         Path(folder).mkdir(parents=True, exist_ok=True)
