@@ -298,7 +298,7 @@ class Operator:
         except SednaError as error:
             outcome = "error"
             self._told(key, error, self._queue.failed(key))
-        except Exception:
+        except Exception:  # the boundary: a defect in the look at one object must not stop the others
             outcome = "error"
             log.exception("the look at %s %s/%s failed", key[0].kind, key[1], key[2])
             self._queue.failed(key)

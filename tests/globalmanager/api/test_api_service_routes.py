@@ -170,5 +170,5 @@ def test_the_status_says_what_is_wrong(api: Api) -> None:
     assert "job default/pcb: dataset: no such file" in found["trouble"]
     assert {edge["name"]: edge["live"] for edge in found["edges"]}["line-8"]
     api.clock.advance(60)
-    assert any(line.startswith("edge line-8: silent since ") for line in api.get("status")["trouble"])
+    assert any(line.startswith("edge line-8: offline since ") for line in api.get("status")["trouble"])
     assert api.http.get("/api/v1/status", headers=api.edge).status_code == 403

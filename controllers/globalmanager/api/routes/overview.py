@@ -34,6 +34,7 @@ class EdgeGlance(View):
     name: str
     live: bool = Field(description="heard of within three heartbeats")
     last_seen_at: datetime | None
+    offline_since: datetime | None = Field(description="when it was heard last, once it has missed three heartbeats")
     pod: str | None = Field(description="of an edge in the cluster, which serves one job alone")
     serves: dict[str, int | None] = Field(description="the model version that it serves, by job")
 
@@ -99,10 +100,13 @@ def _disks(services: ApiServices) -> Iterator[Disk]:
 
 def _glance(edge: EdgeRow, now: datetime, live_seconds: float) -> EdgeGlance:
     seen = edge.last_seen_at
+    live = seen is not None and (now - seen).total_seconds() <= live_seconds
     return EdgeGlance(
         name=edge.name,
-        live=seen is not None and (now - seen).total_seconds() <= live_seconds,
+        live=live,
         last_seen_at=seen,
+        # By the clock and not as the engine has noted it: after a start that one gives edges time to come back.
+        offline_since=None if live else seen,
         pod=edge.pod,
         serves={str(said.job): said.model_version for said in edge.jobs},
     )
@@ -122,5 +126,5 @@ def _job_trouble(row: JobRow, summary: JobSummary, store: str) -> Iterator[str]:
 def _edge_trouble(edge: EdgeRow, glance: EdgeGlance) -> Iterator[str]:
     if glance.last_seen_at is None:
         yield f"edge {edge.name}: has never been heard of"
-    elif not glance.live:
-        yield f"edge {edge.name}: silent since {glance.last_seen_at:%Y-%m-%d %H:%M:%S} UTC"
+    elif glance.offline_since is not None:
+        yield f"edge {edge.name}: offline since {glance.offline_since:%Y-%m-%d %H:%M:%S} UTC"

@@ -6,8 +6,14 @@ from typing import Any
 
 import typer
 
+from globalmanager.cli.commands.edges import state_of
 from globalmanager.cli.options import Format, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_table, time_of
+
+
+def _model(version: int | None) -> str:
+    return "no model" if version is None else f"model {version}"
+
 
 _JOBS = (
     Column("JOB", lambda job: f"{job['namespace']}/{job['name']}"),
@@ -21,9 +27,9 @@ _JOBS = (
 )
 _EDGES = (
     Column("EDGE", field("name")),
-    Column("LIVE", field("live")),
+    Column("STATE", state_of),
     Column("LAST SEEN", time_of("last_seen_at")),
-    Column("SERVES", lambda edge: ", ".join(f"{job} model {version}" for job, version in edge["serves"].items())),
+    Column("SERVES", lambda edge: ", ".join(f"{job} {_model(version)}" for job, version in edge["serves"].items())),
 )
 
 
