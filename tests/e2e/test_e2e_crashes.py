@@ -86,8 +86,15 @@ def test_a_killed_edge_delivers_everything_that_it_kept(house: House) -> None:
     assert service.sample_ids("&edge=line-1") == kept
     eventually(again.is_ready)
     assert again.infer(stream(1, start=30)[0].image).status_code == 200
-    labels = write_labels(house.folder / "labels.txt", [board for board in stream(24) if board.sample in kept])
+    wanted = [board for board in stream(24) if board.sample in kept]
+    labels = write_labels(house.folder / "labels.txt", wanted)
     done = house.cli("sample", "import", "pcb", str(labels), "--format", "txt", "-o", "json", as_json=True)
-    assert (done["labelled"], done["unchanged"], done["unknown"], done["problems"]) == (len(kept), 0, [], [])
+    boxes = sum(len(board.boxes) for board in wanted)
+    assert done == {
+        "labelled": len(kept), "unchanged": 0, "unknown": [], "problems": [], "skipped": [],
+        "pictures": {"taken": len(kept), "skipped": 0, "refused": 0},
+        "annotations": {"taken": boxes, "skipped": 0, "refused": 0},
+        "holdout_changed": 0, "turned": 0, "class_names": ["open", "short", "mousebite", "spur", "copper", "pin-hole"],
+    }  # fmt: skip
     assert (again.end(), service.end()) == (0, 0)
     house.check_logs()
