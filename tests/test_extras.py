@@ -13,14 +13,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"sedna", "ianvs", "globalmanager", "localcontroller"}
 
-DISTRIBUTIONS = {
-    "PIL": "pillow",
-    "yaml": "pyyaml",
-    "starlette": "fastapi",
-    "pydantic_core": "pydantic",
-    "h11": "uvicorn",
-}
-"""Where the import name is another: the last three belong to the library that they are the ground of."""
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "starlette": "fastapi", "pydantic_core": "pydantic"}
+"""Where the import name is another: the last two belong to the library that they are the ground of."""
 
 ROOMS = {
     "lib/sedna/algorithms/continual": "train",
@@ -29,7 +23,8 @@ ROOMS = {
     "lib/sedna/backend/torch.py": "train",
     "lib/sedna/core/staging/torchrun.py": "train",
     "lib/sedna/datasources/csv.py": "train",
-    "lib/sedna/common/web": "edge",
+    "lib/sedna/common/web.py": "edge",
+    "lib/sedna/common/web_guard.py": "edge",
     "lib/sedna/edge": "edge",
     "lib/ianvs": "train",
     "controllers/localcontroller": "edge",

@@ -214,7 +214,7 @@ def test_rounds_complete_and_no_sample_is_lost_or_used_twice(
 
         def learn(learner: Learner) -> None:
             while not over:
-                learner.next_round(900)
+                learner.next_round(600)
 
         running = [pool.submit(learn, learner) for learner in learners]
         try:
