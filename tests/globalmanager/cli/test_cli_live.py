@@ -359,7 +359,7 @@ def test_status_shows_trouble_first_and_everything_at_a_glance(cli: Cli) -> None
     assert others[1] == "parts  database ok, disk ok, engine ok, store ok"
     assert re.search(r"^disk  .*/data: [\d.]+ GiB free$", text, re.MULTILINE)
     assert "default/pcb  Waiting  -  2  " in text
-    assert "line-9  no  -  -" in text
+    assert "line-9  never heard  -  -" in text
     assert len(found["trouble"]) == len(troubles)
     assert [job["name"] for job in found["jobs"]] == ["pcb"]
 
