@@ -17,3 +17,5 @@ class LabelFormat(StrEnum):
     JSON = "json"
     VOC = "voc"
     YOLO = "yolo"
+    CVAT = "cvat"
+    LABELSTUDIO = "labelstudio"
