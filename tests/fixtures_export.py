@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sedna.common.label_format import ExportFormat
 from sedna.common.types import Annotation, Box
-from sedna.labels.export import ExportFormat, LabelExport, Pictured, export_files
+from sedna.labels.export import LabelExport, Pictured, export_files
 
 
 def picture(number: int, annotation: Annotation | None, part: str | None = None, **more: object) -> Pictured:

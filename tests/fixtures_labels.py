@@ -11,10 +11,10 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from sedna.common.label_format import LabelFormat
+from sedna.common.label_format import ExportFormat, LabelFormat
 from sedna.common.types import Annotation, Box
 from sedna.labels import LabelledImage, LabelSet, write_coco, write_txt, write_voc, write_yolo
-from sedna.labels.export import ExportFormat, LabelExport, Pictured, export_files
+from sedna.labels.export import LabelExport, Pictured, export_files
 from sedna.labels.txt import format_line
 
 _TEXT = st.text(

@@ -16,17 +16,9 @@ from globalmanager.labelling.queue import POOL, Order, labelling_queue
 from globalmanager.labelling.zip_stream import ZipStream
 from sedna.algorithms.active_learning import SCORES, recorded_score
 from sedna.common.errors import NotFoundError
+from sedna.common.label_format import ExportFormat, LabelState
 from sedna.common.types import JobKey, Picked
-from sedna.labels.export import (
-    ExportFormat,
-    LabelExport,
-    LabelState,
-    Pictured,
-    export_files,
-    is_single_file,
-    picture_path,
-    require_writable,
-)
+from sedna.labels.export import LabelExport, Pictured, export_files, is_single_file, picture_path, require_writable
 from sedna.store.base import ObjectStore
 from sedna.store.layout import sample_key
 
@@ -116,12 +108,12 @@ class PreparedExport:
             if not self.is_zip:
                 yield from next(export_files(self.wish.export_format, self.labels)).chunks
                 return
-            archive = ZipStream()
-            for name, content in export_files(self.wish.export_format, self.labels):
-                yield from archive.add(name, content)
-            if self.wish.pictures:
-                yield from self._pictures(archive)
-            yield from archive.close()
+            with ZipStream() as archive:
+                for name, content in export_files(self.wish.export_format, self.labels):
+                    yield from archive.add(name, content)
+                if self.wish.pictures:
+                    yield from self._pictures(archive)
+                yield from archive.end()
 
     def _pictures(self, archive: ZipStream) -> Iterator[bytes]:
         missing: list[str] = []

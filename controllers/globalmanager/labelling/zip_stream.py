@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 __all__ = ["ZipStream"]
 
@@ -31,11 +31,17 @@ class _Outbox(io.RawIOBase):
 
 
 class ZipStream:
-    """Add files, and send what each call gives."""
+    """Add files, and send what each call gives. Use as a context manager, for one that is given up half-way."""
 
     def __init__(self) -> None:
         self._outbox = _Outbox()
         self._archive = zipfile.ZipFile(self._outbox, "w")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._archive.close()
 
     def add(self, name: str, content: Iterator[bytes], *, packed: bool = False) -> Iterator[bytes]:
         """A file; ``packed``: its bytes are compressed already, as pictures are."""
@@ -49,7 +55,7 @@ class ZipStream:
         if sent := self._outbox.taken():
             yield sent
 
-    def close(self) -> Iterator[bytes]:
+    def end(self) -> Iterator[bytes]:
         """The list of the files, with which an archive ends."""
         self._archive.close()
         yield self._outbox.taken()

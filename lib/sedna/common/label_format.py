@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["LabelFormat"]
+__all__ = ["ExportFormat", "LabelFormat", "LabelState"]
 
 
 class LabelFormat(StrEnum):
@@ -19,3 +19,29 @@ class LabelFormat(StrEnum):
     YOLO = "yolo"
     CVAT = "cvat"
     LABELSTUDIO = "labelstudio"
+
+
+class ExportFormat(StrEnum):
+    """A format of label files that is written."""
+
+    COCO = "coco"
+    VOC = "voc"
+    YOLO = "yolo"
+    CVAT = "cvat"
+    LABELSTUDIO = "labelstudio"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class LabelState(StrEnum):
+    """What is known of a picture: three ways to have no box, which no format may mix up."""
+
+    LABELLED = "labelled"
+    NEGATIVE = "negative"
+    UNLABELLED = "unlabelled"
+    EXCLUDED = "excluded"
+
+    @property
+    def is_said(self) -> bool:
+        """Whether a label file says what such a picture shows."""
+        return self in (LabelState.LABELLED, LabelState.NEGATIVE)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from fixtures_export import CLASSES, PICTURES, SCRATCH, files_of, picture
 from fixtures_labels import exported, label_sets, zipped
 from sedna.common.errors import DataError
-from sedna.common.label_format import LabelFormat
+from sedna.common.label_format import ExportFormat, LabelFormat, LabelState
 from sedna.common.types import Annotation, Box
 from sedna.labels import LabelSet, read_labels
 from sedna.labels.classes import ClassNames
-from sedna.labels.export import ExportFormat, LabelExport, LabelState, export_files, require_writable
+from sedna.labels.export import LabelExport, export_files, require_writable
 from sedna.labels.files import opened
 from sedna.labels.items import LabelItem
 

@@ -14,8 +14,9 @@ from faster_coco_eval import COCO, COCOeval_faster
 
 from fixtures_export import CLASSES, PICTURES, files_of, picture
 from fixtures_labels import lay_out
+from sedna.common.label_format import ExportFormat
 from sedna.common.types import Annotation, Box, Prediction
-from sedna.labels.export import ExportFormat, LabelExport, export_files, picture_path
+from sedna.labels.export import LabelExport, export_files, picture_path
 
 
 def test_coco_is_read_and_judged_by_a_reader_of_coco(tmp_path: Path) -> None:

@@ -15,9 +15,8 @@ from globalmanager.db.values import DatasetVersionDetail, DatasetVersionRow, Pag
 from globalmanager.ingest.label_import import ImportReport, ImportWish, import_labels
 from globalmanager.labelling.export import ExportWish, prepare_export
 from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue
-from sedna.common.label_format import LabelFormat
+from sedna.common.label_format import ExportFormat, LabelFormat, LabelState
 from sedna.common.types import Picked
-from sedna.labels.export import ExportFormat, LabelState
 
 router = APIRouter(prefix=API_PREFIX, tags=["labels"], dependencies=[ADMIN_ONLY])
 

@@ -11,7 +11,7 @@ import typer
 
 from globalmanager.cli.options import JobName, Token, Url
 from sedna.common.errors import SpecError
-from sedna.labels.export import ExportFormat, LabelState
+from sedna.common.label_format import ExportFormat, LabelState
 
 app = typer.Typer(help="Export labels for other tools.", no_args_is_help=True)
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from pydantic import Field
 
+from sedna.common.label_format import LabelState
 from sedna.common.types import Annotation, Prediction, Value
 from sedna.labels.labelset import LabelledImage
 
-__all__ = ["PARTS", "ExportFile", "LabelExport", "LabelState", "Pictured", "class_name"]
+__all__ = ["PARTS", "ExportFile", "LabelExport", "Pictured", "class_name"]
 
 PARTS = ("train", "eval", "holdout")
 """The shares of a job; hold-out is what models are judged by, and no model may learn from it."""
-
-
-class LabelState(StrEnum):
-    """What is known of a picture: three ways to have no box, which no format may mix up."""
-
-    LABELLED = "labelled"
-    NEGATIVE = "negative"
-    UNLABELLED = "unlabelled"
-    EXCLUDED = "excluded"
-
-    @property
-    def is_said(self) -> bool:
-        """Whether a label file says what such a picture shows."""
-        return self in (LabelState.LABELLED, LabelState.NEGATIVE)
 
 
 class Pictured(Value):

@@ -11,8 +11,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from sedna.common.label_format import LabelState
 from sedna.labels.coco import annotation_row, image_row
-from sedna.labels.export.base import ExportFile, LabelExport, LabelState
+from sedna.labels.export.base import ExportFile, LabelExport
 
 __all__ = ["FOLDER", "coco_files"]
 

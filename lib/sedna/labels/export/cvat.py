@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
+from sedna.common.label_format import LabelState
 from sedna.common.types import Box
-from sedna.labels.export.base import ExportFile, LabelExport, LabelState, Pictured, class_name
+from sedna.labels.export.base import ExportFile, LabelExport, Pictured, class_name
 
 __all__ = ["FOLDER", "cvat_files"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sedna.common.errors import DataError
+from sedna.common.label_format import ExportFormat
 from sedna.labels.export.base import ExportFile, LabelExport, Pictured
 from sedna.labels.export.coco import coco_files
 from sedna.labels.export.cvat import cvat_files
@@ -17,19 +17,7 @@ from sedna.labels.export.voc import voc_files
 from sedna.labels.export.yolo import folder_of, yolo_files
 from sedna.labels.voc import XML_CHARS
 
-__all__ = ["ExportFormat", "export_files", "is_single_file", "picture_path", "require_writable"]
-
-
-class ExportFormat(StrEnum):
-    """A format of label files that is written; `sedna.common.label_format` has those that are read."""
-
-    COCO = "coco"
-    VOC = "voc"
-    YOLO = "yolo"
-    CVAT = "cvat"
-    LABELSTUDIO = "labelstudio"
-    CSV = "csv"
-    JSONL = "jsonl"
+__all__ = ["export_files", "is_single_file", "picture_path", "require_writable"]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from sedna.common.label_format import LabelState
 from sedna.common.types import Box
-from sedna.labels.export.base import ExportFile, LabelExport, LabelState, Pictured, class_name
+from sedna.labels.export.base import ExportFile, LabelExport, Pictured, class_name
 
 __all__ = ["FOLDER", "labelstudio_files", "labelstudio_task"]
 

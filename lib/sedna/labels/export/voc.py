@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sedna.labels.export.base import PARTS, ExportFile, LabelExport, LabelState, Pictured, class_name
+from sedna.common.label_format import LabelState
+from sedna.labels.export.base import PARTS, ExportFile, LabelExport, Pictured, class_name
 from sedna.labels.labelset import LabelledImage
 from sedna.labels.layout import stem
 from sedna.labels.voc import voc_file

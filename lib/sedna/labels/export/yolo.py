@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sedna.labels.export.base import ExportFile, LabelExport, LabelState, Pictured
+from sedna.common.label_format import LabelState
+from sedna.labels.export.base import ExportFile, LabelExport, Pictured
 from sedna.labels.layout import stem
 from sedna.labels.yolo import yolo_description, yolo_file
 
