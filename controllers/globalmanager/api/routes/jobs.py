@@ -86,7 +86,7 @@ def purge(services: Services, caller: Admin, key: Job) -> Purged:
     "/jobs/{namespace}/{name}:pause",
     operation_id="pauseJob",
     summary="Let no round begin; what is under way goes on, and a deployment may still be asked for",
-    responses=problems(404, 415, 422),
+    responses=problems(404, 409, 415, 422),
     dependencies=[accepts("application/json")],
 )
 def pause(services: Services, caller: Admin, key: Job, body: ReasonBody) -> JobSummary:
