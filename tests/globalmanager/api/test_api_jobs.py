@@ -299,7 +299,7 @@ def test_a_paused_job_refuses_a_round_at_once_and_answers_what_was_asked_before(
     before = {**api.admin, "Idempotency-Key": "before"}
     first = api.http.post(f"{address}/triggers", headers=before, json=wish)
     assert api.http.post(f"{address}:pause", headers=api.admin, json={"reason": "audit"}).status_code == 200
-    for action in ("train", "evaluate"):
+    for action in ("train", "eval"):
         refused = api.http.post(f"{address}/triggers", headers=api.admin, json={"action": action, "reason": "now"})
         assert (refused.status_code, "paused by admin" in refused.json()["detail"]) == (409, True)
         assert "sedna job resume" in refused.json()["hint"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -407,8 +408,10 @@ def test_apply_waits_until_a_new_job_has_its_model(cli: Cli) -> None:
     api = cli.service.api
     gave_up = EdgeJobStatus(job=JobKey(name="fourth"), state="failed", failed_version=1, reason="no module named conv4")
     beat = EdgeHeartbeat(edge="line-7", software="1.0", at=api.clock.now(), jobs=(gave_up,))
-    heartbeat(api.db, beat, api.clock.now(), api.engine_settings)
-    result = cli.run("job", "apply", "-f", str(file), "--wait", code=3)
+    # In an hour's time: on a slow machine it would be silent again before the command asks.
+    for _ in range(2):  # the second one speaks of what the first was told
+        heartbeat(api.db, beat, api.clock.now() + timedelta(hours=1), api.engine_settings)
+    result = cli.run("job", "apply", "-f", str(file), "--wait", "--timeout", "20", code=3)
     assert "model 1 is in service, and refused by line-7: no module named conv4" in result.stderr
     assert "'sedna model promote default/fourth 1', tries again" in result.stderr
     cli.run("edge", "remove", "line-7", "--yes")

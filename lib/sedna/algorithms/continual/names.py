@@ -64,13 +64,13 @@ def split_method(text: str, methods: Collection[str]) -> tuple[str, tuple[str, .
         SpecError: a name is not known.
     """
     known = sorted((*methods, *PRESETS), key=len, reverse=True)  # "DER++" before "DER"
-    base = next((name for name in known if f"{text}+".startswith(f"{name}+")), text.split("+", maxsplit=1)[0])
+    base = next((name for name in known if f"{text}+".startswith(f"{name}+")), None)
+    if base is None:
+        raise SpecError(f"unknown method {text!r}", where="method.name", hint=suggestion(text, known))
     terms = tuple(TERM_ALIASES.get(term, term) for term in text[len(base) :].split("+")[1:])
     for term in terms:
         if term not in TERM_NAMES:
             raise SpecError(f"unknown term {term!r} in {text!r}", where="method.name", hint=", ".join(TERM_NAMES))
-    if base not in known:
-        raise SpecError(f"unknown method {base!r}", where="method.name", hint=suggestion(base, known))
     return base, tuple(dict.fromkeys(terms))
 
 
