@@ -12,6 +12,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from globalmanager.api.middleware.authenticate import Authenticator
+from globalmanager.api.middleware.same_origin import ANY_HOST
 from globalmanager.cluster.connection import Cluster
 from globalmanager.db import Database
 from globalmanager.runtimes.base import WorkerHandle, WorkerRuntime
@@ -126,8 +127,8 @@ class ApiServices:
     """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
 
     ``store_trouble``: what keeps the service from storing things, and since when; for whoever must not wait for a look.
-    ``disks``: folders that it writes to. ``cluster``: the cluster in which workers and edges run, if there is one.
-    ``pods``: None where workers are no Pods.
+    ``disks``: folders that it writes to. ``hosts``: under which names browsers may reach it. ``cluster``: the cluster
+    in which workers and edges run, if there is one. ``pods``: None where workers are no Pods.
     """
 
     db: Database
@@ -141,5 +142,6 @@ class ApiServices:
     pods: WorkerPods | None = None
     store_trouble: Callable[[], str | None] = lambda: None
     disks: tuple[Path, ...] = ()
+    hosts: tuple[str, ...] = (ANY_HOST,)
     cluster_health: Callable[[], ClusterHealth | None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -406,6 +406,27 @@ class Token(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class BrowserSession(Base):
+    """Somebody who is signed in with a browser: only the sha256 of the cookie is kept. It ends with its token."""
+
+    __tablename__ = "sessions"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[int] = mapped_column(BigId, ForeignKey("tokens.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class LoginCode(Base):
+    """A code that begins one session of its token: only its sha256 is kept, and that until it is used."""
+
+    __tablename__ = "login_codes"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[int] = mapped_column(BigId, ForeignKey("tokens.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime]
+
+
 class Event(Base):
     """An event. Ids only grow, also over a restart."""
 

@@ -19,7 +19,7 @@ from sedna.loop.verdict import Decision, GateVerdict
 T = TypeVar("T")
 
 Part = Literal["train", "eval", "holdout"]
-Role = Literal["admin", "edge", "worker"]
+Role = Literal["admin", "labeller", "viewer", "edge", "worker"]
 Level = Literal["info", "warning", "error"]
 
 
@@ -362,6 +362,14 @@ class TokenRow(Value):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+
+class SessionRow(Value):
+    """Somebody who is signed in with a browser, by the token with which that began."""
+
+    token: TokenRow
+    last_seen_at: datetime
+    expires_at: datetime = Field(description="if nothing more is heard from it")
 
 
 class EventRow(Value):

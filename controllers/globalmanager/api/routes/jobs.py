@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Admin, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import JobSummary, JobView, ReasonBody, RoundView, job_summary, job_view
 from globalmanager.api.services import ApiServices
@@ -25,10 +25,10 @@ from sedna.loop.state import Pause
 _PURGE_SECONDS = 15.0
 """Of one request: callers wait for sixty, and proxies for less."""
 
-router = APIRouter(prefix=API_PREFIX, tags=["jobs"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["jobs"])
 
 
-@router.get("/jobs", operation_id="listJobs", summary="Every job", responses=problems())
+@router.get("/jobs", dependencies=[READERS], operation_id="listJobs", summary="Every job", responses=problems())
 def list_jobs(
     services: Services,
     namespace: Annotated[Name | None, Query(description="only of this namespace")] = None,
@@ -39,7 +39,13 @@ def list_jobs(
     return [job_summary(row, seen[row.id]) for row in rows]
 
 
-@router.get("/jobs/{namespace}/{name}", operation_id="getJob", summary="One job", responses=problems(404))
+@router.get(
+    "/jobs/{namespace}/{name}",
+    dependencies=[READERS],
+    operation_id="getJob",
+    summary="One job",
+    responses=problems(404),
+)
 def read_job(services: Services, key: Job) -> JobView:
     with services.db.read() as session:
         row = get_job(session, key)
@@ -58,6 +64,7 @@ def _edges_of(
 
 @router.delete(
     "/jobs/{namespace}/{name}",
+    dependencies=[ADMIN_ONLY],
     operation_id="deleteJob",
     summary="Stop driving a job; its samples, models and history stay",
     status_code=204,
@@ -115,6 +122,7 @@ def resume(services: Services, caller: Admin, key: Job) -> JobSummary:
 
 @router.get(
     "/jobs/{namespace}/{name}/rounds",
+    dependencies=[READERS],
     operation_id="listRounds",
     summary="Rounds, the newest first",
     responses=problems(404, 422),
@@ -130,6 +138,7 @@ def list_rounds(
 
 @router.get(
     "/jobs/{namespace}/{name}/rounds/{round_id}",
+    dependencies=[READERS],
     operation_id="getRound",
     summary="One round with its workers",
     responses=problems(404),
@@ -144,6 +153,7 @@ def read_round(services: Services, key: Job, round_id: int) -> RoundView:
 
 @router.get(
     "/jobs/{namespace}/{name}/rounds/{round_id}/log",
+    dependencies=[READERS],
     operation_id="getRoundLog",
     summary="A part of what the newest worker of a round wrote, while it runs and afterwards",
     responses=problems(404, 422),
@@ -161,6 +171,7 @@ def read_round_log(
 
 @router.get(
     "/jobs/{namespace}/{name}/decisions",
+    dependencies=[READERS],
     operation_id="listDecisions",
     summary="What the triggers decided and why, the newest first; repetitions are counted",
     responses=problems(404, 422),

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 import sedna
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Services, problems
+from globalmanager.api.deps import API_PREFIX, READERS, Services, problems
 from globalmanager.api.health import readiness
 from globalmanager.api.schemas import JobSummary, View, job_summary
 from globalmanager.api.services import ApiServices
@@ -18,7 +18,7 @@ from globalmanager.db.values import EdgeRow, JobRow
 from sedna.common.atomic import free_bytes
 from sedna.loop.state import Outcome
 
-router = APIRouter(prefix=API_PREFIX, tags=["service"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["service"])
 
 
 class Disk(View):
@@ -54,6 +54,7 @@ class Overview(View):
 
 @router.get(
     "/status",
+    dependencies=[READERS],
     operation_id="readStatus",
     summary="Service, jobs, edges, disks and store at a glance, with what is wrong",
     responses=problems(),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.deps import API_PREFIX, READERS, Admin, Job, PageQuery, Reporter, Services, accepts, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.schemas import LabelBody, RemovalBody, job_path
 from globalmanager.api.stored import stored_bytes
@@ -40,7 +40,7 @@ class SampleStored(BaseModel):
 
 @router.get(
     "/jobs/{namespace}/{name}/samples",
-    dependencies=[ADMIN_ONLY],
+    dependencies=[READERS],
     operation_id="listSamples",
     summary="Samples, the newest first",
     responses=problems(404, 422),
@@ -62,7 +62,7 @@ def list_samples(
 
 @router.get(
     "/jobs/{namespace}/{name}/samples/{sample_id}",
-    dependencies=[ADMIN_ONLY],
+    dependencies=[READERS],
     operation_id="getSample",
     summary="The whole story of a sample: verdict, prediction, labels, dataset versions, models",
     responses=problems(404, 422),
@@ -74,7 +74,7 @@ def read_sample(services: Services, key: Job, sample_id: SampleId) -> SampleStor
 
 @router.get(
     "/jobs/{namespace}/{name}/samples/{sample_id}/image",
-    dependencies=[ADMIN_ONLY],
+    dependencies=[READERS],
     operation_id="getSampleImage",
     summary="The bytes of a sample",
     response_class=StreamingResponse,
@@ -107,7 +107,7 @@ def read_image(services: Services, key: Job, sample_id: SampleId) -> Response:
     dependencies=[accepts("multipart/form-data")],
 )
 def put_sample(
-    services: Services, caller: Caller, key: Job, sample_id: SampleId, response: Response,
+    services: Services, caller: Reporter, key: Job, sample_id: SampleId, response: Response,
     record: Annotated[str, Form(description="a SampleRecord as JSON")],
     image: UploadFile,
 ) -> SampleStored:  # fmt: skip
@@ -138,7 +138,7 @@ def put_sample(
 def put_label(services: Services, caller: Admin, key: Job, sample_id: SampleId, body: LabelBody) -> SampleRow:
     with services.db.read() as session:
         get_job(session, key)
-    author = body.author or caller.name
+    author = caller.author(body.author)
     now = services.clock.now()
     return label_sample(services.db, key, sample_id, body.annotation, author, now, holdout=body.holdout)
 
@@ -159,7 +159,7 @@ def put_exclusion(services: Services, caller: Admin, key: Job, sample_id: Sample
         key,
         sample_id,
         reason=body.reason,
-        author=body.author or caller.name,
+        author=caller.author(body.author),
         now=services.clock.now(),
         delete=body.delete,
     )

@@ -11,10 +11,16 @@ from globalmanager.db.values import TokenRow
 from sedna.common.clock import span
 from sedna.common.errors import ConflictError, SpecError
 
-router = APIRouter(prefix=API_PREFIX, tags=["tokens"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["tokens"])
 
 
-@router.get("/tokens", operation_id="listTokens", summary="Every token, without its secret", responses=problems())
+@router.get(
+    "/tokens",
+    dependencies=[ADMIN_ONLY],
+    operation_id="listTokens",
+    summary="Every token, without its secret",
+    responses=problems(),
+)
 def list_tokens(services: Services) -> list[TokenRow]:
     with services.db.read() as session:
         return list(tokens.list_all(session))

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from globalmanager.api.deps import API_PREFIX, Caller, Services, accepts, problems
+from globalmanager.api.deps import API_PREFIX, OPEN, Services, WorkerCaller, accepts, problems
 from globalmanager.api.middleware.authenticate import bearer
 from globalmanager.api.services import ApiServices
 from globalmanager.api.stored import stored_bytes
@@ -55,7 +55,7 @@ class PodToken(BaseModel):
 class CallingWorker:
     """The attempt behind the token."""
 
-    def __init__(self, services: Services, caller: Caller) -> None:
+    def __init__(self, services: Services, caller: WorkerCaller) -> None:
         name = caller.require_worker()
         with services.db.read() as session:
             row = workers.by_name(session, name)
@@ -244,6 +244,7 @@ async def program(
 
 @pod_router.post(
     "/worker-token",
+    dependencies=[OPEN],
     operation_id="postWorkerToken",
     summary="The token of an attempt, for the token by which its Pod says who it is",
     responses=problems(),
