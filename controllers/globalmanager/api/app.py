@@ -18,6 +18,7 @@ from globalmanager.api.middleware.authenticate import Authenticate
 from globalmanager.api.middleware.body_limit import BodyLimit, LimitRule
 from globalmanager.api.middleware.context import RequestContext
 from globalmanager.api.middleware.shed import Lanes, Shed
+from globalmanager.api.page import Page
 from globalmanager.api.routes import (
     edges,
     event_stream,
@@ -25,6 +26,7 @@ from globalmanager.api.routes import (
     labels,
     models,
     overview,
+    page,
     resources,
     samples,
     service,
@@ -48,7 +50,7 @@ _REF = "#/components/schemas/{model}"
 _ROUTERS = (
     resources.router, jobs.router, triggers.router, samples.router, labels.router, models.router, edges.router,
     worker_reports.router, workers.router, workers.pod_router, tokens.router, sessions.router, event_stream.router,
-    overview.router, service.router,
+    overview.router, service.router, page.router,
 )  # fmt: skip
 
 _SCHEMES = {
@@ -82,6 +84,7 @@ def create_app(services: ApiServices) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = Metrics(services)
+    app.state.page = Page(services.page_dir)
     app.state.readiness = ReadinessLane(services)
     app.state.sessions = Sessions(services.db, services.clock)
     app.state.sign_ins = SignInLimit(services.clock)

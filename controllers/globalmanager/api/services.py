@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from globalmanager.api.middleware.authenticate import Authenticator
 from globalmanager.api.middleware.same_origin import ANY_HOST
+from globalmanager.api.page import PAGE_DIR
 from globalmanager.cluster.connection import Cluster
 from globalmanager.db import Database
 from globalmanager.runtimes.base import WorkerHandle, WorkerRuntime
@@ -127,8 +128,9 @@ class ApiServices:
     """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
 
     ``store_trouble``: what keeps the service from storing things, and since when; for whoever must not wait for a look.
-    ``disks``: folders that it writes to. ``hosts``: under which names browsers may reach it. ``cluster``: the cluster
-    in which workers and edges run, if there is one. ``pods``: None where workers are no Pods.
+    ``disks``: folders that it writes to. ``hosts``: under which names browsers may reach it. ``page_dir``: the built
+    page. ``cluster``: the cluster in which workers and edges run, if there is one. ``pods``: None where workers are no
+    Pods.
     """
 
     db: Database
@@ -143,5 +145,6 @@ class ApiServices:
     store_trouble: Callable[[], str | None] = lambda: None
     disks: tuple[Path, ...] = ()
     hosts: tuple[str, ...] = (ANY_HOST,)
+    page_dir: Path = PAGE_DIR
     cluster_health: Callable[[], ClusterHealth | None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from fixtures_api import ADMIN, EDGE, ORIGIN, Api
 from globalmanager.api.app import create_app
 from globalmanager.api.sign_in_limit import FAILURES
 from globalmanager.db import sessions, tokens
-from globalmanager.db.tables import BrowserSession, LoginCode
+from globalmanager.db.tables import BrowserSession, LoginCode, Token
 from localcontroller.http_server import ThreadedServer
 
 SESSION = "/api/v1/session"
@@ -59,11 +59,7 @@ def test_the_database_has_no_secret_of_a_session(api: Api) -> None:
     csrf = browser.post(SESSION, json={"code": used}).json()["csrf"]
     secret = next(iter(browser.cookies.values()))
     with api.services.db.read() as session:
-        rows = [
-            dict(row._mapping)
-            for table in (BrowserSession, LoginCode)
-            for row in session.execute(select(*table.__table__.columns))
-        ]
+        rows = [*session.execute(select(BrowserSession.__table__)), *session.execute(select(LoginCode.__table__))]
     assert len(rows) == 2
     for value in (used, unused, csrf, secret):
         assert value not in repr(rows)
@@ -268,11 +264,11 @@ def test_a_viewer_sees_but_changes_nothing(api: Api) -> None:
     assert browser.get("/api/v1/tokens").status_code == 403
 
 
-def test_two_services_of_one_host_have_cookies_of_their_own(api: Api, tmp_path: Any) -> None:
+def test_two_services_of_one_host_have_cookies_of_their_own(api: Api) -> None:
     browser = api.browser("anna", "viewer")
     with api.services.db.write() as session:
         first = sessions.database_id(session)
-        session.query(tokens.Token).filter_by(name="admin").update({"sha256": tokens.digest("of another service")})
+        session.execute(update(Token).where(Token.name == "admin").values(sha256=tokens.digest("of another service")))
     with api.services.db.read() as session:
         assert sessions.database_id(session) != first
     assert list(browser.cookies) == [f"sedna-{first}"]
