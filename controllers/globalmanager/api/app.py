@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from globalmanager.api.middleware.body_limit import BodyLimit, LimitRule
 from globalmanager.api.middleware.context import RequestContext
 from globalmanager.api.middleware.shed import Lanes, Shed
 from globalmanager.api.page import Page
+from globalmanager.api.picture_cache import PictureCache
 from globalmanager.api.routes import (
     edges,
     event_stream,
@@ -27,6 +29,7 @@ from globalmanager.api.routes import (
     models,
     overview,
     page,
+    pictures,
     resources,
     samples,
     service,
@@ -48,7 +51,7 @@ __all__ = ["create_app"]
 _REF = "#/components/schemas/{model}"
 
 _ROUTERS = (
-    resources.router, jobs.router, triggers.router, samples.router, labels.router, models.router, edges.router,
+    resources.router, jobs.router, triggers.router, samples.router, pictures.router, labels.router, models.router, edges.router,
     worker_reports.router, workers.router, workers.pod_router, tokens.router, sessions.router, event_stream.router,
     overview.router, service.router, page.router,
 )  # fmt: skip
@@ -85,6 +88,8 @@ def create_app(services: ApiServices) -> FastAPI:
     app.state.services = services
     app.state.metrics = Metrics(services)
     app.state.page = Page(services.page_dir)
+    app.state.pictures = PictureCache(services.engine_settings.pictures_dir, services.settings.pictures_bytes)
+    app.state.decoders = asyncio.Semaphore(services.settings.decoders)
     app.state.readiness = ReadinessLane(services)
     app.state.sessions = Sessions(services.db, services.clock)
     app.state.sign_ins = SignInLimit(services.clock)

@@ -46,6 +46,10 @@ class ApiSettings(BaseModel):
     )
     lists: int = Field(default=4, ge=1, description="lists at a time: they cost the most; more only take turns")
     lists_waiting: int = Field(default=32, ge=0, description="that may wait for one of them; more are answered 503")
+    decoders: int = Field(default=2, ge=1, description="pictures that are made smaller at a time; each may take 300 MB")
+    pictures_bytes: int = Field(
+        default=1 << 30, ge=0, description="of small pictures that are kept; the oldest go, and are made again"
+    )
     streams: int = Field(default=100, ge=1, description="event streams at a time; more are answered 503")
     requests: int = Field(default=256, ge=1, description="others at a time, uploads among them; more are answered 503")
     health_seconds: float = Field(

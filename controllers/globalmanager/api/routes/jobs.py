@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Admin, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
+from globalmanager.api.picture_cache import PictureCache
 from globalmanager.api.schemas import JobSummary, JobView, ReasonBody, RoundView, job_summary, job_view
 from globalmanager.api.services import ApiServices
 from globalmanager.db import decisions, edges, jobs, models, rounds, samples, workers
@@ -83,8 +84,10 @@ def remove_job(services: Services, key: Job) -> None:
     summary="Delete a deleted job's samples, models and history for good; repeat it until it is done",
     responses=problems(404, 409),
 )
-def purge(services: Services, caller: Admin, key: Job) -> Purged:
+def purge(request: Request, services: Services, caller: Admin, key: Job) -> Purged:
+    pictures: PictureCache = request.app.state.pictures
     found = purge_job(services.db, services.store, key, services.clock, by=caller.name, seconds=_PURGE_SECONDS)
+    pictures.forget_job(key)
     services.engine.wake()
     return found
 

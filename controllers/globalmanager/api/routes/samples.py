@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from globalmanager.api.deps import API_PREFIX, READERS, Admin, Job, PageQuery, Reporter, Services, accepts, problems
 from globalmanager.api.lookup import get_job
+from globalmanager.api.picture_cache import PictureCache
 from globalmanager.api.schemas import LabelBody, RemovalBody, job_path
 from globalmanager.api.stored import stored_bytes
-from globalmanager.db import samples
-from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleStory
+from globalmanager.db import sample_search, samples
+from globalmanager.db.values import LabelState, Part, SampleFilter, SamplePage, SampleRow, SampleStory
 from globalmanager.ingest.intake import Stored, receive_sample
 from globalmanager.ingest.removal import exclude_sample, include_sample
 from globalmanager.labelling.service import label_sample
 from sedna.common.errors import DataError
 from sedna.common.pictures import MEDIA_TYPES
-from sedna.common.types import Picked, SampleRecord, Sha256
+from sedna.common.types import MAX_LABEL, Picked, SampleRecord, Sha256
 from sedna.common.validation import first_fault
 from sedna.store.layout import sample_key
 
 router = APIRouter(prefix=API_PREFIX, tags=["samples"])
 
+MAX_NUMBER = 2**31 - 1
 SampleId = Annotated[Sha256, Path(description="sha256 of the sample's bytes")]
 
 
@@ -53,11 +55,31 @@ def list_samples(
     edge: Annotated[str | None, Query(max_length=253)] = None,
     excluded: Annotated[bool, Query(description="those that were taken out instead")] = False,
     problem: Annotated[bool | None, Query(description="whether its bytes are missing or damaged")] = None,
-) -> Page[SampleRow]:  # fmt: skip
-    wanted = SampleFilter(picked=picked, labelled=labelled, part=part, edge=edge, excluded=excluded, problem=problem)
+    miner: Annotated[str | None, Query(max_length=253, description="whose verdict it has")] = None,
+    min_score: Annotated[float | None, Query(description="of that verdict")] = None,
+    max_score: Annotated[float | None, Query(description="of that verdict")] = None,
+    label_state: Annotated[LabelState | None, Query(description="how far people are with it")] = None,
+    class_number: Annotated[
+        int | None, Query(alias="class", ge=0, le=MAX_LABEL, description="of its label or prediction")
+    ] = None,
+    round_id: Annotated[int | None, Query(alias="round", ge=1, le=MAX_NUMBER, description="that took it")] = None,
+    wrong: Annotated[bool, Query(description="those about which the model in service is known to be wrong")] = False,
+    since: Annotated[AwareDatetime | None, Query(description="received then or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="received before")] = None,
+    count: Annotated[bool, Query(description="say how many there are on all pages")] = False,
+) -> SamplePage:  # fmt: skip
     with services.db.read() as session:
         job = get_job(session, key)
-        return samples.list_page(session, job.id, wanted, limit=page.limit, cursor=page.cursor)
+        wanted = SampleFilter(
+            picked=picked, labelled=labelled, part=part, edge=edge, excluded=excluded, problem=problem, miner=miner,
+            min_score=min_score, max_score=max_score, label_state=label_state, class_number=class_number,
+            round=round_id, since=since, until=until,
+            # Models begin at 1: nobody is wrong where none is in service.
+            wrong_version=(job.state.champion or 0) if wrong else None,
+        )  # fmt: skip
+        found = samples.list_page(session, job.id, wanted, limit=page.limit, cursor=page.cursor)
+        total = sample_search.count(session, job.id, wanted) if count else None
+    return found.model_copy(update={"total": total})
 
 
 @router.get(
@@ -150,9 +172,14 @@ def put_label(services: Services, caller: Admin, key: Job, sample_id: SampleId, 
     responses=problems(404, 415, 422),
     dependencies=[accepts("application/json")],
 )
-def put_exclusion(services: Services, caller: Admin, key: Job, sample_id: SampleId, body: RemovalBody) -> SampleStory:
+def put_exclusion(
+    request: Request, services: Services, caller: Admin, key: Job, sample_id: SampleId, body: RemovalBody
+) -> SampleStory:
     with services.db.read() as session:
         get_job(session, key)
+    if body.delete:
+        pictures: PictureCache = request.app.state.pictures
+        pictures.forget(key, sample_id)
     return exclude_sample(
         services.db,
         services.store,
