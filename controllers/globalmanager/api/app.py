@@ -51,9 +51,9 @@ __all__ = ["create_app"]
 _REF = "#/components/schemas/{model}"
 
 _ROUTERS = (
-    resources.router, jobs.router, triggers.router, samples.router, pictures.router, labels.router, models.router, edges.router,
-    worker_reports.router, workers.router, workers.pod_router, tokens.router, sessions.router, event_stream.router,
-    overview.router, service.router, page.router,
+    resources.router, jobs.router, triggers.router, samples.router, pictures.router, labels.router, models.router,
+    edges.router, worker_reports.router, workers.router, workers.pod_router, tokens.router, sessions.router,
+    event_stream.router, overview.router, service.router, page.router,
 )  # fmt: skip
 
 _SCHEMES = {
@@ -142,7 +142,7 @@ def _limits(settings: ApiSettings) -> tuple[LimitRule, ...]:
 def _document(app: FastAPI) -> None:
     """OpenAPI with what the middleware enforces and the routes permit, and problems instead of FastAPI's own 422."""
     # Here and not when somebody asks for it: a route that says nothing must not be served.
-    declared = {route: permission_of(route) for route in _api_routes()}
+    declared = [(route, permission_of(route)) for route in _api_routes()]
 
     def openapi() -> dict[str, object]:
         if app.openapi_schema is None:
@@ -152,8 +152,8 @@ def _document(app: FastAPI) -> None:
             part = components["schemas"]["Problem"].pop("$defs")
             components["schemas"].update(part)
             components["securitySchemes"] = _SCHEMES
-            for route, permission in declared.items():
-                for method in route.methods:
+            for route, permission in declared:
+                for method in route.methods or ():
                     _complete(schema["paths"][route.path_format][method.lower()], permission)
             # Named by no route any more, and clients made from the document would carry them along.
             for name in ("HTTPValidationError", "ValidationError"):

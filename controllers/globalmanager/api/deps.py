@@ -21,7 +21,9 @@ __all__ = [
     "LABELLERS",
     "OPEN",
     "READERS",
+    "REPORTERS",
     "SERVING",
+    "WORKERS",
     "Admin",
     "BrowserCaller",
     "Job",
@@ -106,17 +108,20 @@ class PageQuery:
 
 
 Services = Annotated[ApiServices, Depends(_services)]
-# The caller's role, for routes that do not care who it is; and the caller.
+# Who may call, for the decorator of a route, where it comes before whatever looks at the body; and the caller, for
+# a route that cares who that is.
 OPEN: Any = Depends(Permits(Permission.OPEN))
 READERS: Any = Depends(Permits(Permission.READ))
 SERVING: Any = Depends(Permits(Permission.READ_SERVED))
 LABELLERS: Any = Depends(Permits(Permission.LABEL))
 ADMIN_ONLY: Any = Depends(Permits(Permission.ADMIN))
+REPORTERS: Any = Depends(Permits(Permission.REPORT))
+WORKERS: Any = Depends(Permits(Permission.WORK))
 ServingReader = Annotated[Principal, SERVING]
 Labeller = Annotated[Principal, LABELLERS]
 Admin = Annotated[Principal, ADMIN_ONLY]
-Reporter = Annotated[Principal, Depends(Permits(Permission.REPORT))]
-WorkerCaller = Annotated[Principal, Depends(Permits(Permission.WORK))]
+Reporter = Annotated[Principal, REPORTERS]
+WorkerCaller = Annotated[Principal, WORKERS]
 BrowserCaller = Annotated[Principal, Depends(Permits(Permission.BROWSER))]
 Job = Annotated[JobKey, Depends(_job)]
 

@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from globalmanager.api.deps import (
+    ADMIN_ONLY,
     API_PREFIX,
     OPEN,
     READERS,
+    REPORTERS,
     Admin,
     Reporter,
     Services,
@@ -48,7 +50,7 @@ def list_edges(services: Services) -> list[EdgeRow]:
     summary="Register an edge; its token is shown this once",
     status_code=201,
     responses=problems(409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def register(services: Services, caller: Admin, body: EdgeRegistration, response: Response) -> EdgeRegistered:
     now = services.clock.now()
@@ -88,7 +90,7 @@ def remove(services: Services, caller: Admin, edge: Name) -> None:
     operation_id="edgeHeartbeat",
     summary="An edge says what it serves and learns what it should serve",
     responses=problems(404, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[REPORTERS, accepts("application/json")],
 )
 def beat(services: Services, caller: Reporter, edge: Name, body: EdgeHeartbeat) -> EdgeDesired:
     caller.require_edge(edge)

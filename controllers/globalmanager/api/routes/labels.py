@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from globalmanager.api.deps import API_PREFIX, READERS, Admin, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Admin, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.db import datasets
 from globalmanager.db.values import DatasetVersionDetail, DatasetVersionRow, Page
@@ -33,7 +33,7 @@ _MEDIA_TYPES = (
     operation_id="importLabels",
     summary="Labels from a file, or from a zip or tar of files; images are matched by file name or sample id",
     responses=problems(404, 413, 415, 422),
-    dependencies=[accepts(*_MEDIA_TYPES)],
+    dependencies=[ADMIN_ONLY, accepts(*_MEDIA_TYPES)],
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -26,7 +26,7 @@ DRAWING_SIDE: Final = 4096
 
 _DAY: Final = "private, max-age=86400"
 
-_PICTURE: Final = {
+_PICTURE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"image/webp": {}, "image/jpeg": {}, "image/png": {}}},
     304: {"description": "as it was"},
 }
@@ -89,8 +89,7 @@ def _find(services: ApiServices, key: JobKey, sample_id: str) -> tuple[SampleRec
         record = samples.get(session, job.id, sample_id).record
         # Of one that was deleted for good nothing is shown, whatever a cache has of it.
         exclusions.require_kept(session, job.id, sample_id)
-    pictures = job.spec.pictures
-    return record, None if pictures is None else pictures.bits_per_sample
+    return record, job.spec.pictures.bits_per_sample
 
 
 def _has(request: Request, tag: str) -> bool:

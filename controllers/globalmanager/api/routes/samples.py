@@ -8,7 +8,19 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response, Up
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from globalmanager.api.deps import API_PREFIX, READERS, Admin, Job, PageQuery, Reporter, Services, accepts, problems
+from globalmanager.api.deps import (
+    ADMIN_ONLY,
+    API_PREFIX,
+    READERS,
+    REPORTERS,
+    Admin,
+    Job,
+    PageQuery,
+    Reporter,
+    Services,
+    accepts,
+    problems,
+)
 from globalmanager.api.lookup import get_job
 from globalmanager.api.picture_cache import PictureCache
 from globalmanager.api.schemas import LabelBody, RemovalBody, job_path
@@ -126,7 +138,7 @@ def read_image(services: Services, key: Job, sample_id: SampleId) -> Response:
         200: {"description": "the job had this sample already", "model": SampleStored},
         **problems(404, 409, 413, 415, 422),
     },
-    dependencies=[accepts("multipart/form-data")],
+    dependencies=[REPORTERS, accepts("multipart/form-data")],
 )
 def put_sample(
     services: Services, caller: Reporter, key: Job, sample_id: SampleId, response: Response,
@@ -155,7 +167,7 @@ def put_sample(
     operation_id="labelSample",
     summary="Say what a sample shows; saying it again replaces the label and keeps the history",
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def put_label(services: Services, caller: Admin, key: Job, sample_id: SampleId, body: LabelBody) -> SampleRow:
     with services.db.read() as session:
@@ -170,17 +182,14 @@ def put_label(services: Services, caller: Admin, key: Job, sample_id: SampleId, 
     operation_id="excludeSample",
     summary="Take a sample out, with a reason; or delete it. Dataset versions that hold it say so",
     responses=problems(404, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def put_exclusion(
     request: Request, services: Services, caller: Admin, key: Job, sample_id: SampleId, body: RemovalBody
 ) -> SampleStory:
     with services.db.read() as session:
         get_job(session, key)
-    if body.delete:
-        pictures: PictureCache = request.app.state.pictures
-        pictures.forget(key, sample_id)
-    return exclude_sample(
+    found = exclude_sample(
         services.db,
         services.store,
         key,
@@ -190,6 +199,10 @@ def put_exclusion(
         now=services.clock.now(),
         delete=body.delete,
     )
+    if body.delete:
+        pictures: PictureCache = request.app.state.pictures
+        pictures.forget(key, sample_id)
+    return found
 
 
 @router.delete(

@@ -32,7 +32,7 @@ def list_tokens(services: Services) -> list[TokenRow]:
     summary="A new token; it is shown this once",
     status_code=201,
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def create(services: Services, caller: Admin, body: TokenBody) -> TokenCreated:
     if (body.role == "edge") != (body.edge is not None):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
-from globalmanager.api.deps import API_PREFIX, READERS, Admin, Job, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Admin, Job, Services, accepts, problems
 from globalmanager.api.lookup import check_version, get_job
 from globalmanager.api.schemas import ReasonBody, TriggerBody, job_path
 from globalmanager.api.services import ApiServices
@@ -39,7 +39,7 @@ IdempotencyKey = Annotated[
     summary="Ask for a round: train, evaluate the last candidate again, or deploy a model",
     status_code=202,
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def request_round(
     services: Services, caller: Admin, key: Job, body: TriggerBody, response: Response,
@@ -62,7 +62,7 @@ def request_round(
     summary="Put a model version into service, without the gate",
     status_code=202,
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def promote(
     services: Services, caller: Admin, key: Job, version: int, body: ReasonBody, response: Response,
@@ -78,7 +78,7 @@ def promote(
     summary="Put the model back into service that was there before the present one",
     status_code=202,
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def rollback(
     services: Services, caller: Admin, key: Job, body: ReasonBody, response: Response,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from globalmanager.api.deps import API_PREFIX, Reporter, Services, accepts, problems
+from globalmanager.api.deps import API_PREFIX, REPORTERS, Reporter, Services, accepts, problems
 from globalmanager.auth.permission import Permission
 from globalmanager.engine.work.reports import receive_report
 from sedna.common.errors import DataError
@@ -26,7 +26,7 @@ class ReportTaken(BaseModel):
     summary="What a worker said about itself; repeating it is harmless",
     status_code=200,
     responses=problems(413, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[REPORTERS, accepts("application/json")],
 )
 def report(services: Services, caller: Reporter, worker: str, body: WorkerReport) -> ReportTaken:
     """An edge's token may hand over ``deploy`` reports only: training and evaluation decide what is deployed."""
