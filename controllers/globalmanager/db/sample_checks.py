@@ -60,9 +60,9 @@ def evaluated(session: Session, job_id: int, round_id: int, version: int, scores
     for part in _parts(scores, _BATCH):
         names = [score.sample for score in part]
         query = select(Sample.sample_id, Sample.id).where(Sample.job_id == job_id, Sample.sample_id.in_(names))
-        rows = dict(session.execute(query).tuples().all())
+        rows = {row.sample_id: row.id for row in session.execute(query)}
         session.execute(
-            delete(SampleCheck).where(SampleCheck.version == version, SampleCheck.sample_pk.in_(rows.values()))
+            delete(SampleCheck).where(SampleCheck.version == version, SampleCheck.sample_pk.in_(list(rows.values())))
         )
         found = {
             rows[score.sample]: {

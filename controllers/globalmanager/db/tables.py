@@ -106,7 +106,7 @@ class Sample(Base):
         UniqueConstraint("job_id", "sample_id"),
         # Each list and each question of the trigger has its index: cost per sample must not grow with their number.
         # With what is filtered by ranges: they are looked for in the index, in the order of the pages.
-        Index("ix_samples_found", "job_id", "id", "excluded", "score", "received_at"),
+        Index("ix_samples_page", "job_id", "id", "excluded", "score", "received_at"),
         Index("ix_samples_miner", "job_id", "miner", "id"),
         Index("ix_samples_edge", "job_id", "edge", "id"),
         Index("ix_samples_picked", "job_id", "picked", "id"),

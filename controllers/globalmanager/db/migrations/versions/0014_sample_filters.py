@@ -47,8 +47,8 @@ def upgrade() -> None:
     _fill()
     op.create_index("ix_samples_miner", "samples", ["job_id", "miner", "id"])
     op.create_index("ix_samples_edge", "samples", ["job_id", "edge", "id"])
-    op.create_index("ix_samples_found", "samples", ["job_id", "id", "excluded", "score", "received_at"])
     op.drop_index("ix_samples_page", "samples")
+    op.create_index("ix_samples_page", "samples", ["job_id", "id", "excluded", "score", "received_at"])
     op.drop_index("ix_samples_round", "samples")
     op.create_index("ix_samples_round", "samples", ["job_id", "round_used", "id"])
 
@@ -88,8 +88,9 @@ def _fill() -> None:
 def downgrade() -> None:
     op.drop_index("ix_samples_round", "samples")
     op.create_index("ix_samples_round", "samples", ["job_id", "round_used"])
+    op.drop_index("ix_samples_page", "samples")
     op.create_index("ix_samples_page", "samples", ["job_id", "id"])
-    for name in ("found", "edge", "miner"):
+    for name in ("edge", "miner"):
         op.drop_index(f"ix_samples_{name}", "samples")
     op.drop_table("sample_checks")
     op.drop_table("sample_classes")
