@@ -24,6 +24,7 @@ from globalmanager.api.picture_cache import PictureCache
 from globalmanager.api.routes import (
     edges,
     event_stream,
+    home,
     jobs,
     labels,
     models,
@@ -53,7 +54,7 @@ _REF = "#/components/schemas/{model}"
 _ROUTERS = (
     resources.router, jobs.router, triggers.router, samples.router, pictures.router, labels.router, models.router,
     edges.router, worker_reports.router, workers.router, workers.pod_router, tokens.router, sessions.router,
-    event_stream.router, overview.router, service.router, page.router,
+    event_stream.router, overview.router, home.router, service.router, page.router,
 )  # fmt: skip
 
 _SCHEMES = {

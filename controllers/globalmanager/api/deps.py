@@ -30,6 +30,7 @@ __all__ = [
     "Labeller",
     "PageQuery",
     "Permits",
+    "Reader",
     "Reporter",
     "Services",
     "ServingReader",
@@ -118,6 +119,7 @@ ADMIN_ONLY: Any = Depends(Permits(Permission.ADMIN))
 REPORTERS: Any = Depends(Permits(Permission.REPORT))
 WORKERS: Any = Depends(Permits(Permission.WORK))
 ServingReader = Annotated[Principal, SERVING]
+Reader = Annotated[Principal, READERS]
 Labeller = Annotated[Principal, LABELLERS]
 Admin = Annotated[Principal, ADMIN_ONLY]
 Reporter = Annotated[Principal, REPORTERS]

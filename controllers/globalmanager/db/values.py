@@ -222,6 +222,14 @@ class ModelVersionRow(Value):
     created_at: datetime
 
 
+class MetricPoint(Value):
+    """The model in service after a round, and its metric as the gate has seen it."""
+
+    round: int
+    version: int
+    value: float
+
+
 class StageEntry(Value):
     """When a round entered a stage, or another attempt of it."""
 
