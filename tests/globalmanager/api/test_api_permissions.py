@@ -21,7 +21,8 @@ OPERATIONS = {
     "read": """
         listEdges listJobs getJob listRounds getRound getRoundLog listDecisions labellingQueue listDatasetVersions
         getDatasetVersion listModelVersions readStatus listDatasets listModels listSamples getSample getSampleImage
-        getSampleThumbnail getSampleDrawing         listRequests getRequest explainTrigger streamEvents streamJobEvents readHome readFlow
+        getSampleThumbnail getSampleDrawing         listRequests getRequest explainTrigger streamEvents streamJobEvents
+        readHome readFlow
     """,
     "read-served": "getEdge getModelVersion getModelManifest getModelFile getModelModule",
     "label": "",
