@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from fixtures_api import Api, png
+from fixtures_api import JOB_YAML, Api, png
 from globalmanager.api.app import create_app
 from globalmanager.api.picture_cache import PictureCache
 from globalmanager.db import jobs, samples
@@ -68,7 +68,7 @@ def test_a_turned_picture_stands_upright(api: Api) -> None:
     api.apply()
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned to the right
-    name = put(api, picture((80, 40), "JPEG", exif=exif), (40, 80), "jpg", meta={"orientation": 6})
+    name = put(api, picture((80, 40), "JPEG", exif=exif), (80, 40), "jpg")
     for what in ("thumbnail", "drawing"):
         pixels = shown(ask(api, name, what))
         assert pixels.shape == (80, 40, 3)
@@ -76,7 +76,7 @@ def test_a_turned_picture_stands_upright(api: Api) -> None:
 
 
 def test_sixteen_bits_are_shown_as_the_models_see_them(api: Api) -> None:
-    api.apply()
+    api.apply(JOB_YAML.replace("spec:\n  dataset", "spec:\n  pictures: {bitsPerSample: 12}\n  dataset"))
     values = np.full((20, 30), 4095, np.uint16)  # a camera of 12 bits
     values[:, :15] = 2048
     buffer = io.BytesIO()
