@@ -19,10 +19,10 @@ from sedna.common.errors import AuthError
 OPERATIONS = {
     "open": "signIn admitEdgePod postWorkerToken",
     "read": """
-        listEdges listJobs getJob listRounds getRound getRoundLog listDecisions labellingQueue exportLabels listDatasetVersions
+        listEdges listJobs getJob listRounds getRound getRoundLog listDecisions labellingQueue listDatasetVersions
         getDatasetVersion listModelVersions readStatus listDatasets listModels listSamples getSample getSampleImage
         getSampleThumbnail getSampleDrawing         listRequests getRequest explainTrigger streamEvents streamJobEvents
-        readHome readFlow
+        readHome readFlow exportLabels
     """,
     "read-served": "getEdge getModelVersion getModelManifest getModelFile getModelModule",
     "label": "",
