@@ -94,6 +94,7 @@ export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
   const pending = work ? pendingOf(work.now) : 0;
   const tool = (what: Plain, icon: IconName, disabled = false, pressed?: boolean) => (
     <Button
+      small
       look="quiet"
       icon={icon}
       label={t(`key.${what}` as Word)}
@@ -102,9 +103,9 @@ export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
       onClick={() => act({ do: what })}
     />
   );
-  const answer = (what: Plain, icon: IconName, key: string) => (
-    <Button icon={icon} onClick={() => act({ do: what })}>
-      <span class="word">{t(`key.${what}` as Word)}</span> <kbd>{key}</kbd>
+  const answer = (what: Plain, key: string) => (
+    <Button small onClick={() => act({ do: what })}>
+      {t(`key.${what}` as Word)} <kbd>{key}</kbd>
     </Button>
   );
   return (
@@ -123,15 +124,15 @@ export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
         {state.canTakeBack && tool("takeBack", "back")}
         <span class="push" />
         {pending > 0 && (
-          <Button icon="check" onClick={() => act({ do: "acceptAll" })}>
-            <span class="word">{t("label.acceptAll", { n: pending })}</span> <kbd>A</kbd>
+          <Button small onClick={() => act({ do: "acceptAll" })}>
+            {t("label.acceptAll", { n: pending })} <kbd>A</kbd>
           </Button>
         )}
-        {answer("skip", "arrow", "S")}
-        {answer("unsure", "help", "U")}
-        {answer("bad", "trash", "Z")}
-        {answer("nothing", "close", "X")}
-        <Button look="primary" icon="check" onClick={() => act({ do: "submit" })}>
+        {answer("skip", "S")}
+        {answer("unsure", "U")}
+        {answer("bad", "Z")}
+        {answer("nothing", "X")}
+        <Button small look="primary" onClick={() => act({ do: "submit" })}>
           <span>{t("label.next")}</span> <kbd>↵</kbd>
         </Button>
       </div>

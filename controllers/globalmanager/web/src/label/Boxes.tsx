@@ -38,7 +38,7 @@ interface TagProps {
 /** The class beside a box: above it, or inside where there is no room. */
 export function Tag({ rect, text, label, scale }: TagProps) {
   const size = 12 / scale;
-  const width = (text.length * 7 + 8) / scale;
+  const width = (text.length * 7.6 + 8) / scale;
   const height = size * 1.45;
   const y = rect.y1 - height > 0 ? rect.y1 - height : rect.y1;
   return (

@@ -105,10 +105,10 @@ export function BoxList({ now, selected, classes, onSelect, onAccept, onRemove }
       <ol class="box-list">
         {marks.slice(0, SHOWN).map((mark, at) => (
           <li key={mark.id} class={cx("box-row", mark.id === selected && "chosen", mark.pending && "pending")}>
-            <button type="button" class="box-name" aria-pressed={mark.id === selected} onClick={() => onSelect(mark.id)}>
+            <button type="button" class="box-name" aria-pressed={mark.id === selected} title={placeOf(mark)} onClick={() => onSelect(mark.id)}>
               <span class="swatch" style={{ background: colourOf(mark.label) }} />
               <span class="clip">{className(classes, mark.label)}</span>
-              <span class="faint small numbers clip">{placeOf(mark)}</span>
+              <span class="faint small numbers">{mark.x2 - mark.x1}×{mark.y2 - mark.y1}</span>
             </button>
             {mark.pending && (
               <>
