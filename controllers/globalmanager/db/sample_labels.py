@@ -11,13 +11,12 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from globalmanager.db import rounds
+from globalmanager.db import rounds, sample_checks
 from globalmanager.db.sample_rows import build, build_label, find_row, label_of, locked_job
 from globalmanager.db.tables import Job, Label, Sample
 from globalmanager.db.values import SampleRow
 from sedna.common.errors import ConflictError, DataError, NotFoundError
-from sedna.common.types import Annotation, Picked, SampleRecord
-from sedna.loop.audit import count_sample
+from sedna.common.types import Annotation, Picked
 from sedna.loop.split import part_of
 
 
@@ -80,9 +79,9 @@ def add_label(
     sample.label_seq = job.label_seq
     # Counted now, against the prediction of that time: the drift of the model in service is then a sum over rows, and
     # needs no prediction again.
+    counts = sample_checks.labelled(session, sample, annotation)
     if sample.picked == Picked.AUDIT:
-        prediction = SampleRecord.model_validate(sample.record).prediction
-        sample.tp, sample.fp, sample.fn = count_sample(prediction, annotation)
+        sample.tp, sample.fp, sample.fn = counts
     session.flush()
     return build(sample, build_label(label))
 
