@@ -1,4 +1,4 @@
-"""Debian's Chromium through Playwright, as people use the page: no policy is bypassed, and nobody else's server is asked."""
+"""Debian's Chromium through Playwright, as people use the page: its policy holds, and nobody else's server is asked."""
 
 from __future__ import annotations
 

@@ -4,6 +4,170 @@
  */
 
 export interface paths {
+    "/api/v1/jobs/{namespace}/{name}/labelling/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep samples for yourself: those that you hold, then the head of the queue
+         * @description Nobody else gets them until the leases end, unless the job asks for several people's answers.
+         */
+        post: operations["claimSamples"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/labelling/claims/{sample_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Let others have a sample; its draft stays yours */
+        delete: operations["giveBackSample"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/labelling/samples/{sample_id}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you have drawn of a sample */
+        get: operations["getDraft"];
+        /**
+         * Keep what you have drawn so far, and the sample for you
+         * @description 409: the sample went to somebody else, or has another label; the draft is kept all the same.
+         */
+        put: operations["putDraft"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/labelling/samples/{sample_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people have said of a sample; until it is settled or in review your own answers alone */
+        get: operations["listAnswers"];
+        put?: never;
+        /**
+         * Say what a sample shows; it is settled when all people who are wanted have answered and agree
+         * @description What cannot be taken is kept as your draft; 409 has the newer label as ``current``.
+         */
+        post: operations["answerSample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/labelling/answers/{answer_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take an answer of yours back, unless a round has taken its label: the sample is yours again */
+        post: operations["withdrawAnswer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/labelling/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far the labelling is, who has done what, and how well people agree */
+        get: operations["getLabellingSummary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/labelling/agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How well people agree: by pair, by class, and all together */
+        get: operations["getAgreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/labelling/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Samples about which somebody has to decide, the oldest first */
+        get: operations["listReviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/labelling/samples/{sample_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Settle a sample that is in review */
+        post: operations["decideSample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/resources": {
         parameters: {
             query?: never;
@@ -490,6 +654,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{namespace}/{name}/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a teacher or a later model says of samples: suggestions to people, and their order in the queue */
+        post: operations["storePredictions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{namespace}/{name}/datasets": {
         parameters: {
             query?: never;
@@ -951,6 +1132,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/home": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every job as a card: its model over the rounds, what waits for a label, and what it waits for itself */
+        get: operations["readHome"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{namespace}/{name}/flow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The loop of a job with the number of samples at each of its stations */
+        get: operations["readFlow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1010,6 +1225,31 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Agreement
+         * @description Agreement of the people of a job.
+         */
+        Agreement: {
+            /**
+             * Samples
+             * @description that more than one person has answered
+             */
+            samples: number;
+            /** Pairs */
+            pairs: components["schemas"]["PairAgreement"][];
+            /** Classes */
+            classes: components["schemas"]["ClassAgreement"][];
+            /**
+             * Fleiss
+             * @description Fleiss' kappa of whole images; null: cannot be said
+             */
+            fleiss: number | null;
+            /**
+             * Fleiss Samples
+             * @description with the most frequent number of answers, which is what it is made of
+             */
+            fleiss_samples: number;
+        };
+        /**
          * Algorithm
          * @description Ours: an algorithm registered in ``ClassFactory``, instead of a pod template.
          */
@@ -1046,6 +1286,33 @@ export interface components {
             boxes: components["schemas"]["Box"][];
             /** Label */
             label?: number | null;
+        };
+        /**
+         * AnswerKind
+         * @description What an answer says.
+         * @enum {string}
+         */
+        AnswerKind: "boxes" | "class" | "nothing" | "unsure" | "bad";
+        /**
+         * AnswerResult
+         * @description What became of an answer.
+         */
+        AnswerResult: {
+            /** Answer Id */
+            answer_id: number;
+            /**
+             * Revision
+             * @description of the sample, now
+             */
+            revision: number;
+            state: components["schemas"]["LabelState"];
+            /**
+             * Answers
+             * @description people who have answered, of those that are wanted
+             */
+            answers: number;
+            /** Wanted */
+            wanted: number;
         };
         /**
          * AppliedResource
@@ -1127,6 +1394,74 @@ export interface components {
             round: number | null;
             /** Right */
             right: boolean;
+        };
+        /**
+         * ClaimWish
+         * @description Which samples somebody wants to label.
+         */
+        ClaimWish: {
+            /**
+             * Limit
+             * @description samples that are kept for you at a time
+             * @default 3
+             */
+            limit: number;
+            /** @description what comes first; null: as the job says */
+            order?: components["schemas"]["Order"] | null;
+            /**
+             * Samples
+             * @description these, in place of the queue's: to label them again, for example
+             * @default []
+             */
+            samples: string[];
+        };
+        /**
+         * Claims
+         * @description What is kept for somebody, and what else there is.
+         */
+        Claims: {
+            /**
+             * Tasks
+             * @description those that were kept before come first
+             */
+            tasks: components["schemas"]["LabelTask"][];
+            /**
+             * Left
+             * @description samples that you may still answer, these among them
+             */
+            left: number;
+            /**
+             * With Others
+             * @description samples that others hold, and you cannot have now
+             */
+            with_others: number;
+            /**
+             * Next Free At
+             * @description when the first of those is free again, unless it is answered
+             */
+            next_free_at: string | null;
+            /**
+             * Class Names
+             * @description send it back with the answer
+             */
+            class_names: string[];
+        };
+        /**
+         * ClassAgreement
+         * @description How far people agree on one class: of all that one of two has named, the share that both have.
+         */
+        ClassAgreement: {
+            /** Label */
+            label: number;
+            /**
+             * Named
+             * @description by one person or both, in pairs of people and samples
+             */
+            named: number;
+            /** Agreed */
+            agreed: number;
+            /** Share */
+            share: number;
         };
         /**
          * Comparison
@@ -1282,9 +1617,42 @@ export interface components {
         };
         /**
          * Decision
+         * @description What a sample shows: one of its answers, something else, or nothing of use.
+         */
+        "Decision-Input": {
+            /**
+             * Take
+             * @description the answer_id that is right
+             */
+            take?: number | null;
+            /** @description what is right */
+            annotation?: components["schemas"]["Annotation"] | null;
+            /**
+             * Bad
+             * @description the picture is of no use: it is taken out
+             */
+            bad?: true | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Base Revision
+             * @description the item's revision
+             */
+            base_revision: number;
+            /**
+             * Class Names
+             * @description the class list that was shown
+             */
+            class_names?: string[] | null;
+        };
+        /**
+         * Decision
          * @description One evaluation of a trigger: whether it fired, every reason, every observed value.
          */
-        Decision: {
+        "Decision-Output": {
             kind: components["schemas"]["DecisionKind"];
             /** Fire */
             fire: boolean;
@@ -1311,13 +1679,26 @@ export interface components {
          */
         DecisionKind: "train" | "eval" | "deploy";
         /**
+         * DecisionResult
+         * @description What became of a sample by a decision.
+         */
+        DecisionResult: {
+            /** Revision */
+            revision: number;
+            state: components["schemas"]["LabelState"];
+            /** Answers */
+            answers: number;
+            /** Wanted */
+            wanted: number;
+        };
+        /**
          * DecisionRow
          * @description A decision, and how often it was repeated without a difference.
          */
         DecisionRow: {
             /** Id */
             id: number;
-            decision: components["schemas"]["Decision"];
+            decision: components["schemas"]["Decision-Output"];
             /** Count */
             count: number;
             /**
@@ -1416,6 +1797,68 @@ export interface components {
              * @default 1
              */
             processesPerWorker: number;
+        };
+        /**
+         * Draft
+         * @description An answer that is not given yet.
+         */
+        Draft: {
+            /** @description what it will be; null: not said yet */
+            kind?: components["schemas"]["AnswerKind"] | null;
+            /**
+             * @default {
+             *       "boxes": []
+             *     }
+             */
+            annotation: components["schemas"]["DraftAnnotation"];
+            /**
+             * Base Revision
+             * @description the task's revision when it was drawn
+             * @default 0
+             */
+            base_revision: number;
+        };
+        /**
+         * DraftAnnotation
+         * @description What somebody has drawn so far.
+         */
+        DraftAnnotation: {
+            /**
+             * Boxes
+             * @default []
+             */
+            boxes: components["schemas"]["DraftBox"][];
+            /** Label */
+            label?: number | null;
+        };
+        /**
+         * DraftBox
+         * @description A box while it is being drawn: it may have no area yet, and no class.
+         */
+        DraftBox: {
+            /** X1 */
+            x1: number;
+            /** Y1 */
+            y1: number;
+            /** X2 */
+            x2: number;
+            /** Y2 */
+            y2: number;
+            /** Label */
+            label?: number | null;
+            /** Score */
+            score?: number | null;
+        };
+        /**
+         * DraftKept
+         * @description A draft is stored.
+         */
+        DraftKept: {
+            /**
+             * Lease Expires At
+             * Format: date-time
+             */
+            lease_expires_at: string;
         };
         /**
          * EdgeAdmission
@@ -1751,6 +2194,92 @@ export interface components {
             size: number;
         };
         /**
+         * FindingView
+         * @description One part of the trigger, or of what must hold before any round.
+         */
+        FindingView: {
+            /** Name */
+            name: string;
+            /** Holds */
+            holds: boolean;
+            /** Reason */
+            reason: string;
+            /** Observed */
+            observed: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
+        /**
+         * FlowEdges
+         * @description Edges of the job.
+         */
+        FlowEdges: {
+            /** Live */
+            live: number;
+            /** All */
+            all: number;
+        };
+        /**
+         * FlowGate
+         * @description What the gate said last.
+         */
+        FlowGate: {
+            /** Round */
+            round: number | null;
+            outcome: components["schemas"]["GateOutcome"] | null;
+        };
+        /**
+         * FlowLabels
+         * @description Samples by how far people are with them.
+         */
+        FlowLabels: {
+            /** Waiting */
+            waiting: number;
+            /** Settled */
+            settled: number;
+            /** Review */
+            review: number;
+        };
+        /**
+         * FlowTraining
+         * @description New labelled samples, and the round that runs.
+         */
+        FlowTraining: {
+            /**
+             * New
+             * @description labelled samples that no round has used
+             */
+            new: number;
+            /** Round */
+            round: number | null;
+            progress: components["schemas"]["ProgressView"] | null;
+        };
+        /**
+         * FlowView
+         * @description The loop of a job with its numbers, in the order in which a sample passes.
+         */
+        FlowView: {
+            edges: components["schemas"]["FlowEdges"];
+            /**
+             * Spool
+             * @description samples that wait at edges; null: no edge has said
+             */
+            spool: number | null;
+            /**
+             * Store
+             * @description samples
+             */
+            store: number;
+            labels: components["schemas"]["FlowLabels"];
+            training: components["schemas"]["FlowTraining"];
+            gate: components["schemas"]["FlowGate"];
+            /**
+             * Model
+             * @description in service
+             */
+            model: number | null;
+        };
+        /**
          * GateOutcome
          * @description The gate's three answers.
          * @enum {string}
@@ -1774,6 +2303,143 @@ export interface components {
             holdout?: components["schemas"]["Comparison"] | null;
             /** Checks */
             checks: components["schemas"]["Check"][];
+        };
+        /**
+         * GivenAnswer
+         * @description What somebody says of a sample.
+         */
+        GivenAnswer: {
+            /** @description boxes, class, nothing (is there), unsure, or bad (a picture of no use) */
+            kind: components["schemas"]["AnswerKind"];
+            annotation?: components["schemas"]["Annotation"] | null;
+            /**
+             * Base Revision
+             * @description the task's revision
+             */
+            base_revision: number;
+            /**
+             * Shown Version
+             * @description whose prediction was shown; null: none was
+             */
+            shown_version?: number | null;
+            /**
+             * Seconds
+             * @description how long it took
+             * @default 0
+             */
+            seconds: number;
+            /**
+             * Undoes
+             * @description how often something was undone
+             * @default 0
+             */
+            undoes: number;
+            /**
+             * Class Names
+             * @description the class list that was shown: if a class in use is called otherwise now, 409
+             */
+            class_names?: string[] | null;
+        };
+        /**
+         * GivenPrediction
+         * @description What a model says of a sample.
+         */
+        GivenPrediction: {
+            /** Sample Id */
+            sample_id: string;
+            /** @description model: a version of the job's; teacher: any other */
+            source: components["schemas"]["PredictionSource"];
+            /**
+             * Version
+             * @description of the job's model; of a teacher any number, larger is newer
+             */
+            version: number;
+            /** @description boxes with scores, or probabilities of the classes */
+            prediction: components["schemas"]["Prediction"];
+        };
+        /**
+         * HomeJob
+         * @description A job as a card.
+         */
+        HomeJob: {
+            /** Namespace */
+            namespace: string;
+            /** Name */
+            name: string;
+            /**
+             * Phase
+             * @description Waiting, Paused, the stage of the current round, or Degraded, also where edges refuse
+             */
+            phase: string;
+            /**
+             * Paused
+             * @description who keeps it from beginning rounds, since when and why
+             */
+            paused: string | null;
+            /**
+             * Round
+             * @description the current round
+             */
+            round: number | null;
+            /**
+             * Champion
+             * @description the model version in service
+             */
+            champion: number | null;
+            /** @description what edges really serve */
+            serving: components["schemas"]["Serving"];
+            counts: components["schemas"]["SampleTotals"];
+            /**
+             * Class Names
+             * @description what class numbers stand for: spec.classNames, or what the first label file called them
+             */
+            class_names: string[];
+            /**
+             * Degraded
+             * @description why it stands still, or is not served as it should be
+             */
+            degraded: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** @description null before the first round that was judged */
+            metric: components["schemas"]["MetricCurve"] | null;
+            /**
+             * Waiting
+             * @description samples without a settled label
+             */
+            waiting: number;
+            trigger: components["schemas"]["TriggerView"];
+            progress: components["schemas"]["ProgressView"] | null;
+            /**
+             * Last Heartbeat At
+             * @description of any of its edges
+             */
+            last_heartbeat_at: string | null;
+        };
+        /**
+         * HomeView
+         * @description Everything on the first view.
+         */
+        HomeView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** User */
+            user: string;
+            /** Trouble */
+            trouble: string[];
+            /** Jobs */
+            jobs: components["schemas"]["HomeJob"][];
         };
         /**
          * ImportReport
@@ -2091,6 +2757,12 @@ export interface components {
          */
         LabelFormat: "txt" | "csv" | "jsonl" | "coco" | "json" | "voc" | "yolo";
         /**
+         * LabelKind
+         * @description What labels of a job say.
+         * @enum {string}
+         */
+        LabelKind: "boxes" | "class";
+        /**
          * LabelRow
          * @description One label in the history of a sample.
          */
@@ -2100,11 +2772,91 @@ export interface components {
             annotation: components["schemas"]["Annotation"];
             /** Author */
             author: string;
+            /** @description a person, an import, the oracle, a teacher, several people, or a review */
+            source: components["schemas"]["LabelSource"];
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Withdrawn At
+             * @description taken back before any dataset version held it
+             */
+            withdrawn_at?: string | null;
+        };
+        /**
+         * LabelSource
+         * @description Where a label comes from.
+         * @enum {string}
+         */
+        LabelSource: "person" | "import" | "oracle" | "teacher" | "consensus" | "review";
+        /**
+         * LabelState
+         * @description How far the labelling of a sample is.
+         * @enum {string}
+         */
+        LabelState: "waiting" | "answered" | "settled" | "review" | "bad";
+        /**
+         * LabelTask
+         * @description A sample that is kept for somebody until ``lease_expires_at``.
+         */
+        LabelTask: {
+            /** Sample Id */
+            sample_id: string;
+            /** Extension */
+            extension: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /**
+             * Revision
+             * @description changes with the label; send it back with the answer
+             */
+            revision: number;
+            /**
+             * Lease Expires At
+             * Format: date-time
+             */
+            lease_expires_at: string;
+            /** @description what labels of the job say; null: not known yet */
+            kind: components["schemas"]["LabelKind"] | null;
+            /** @description null: none, or it is hidden from you on purpose */
+            suggestion: components["schemas"]["Suggestion"] | null;
+            /** @description what you have drawn of it before */
+            draft: components["schemas"]["Draft"] | null;
+        };
+        /**
+         * LabellingSummary
+         * @description How far the labelling of a job is, in samples.
+         */
+        LabellingSummary: {
+            /**
+             * Waiting
+             * @description that need further answers; those that are claimed or answered are among them
+             */
+            waiting: number;
+            /** Claimed */
+            claimed: number;
+            /**
+             * Answered
+             * @description that have some of the answers that they need
+             */
+            answered: number;
+            /** Settled */
+            settled: number;
+            /** Review */
+            review: number;
+            /** Bad */
+            bad: number;
+            /** By Person */
+            by_person: components["schemas"]["PersonSummary"][];
+            /** @description null where one person answers each sample */
+            agreement: components["schemas"]["Agreement"] | null;
+            order: components["schemas"]["Order"];
+            /** Annotators */
+            annotators: number;
         };
         /**
          * Limits
@@ -2162,6 +2914,28 @@ export interface components {
              * Format: date-time
              */
             expires_at: string;
+        };
+        /**
+         * MetricCurve
+         * @description The model in service after each round, the oldest first.
+         */
+        MetricCurve: {
+            /** Name */
+            name: string;
+            /** Points */
+            points: components["schemas"]["MetricPoint"][];
+        };
+        /**
+         * MetricPoint
+         * @description The model in service after a round, and its metric as the gate has seen it.
+         */
+        MetricPoint: {
+            /** Round */
+            round: number;
+            /** Version */
+            version: number;
+            /** Value */
+            value: number;
         };
         /**
          * ModelInput
@@ -2321,6 +3095,11 @@ export interface components {
             created_at: string;
         };
         /**
+         * Nothing
+         * @description An empty object.
+         */
+        Nothing: Record<string, never>;
+        /**
          * ObjectInfo
          * @description One stored object. ``etag`` is opaque and may be None; ``modified`` is aware.
          */
@@ -2342,7 +3121,7 @@ export interface components {
          * @description What comes first.
          * @enum {string}
          */
-        Order: "oldest" | "least_confidence" | "margin" | "entropy" | "k_center";
+        Order: "oldest" | "least_confidence" | "margin" | "entropy" | "disagreement" | "new_classes" | "k_center";
         /**
          * OrderedModel
          * @description A model that the worker opens. ``entry`` is the file or folder to open; "" = the folder of all files.
@@ -2425,12 +3204,51 @@ export interface components {
             /** Next */
             next?: string | null;
         };
+        /** Page[ReviewItem] */
+        Page_ReviewItem_: {
+            /** Items */
+            items: components["schemas"]["ReviewItem"][];
+            /** Next */
+            next?: string | null;
+        };
         /** Page[RoundRow] */
         Page_RoundRow_: {
             /** Items */
             items: components["schemas"]["RoundRow"][];
             /** Next */
             next?: string | null;
+        };
+        /**
+         * PairAgreement
+         * @description How far two people agree on the samples that both have answered.
+         */
+        PairAgreement: {
+            /** A */
+            a: string;
+            /** B */
+            b: string;
+            /** Samples */
+            samples: number;
+            /**
+             * Kappa
+             * @description Cohen's, of the classes: of whole images, or of the boxes, one that only one has drawn among them; null: both have said one thing throughout
+             */
+            kappa: number | null;
+            /**
+             * Mean Iou
+             * @description of boxes that both have drawn; null without any
+             */
+            mean_iou: number | null;
+            /**
+             * F1
+             * @description of the boxes; null where the labels are classes of whole images
+             */
+            f1: number | null;
+            /**
+             * Overlap
+             * @description sum of the overlaps by the larger number of boxes, mean over samples
+             */
+            overlap: number | null;
         };
         /**
          * Pause
@@ -2446,6 +3264,21 @@ export interface components {
             by: string;
             /** Reason */
             reason: string;
+        };
+        /**
+         * PersonSummary
+         * @description What a person has done.
+         */
+        PersonSummary: {
+            /** Person */
+            person: string;
+            /** Answers */
+            answers: number;
+            /**
+             * Median Seconds
+             * @description of the newest answers of the job; null: none of them is theirs
+             */
+            median_seconds: number | null;
         };
         /**
          * Picked
@@ -2482,6 +3315,20 @@ export interface components {
             label?: number | null;
         };
         /**
+         * PredictionSource
+         * @description Whose word a prediction is.
+         * @enum {string}
+         */
+        PredictionSource: "model" | "teacher";
+        /**
+         * PredictionsStored
+         * @description How many predictions were stored.
+         */
+        PredictionsStored: {
+            /** Stored */
+            stored: number;
+        };
+        /**
          * ProgramState
          * @description What the service has seen of a worker's program in another container.
          */
@@ -2493,6 +3340,17 @@ export interface components {
             ended: boolean;
             /** Exit Code */
             exit_code?: number | null;
+        };
+        /**
+         * ProgressView
+         * @description The stage that runs. ``share``: 0 to 1; null where its worker has not said.
+         */
+        ProgressView: {
+            stage: components["schemas"]["Stage"];
+            /** Share */
+            share: number | null;
+            /** Eta Seconds */
+            eta_seconds: number | null;
         };
         /**
          * Purged
@@ -2654,6 +3512,67 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * ReviewAnswer
+         * @description What one of the people said.
+         */
+        ReviewAnswer: {
+            /** Answer Id */
+            answer_id: number;
+            /** Person */
+            person: string;
+            kind: components["schemas"]["AnswerKind"];
+            annotation: components["schemas"]["Annotation"] | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Withdrawn
+             * @default false
+             */
+            withdrawn: boolean;
+        };
+        /**
+         * ReviewItem
+         * @description A sample that waits for a decision.
+         */
+        ReviewItem: {
+            /** Sample Id */
+            sample_id: string;
+            /** Extension */
+            extension: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /** Revision */
+            revision: number;
+            /** Reasons */
+            reasons: components["schemas"]["ReviewReason"][];
+            /**
+             * Sentence
+             * @description why, in words
+             */
+            sentence: string;
+            /** Answers */
+            answers: components["schemas"]["ReviewAnswer"][];
+            /** @description the label that it has until then */
+            label: components["schemas"]["LabelRow"] | null;
+            prediction: components["schemas"]["Suggestion"] | null;
+            /**
+             * Agreement
+             * @description of the answers, 0 to 1; null: nothing could be compared
+             */
+            agreement: number | null;
+        };
+        /**
+         * ReviewReason
+         * @description Why a sample waits for somebody who decides.
+         * @enum {string}
+         */
+        ReviewReason: "disagreement" | "unsure" | "label_error";
         /**
          * RoundKind
          * @description What started the round; also the action of a manual request.
@@ -3136,6 +4055,27 @@ export interface components {
             key: string;
         };
         /**
+         * Suggestion
+         * @description What a model says of the sample, to begin with.
+         */
+        Suggestion: {
+            source: components["schemas"]["PredictionSource"];
+            /**
+             * Version
+             * @description of the model, 0: not known
+             */
+            version: number;
+            /** Boxes */
+            boxes: components["schemas"]["Box"][];
+            /** Label */
+            label: number | null;
+            /**
+             * Score
+             * @description the probability of the class; null: not said
+             */
+            score: number | null;
+        };
+        /**
          * Tally
          * @description How much of a label file went in.
          */
@@ -3247,6 +4187,18 @@ export interface components {
             parameters?: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+        };
+        /**
+         * TriggerView
+         * @description Would a round begin now, and what is missing.
+         */
+        TriggerView: {
+            /** Holds */
+            holds: boolean;
+            /** Sentence */
+            sentence: string;
+            /** Findings */
+            findings: components["schemas"]["FindingView"][];
         };
         /**
          * UploadAddress
@@ -3604,6 +4556,14 @@ export interface components {
              * @description every mistake, when there are several
              */
             errors?: components["schemas"]["ProblemPart"][];
+            /**
+             * Current
+             * @description only of an answer that meets something newer: what holds now, to be shown beside it
+             * @default null
+             */
+            current: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
         };
         /**
          * ProblemPart
@@ -3632,6 +4592,915 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    claimSamples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimWish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Claims"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it exists in another shape, or is held by somebody else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body's type is not one that is read here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    giveBackSample: {
+        parameters: {
+            query?: {
+                /** @description it comes last for you from now on */
+                skip?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description sha256 of the sample's bytes */
+                sample_id: string;
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description sha256 of the sample's bytes */
+                sample_id: string;
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draft"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description sha256 of the sample's bytes */
+                sample_id: string;
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Draft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftKept"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it exists in another shape, or is held by somebody else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body's type is not one that is read here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAnswers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description sha256 of the sample's bytes */
+                sample_id: string;
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewAnswer"][];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answerSample: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key with the same answer says it once; with another answer 409 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description sha256 of the sample's bytes */
+                sample_id: string;
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerResult"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it exists in another shape, or is held by somebody else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body's type is not one that is read here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdrawAnswer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answer_id: number;
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerResult"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it exists in another shape, or is held by somebody else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body's type is not one that is read here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLabellingSummary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabellingSummary"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAgreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agreement"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listReviews: {
+        parameters: {
+            query?: {
+                /** @description why */
+                reason?: components["schemas"]["ReviewReason"] | null;
+                /** @description items of a page */
+                limit?: number;
+                /** @description ``next`` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReviewItem_"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decideSample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description sha256 of the sample's bytes */
+                sample_id: string;
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision-Input"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionResult"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it exists in another shape, or is held by somebody else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body's type is not one that is read here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     applyResources: {
         parameters: {
             query?: {
@@ -5145,7 +7014,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Decision"];
+                    "application/json": components["schemas"]["Decision-Output"];
                 };
             };
             /** @description no token, or one that is not valid */
@@ -6146,6 +8015,96 @@ export interface operations {
             };
             /** @description the named thing does not exist */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    storePredictions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenPrediction"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionsStored"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body's type is not one that is read here */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8424,6 +10383,121 @@ export interface operations {
             };
         };
     };
+    readHome: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeView"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readFlow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowView"];
+                };
+            };
+            /** @description no token, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the token's role is too small */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the named thing does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the input is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not now; Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     healthz: {
         parameters: {
             query?: never;
@@ -8474,7 +10548,7 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
-            /** @description the input is wrong */
+            /** @description the input is wrong; ``where`` and ``hint`` say what would be right */
             422: {
                 headers: {
                     [name: string]: unknown;

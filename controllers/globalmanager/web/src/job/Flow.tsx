@@ -16,7 +16,9 @@ interface Props {
 
 export function Flow({ job, flow, phase }: Props) {
   const t = useWords();
-  const { training } = flow;
+  const progress = flow.training.progress;
+  const share = progress?.share ?? null;
+  const eta = progress?.eta_seconds ?? null;
   const trains = phase === "Training" || phase === "Evaluating";
   return (
     <div class="flow-frame">
@@ -24,24 +26,26 @@ export function Flow({ job, flow, phase }: Props) {
         <Station name={t("flow.edges")} value={`${flow.edges.live}/${flow.edges.all}`} bad={flow.edges.live < flow.edges.all}>
           {t("flow.live")}
         </Station>
-        <Station name={t("flow.spool")} value={count(flow.spool)}>{t("flow.onTheWay")}</Station>
+        <Station name={t("flow.spool")} value={flow.spool === null ? "–" : count(flow.spool)}>{t("flow.onTheWay")}</Station>
         <Station name={t("flow.store")} value={count(flow.store)} href={jobPage(job, "samples")}>{t("flow.samples")}</Station>
         <Station name={t("flow.labels")} value={count(flow.labels.waiting)} href={jobPage(job, "label")}>
-          {t("flow.waiting")}
+          {t("flow.waiting")}, {t("flow.settled", { n: count(flow.labels.settled) })}
           {flow.labels.review > 0 && <a href={jobPage(job, "review")}>{t("flow.review", { n: flow.labels.review })}</a>}
         </Station>
         <Station
           name={trains ? t(`phase.${phase}`) : t("phase.Training")}
-          value={trains && training.share !== null ? percent(training.share) : trains ? "…" : "–"}
+          value={trains ? (share !== null ? percent(share) : "…") : count(flow.training.new)}
           active={trains}
         >
-          {trains && training.share !== null && <Meter share={training.share} label={t("phase.Training")} />}
-          {trains && training.eta_seconds !== null
-            ? t("eta", { time: duration(training.eta_seconds) })
-            : t("flow.settled", { n: count(flow.labels.settled) })}
+          {trains && share !== null && <Meter share={share} label={t("phase.Training")} />}
+          {trains ? eta !== null && t("eta", { time: duration(eta) }) : t("flow.new")}
         </Station>
-        <Station name={t("flow.gate")} value={phase === "Judging" ? "…" : "–"} active={phase === "Judging"}>
-          {phase === "Judging" ? t("phase.Judging") : t("flow.idle")}
+        <Station
+          name={t("flow.gate")}
+          value={phase === "Judging" || flow.gate.round === null ? "–" : `#${flow.gate.round}`}
+          active={phase === "Judging"}
+        >
+          {phase === "Judging" ? t("phase.Judging") : flow.gate.outcome ? t(`gate.${flow.gate.outcome}`) : t("flow.idle")}
         </Station>
         <Station
           name={t("flow.service")}

@@ -1,4 +1,5 @@
 // What is said about a picture while somebody works on it, and every step back. Pure functions.
+import type { components } from "../api/schema";
 import type { Rect } from "./geometry";
 
 export interface WireBox extends Rect {
@@ -8,7 +9,7 @@ export interface WireBox extends Rect {
 
 export interface WireAnnotation {
   boxes: WireBox[];
-  label: number | null;
+  label?: number | null;
 }
 
 export type Origin = "person" | "model" | "teacher";
@@ -28,13 +29,7 @@ export interface Annotation {
   label: number | null;
 }
 
-export interface Suggestion {
-  source: "model" | "teacher";
-  version: number | null;
-  boxes: WireBox[];
-  label: number | null;
-  score: number | null;
-}
+export type Suggestion = components["schemas"]["Suggestion"];
 
 /** The present, what led to it, and what was undone. Loading a picture is no step. */
 export interface Work {

@@ -135,12 +135,12 @@ export class DraftKeeper {
 export function drafted(task: Task): WireAnnotation | null {
   if (!task.draft) return null;
   const { boxes, label } = task.draft.annotation;
-  return { boxes: boxes.map((box) => ({ ...box, label: box.label ?? 0 })), label };
+  return { boxes: boxes.map((box) => ({ ...box, label: box.label ?? 0 })), label: label ?? null };
 }
 
 function sameBoxes(a: WireAnnotation, b: WireAnnotation): boolean {
   const plain = ({ boxes, label }: WireAnnotation) =>
-    JSON.stringify([label, boxes.map((box) => [box.x1, box.y1, box.x2, box.y2, box.label])]);
+    JSON.stringify([label ?? null, boxes.map((box) => [box.x1, box.y1, box.x2, box.y2, box.label])]);
   return plain(a) === plain(b);
 }
 

@@ -1,18 +1,22 @@
 // The service's labelling routes: claims, drafts, answers, review.
 import { call } from "../api/client";
 import { jobApi, type JobName } from "../api/job";
-import type { Suggestion, WireAnnotation, WireBox } from "./annotation";
+import type { components } from "../api/schema";
+import type { WireAnnotation } from "./annotation";
 
-export type Kind = "boxes" | "class";
-export type AnswerKind = Kind | "nothing" | "unsure" | "bad";
-export type Order =
-  | "entropy"
-  | "margin"
-  | "least_confidence"
-  | "disagreement"
-  | "oldest"
-  | "k_center"
-  | "new_classes";
+type Schemas = components["schemas"];
+
+export type Kind = Schemas["LabelKind"];
+export type AnswerKind = Schemas["AnswerKind"];
+export type Order = Schemas["Order"];
+export type ServerDraft = Schemas["Draft"];
+export type Task = Schemas["LabelTask"];
+export type Claims = Schemas["Claims"];
+export type AnswerReceipt = Schemas["AnswerResult"];
+export type LabellingSummary = Schemas["LabellingSummary"];
+export type ReviewReason = Schemas["ReviewReason"];
+export type ReviewItem = Schemas["ReviewItem"];
+
 export const ORDERS: readonly Order[] = [
   "entropy",
   "margin",
@@ -23,34 +27,6 @@ export const ORDERS: readonly Order[] = [
   "oldest",
 ];
 
-/** A box in a draft may have no class yet. */
-export interface ServerDraft {
-  base_revision: number;
-  annotation: { boxes: (Omit<WireBox, "label"> & { label: number | null })[]; label: number | null };
-  kind: AnswerKind | null;
-}
-
-export interface Task {
-  sample_id: string;
-  extension: string;
-  width: number;
-  height: number;
-  revision: number;
-  lease_expires_at: string;
-  kind: Kind | null;
-  suggestion: Suggestion | null;
-  draft: ServerDraft | null;
-}
-
-export interface Claims {
-  tasks: Task[];
-  left: number;
-  with_others: number;
-  next_free_at: string | null;
-  /** Sent back with each answer: a class that is called otherwise by now is noticed. */
-  class_names: string[];
-}
-
 export interface AnswerBody {
   kind: AnswerKind;
   annotation: WireAnnotation | null;
@@ -59,14 +35,6 @@ export interface AnswerBody {
   seconds: number;
   undoes: number;
   class_names: readonly string[] | null;
-}
-
-export interface AnswerReceipt {
-  answer_id: number;
-  revision: number;
-  state: "waiting" | "answered" | "settled" | "review" | "bad";
-  answers: number;
-  wanted: number;
 }
 
 function at(job: JobName, ...rest: (string | number)[]): string {
@@ -95,52 +63,8 @@ export function withdraw(job: JobName, answer: number): Promise<unknown> {
   return call("POST", at(job, "answers", answer, "withdraw"), { body: {} });
 }
 
-export interface PersonCount {
-  person: string;
-  answers: number;
-  median_seconds: number | null;
-}
-
-export interface LabellingSummary {
-  waiting: number;
-  claimed: number;
-  answered: number;
-  settled: number;
-  review: number;
-  bad: number;
-  by_person: PersonCount[];
-  order: Order;
-  annotators: number;
-}
-
 export function summary(job: JobName, signal?: AbortSignal): Promise<LabellingSummary> {
   return call("GET", at(job, "summary"), signal ? { signal } : {});
-}
-
-export type ReviewReason = "disagreement" | "unsure" | "label_error";
-
-export interface ReviewAnswer {
-  answer_id: number;
-  person: string;
-  kind: AnswerKind;
-  annotation: WireAnnotation | null;
-  at: string;
-  withdrawn: boolean;
-}
-
-export interface ReviewItem {
-  sample_id: string;
-  width: number;
-  height: number;
-  extension: string;
-  revision: number;
-  reasons: ReviewReason[];
-  sentence: string;
-  answers: ReviewAnswer[];
-  /** The label that it has until then. */
-  label: { annotation: WireAnnotation; author: string } | null;
-  prediction: Suggestion | null;
-  agreement: number | null;
 }
 
 export function review(job: JobName, reason: ReviewReason | "", cursor: string | null, signal?: AbortSignal) {

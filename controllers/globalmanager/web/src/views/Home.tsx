@@ -65,7 +65,7 @@ export function Home() {
 function JobCard({ job }: { job: HomeJob }) {
   const t = useWords();
   const labels = mayAs(useCell(session), "labeller");
-  const values = job.metric.points.map((point) => point.value);
+  const values = (job.metric?.points ?? []).map((point) => point.value);
   const last = values.at(-1);
   const before = values.at(-2);
   return (
@@ -88,13 +88,13 @@ function JobCard({ job }: { job: HomeJob }) {
         <div>
           <p class="big numbers">{figure(last)}</p>
           <p class="small soft">
-            {job.champion ? t("home.model", { metric: job.metric.name, version: job.champion }) : t("home.noModel")}
+            {job.champion ? t("home.model", { metric: job.metric?.name ?? "", version: job.champion }) : t("home.noModel")}
           </p>
         </div>
         <div class="curve">
           <Spark
             values={values}
-            label={t("home.curve", { metric: job.metric.name, values: values.map((value) => figure(value)).join(", ") })}
+            label={t("home.curve", { metric: job.metric?.name ?? "", values: values.map((value) => figure(value)).join(", ") })}
           />
         </div>
         {last !== undefined && before !== undefined && (

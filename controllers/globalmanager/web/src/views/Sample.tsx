@@ -23,13 +23,6 @@ import { Ago, Button, Chip, ErrorNotice, Facts, Loaded, Notice } from "../ui/par
 import { toast } from "../ui/toasts";
 import { useWords, type Word } from "../words";
 
-/** What the page's service adds to a story. */
-interface Checked {
-  version: number;
-  round: number;
-  right: boolean;
-}
-
 export function Sample() {
   const job = useJob();
   const { params } = useRoute();
@@ -130,14 +123,13 @@ function numbers(score: number | null | undefined, threshold: number | null | un
 
 function Steps({ job, story, word }: { job: JobName; story: SampleStory; word: (label: number) => string }) {
   const t = useWords();
-  const { labels, exclusions = [], dataset_versions: versions, models } = story;
-  const checked = (story as { checked?: Checked[] }).checked ?? [];
+  const { labels, exclusions = [], dataset_versions: versions, models, checked = [] } = story;
   return (
     <ol class="steps">
       {labels.map((label) => (
         <li key={`label ${label.seq}`} class="step">
           <p><strong>{label.author}</strong>: {said("boxes", wire(label.annotation), word, t)} <Source label={label} /></p>
-          <p class="small faint">{moment(label.created_at)}</p>
+          <p class="small faint">{moment(label.created_at)}{label.withdrawn_at && ` · ${t("sample.withdrawn")}`}</p>
         </li>
       ))}
       {exclusions.map((one, at) => (
@@ -154,7 +146,8 @@ function Steps({ job, story, word }: { job: JobName; story: SampleStory; word: (
       )}
       {checked.map((one) => (
         <li key={`check ${one.round} ${one.version}`} class={cx("step", one.right ? "good" : "bad")}>
-          <p>{t(one.right ? "sample.right" : "sample.wrong", { version: one.version, round: one.round })}</p>
+          <p>{t(one.right ? "sample.right" : "sample.wrong", { version: one.version })}</p>
+          <p class="small faint">{one.round ? t("sample.checkedIn", { round: one.round }) : t("sample.checkedAt")}</p>
         </li>
       ))}
       {labels.length + versions.length + exclusions.length === 0 && <li class="step"><p class="soft">{t("sample.nothingYet")}</p></li>}
@@ -164,8 +157,7 @@ function Steps({ job, story, word }: { job: JobName; story: SampleStory; word: (
 
 function Source({ label }: { label: LabelRow }) {
   const t = useWords();
-  const source = (label as { source?: string }).source;
-  return source ? <Chip>{t(`source.${source}` as Word)}</Chip> : null;
+  return label.source ? <Chip>{t(`source.${label.source}`)}</Chip> : null;
 }
 
 interface ExcludeProps {
