@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,11 +57,11 @@ def a_judged_round(house: House) -> Service:
 def settle(seat: Seat) -> None:
     """What loads is there: no grey bones any more."""
     expect(seat.page.locator(".bone")).to_have_count(0)
-    seat.page.wait_for_load_state("networkidle") if seat.page.url.endswith("/samples") else None
+    seat.page.wait_for_timeout(300)  # colours and charts that come in
 
 
 @pytest.fixture(scope="module")
-def worked(tmp_path_factory: pytest.TempPathFactory) -> Service:
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all views: none of them changes anything."""
     with House(tmp_path_factory.mktemp("views")) as house:
         yield a_judged_round(house)
