@@ -19,6 +19,7 @@ from globalmanager.api.routes import (
     edges,
     event_stream,
     jobs,
+    labelling,
     labels,
     models,
     overview,
@@ -61,8 +62,8 @@ def create_app(services: ApiServices) -> FastAPI:
     app.state.readiness = ReadinessLane(services)
     problems.install(app)
     for module in (
-        resources, jobs, triggers, samples, labels, models, edges, worker_reports, workers, tokens, event_stream,
-        overview,
+        resources, jobs, triggers, samples, labels, labelling, models, edges, worker_reports, workers, tokens,
+        event_stream, overview,
     ):  # fmt: skip
         app.include_router(module.router)
     app.include_router(workers.pod_router)
@@ -93,6 +94,9 @@ def _limits(settings: ApiSettings) -> tuple[LimitRule, ...]:
     return (
         # The first rule that fits counts; everything else has the small default.
         LimitRule(re.compile(rf"{job}/samples/[^/]+"), settings.max_sample_bytes),
+        # Thousands of boxes on one picture.
+        LimitRule(re.compile(rf"{job}/labelling/samples/.+"), settings.max_drawn_bytes),
+        LimitRule(re.compile(rf"{job}/predictions"), settings.max_labels_bytes),
         LimitRule(re.compile(rf"{job}/labels:import"), settings.max_labels_bytes),
         LimitRule(re.compile(rf"{API_PREFIX}/resources"), settings.max_manifest_bytes),
         LimitRule(re.compile(rf"{API_PREFIX}/worker-reports/[^/]+"), settings.max_report_bytes),

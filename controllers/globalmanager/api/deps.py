@@ -12,7 +12,19 @@ from globalmanager.auth.principal import Principal
 from sedna.common.errors import MediaTypeError
 from sedna.common.types import JobKey, Name
 
-__all__ = ["ADMIN_ONLY", "API_PREFIX", "Admin", "Caller", "Job", "PageQuery", "Services", "accepts", "problems"]
+__all__ = [
+    "ADMIN_ONLY",
+    "API_PREFIX",
+    "LABELLERS",
+    "Admin",
+    "Caller",
+    "Job",
+    "Labeller",
+    "PageQuery",
+    "Services",
+    "accepts",
+    "problems",
+]
 
 
 API_PREFIX = "/api/v1"
@@ -60,6 +72,8 @@ Caller = Annotated[Principal, Depends(_caller)]
 Admin = Annotated[Principal, Depends(_admin)]
 ADMIN_ONLY: Any = Depends(_admin)
 """For routes that need an admin and do not care which."""
+LABELLERS: Any = ADMIN_ONLY
+Labeller = Admin
 Job = Annotated[JobKey, Depends(_job)]
 
 
