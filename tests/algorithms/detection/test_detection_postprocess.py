@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torchvision.ops import batched_nms, box_iou
 
-from sedna.algorithms.detection.postprocess import iou_matrix, nms, select
+from sedna.algorithms.detection.postprocess import nms, select
+from sedna.common.boxes import iou_matrix
 
 
 def random_boxes(seed: int, count: int) -> np.ndarray:

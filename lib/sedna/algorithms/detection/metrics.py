@@ -11,7 +11,8 @@ from faster_coco_eval import COCO, COCOeval_faster
 from pydantic import BaseModel, ConfigDict
 
 from sedna.algorithms.detection.annotations import Boxes
-from sedna.algorithms.detection.postprocess import Detection, iou_matrix
+from sedna.algorithms.detection.postprocess import Detection
+from sedna.common.boxes import iou_matrix
 
 IOU_THRESHOLD = 0.5
 """A prediction hits a true box of its class from this overlap on."""

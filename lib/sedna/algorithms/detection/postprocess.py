@@ -5,28 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sedna.common.boxes import iou_matrix
+
 Floats = npt.NDArray[np.float32]
 Detection = list[float | int]
 """``[x1, y1, x2, y2, score, label]``, the row upstream's hard example filters read."""
 
 MAX_CANDIDATES = 1000
 """Best-scored (location, class) pairs that enter non-maximum suppression."""
-
-
-def _areas(boxes_N4: Floats) -> Floats:
-    sides = np.clip(boxes_N4[:, 2:4] - boxes_N4[:, :2], 0, None)
-    return np.asarray(sides[:, 0] * sides[:, 1], dtype=boxes_N4.dtype)
-
-
-def iou_matrix(a_N4: Floats, b_M4: Floats) -> Floats:
-    """Intersection over union of every pair; 0 where a box has no area."""
-    top_left = np.maximum(a_N4[:, None, :2], b_M4[None, :, :2])
-    bottom_right = np.minimum(a_N4[:, None, 2:4], b_M4[None, :, 2:4])
-    sides = np.clip(bottom_right - top_left, 0, None)
-    overlap = sides[..., 0] * sides[..., 1]  # numpy's prod over an axis of two takes ten times as long
-    area_a, area_b = _areas(a_N4), _areas(b_M4)
-    union = area_a[:, None] + area_b[None, :] - overlap
-    return np.asarray(np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0), dtype=np.float32)
 
 
 def nms(boxes_N4: Floats, scores_N: Floats, threshold: float) -> npt.NDArray[np.int64]:
