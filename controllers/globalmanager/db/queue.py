@@ -178,7 +178,7 @@ def head(
     ]
 
 
-def _ordered(query: "Select[*tuple[Any, ...]]", order: str) -> "Select[*tuple[Any, ...]]":
+def _ordered(query: Select[*tuple[Any, ...]], order: str) -> Select[*tuple[Any, ...]]:
     if order == "audit":
         return query.order_by(Sample.model_version.desc(), Sample.sample_id.desc())
     if order in RANKED:

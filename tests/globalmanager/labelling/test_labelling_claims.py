@@ -226,7 +226,7 @@ def test_a_claim_of_what_one_has_answered_is_refused(world):
 def test_more_boxes_than_anybody_draws_are_refused(people):
     one = people.sample()
     boxes = (DraftBox(x1=0, y1=0, x2=1, y2=1),) * 10_001
-    with pytest.raises(TooLargeError, match="10001 boxes.*at most 10000"):
+    with pytest.raises(TooLargeError, match=r"10001 boxes.*at most 10000"):
         people.draft("ann", one, annotation=DraftAnnotation(boxes=boxes))
     people.draft("ann", one, annotation=DraftAnnotation(boxes=boxes[:10_000]))
     assert len(draft_of(people.world.db, KEY, one, "ann").annotation.boxes) == 10_000
