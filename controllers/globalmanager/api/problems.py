@@ -91,7 +91,7 @@ class Problem(BaseModel):
     request_id: str = Field(default="", description="also in the X-Request-Id header and in the service's log")
     errors: list[ProblemPart] = Field(default_factory=list, description="every mistake, when there are several")
     current: dict[str, JsonValue] | None = Field(
-        default=None, description="of an answer that meets something newer: what holds now, to be shown beside it"
+        default=None, description="only of an answer that meets something newer: what holds now, to be shown beside it"
     )
 
 
@@ -113,7 +113,9 @@ def problem_response(
         type=f"urn:sedna:problem:{kind or _dashed(title)}", title=title, status=status, detail=detail,
         where=where, hint=hint, request_id=request_id, errors=errors or [], current=current,
     )  # fmt: skip
-    return JSONResponse(problem.model_dump(), status, headers=dict(headers or {}), media_type=PROBLEM_TYPE)
+    left_out = {"current"} if current is None else None
+    content = problem.model_dump(exclude=left_out)
+    return JSONResponse(content, status, headers=dict(headers or {}), media_type=PROBLEM_TYPE)
 
 
 def from_error(error: SednaError, request_id: str) -> JSONResponse:
