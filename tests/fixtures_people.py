@@ -6,7 +6,8 @@ from typing import Any
 
 from fixtures_gm import KEY, World, job_spec
 from globalmanager.db.label_values import AnswerKind, Draft
-from globalmanager.labelling import ClaimWish, GivenAnswer, answer, claim, give_back, save_draft, withdraw
+from globalmanager.labelling.answering import GivenAnswer, answer, withdraw
+from globalmanager.labelling.claiming import ClaimWish, claim, give_back, save_draft
 from sedna.common.types import Annotation, Box, Prediction
 
 RIGHT = Annotation(boxes=(Box(x1=1, y1=1, x2=5, y2=5, label=0),))

@@ -7,7 +7,8 @@ from fixtures_people import OTHER, RIGHT, People, drawn, of_class
 from globalmanager.db import claims, datasets, jobs, queue, sample_labels, samples
 from globalmanager.db.label_values import LabelSource, ReviewReason
 from globalmanager.ingest.removal import exclude_sample, include_sample
-from globalmanager.labelling import draft_of, label_sample
+from globalmanager.labelling import label_sample
+from globalmanager.labelling.claiming import draft_of
 from globalmanager.labelling.refusals import NotTakenError
 from globalmanager.labelling.reviewing import Decision, answers_of, decide_review, list_reviews
 from globalmanager.labelling.summary import people_agree, summary_of

@@ -7,7 +7,8 @@ from fixtures_people import LEASE, RIGHT, People
 from globalmanager.db import jobs
 from globalmanager.db.label_values import DraftAnnotation, DraftBox
 from globalmanager.ingest.removal import exclude_sample
-from globalmanager.labelling import draft_of, label_sample
+from globalmanager.labelling import label_sample
+from globalmanager.labelling.claiming import draft_of
 from globalmanager.labelling.refusals import NotTakenError
 from sedna.common.errors import ConflictError, NotFoundError, TooLargeError
 from sedna.common.types import Annotation, Picked, Prediction

@@ -10,7 +10,9 @@ from fixtures_people import RIGHT, People
 from globalmanager.db import Database, jobs, queue, queue_ranks
 from globalmanager.db.label_values import AnswerKind
 from globalmanager.db.queue import Panel, Viewer
-from globalmanager.labelling import ClaimWish, GivenAnswer, Order, answer, claim
+from globalmanager.labelling import Order
+from globalmanager.labelling.answering import GivenAnswer, answer
+from globalmanager.labelling.claiming import ClaimWish, claim
 from globalmanager.labelling.queue import labelling_queue, ordered
 from sedna.common.errors import ConflictError
 from sedna.common.types import Prediction
