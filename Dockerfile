@@ -22,10 +22,11 @@ ARG PIP_EXTRA_INDEX_URL=
 ENV PIP_EXTRA_INDEX_URL=${PIP_EXTRA_INDEX_URL} PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3 -m venv /opt/sedna
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE hatch_build.py ./
 COPY lib lib
 COPY controllers controllers
-RUN /opt/sedna/bin/pip install ".[${EXTRAS}]"
+# The page is for the service; where controllers/globalmanager/web/dist is built already, it is taken as it is.
+RUN case "${EXTRAS}" in edge|train) export PAGE_BUILD=skip ;; esac; /opt/sedna/bin/pip install ".[${EXTRAS}]"
 
 FROM ${BASE}
 # The first process of a container reaps what others leave behind, and passes signals on: tini does both.

@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+WEB    := controllers/globalmanager/web
+# What an installation builds the page from.
+PAGE   := hatch_build.py $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/*.html $(WEB)/.npmrc) $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null)
 ARGS   ?=
 
 .DEFAULT_GOAL := help
@@ -11,7 +14,7 @@ ARGS   ?=
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(PAGE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
@@ -22,6 +25,9 @@ install: $(STAMP)  ## make .venv with everything in it
 
 demo: $(STAMP)  ## run the whole loop on real boards, five minutes at most (ARGS="--json out.json")
 	$(BIN)/sedna demo $(ARGS)
+
+page: $(STAMP)  ## build the page anew, or say why that fails
+	PAGE_BUILD=require $(BIN)/pip install --quiet --no-deps --editable .
 
 test: $(STAMP)  ## unit and integration tests, coverage shown
 	$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not kubernetes" --cov --cov-report=term:skip-covered $(ARGS)
@@ -69,4 +75,4 @@ clean:  ## remove what the targets made, .venv apart
 	rm -rf dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find lib controllers deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-postgres e2e e2e-kubernetes faults lint types layers check format crds chart wheel clean
+.PHONY: help install demo test test-postgres e2e e2e-kubernetes faults lint types layers check format page crds chart wheel clean

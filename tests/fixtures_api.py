@@ -20,12 +20,14 @@ from globalmanager.api.app import create_app
 from globalmanager.api.services import ApiServices, ApiSettings
 from globalmanager.auth.authenticator import DatabaseAuthenticator
 from globalmanager.db import edges, tokens
+from globalmanager.db.values import Role
 from globalmanager.settings import EngineSettings
 from sedna.common.clock import SettableClock
 from sedna.store import FolderStore
 
 ADMIN = "admin-secret"
 EDGE = "edge-secret"
+ORIGIN = "http://testserver"
 
 JOB_YAML = """\
 apiVersion: sedna.io/v1alpha1
@@ -86,6 +88,21 @@ class Api:
         response = self.http.get(f"/api/v1/{path}", headers=self.admin, **options)
         assert response.status_code == 200, response.text
         return response.json()
+
+    def token(self, name: str, role: Role) -> dict[str, str]:
+        """The headers of a new token."""
+        with self.services.db.write() as session:
+            secret = tokens.create(session, name, role, self.clock.now())
+        return {"Authorization": f"Bearer {secret}"}
+
+    def browser(self, name: str, role: Role) -> TestClient:
+        """A browser in which somebody with a new token has signed in, and whose page sends what it has to send."""
+        token = self.token(name, role)["Authorization"].removeprefix("Bearer ")
+        client = TestClient(self.http.app, headers={"Origin": ORIGIN}, raise_server_exceptions=False)
+        answer = client.post("/api/v1/session", json={"token": token})
+        assert answer.status_code == 200, answer.text
+        client.headers["X-CSRF-Token"] = answer.json()["csrf"]
+        return client
 
     def apply(self, text: str = JOB_YAML) -> Any:
         """Apply descriptions."""

@@ -72,6 +72,11 @@ class EngineSettings(BaseModel):
         return self.data_dir / "cache"
 
     @property
+    def pictures_dir(self) -> Path:
+        """Small pictures of samples; may be deleted."""
+        return self.data_dir / "pictures"
+
+    @property
     def live_seconds(self) -> float:
         """An edge unheard of for longer is not live."""
         return 3 * self.heartbeat_seconds

@@ -1,13 +1,16 @@
-"""What routes ask for: the services, the caller, the job of the path, a page."""
+"""What routes ask for: the services, who may call, the caller, the job of the path, a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from globalmanager.api.services import ApiServices
+from globalmanager.auth.permission import Permission
 from globalmanager.auth.principal import Principal
 from sedna.common.errors import MediaTypeError
 from sedna.common.types import JobKey, Name
@@ -16,13 +19,24 @@ __all__ = [
     "ADMIN_ONLY",
     "API_PREFIX",
     "LABELLERS",
+    "OPEN",
+    "READERS",
+    "REPORTERS",
+    "SERVING",
+    "WORKERS",
     "Admin",
-    "Caller",
+    "BrowserCaller",
     "Job",
     "Labeller",
     "PageQuery",
+    "Permits",
+    "Reader",
+    "Reporter",
     "Services",
+    "ServingReader",
+    "WorkerCaller",
     "accepts",
+    "permission_of",
     "problems",
 ]
 
@@ -40,9 +54,36 @@ def _caller(request: Request) -> Principal:
     return principal
 
 
-def _admin(principal: Annotated[Principal, Depends(_caller)]) -> Principal:
-    principal.require_admin()
-    return principal
+class Permits:
+    """A route dependency that says who may call: the permission of the operation. Gives the caller, if there is one."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    def __call__(self, request: Request) -> Principal | None:
+        if self.permission is Permission.OPEN:
+            return None
+        caller = _caller(request)
+        caller.require(self.permission)
+        return caller
+
+
+def permission_of(route: APIRoute) -> Permission:
+    """What a route of the API declares.
+
+    Raises:
+        AssertionError: nothing, or several things: whoever adds a route has to say who may call it.
+    """
+    found = {one.permission for one in _permits_in(route.dependant)}
+    assert len(found) == 1, f"{route.path}: one of Permission is needed, not {sorted(found)}"
+    return found.pop()
+
+
+def _permits_in(dependant: Dependant) -> Iterator[Permits]:
+    if isinstance(dependant.call, Permits):
+        yield dependant.call
+    for below in dependant.dependencies:
+        yield from _permits_in(below)
 
 
 def _job(
@@ -68,12 +109,22 @@ class PageQuery:
 
 
 Services = Annotated[ApiServices, Depends(_services)]
-Caller = Annotated[Principal, Depends(_caller)]
-Admin = Annotated[Principal, Depends(_admin)]
-ADMIN_ONLY: Any = Depends(_admin)
-"""For routes that need an admin and do not care which."""
-LABELLERS: Any = ADMIN_ONLY
-Labeller = Admin
+# Who may call, for the decorator of a route, where it comes before whatever looks at the body; and the caller, for
+# a route that cares who that is.
+OPEN: Any = Depends(Permits(Permission.OPEN))
+READERS: Any = Depends(Permits(Permission.READ))
+SERVING: Any = Depends(Permits(Permission.READ_SERVED))
+LABELLERS: Any = Depends(Permits(Permission.LABEL))
+ADMIN_ONLY: Any = Depends(Permits(Permission.ADMIN))
+REPORTERS: Any = Depends(Permits(Permission.REPORT))
+WORKERS: Any = Depends(Permits(Permission.WORK))
+ServingReader = Annotated[Principal, SERVING]
+Reader = Annotated[Principal, READERS]
+Labeller = Annotated[Principal, LABELLERS]
+Admin = Annotated[Principal, ADMIN_ONLY]
+Reporter = Annotated[Principal, REPORTERS]
+WorkerCaller = Annotated[Principal, WORKERS]
+BrowserCaller = Annotated[Principal, Depends(Permits(Permission.BROWSER))]
 Job = Annotated[JobKey, Depends(_job)]
 
 
@@ -102,6 +153,7 @@ _MEANING = {
     413: "the body is over the limit",
     415: "the body's type is not one that is read here",
     422: "the input is wrong; ``where`` and ``hint`` say what would be right",
+    429: "too often; Retry-After says when",
     503: "not now; Retry-After says when",
 }
 

@@ -22,10 +22,13 @@ __all__ = [
     "JobSummary",
     "JobView",
     "LabelBody",
+    "LoginLink",
     "Readiness",
     "ReasonBody",
     "RemovalBody",
     "RoundView",
+    "SessionView",
+    "SignInBody",
     "TokenBody",
     "TokenCreated",
     "TriggerBody",
@@ -196,7 +199,7 @@ class TokenBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "anna", "role": "admin"}]})
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$")]
-    role: Literal["admin", "edge"]
+    role: Literal["admin", "labeller", "viewer", "edge"]
     edge: Name | None = Field(default=None, description="for the role edge: which one")
     expires_in_seconds: float | None = Field(default=None, gt=0)
 
@@ -206,6 +209,32 @@ class TokenCreated(View):
 
     name: str
     token: str
+
+
+class SignInBody(Body):
+    """One of the two: the code of a link, or a token."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"code": "b1Jt..."}]})
+
+    code: str | None = Field(default=None, min_length=1, max_length=200)
+    token: str | None = Field(default=None, min_length=1, max_length=1000)
+
+
+class SessionView(View):
+    """Who is signed in with this browser."""
+
+    user: str
+    role: Literal["admin", "labeller", "viewer"]
+    csrf: str = Field(description="X-CSRF-Token of everything that changes something")
+    expires_at: datetime = Field(description="unless more is heard from it")
+
+
+class LoginLink(View):
+    """A link that signs somebody in, once."""
+
+    code: str
+    path: str = Field(description="after the address of the service; the code stands where no log shows it")
+    expires_at: datetime
 
 
 class Readiness(View):

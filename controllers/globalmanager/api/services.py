@@ -12,6 +12,8 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from globalmanager.api.middleware.authenticate import Authenticator
+from globalmanager.api.middleware.same_origin import ANY_HOST
+from globalmanager.api.page import PAGE_DIR
 from globalmanager.cluster.connection import Cluster
 from globalmanager.db import Database
 from globalmanager.runtimes.base import WorkerHandle, WorkerRuntime
@@ -45,6 +47,10 @@ class ApiSettings(BaseModel):
     )
     lists: int = Field(default=4, ge=1, description="lists at a time: they cost the most; more only take turns")
     lists_waiting: int = Field(default=32, ge=0, description="that may wait for one of them; more are answered 503")
+    decoders: int = Field(default=2, ge=1, description="pictures that are made smaller at a time; each may take 300 MB")
+    pictures_bytes: int = Field(
+        default=1 << 30, ge=0, description="of small pictures that are kept; the oldest go, and are made again"
+    )
     streams: int = Field(default=100, ge=1, description="event streams at a time; more are answered 503")
     requests: int = Field(default=256, ge=1, description="others at a time, uploads among them; more are answered 503")
     health_seconds: float = Field(
@@ -127,8 +133,9 @@ class ApiServices:
     """Everything behind the routes. ``stopping`` ends the event streams, so that a shutdown need not wait for them.
 
     ``store_trouble``: what keeps the service from storing things, and since when; for whoever must not wait for a look.
-    ``disks``: folders that it writes to. ``cluster``: the cluster in which workers and edges run, if there is one.
-    ``pods``: None where workers are no Pods.
+    ``disks``: folders that it writes to. ``hosts``: under which names browsers may reach it. ``page_dir``: the built
+    page. ``cluster``: the cluster in which workers and edges run, if there is one. ``pods``: None where workers are no
+    Pods.
     """
 
     db: Database
@@ -142,5 +149,7 @@ class ApiServices:
     pods: WorkerPods | None = None
     store_trouble: Callable[[], str | None] = lambda: None
     disks: tuple[Path, ...] = ()
+    hosts: tuple[str, ...] = (ANY_HOST,)
+    page_dir: Path = PAGE_DIR
     cluster_health: Callable[[], ClusterHealth | None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from globalmanager.api.services import ApiServices
 from sedna.common.errors import IntegrityError
 
-__all__ = ["stored_bytes"]
+__all__ = ["stored_bytes", "stored_whole"]
 
 _CHUNK: Final = 1 << 20
 
@@ -43,15 +43,31 @@ def stored_bytes(
     return StreamingResponse(chunks(), media_type=media_type, headers={**headers, "Content-Length": str(size)})
 
 
+def stored_whole(services: ApiServices, key: str, *, size: int, sha256: str) -> bytes:
+    """The bytes of an object, for who looks at them here.
+
+    Raises:
+        NotFoundError, TemporaryError: from the store.
+        IntegrityError: it has another size or other bytes.
+    """
+    content = services.store.get(key)
+    _require(key, (len(content), hashlib.sha256(content).hexdigest()), (size, sha256))
+    return content
+
+
 def _check(services: ApiServices, key: str, size: int, sha256: str) -> None:
     digest, count = hashlib.sha256(), 0
     with services.store.open(key) as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
             count += len(chunk)
-    if (count, digest.hexdigest()) != (size, sha256):
+    _require(key, (count, digest.hexdigest()), (size, sha256))
+
+
+def _require(key: str, found: tuple[int, str], wanted: tuple[int, str]) -> None:
+    if found != wanted:
         raise IntegrityError(
-            f"the stored object is damaged: {count} bytes that are not those of its sha256",
+            f"the stored object is damaged: {found[0]} bytes that are not those of its sha256",
             where=key,
-            hint=f"{size} bytes with sha256 {sha256}; uploading a sample again repairs it",
+            hint=f"{wanted[0]} bytes with sha256 {wanted[1]}; uploading a sample again repairs it",
         )

@@ -1,1 +1,1 @@
-"""Who is calling: bearer tokens, of which only the sha256 is stored, and what each role may do."""
+"""Who is calling: bearer tokens and sessions, of which only the sha256 is stored, and what each role may do."""

@@ -1,4 +1,4 @@
-"""The identity behind a bearer token."""
+"""The identity behind a bearer token or a session."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from globalmanager.auth.permission import ROLES_OF, Permission
 from globalmanager.db.values import Role, TokenRow
 from sedna.common.errors import AuthError
 from sedna.common.types import JobKey, Value
@@ -19,6 +20,8 @@ class Principal(Value):
     An ``edge`` token speaks for one edge: its heartbeats, its samples, and the models it has to fetch. These are the
     models of every job, since every edge is asked to serve every job; the README says why nothing narrows that. One
     that is a Pod of a job in a cluster speaks for that ``job`` alone.
+
+    A ``viewer`` sees all but tokens, a ``labeller`` labels as well, an ``admin`` may do everything.
 
     A ``worker`` token speaks for one attempt while that lasts: for the routes ``/api/v1/worker/...`` and no others.
     """
@@ -43,12 +46,31 @@ class Principal(Value):
         """The identity of a stored token."""
         return cls(name=token.name, role=token.role, edge=token.edge, worker=token.worker, job=token.job)
 
-    def require_admin(self) -> None:
-        """Raise `AuthError` (403) unless this is an admin."""
+    def require(self, permission: Permission) -> None:
+        """Raise `AuthError` (403) unless the role has this permission."""
+        wanted = ROLES_OF[permission]
+        if self.role not in wanted:
+            names = " or ".join(repr(role) for role in sorted(wanted))
+            raise AuthError(
+                f"token {self.name!r} has the role {self.role!r}", hint=f"this needs the role {names}", forbidden=True
+            )
+
+    def author(self, wished: str | None) -> str:
+        """Who signs a statement: the caller, or whom an admin names.
+
+        Raises:
+            AuthError: (403) somebody else was named, by who is no admin.
+        """
+        if wished is None or wished == self.name:
+            return self.name
         if self.role != "admin":
             raise AuthError(
-                f"token {self.name!r} has the role {self.role!r}", hint="this needs the role 'admin'", forbidden=True
+                f"token {self.name!r} cannot sign as {wished!r}",
+                where="author",
+                hint=f"leave it out, or {self.name!r}",
+                forbidden=True,
             )
+        return wished
 
     def require_worker(self) -> str:
         """The worker that this speaks for; raises `AuthError` (403) for any other caller."""

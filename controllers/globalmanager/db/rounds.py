@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from globalmanager.db.paging import page
 from globalmanager.db.tables import DatasetVersion, Round
-from globalmanager.db.values import Page, RoundRow
+from globalmanager.db.values import MetricPoint, Page, RoundRow
 from sedna.common.errors import NotFoundError
 from sedna.loop.evidence import Evaluation
 from sedna.loop.state import Outcome, RoundKind, Stage
@@ -139,6 +139,36 @@ def get(session: Session, job_id: int, round_id: int) -> RoundRow:
     if row is None:
         raise NotFoundError("the job has no such round", where=f"round {round_id}")
     return row
+
+
+def metric_points(session: Session, job_id: int, limit: int) -> tuple[str | None, tuple[MetricPoint, ...]]:
+    """The metric of the model in service after the newest ``limit`` rounds that were judged by the same one, the oldest
+    first; and its name."""
+    # Not the whole rows: an evaluation names every sample.
+    query = (
+        select(Round.round, Round.outcome, Round.candidate, Round.champion, Round.verdict)
+        .where(Round.job_id == job_id, Round.verdict.is_not(None))
+        .order_by(Round.round.desc())
+        .limit(limit)
+    )
+    name: str | None = None
+    points: list[MetricPoint] = []
+    for row in session.execute(query):
+        verdict = GateVerdict.model_validate(row.verdict)
+        name = name or verdict.metric
+        deployed = row.outcome == Outcome.DEPLOYED.value
+        version, value = (row.candidate, verdict.candidate) if deployed else (row.champion, verdict.champion)
+        # A curve of two metrics would be none; a job may be given another one.
+        if verdict.metric == name and version is not None and value is not None:
+            points.append(MetricPoint(round=row.round, version=version, value=value))
+    return name, tuple(reversed(points))
+
+
+def last_judged(session: Session, job_id: int) -> RoundRow | None:
+    """The newest round that the gate has judged, or None."""
+    query = select(Round).where(Round.job_id == job_id, Round.verdict.is_not(None))
+    row = session.scalar(query.order_by(Round.round.desc()).limit(1))
+    return None if row is None else _build(row)
 
 
 def list_page(session: Session, job_id: int, *, limit: int = 100, cursor: str | None = None) -> Page[RoundRow]:

@@ -11,15 +11,14 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from globalmanager.db import rounds
+from globalmanager.db import rounds, sample_checks
 from globalmanager.db.label_states import close_series
 from globalmanager.db.label_values import LabelSource
 from globalmanager.db.sample_rows import build, build_label, find_row, label_of, locked_job
 from globalmanager.db.tables import DatasetVersion, Job, Label, Sample
 from globalmanager.db.values import LabelRow, SampleRow
 from sedna.common.errors import ConflictError, DataError, NotFoundError
-from sedna.common.types import Annotation, Picked, SampleRecord
-from sedna.loop.audit import count_sample
+from sedna.common.types import Annotation, Picked
 from sedna.loop.split import part_of
 
 
@@ -90,7 +89,7 @@ def add_label(
     if sample.labelled_at is None:
         _first_label(job, sample, now)
     sample.label_seq = job.label_seq
-    _count_audit(sample, annotation)
+    _compare(session, sample, annotation)
     close_series(session, sample, job.label_seq if of_answers else None)
     session.flush()
     return build(sample, build_label(label))
@@ -131,17 +130,18 @@ def withdraw_label(session: Session, job_id: int, sample_id: str, seq: int, now:
     if before is None:
         _count_first(job, sample, -1)
         sample.labelled_at = sample.tp = sample.fp = sample.fn = None
+        sample_checks.unlabelled(session, sample)
     else:
-        _count_audit(sample, Annotation.model_validate(before.annotation))
+        _compare(session, sample, Annotation.model_validate(before.annotation))
     session.flush()
 
 
-def _count_audit(sample: Sample, annotation: Annotation) -> None:
+def _compare(session: Session, sample: Sample, annotation: Annotation) -> None:
     # Counted now, against the prediction of that time: the drift of the model in service is then a sum over rows, and
     # needs no prediction again.
+    counts = sample_checks.labelled(session, sample, annotation)
     if sample.picked == Picked.AUDIT:
-        prediction = SampleRecord.model_validate(sample.record).prediction
-        sample.tp, sample.fp, sample.fn = count_sample(prediction, annotation)
+        sample.tp, sample.fp, sample.fn = counts
 
 
 def keeps_label(session: Session, job_id: int, sample_id: str, annotation: Annotation) -> bool:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from globalmanager.db import exclusions
-from globalmanager.db.paging import execute_dml, page
+from globalmanager.db import exclusions, sample_checks, sample_search
+from globalmanager.db.columns import storable
+from globalmanager.db.paging import execute_dml
 from globalmanager.db.queue_ranks import ranks_of
 from globalmanager.db.sample_rows import build, build_label, find_row, label_of, locked_job
 from globalmanager.db.tables import DatasetVersion, Job, Label, ModelVersion, Sample
-from globalmanager.db.values import Page, SampleFilter, SampleRow, SampleStory
+from globalmanager.db.values import SampleFilter, SamplePage, SampleRow, SampleStory
 from sedna.common.errors import NotFoundError
 from sedna.common.types import SampleRecord
 from sedna.loop.audit import audit_metrics
@@ -47,23 +47,25 @@ def insert(
         known.source = known.source or source
         session.flush()
         return False
-    session.add(
-        Sample(
-            job_id=job_id,
-            sample_id=record.sample_id,
-            record=record.model_dump(mode="json"),
-            extension=record.extension,
-            picked=record.picked.value,
-            edge=record.edge,
-            model_version=record.model_version,
-            source=source,
-            received_at=now,
-            part="holdout" if holdout else None,
-            **ranks_of(record.prediction),
-        )
+    sample = Sample(
+        job_id=job_id,
+        sample_id=record.sample_id,
+        record=record.model_dump(mode="json"),
+        extension=record.extension,
+        picked=record.picked.value,
+        edge=record.edge,
+        model_version=record.model_version,
+        source=source,
+        received_at=now,
+        part="holdout" if holdout else None,
+        miner=storable(record.verdict.miner)[:253],
+        score=storable(record.verdict.score),
+        **ranks_of(record.prediction),
     )
+    session.add(sample)
     job.samples += 1
     session.flush()
+    sample_checks.arrived(session, sample, record)
     return True
 
 
@@ -183,32 +185,24 @@ def list_page(
     limit: int = 100,
     cursor: str | None = None,
     newest_first: bool = True,
-) -> Page[SampleRow]:
-    """Samples in the order in which they arrived."""
-    wanted = wanted or SampleFilter()
-    query = select(Sample).where(Sample.job_id == job_id)
-    if wanted.picked is not None:
-        query = query.where(Sample.picked == wanted.picked.value)
-    if wanted.part is not None:
-        query = query.where(Sample.part == wanted.part)
-    if wanted.edge is not None:
-        query = query.where(Sample.edge == wanted.edge)
-    if wanted.labelled is not None:
-        query = query.where(Sample.labelled_at.is_not(None) if wanted.labelled else Sample.labelled_at.is_(None))
-    if wanted.excluded is not None:
-        query = query.where(Sample.excluded.is_(wanted.excluded))
-    if wanted.problem is not None:
-        query = query.where(Sample.problem.is_not(None) if wanted.problem else Sample.problem.is_(None))
-    found: Page[Any] = page(
-        session, query, Sample.id, lambda row: row, limit=limit, cursor=cursor, newest_first=newest_first
+) -> SamplePage:
+    """Samples in the order in which they arrived.
+
+    Raises:
+        SpecError: the cursor is not one, or ``limit`` is outside 1..1000.
+    """
+    ids, following = sample_search.find_ids(
+        session, job_id, wanted or SampleFilter(), limit=limit, cursor=cursor, newest_first=newest_first
     )
-    seqs = [row.label_seq for row in found.items if row.label_seq is not None]
+    found = {row.id: row for row in session.scalars(select(Sample).where(Sample.id.in_(ids)))}
+    seqs = [row.label_seq for row in found.values() if row.label_seq is not None]
     labels = {
         label.seq: build_label(label)
         for label in session.scalars(select(Label).where(Label.job_id == job_id, Label.seq.in_(seqs)))
     }
-    built = tuple(build(row, labels.get(row.label_seq) if row.label_seq else None) for row in found.items)
-    return Page[SampleRow](items=built, next=found.next)
+    rows = [found[number] for number in ids]
+    built = tuple(build(row, labels.get(row.label_seq) if row.label_seq else None) for row in rows)
+    return SamplePage(items=built, next=following)
 
 
 def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
@@ -229,10 +223,21 @@ def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
     )
     versions = tuple(session.scalars(holding.order_by(DatasetVersion.version)))
     models: tuple[int, ...] = ()
+    trained_in: tuple[int, ...] = ()
     # Evaluation samples are in the versions as well, and no model has learnt from them.
     if row.part == "train":
         trained = select(ModelVersion.version).where(
             ModelVersion.job_id == job_id, ModelVersion.dataset_version.in_(holding)
         )
         models = tuple(session.scalars(trained.order_by(ModelVersion.version)))
-    return SampleStory(sample=row, labels=labels, exclusions=taken_out, dataset_versions=versions, models=models)
+        by_round = trained.with_only_columns(ModelVersion.round).where(ModelVersion.round.is_not(None)).distinct()
+        trained_in = tuple(session.scalars(by_round.order_by(ModelVersion.round)))
+    return SampleStory(
+        sample=row,
+        labels=labels,
+        exclusions=taken_out,
+        dataset_versions=versions,
+        models=models,
+        rounds=trained_in,
+        checked=sample_checks.of_sample(session, row.id),
+    )

@@ -120,7 +120,8 @@ class Sample(Base):
     """One sample of one job. ``label_seq`` names its current label, ``round_used`` the round that took it.
 
     ``tp``, ``fp``, ``fn`` compare its recorded prediction with its current label. ``excluded``: see
-    `SampleExclusion`. ``problem``: what is wrong with its bytes in the store, until they are repaired.
+    `SampleExclusion`. ``problem``: what is wrong with its bytes in the store, until they are repaired. ``miner`` and
+    ``score``: of the verdict in its record.
 
     ``label_state``: "review" or "bad"; NULL = by ``labelled_at``. ``answers``: those of people that count and have
     settled nothing yet. ``predicted``: the class; NULL = an older program stored it, and its ranks are not known yet.
@@ -131,10 +132,13 @@ class Sample(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "sample_id"),
         # Each list and each question of the trigger has its index: cost per sample must not grow with their number.
-        Index("ix_samples_page", "job_id", "id"),
+        # With what is filtered by ranges: they are looked for in the index, in the order of the pages.
+        Index("ix_samples_page", "job_id", "id", "excluded", "score", "received_at"),
+        Index("ix_samples_miner", "job_id", "miner", "id"),
+        Index("ix_samples_edge", "job_id", "edge", "id"),
         Index("ix_samples_picked", "job_id", "picked", "id"),
         Index("ix_samples_part", "job_id", "part", "id"),
-        Index("ix_samples_round", "job_id", "round_used"),
+        Index("ix_samples_round", "job_id", "round_used", "id"),
         Index("ix_samples_source", "job_id", "source"),
         Index("ix_samples_unlabelled", "job_id", "id", sqlite_where=_UNLABELLED, postgresql_where=_UNLABELLED),
         Index("ix_samples_new", "job_id", "part", "labelled_at", sqlite_where=_NEW, postgresql_where=_NEW),
@@ -183,6 +187,34 @@ class Sample(Base):
     rank_margin: Mapped[float] = mapped_column(Float, default=1.0, server_default="1")
     rank_confidence: Mapped[float] = mapped_column(Float, default=1.0, server_default="1")
     rank_disagreement: Mapped[float] = mapped_column(Float, default=1.0, server_default="1")
+    miner: Mapped[str | None] = mapped_column(String(253))
+    score: Mapped[float | None] = mapped_column(Float)
+
+
+class SampleClass(Base):
+    """That a class is in a sample, by its prediction or its current label. It goes with its sample, of which a program
+    of before knows nothing else."""
+
+    __tablename__ = "sample_classes"
+    __table_args__ = (Index("ix_sample_classes_sample", "sample_pk"),)
+
+    job_id: Mapped[int] = mapped_column(BigId, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    class_number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id", ondelete="CASCADE"), primary_key=True)
+
+
+class SampleCheck(Base):
+    """Whether a model is right about a sample, by its current label. ``round``: whose evaluation has found it; NULL =
+    its answer at the edge tells it."""
+
+    __tablename__ = "sample_checks"
+    __table_args__ = (Index("ix_sample_checks_found", "job_id", "version", "is_right", "sample_pk"),)
+
+    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    job_id: Mapped[int] = mapped_column(BigId, ForeignKey("jobs.id", ondelete="CASCADE"))
+    round: Mapped[int | None] = mapped_column(Integer)
+    is_right: Mapped[bool] = mapped_column(Boolean)
 
 
 class SampleExclusion(Base):
@@ -455,6 +487,27 @@ class Token(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class BrowserSession(Base):
+    """Somebody who is signed in with a browser: only the sha256 of the cookie is kept. It ends with its token."""
+
+    __tablename__ = "sessions"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[int] = mapped_column(BigId, ForeignKey("tokens.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class LoginCode(Base):
+    """A code that begins one session of its token: only its sha256 is kept, and that until it is used."""
+
+    __tablename__ = "login_codes"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[int] = mapped_column(BigId, ForeignKey("tokens.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime]
 
 
 class Event(Base):

@@ -10,18 +10,20 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from globalmanager.db.tables import Edge, Job, Token, Worker
+from globalmanager.db.tables import BrowserSession, Edge, Job, LoginCode, Token, Worker
 from globalmanager.db.values import Role, TokenRow
 from sedna.common.errors import ConflictError, NotFoundError
 from sedna.common.types import JobKey
 from sedna.loop.observation import WorkerPhase
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
+    """What is kept of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _build(row: Token, job: JobKey | None = None) -> TokenRow:
+def build(row: Token, job: JobKey | None = None) -> TokenRow:
+    """A token without its secret."""
     return TokenRow(
         name=row.name,
         role=row.role,
@@ -52,7 +54,7 @@ def create(
     if session.scalar(select(Token).where(Token.name == name)) is not None:
         raise ConflictError("a token of this name exists", where=name)
     secret = secret if secret is not None else secrets.token_urlsafe(32)
-    session.add(Token(name=name, role=role, edge=edge, sha256=_digest(secret), created_at=now, expires_at=expires_at))
+    session.add(Token(name=name, role=role, edge=edge, sha256=digest(secret), created_at=now, expires_at=expires_at))
     session.flush()
     return secret
 
@@ -61,7 +63,7 @@ def create_for_worker(session: Session, worker: str, now: datetime) -> str:
     """A token for an attempt, valid as long as its worker may run; returns the secret."""
     secret = secrets.token_urlsafe(32)
     name = f"{worker}-{secrets.token_hex(4)}"  # not a number: several Pods of one training ask at once
-    session.add(Token(name=name, role="worker", worker=worker, sha256=_digest(secret), created_at=now))
+    session.add(Token(name=name, role="worker", worker=worker, sha256=digest(secret), created_at=now))
     session.flush()
     return secret
 
@@ -77,17 +79,22 @@ def forget_workers(session: Session, workers: Collection[str]) -> None:
     session.execute(delete(Token).where(Token.worker.in_(workers)))
 
 
+def is_valid(row: Token, now: datetime) -> bool:
+    """Whether a token has neither been revoked nor expired."""
+    return row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
+
+
 def authenticate(session: Session, secret: str, now: datetime) -> TokenRow | None:
     """The token with this secret if it is valid now, or None.
 
     The look-up is by the secret's sha256, so that the time it takes tells nothing about the secret.
     """
-    row = session.scalar(select(Token).where(Token.sha256 == _digest(secret)))
-    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+    row = session.scalar(select(Token).where(Token.sha256 == digest(secret)))
+    if row is None or not is_valid(row, now):
         return None
     if row.worker is not None and not _may_run(session, row.worker):
         return None
-    return _build(row, None if row.edge is None else _only_job(session, row.edge))
+    return build(row, None if row.edge is None else _only_job(session, row.edge))
 
 
 def _only_job(session: Session, edge: str) -> JobKey | None:
@@ -100,7 +107,7 @@ def _only_job(session: Session, edge: str) -> JobKey | None:
 
 def was_known(session: Session, secret: str) -> bool:
     """Whether there is a token with this secret, whatever became of it."""
-    return session.scalar(select(Token.id).where(Token.sha256 == _digest(secret))) is not None
+    return session.scalar(select(Token.id).where(Token.sha256 == digest(secret))) is not None
 
 
 def _may_run(session: Session, worker: str) -> bool:
@@ -113,15 +120,25 @@ def list_all(session: Session) -> tuple[TokenRow, ...]:
     """Every token of people, programs and edges, by name; those of workers and Pods come and go by themselves."""
     query = select(Token).outerjoin(Edge, Edge.name == Token.edge)
     kept = query.where(Token.worker.is_(None), Edge.pod.is_(None)).order_by(Token.name)
-    return tuple(_build(row) for row in session.scalars(kept))
+    return tuple(build(row) for row in session.scalars(kept))
+
+
+def get(session: Session, name: str) -> TokenRow:
+    """A token by its name. Raises `NotFoundError`."""
+    row = session.scalar(select(Token).where(Token.name == name))
+    if row is None:
+        raise NotFoundError("there is no such token", where=name)
+    return build(row)
 
 
 def revoke(session: Session, name: str, now: datetime) -> None:
-    """End a token. Raises `NotFoundError`."""
+    """End a token, and the sessions that began with it. Raises `NotFoundError`."""
     row = session.scalar(select(Token).where(Token.name == name))
     if row is None:
         raise NotFoundError("there is no such token", where=name)
     if row.revoked_at is None:
         # The row stays: records name the token, and its name must not come to mean another one.
         row.revoked_at = now
+        for table in (BrowserSession, LoginCode):
+            session.execute(delete(table).where(table.token_id == row.id))
         session.flush()

@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from globalmanager.db.label_values import LabelSource
+from globalmanager.db.label_values import LabelSource, LabelState
 from sedna.common.types import Annotation, JobKey, Picked, SampleRecord, Value
 from sedna.loop.evidence import Evaluation
 from sedna.loop.observation import WorkerPhase
@@ -20,7 +20,7 @@ from sedna.loop.verdict import Decision, GateVerdict
 T = TypeVar("T")
 
 Part = Literal["train", "eval", "holdout"]
-Role = Literal["admin", "edge", "worker"]
+Role = Literal["admin", "labeller", "viewer", "edge", "worker"]
 Level = Literal["info", "warning", "error"]
 
 
@@ -138,6 +138,14 @@ class ExclusionRow(Value):
     ended: bool = False
 
 
+class CheckRow(Value):
+    """Whether a model is right about a sample."""
+
+    version: int
+    round: int | None = Field(description="whose evaluation has found it; null: its answer at the edge tells it")
+    right: bool
+
+
 class SampleStory(Value):
     """Everything that happened to one sample."""
 
@@ -146,6 +154,14 @@ class SampleStory(Value):
     exclusions: tuple[ExclusionRow, ...] = ()
     dataset_versions: tuple[int, ...] = Field(description="that hold it")
     models: tuple[int, ...] = Field(description="trained on a dataset version that holds it in its training share")
+    rounds: tuple[int, ...] = Field(default=(), description="that have trained these models")
+    checked: tuple[CheckRow, ...] = Field(default=(), description="what is known of models on it, by version")
+
+
+class SamplePage(Page[SampleRow]):
+    """One page of samples; ``total``: of all pages, where that was asked for."""
+
+    total: int | None = None
 
 
 class SampleFilter(Value):
@@ -157,6 +173,15 @@ class SampleFilter(Value):
     edge: str | None = None
     excluded: bool | None = False
     problem: bool | None = None
+    miner: str | None = None
+    label_state: LabelState | None = None
+    min_score: float | None = None
+    max_score: float | None = None
+    class_number: int | None = Field(default=None, description="of its label or prediction")
+    round: int | None = Field(default=None, description="that took it")
+    wrong_version: int | None = Field(default=None, description="a model that is wrong about it")
+    since: datetime | None = Field(default=None, description="received then or later")
+    until: datetime | None = Field(default=None, description="received before")
 
 
 class DatasetVersionRow(Value):
@@ -197,6 +222,14 @@ class ModelVersionRow(Value):
     metrics: dict[str, JsonValue]
     note: str
     created_at: datetime
+
+
+class MetricPoint(Value):
+    """The model in service after a round, and its metric as the gate has seen it."""
+
+    round: int
+    version: int
+    value: float
 
 
 class StageEntry(Value):
@@ -365,6 +398,14 @@ class TokenRow(Value):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+
+class SessionRow(Value):
+    """Somebody who is signed in with a browser, by the token with which that began."""
+
+    token: TokenRow
+    last_seen_at: datetime
+    expires_at: datetime = Field(description="if nothing more is heard from it")
 
 
 class EventRow(Value):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from globalmanager.api.app import create_app
+from globalmanager.api.routes.sessions import login_path
 from globalmanager.api.services import ApiServices, ClusterHealth
 from globalmanager.auth.admin_token import ensure_admin_token
 from globalmanager.auth.authenticator import DatabaseAuthenticator
-from globalmanager.db import Database, lease
+from globalmanager.db import Database, lease, sessions, tokens
 from globalmanager.engine import Engine
 from globalmanager.runtimes import ProcessRuntime
 from globalmanager.service.data_dir import DataDirLock, require_restored
@@ -116,6 +117,7 @@ class Service:
                 cluster_health=self._cluster_health,
                 store_trouble=lambda: self._store_watch.trouble,
                 disks=disks,
+                hosts=settings.browser_hosts,
             )
             self._server = self._make_server(data_dir)
             stack.callback(self._server.stop)
@@ -137,6 +139,15 @@ class Service:
     def url(self) -> str:
         """Where the API answers."""
         return self._server.url
+
+    def login_link(self) -> str:
+        """An address that signs a browser in as the admin of this service: once, within minutes."""
+        now = self._clock.now()
+        with self.api.db.write() as session:
+            row = tokens.authenticate(session, self.admin_token, now)
+            assert row is not None, "it was made, or checked, when the service was"
+            code, _ = sessions.add_code(session, row.name, now)
+        return f"{self.url}{login_path(code)}"
 
     @property
     def edge_urls(self) -> dict[str, str]:

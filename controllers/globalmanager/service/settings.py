@@ -17,6 +17,8 @@ from sedna.store import S3Settings
 
 __all__ = ["EngineOptions", "ServiceSettings"]
 
+_OWN_NAMES = ("localhost", "127.0.0.1", "::1")
+
 
 class EngineOptions(BaseModel):
     """What may be changed of the engine; the rest follows from the data folder. None = the engine's own default."""
@@ -49,6 +51,11 @@ class ServiceSettings(BaseSettings):
     data_dir: Path = Field(default=Path("sedna-data"), description="database, store, logs; one service at a time")
     host: str = Field(default="127.0.0.1", description="not reachable from other machines unless asked for")
     port: int = Field(default=8080, ge=0, le=65535, description="0 = any free one")
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="names under which browsers may reach the page, '*' = any; none = localhost alone where host is "
+        "this machine's own address, any elsewhere",
+    )
     store_url: str | None = Field(default=None, description="s3://bucket/prefix or a folder; none = <data>/store")
     s3: S3Settings | None = Field(default=None, description="none = the AWS_... variables of the environment")
     db_url: str | None = Field(
@@ -72,6 +79,14 @@ class ServiceSettings(BaseSettings):
     shutdown_seconds: int = Field(default=10, ge=1, description="how long open requests may take to end")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+
+    @property
+    def browser_hosts(self) -> tuple[str, ...]:
+        """`hosts`, or what follows from where the service listens."""
+        if self.hosts:
+            return self.hosts
+        # Who listens for others is reached by names that only they know; the page's data need a sign-in either way.
+        return _OWN_NAMES if self.host in _OWN_NAMES else ("*",)
 
     @model_validator(mode="after")
     def _replicas_share_what_counts(self) -> Self:

@@ -27,8 +27,9 @@ LONGEST_RETRY = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Finding:
-    """One leaf's answer."""
+    """One leaf's answer. ``name`` says which leaf, for whoever shows it in other words or as a picture."""
 
+    name: str
     holds: bool
     reason: str
     observed: dict[str, JsonValue] = field(default_factory=dict)
@@ -52,18 +53,22 @@ def timer_finding(timer: Timer, now: datetime) -> Finding:
     inside, local = timer.contains(now)
     zone = timer.time_zone or "local time"
     where = "inside" if inside else "outside"
-    return Finding(inside, f"timer: {local} is {where} {timer.start}-{timer.end} ({zone})", {"timer.time": local})
+    return Finding(
+        "timer", inside, f"timer: {local} is {where} {timer.start}-{timer.end} ({zone})", {"timer.time": local}
+    )
 
 
 def _cron(cron: CronTrigger, state: JobState, now: datetime) -> Finding:
     since = cron.due_since(state.last_started_at or state.created_at, now)
     if since is None:
         return Finding(
+            "cron",
             False,
             f"cron: {cron.schedule!r} ({cron.time_zone}) is not due since the last training round",
             {"cron.due": None},
         )
     return Finding(
+        "cron",
         True,
         f"cron: {cron.schedule!r} ({cron.time_zone}) due since {since:%Y-%m-%d %H:%M}Z",
         {"cron.due": since.isoformat()},
@@ -76,11 +81,11 @@ def _condition(trigger: Trigger, observation: Observation) -> Finding:
     value = condition.read(train_metrics(observation))
     key = f"condition.{condition.metric}"
     if value is None:
-        return Finding(False, f"condition: {condition.metric} is not known yet", {key: None})
+        return Finding("condition", False, f"condition: {condition.metric} is not known yet", {key: None})
     holds = condition.holds(value)
     relation = f"{'' if holds else 'not '}{condition.operator} {condition.threshold:g}"
     text = f"condition: {condition.metric} = {value:g}, {relation}"
-    return Finding(holds, text, {key: value})
+    return Finding("condition", holds, text, {key: value})
 
 
 def _precision(precision: PrecisionTrigger, observation: Observation) -> Finding:
@@ -89,11 +94,13 @@ def _precision(precision: PrecisionTrigger, observation: Observation) -> Finding
     value = train_metrics(observation).get(precision.metric)
     observed: dict[str, JsonValue] = {"audit.samples": samples, f"audit.{precision.metric}": value}
     if samples < precision.min_samples or value is None:
-        return Finding(False, f"precision: {samples} labelled audit samples, {precision.min_samples} needed", observed)
+        return Finding(
+            "precision", False, f"precision: {samples} labelled audit samples, {precision.min_samples} needed", observed
+        )
     holds = value < precision.below
     relation = f"{'' if holds else 'not '}below {precision.below:g}"
     text = f"precision: {precision.metric} = {value:.3f} on {samples} audit samples, {relation}"
-    return Finding(holds, text, observed)
+    return Finding("precision", holds, text, observed)
 
 
 def _leaves(trigger: Trigger, observation: Observation, state: JobState, now: datetime) -> Iterator[Finding]:
@@ -127,15 +134,15 @@ def _max_wait(seconds: float, observation: Observation, now: datetime) -> Findin
     waited = (now - oldest).total_seconds() if oldest is not None else 0.0
     holds = oldest is not None and waited >= seconds
     text = f"max wait: the oldest unused sample has waited {waited:.0f} s of {seconds:.0f} s"
-    return Finding(holds, text, {"max_wait.waited_seconds": waited})
+    return Finding("max_wait", holds, text, {"max_wait.waited_seconds": waited})
 
 
 def _cooldown(seconds: float, state: JobState, now: datetime) -> Finding:
     if state.last_ended_at is None:
-        return Finding(True, "cooldown: no round has ended yet", {})
+        return Finding("cooldown", True, "cooldown: no round has ended yet", {})
     rest = seconds - (now - state.last_ended_at).total_seconds()
     text = f"cooldown: {max(rest, 0):.0f} s left of {seconds:.0f} s" if rest > 0 else "cooldown: over"
-    return Finding(rest <= 0, text, {"cooldown.left_seconds": max(rest, 0.0)})
+    return Finding("cooldown", rest <= 0, text, {"cooldown.left_seconds": max(rest, 0.0)})
 
 
 def _with_time_limits(
@@ -175,6 +182,7 @@ def _ready(paused: str | None, observation: Observation, state: JobState, now: d
     samples = observation.samples
     findings = [
         Finding(
+            "samples",
             samples.train_new > 0,
             f"samples: {samples.train_new} new for training, {samples.eval_new} new for evaluation",
             {
@@ -184,48 +192,56 @@ def _ready(paused: str | None, observation: Observation, state: JobState, now: d
             },
         ),
         Finding(
+            "model",
             state.champion is not None,
             f"model in service: {state.champion}" if state.champion is not None else "no model in service yet",
             {"champion": state.champion},
         ),
     ]
     if paused is not None:
-        findings.append(Finding(False, paused, {"paused": True}))
+        findings.append(Finding("paused", False, paused, {"paused": True}))
     if state.current is not None:
         current = state.current
         doing = f"is {current.stage.value.lower()}"
         if current.stage is Stage.JUDGING and current.verdict is not None:
             doing = f"has a better candidate, {current.candidate}, that waits for the window of deploySpec.trigger"
-        findings.append(Finding(False, f"round {current.id} {doing}", {"round": current.id}))
+        findings.append(Finding("round", False, f"round {current.id} {doing}", {"round": current.id}))
     # A promotion between two failed trainings ends later than they did; it must not put off the next try.
     failed_at = state.last_failed_at or state.last_ended_at
     if state.failures and failed_at is not None:
         rest = (failed_at + retry_after(state.failures) - now).total_seconds()
         text = f"{state.failures} failed rounds in a row: next automatic try in {max(rest, 0):.0f} s"
-        findings.append(Finding(rest <= 0, text, {"failures": state.failures}))
+        findings.append(Finding("failures", rest <= 0, text, {"failures": state.failures}))
     return findings
+
+
+def trigger_findings(
+    trigger: Trigger, observation: Observation, state: JobState, now: datetime, *, paused: str | None = None
+) -> tuple[bool, tuple[Finding, ...]]:
+    """Would an automatic training round start now, and what every part says. Pure: asking changes nothing.
+
+    Args:
+        paused: why none may, see `pause_of`.
+    """
+    holds, findings = _with_time_limits(trigger, observation, state, now)
+    if not findings:
+        findings.append(Finding("none", True, "no trigger is given: any new labelled sample starts a round"))
+    ready = _ready(paused, observation, state, now)
+    return holds and all(finding.holds for finding in ready), (*ready, *findings)
 
 
 def evaluate_trigger(
     trigger: Trigger, observation: Observation, state: JobState, now: datetime, *, paused: str | None = None
 ) -> Decision:
-    """Would an automatic training round start now? Pure: asking changes nothing.
-
-    Args:
-        paused: why none may, see `pause_of`.
+    """`trigger_findings` as a decision.
 
     Returns:
         A decision whose reasons are, when it fires, the parts that hold, and otherwise the parts that do not.
     """
-    holds, findings = _with_time_limits(trigger, observation, state, now)
-    if not findings:
-        findings.append(Finding(True, "no trigger is given: any new labelled sample starts a round"))
-    ready = _ready(paused, observation, state, now)
-    fire = holds and all(finding.holds for finding in ready)
-    everything = [*ready, *findings]
+    fire, findings = trigger_findings(trigger, observation, state, now, paused=paused)
     observed: dict[str, JsonValue] = {}
-    for finding in everything:
+    for finding in findings:
         observed |= finding.observed
     # The side that decided: what holds when it fires, what is missing when it does not.
-    reasons = tuple(finding.reason for finding in everything if finding.holds is fire)
+    reasons = tuple(finding.reason for finding in findings if finding.holds is fire)
     return Decision(kind=DecisionKind.TRAIN, fire=fire, reasons=reasons, observed=observed, at=now)

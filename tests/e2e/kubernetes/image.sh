@@ -8,6 +8,7 @@
 # anew each time. Needs root, debootstrap, and the tools of SEDNA_KUBE_DIR (../shared/kube): NODE_DIR is what its 'node up DIR' made,
 # DIR/node. Its python must be Debian's minor version, because the wheels are installed from outside; BASE_SUITE says which Debian.
 set -euo pipefail
+export PAGE_BUILD=skip  # the pods take the page that is built, or have none
 here=$(cd "$(dirname "$0")" && pwd); tree=$(cd "$here/../../.." && pwd)
 kube=${SEDNA_KUBE_DIR:-$tree/../shared/kube}
 python=${PYTHON:-$tree/.venv/bin/python}

@@ -9,6 +9,7 @@ import pytest
 
 from fixtures_api import JOB_YAML, Api, png
 from globalmanager.db import tokens
+from globalmanager.db.values import Role
 
 BOX = {"x1": 1, "y1": 1, "x2": 9, "y2": 9, "label": 0}
 OTHER = {"x1": 12, "y1": 12, "x2": 20, "y2": 20, "label": 1}
@@ -18,10 +19,10 @@ JOB = "/api/v1/jobs/default/pcb"
 class Person:
     """Somebody with a token."""
 
-    def __init__(self, api: Api, name: str) -> None:
+    def __init__(self, api: Api, name: str, role: Role = "labeller") -> None:
         self._api = api
         with api.services.db.write() as session:
-            tokens.create(session, name, "admin", api.clock.now(), secret=f"secret-of-{name}")
+            tokens.create(session, name, role, api.clock.now(), secret=f"secret-of-{name}")
         self._headers = {"Authorization": f"Bearer secret-of-{name}"}
 
     def __call__(self, method: str, path: str, status: int = 200, **options: Any) -> Any:
@@ -80,6 +81,9 @@ def test_one_sample_from_claim_to_label(api: Api) -> None:
     ann("DELETE", f"labelling/claims/{ids[0]}", 204, params={"skip": True})
     assert [one["sample_id"] for one in ann.claim()] == [ids[1], ids[0]]
     assert ann("GET", "labelling/summary")["waiting"] == 2
+    ann.answer(ids[1], kind="bad")
+    bad = api.get("jobs/default/pcb/samples", params={"label_state": "bad", "count": True})
+    assert ([row["record"]["sample_id"] for row in bad["items"]], bad["total"]) == ([ids[1]], 1)
 
 
 def test_two_people_from_disagreement_to_decision(two: Api) -> None:
@@ -95,6 +99,11 @@ def test_two_people_from_disagreement_to_decision(two: Api) -> None:
     assert [said["person"] for said in item["answers"]] == ["ann", "ben"]
     assert item["prediction"]["boxes"][0]["score"] == 0.4
     assert ann("GET", "labelling/review", params={"reason": "unsure"})["items"] == []
+    assert two.get("jobs/default/pcb/flow")["labels"] == {"waiting": 0, "settled": 0, "review": 1}
+    assert [
+        len(two.get("jobs/default/pcb/samples", params={"label_state": state})["items"])
+        for state in ("waiting", "answered", "settled", "review", "bad")
+    ] == [0, 0, 0, 1, 0]
     take = {"take": item["answers"][1]["answer_id"], "base_revision": item["revision"]}
     done = ann("POST", f"labelling/samples/{one}/decision", json=take)
     assert done == {"revision": 1, "state": "settled", "answers": 2, "wanted": 2}
@@ -166,7 +175,7 @@ ASK: list[Callable[[Person, int], Any]] = [
 
 @pytest.mark.parametrize("ask", ASK)
 def test_a_job_that_is_not_there(api: Api, ask: Callable[[Person, int], Any]) -> None:
-    assert ask(Person(api, "ann"), 404)["detail"] == "there is no such job"
+    assert ask(Person(api, "ann", "admin"), 404)["detail"] == "there is no such job"
 
 
 def prediction(sample: str, *probabilities: float, **more: Any) -> dict[str, Any]:
@@ -177,7 +186,7 @@ def prediction(sample: str, *probabilities: float, **more: Any) -> dict[str, Any
 def test_a_teacher_tells_what_to_begin_with_and_models_that_differ_what_comes_first(api: Api) -> None:
     api.apply()
     ids = upload(api, 20)
-    ann = Person(api, "ann")
+    ann = Person(api, "ann", "admin")
     taught = [prediction(sample, 0.9) for sample in ids]
     taught[7]["prediction"]["boxes"] = [{**OTHER, "x2": 99, "score": 0.7}]  # cut at the edge
     assert ann("POST", "predictions", json=taught) == {"stored": 20}
@@ -192,7 +201,7 @@ def test_a_teacher_tells_what_to_begin_with_and_models_that_differ_what_comes_fi
 def test_a_later_model_ranks_the_queue_anew(api: Api) -> None:
     api.apply()
     ids = upload(api, 3)  # all of them with a score of 0.4
-    ann = Person(api, "ann")
+    ann = Person(api, "ann", "admin")
     ann("POST", "predictions", json=[prediction(ids[2], 0.5, source="model", version=2)])
     ann("POST", "predictions", json=[prediction(ids[0], 0.5, source="model", version=0)])
     assert api.get("jobs/default/pcb/labels:queue")[0]["sample_id"] == ids[2]
@@ -211,5 +220,5 @@ def test_a_later_model_ranks_the_queue_anew(api: Api) -> None:
 def test_predictions_that_cannot_be(api: Api, change: dict[str, Any], status: int, words: str) -> None:
     api.apply()
     (one,) = upload(api, 1)
-    problem = Person(api, "ann")("POST", "predictions", status, json=[prediction(one) | change])
+    problem = Person(api, "ann", "admin")("POST", "predictions", status, json=[prediction(one) | change])
     assert words in problem["detail"]

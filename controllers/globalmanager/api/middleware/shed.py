@@ -17,7 +17,7 @@ HEALTH = frozenset({"/healthz", "/readyz"})
 
 _STREAM = re.compile(r"/api/v1/(jobs/[^/]+/[^/]+/)?events")
 _LIST = re.compile(
-    r"/api/v1/(jobs|edges|datasets|models|tokens|jobs/[^/]+/[^/]+/(samples|rounds|decisions|datasets|models|triggers|labels:queue))"
+    r"/api/v1/(home|jobs|edges|datasets|models|tokens|jobs/[^/]+/[^/]+/(samples|rounds|decisions|datasets|models|triggers|labels:queue))"
 )
 _METRICS = "/metrics"
 

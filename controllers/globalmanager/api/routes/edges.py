@@ -6,7 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Services, accepts, problems
+from globalmanager.api.deps import (
+    ADMIN_ONLY,
+    API_PREFIX,
+    OPEN,
+    READERS,
+    REPORTERS,
+    Admin,
+    Reporter,
+    Services,
+    ServingReader,
+    accepts,
+    problems,
+)
 from globalmanager.api.middleware.authenticate import bearer
 from globalmanager.api.schemas import EdgeRegistered, EdgeRegistration
 from globalmanager.auth.pod_edges import EdgeAdmission, admit_pod
@@ -22,7 +34,7 @@ router = APIRouter(prefix=API_PREFIX, tags=["edges"])
 
 @router.get(
     "/edges",
-    dependencies=[ADMIN_ONLY],
+    dependencies=[READERS],
     operation_id="listEdges",
     summary="Every edge and what it last said",
     responses=problems(),
@@ -38,7 +50,7 @@ def list_edges(services: Services) -> list[EdgeRow]:
     summary="Register an edge; its token is shown this once",
     status_code=201,
     responses=problems(409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def register(services: Services, caller: Admin, body: EdgeRegistration, response: Response) -> EdgeRegistered:
     now = services.clock.now()
@@ -51,8 +63,9 @@ def register(services: Services, caller: Admin, body: EdgeRegistration, response
 
 
 @router.get("/edges/{edge}", operation_id="getEdge", summary="One edge", responses=problems(404))
-def read_edge(services: Services, caller: Caller, edge: Name) -> EdgeRow:
-    caller.require_edge(edge)
+def read_edge(services: Services, caller: ServingReader, edge: Name) -> EdgeRow:
+    if caller.role == "edge":
+        caller.require_edge(edge)
     with services.db.read() as session:
         return edges.get(session, edge)
 
@@ -77,9 +90,9 @@ def remove(services: Services, caller: Admin, edge: Name) -> None:
     operation_id="edgeHeartbeat",
     summary="An edge says what it serves and learns what it should serve",
     responses=problems(404, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[REPORTERS, accepts("application/json")],
 )
-def beat(services: Services, caller: Caller, edge: Name, body: EdgeHeartbeat) -> EdgeDesired:
+def beat(services: Services, caller: Reporter, edge: Name, body: EdgeHeartbeat) -> EdgeDesired:
     caller.require_edge(edge)
     if body.edge != edge:
         raise DataError(f"the heartbeat is of edge {body.edge!r}", where="edge", hint=edge)
@@ -91,6 +104,7 @@ def beat(services: Services, caller: Caller, edge: Name, body: EdgeHeartbeat) ->
 
 @router.post(
     "/edge-token",
+    dependencies=[OPEN],
     operation_id="admitEdgePod",
     summary="A Pod of an edge brings its service account's token and gets its name and a token as an edge",
     responses=problems(404, 409),

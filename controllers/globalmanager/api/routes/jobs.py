@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Admin, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
+from globalmanager.api.picture_cache import PictureCache
 from globalmanager.api.schemas import JobSummary, JobView, ReasonBody, RoundView, job_summary, job_view
 from globalmanager.api.services import ApiServices
 from globalmanager.db import decisions, edges, jobs, models, rounds, samples, workers
@@ -25,10 +26,10 @@ from sedna.loop.state import Pause
 _PURGE_SECONDS = 15.0
 """Of one request: callers wait for sixty, and proxies for less."""
 
-router = APIRouter(prefix=API_PREFIX, tags=["jobs"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["jobs"])
 
 
-@router.get("/jobs", operation_id="listJobs", summary="Every job", responses=problems())
+@router.get("/jobs", dependencies=[READERS], operation_id="listJobs", summary="Every job", responses=problems())
 def list_jobs(
     services: Services,
     namespace: Annotated[Name | None, Query(description="only of this namespace")] = None,
@@ -39,7 +40,13 @@ def list_jobs(
     return [job_summary(row, seen[row.id]) for row in rows]
 
 
-@router.get("/jobs/{namespace}/{name}", operation_id="getJob", summary="One job", responses=problems(404))
+@router.get(
+    "/jobs/{namespace}/{name}",
+    dependencies=[READERS],
+    operation_id="getJob",
+    summary="One job",
+    responses=problems(404),
+)
 def read_job(services: Services, key: Job) -> JobView:
     with services.db.read() as session:
         row = get_job(session, key)
@@ -58,6 +65,7 @@ def _edges_of(
 
 @router.delete(
     "/jobs/{namespace}/{name}",
+    dependencies=[ADMIN_ONLY],
     operation_id="deleteJob",
     summary="Stop driving a job; its samples, models and history stay",
     status_code=204,
@@ -76,8 +84,10 @@ def remove_job(services: Services, key: Job) -> None:
     summary="Delete a deleted job's samples, models and history for good; repeat it until it is done",
     responses=problems(404, 409),
 )
-def purge(services: Services, caller: Admin, key: Job) -> Purged:
+def purge(request: Request, services: Services, caller: Admin, key: Job) -> Purged:
+    pictures: PictureCache = request.app.state.pictures
     found = purge_job(services.db, services.store, key, services.clock, by=caller.name, seconds=_PURGE_SECONDS)
+    pictures.forget_job(key)
     services.engine.wake()
     return found
 
@@ -87,7 +97,7 @@ def purge(services: Services, caller: Admin, key: Job) -> Purged:
     operation_id="pauseJob",
     summary="Let no round begin; what is under way goes on, and a deployment may still be asked for",
     responses=problems(404, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def pause(services: Services, caller: Admin, key: Job, body: ReasonBody) -> JobSummary:
     with services.db.read() as session:
@@ -115,6 +125,7 @@ def resume(services: Services, caller: Admin, key: Job) -> JobSummary:
 
 @router.get(
     "/jobs/{namespace}/{name}/rounds",
+    dependencies=[READERS],
     operation_id="listRounds",
     summary="Rounds, the newest first",
     responses=problems(404, 422),
@@ -130,6 +141,7 @@ def list_rounds(
 
 @router.get(
     "/jobs/{namespace}/{name}/rounds/{round_id}",
+    dependencies=[READERS],
     operation_id="getRound",
     summary="One round with its workers",
     responses=problems(404),
@@ -144,6 +156,7 @@ def read_round(services: Services, key: Job, round_id: int) -> RoundView:
 
 @router.get(
     "/jobs/{namespace}/{name}/rounds/{round_id}/log",
+    dependencies=[READERS],
     operation_id="getRoundLog",
     summary="A part of what the newest worker of a round wrote, while it runs and afterwards",
     responses=problems(404, 422),
@@ -161,6 +174,7 @@ def read_round_log(
 
 @router.get(
     "/jobs/{namespace}/{name}/decisions",
+    dependencies=[READERS],
     operation_id="listDecisions",
     summary="What the triggers decided and why, the newest first; repetitions are counted",
     responses=problems(404, 422),

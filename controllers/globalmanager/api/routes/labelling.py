@@ -57,7 +57,7 @@ class Nothing(BaseModel, extra="forbid"):
     operation_id="claimSamples",
     summary="Keep samples for yourself: those that you hold, then the head of the queue",
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[LABELLERS, accepts("application/json")],
 )
 def post_claims(services: Services, caller: Labeller, key: Job, body: ClaimWish) -> Claims:
     """Nobody else gets them until the leases end, unless the job asks for several people's answers."""
@@ -86,7 +86,7 @@ def delete_claim(
     operation_id="putDraft",
     summary="Keep what you have drawn so far, and the sample for you",
     responses=problems(404, 409, 413, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[LABELLERS, accepts("application/json")],
 )
 def put_draft(services: Services, caller: Labeller, key: Job, sample_id: SampleId, body: Draft) -> DraftKept:
     """409: the sample went to somebody else, or has another label; the draft is kept all the same."""
@@ -111,7 +111,7 @@ def read_draft(services: Services, caller: Labeller, key: Job, sample_id: Sample
     summary="Say what a sample shows; it is settled when all people who are wanted have answered and agree",
     status_code=201,
     responses=problems(404, 409, 413, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[LABELLERS, accepts("application/json")],
 )
 def post_answer(
     services: Services, caller: Labeller, key: Job, sample_id: SampleId, body: GivenAnswer,
@@ -139,7 +139,7 @@ def read_answers(services: Services, caller: Labeller, key: Job, sample_id: Samp
     operation_id="withdrawAnswer",
     summary="Take an answer of yours back, unless a round has taken its label: the sample is yours again",
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[LABELLERS, accepts("application/json")],
 )
 def post_withdrawal(
     services: Services, caller: Labeller, key: Job, answer_id: Annotated[int, Path(ge=1, le=2**53)], body: Nothing
@@ -193,7 +193,7 @@ def read_reviews(
     operation_id="decideSample",
     summary="Settle a sample that is in review",
     responses=problems(404, 409, 413, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[LABELLERS, accepts("application/json")],
 )
 def post_decision(
     services: Services, caller: Labeller, key: Job, sample_id: SampleId, body: Decision

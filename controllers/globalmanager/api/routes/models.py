@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import RedirectResponse
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Job, PageQuery, Services, problems
+from globalmanager.api.deps import API_PREFIX, READERS, SERVING, Job, PageQuery, Services, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.api.services import ApiServices
 from globalmanager.api.stored import stored_bytes
@@ -24,7 +24,7 @@ router = APIRouter(prefix=API_PREFIX, tags=["models"])
 
 @router.get(
     "/jobs/{namespace}/{name}/models",
-    dependencies=[ADMIN_ONLY],
+    dependencies=[READERS],
     operation_id="listModelVersions",
     summary="Model versions, the newest first",
     responses=problems(404, 422),
@@ -40,6 +40,7 @@ def list_models(
 
 @router.get(
     "/jobs/{namespace}/{name}/models/{version}",
+    dependencies=[SERVING],
     operation_id="getModelVersion",
     summary="One model version",
     responses=problems(404),
@@ -50,6 +51,7 @@ def read_model(services: Services, key: Job, version: int) -> ModelVersionRow:
 
 @router.get(
     "/jobs/{namespace}/{name}/models/{version}/manifest",
+    dependencies=[SERVING],
     operation_id="getModelManifest",
     summary="Files with their sha256, input, classes, metrics",
     responses=problems(404),
@@ -60,6 +62,7 @@ def read_manifest(services: Services, key: Job, version: int) -> ModelManifest:
 
 @router.get(
     "/jobs/{namespace}/{name}/models/{version}/files/{file_name:path}",
+    dependencies=[SERVING],
     operation_id="getModelFile",
     summary="The bytes of one file, or the way to them",
     response_model=None,
@@ -91,6 +94,7 @@ def read_file(services: Services, key: Job, version: int, file_name: str) -> Res
 
 @router.get(
     "/jobs/{namespace}/{name}/models/{version}/module",
+    dependencies=[SERVING],
     operation_id="getModelModule",
     summary="The Python file that opens the model, as it was when the model was made",
     response_model=None,

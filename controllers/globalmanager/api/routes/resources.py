@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Services, accepts, problems
 from globalmanager.api.manifests import parse_manifests, without_uid
 from globalmanager.api.schemas import AppliedResource
 from globalmanager.api.template_notes import notes_on
@@ -17,7 +17,7 @@ from globalmanager.engine.apply import apply_resources
 from sedna.common.types import JobKey, Name
 from sedna.loop.spec import IncrementalLearningJob
 
-router = APIRouter(prefix=API_PREFIX, tags=["resources"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["resources"])
 
 _MEDIA_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "application/json")
 
@@ -34,7 +34,7 @@ spec: {url: /data/boards/index.txt, format: txt}
     operation_id="applyResources",
     summary="Create or update jobs, datasets and models: all of them or none",
     responses=problems(409, 413, 415, 422),
-    dependencies=[accepts(*_MEDIA_TYPES)],
+    dependencies=[ADMIN_ONLY, accepts(*_MEDIA_TYPES)],
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -72,27 +72,45 @@ async def apply(
     return applied
 
 
-@router.get("/datasets", operation_id="listDatasets", summary="Dataset descriptions", responses=problems())
+@router.get(
+    "/datasets",
+    dependencies=[READERS],
+    operation_id="listDatasets",
+    summary="Dataset descriptions",
+    responses=problems(),
+)
 def list_datasets(services: Services) -> list[ResourceRow]:
     with services.db.read() as session:
         return list(resources.list_all(session, "Dataset"))
 
 
-@router.get("/models", operation_id="listModels", summary="Model descriptions", responses=problems())
+@router.get(
+    "/models", dependencies=[READERS], operation_id="listModels", summary="Model descriptions", responses=problems()
+)
 def list_models(services: Services) -> list[ResourceRow]:
     with services.db.read() as session:
         return list(resources.list_all(session, "Model"))
 
 
 @router.delete(
-    "/datasets/{namespace}/{name}", operation_id="deleteDataset", status_code=204, responses=problems(404, 409)
+    "/datasets/{namespace}/{name}",
+    dependencies=[ADMIN_ONLY],
+    operation_id="deleteDataset",
+    status_code=204,
+    responses=problems(404, 409),
 )
 def delete_dataset(services: Services, namespace: Name, name: Name) -> None:
     with services.db.write() as session:
         resources.remove(session, "Dataset", JobKey(namespace=namespace, name=name))
 
 
-@router.delete("/models/{namespace}/{name}", operation_id="deleteModel", status_code=204, responses=problems(404, 409))
+@router.delete(
+    "/models/{namespace}/{name}",
+    dependencies=[ADMIN_ONLY],
+    operation_id="deleteModel",
+    status_code=204,
+    responses=problems(404, 409),
+)
 def delete_model(services: Services, namespace: Name, name: Name) -> None:
     with services.db.write() as session:
         resources.remove(session, "Model", JobKey(namespace=namespace, name=name))

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Caller, Job, PageQuery, Services, accepts, problems
+from globalmanager.api.deps import (
+    ADMIN_ONLY,
+    API_PREFIX,
+    READERS,
+    REPORTERS,
+    Admin,
+    Job,
+    PageQuery,
+    Reporter,
+    Services,
+    accepts,
+    problems,
+)
 from globalmanager.api.lookup import get_job
+from globalmanager.api.picture_cache import PictureCache
 from globalmanager.api.schemas import LabelBody, RemovalBody, job_path
 from globalmanager.api.stored import stored_bytes
-from globalmanager.db import samples
-from globalmanager.db.values import Page, Part, SampleFilter, SampleRow, SampleStory
+from globalmanager.db import sample_search, samples
+from globalmanager.db.label_values import LabelState
+from globalmanager.db.values import Part, SampleFilter, SamplePage, SampleRow, SampleStory
 from globalmanager.ingest.intake import Stored, receive_sample
 from globalmanager.ingest.removal import exclude_sample, include_sample
 from globalmanager.labelling.service import label_sample
 from sedna.common.errors import DataError
 from sedna.common.pictures import MEDIA_TYPES
-from sedna.common.types import Picked, SampleRecord, Sha256
+from sedna.common.types import MAX_LABEL, Picked, SampleRecord, Sha256
 from sedna.common.validation import first_fault
 from sedna.store.layout import sample_key
 
 router = APIRouter(prefix=API_PREFIX, tags=["samples"])
 
+MAX_NUMBER = 2**31 - 1
 SampleId = Annotated[Sha256, Path(description="sha256 of the sample's bytes")]
 
 
@@ -40,7 +55,7 @@ class SampleStored(BaseModel):
 
 @router.get(
     "/jobs/{namespace}/{name}/samples",
-    dependencies=[ADMIN_ONLY],
+    dependencies=[READERS],
     operation_id="listSamples",
     summary="Samples, the newest first",
     responses=problems(404, 422),
@@ -53,16 +68,36 @@ def list_samples(
     edge: Annotated[str | None, Query(max_length=253)] = None,
     excluded: Annotated[bool, Query(description="those that were taken out instead")] = False,
     problem: Annotated[bool | None, Query(description="whether its bytes are missing or damaged")] = None,
-) -> Page[SampleRow]:  # fmt: skip
-    wanted = SampleFilter(picked=picked, labelled=labelled, part=part, edge=edge, excluded=excluded, problem=problem)
+    miner: Annotated[str | None, Query(max_length=253, description="whose verdict it has")] = None,
+    min_score: Annotated[float | None, Query(description="of that verdict")] = None,
+    max_score: Annotated[float | None, Query(description="of that verdict")] = None,
+    label_state: Annotated[LabelState | None, Query(description="how far people are with it")] = None,
+    class_number: Annotated[
+        int | None, Query(alias="class", ge=0, le=MAX_LABEL, description="of its label or prediction")
+    ] = None,
+    round_id: Annotated[int | None, Query(alias="round", ge=1, le=MAX_NUMBER, description="that took it")] = None,
+    wrong: Annotated[bool, Query(description="those about which the model in service is known to be wrong")] = False,
+    since: Annotated[AwareDatetime | None, Query(description="received then or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="received before")] = None,
+    count: Annotated[bool, Query(description="say how many there are on all pages")] = False,
+) -> SamplePage:  # fmt: skip
     with services.db.read() as session:
         job = get_job(session, key)
-        return samples.list_page(session, job.id, wanted, limit=page.limit, cursor=page.cursor)
+        wanted = SampleFilter(
+            picked=picked, labelled=labelled, part=part, edge=edge, excluded=excluded, problem=problem, miner=miner,
+            min_score=min_score, max_score=max_score, label_state=label_state, class_number=class_number,
+            round=round_id, since=since, until=until,
+            # Models begin at 1: nobody is wrong where none is in service.
+            wrong_version=(job.state.champion or 0) if wrong else None,
+        )  # fmt: skip
+        found = samples.list_page(session, job.id, wanted, limit=page.limit, cursor=page.cursor)
+        total = sample_search.count(session, job.id, wanted) if count else None
+    return found.model_copy(update={"total": total})
 
 
 @router.get(
     "/jobs/{namespace}/{name}/samples/{sample_id}",
-    dependencies=[ADMIN_ONLY],
+    dependencies=[READERS],
     operation_id="getSample",
     summary="The whole story of a sample: verdict, prediction, labels, dataset versions, models",
     responses=problems(404, 422),
@@ -74,7 +109,7 @@ def read_sample(services: Services, key: Job, sample_id: SampleId) -> SampleStor
 
 @router.get(
     "/jobs/{namespace}/{name}/samples/{sample_id}/image",
-    dependencies=[ADMIN_ONLY],
+    dependencies=[READERS],
     operation_id="getSampleImage",
     summary="The bytes of a sample",
     response_class=StreamingResponse,
@@ -104,10 +139,10 @@ def read_image(services: Services, key: Job, sample_id: SampleId) -> Response:
         200: {"description": "the job had this sample already", "model": SampleStored},
         **problems(404, 409, 413, 415, 422),
     },
-    dependencies=[accepts("multipart/form-data")],
+    dependencies=[REPORTERS, accepts("multipart/form-data")],
 )
 def put_sample(
-    services: Services, caller: Caller, key: Job, sample_id: SampleId, response: Response,
+    services: Services, caller: Reporter, key: Job, sample_id: SampleId, response: Response,
     record: Annotated[str, Form(description="a SampleRecord as JSON")],
     image: UploadFile,
 ) -> SampleStored:  # fmt: skip
@@ -133,12 +168,12 @@ def put_sample(
     operation_id="labelSample",
     summary="Say what a sample shows; saying it again replaces the label and keeps the history",
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def put_label(services: Services, caller: Admin, key: Job, sample_id: SampleId, body: LabelBody) -> SampleRow:
     with services.db.read() as session:
         get_job(session, key)
-    author = body.author or caller.name
+    author = caller.author(body.author)
     now = services.clock.now()
     return label_sample(services.db, key, sample_id, body.annotation, author, now, holdout=body.holdout)
 
@@ -148,21 +183,27 @@ def put_label(services: Services, caller: Admin, key: Job, sample_id: SampleId, 
     operation_id="excludeSample",
     summary="Take a sample out, with a reason; or delete it. Dataset versions that hold it say so",
     responses=problems(404, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
-def put_exclusion(services: Services, caller: Admin, key: Job, sample_id: SampleId, body: RemovalBody) -> SampleStory:
+def put_exclusion(
+    request: Request, services: Services, caller: Admin, key: Job, sample_id: SampleId, body: RemovalBody
+) -> SampleStory:
     with services.db.read() as session:
         get_job(session, key)
-    return exclude_sample(
+    found = exclude_sample(
         services.db,
         services.store,
         key,
         sample_id,
         reason=body.reason,
-        author=body.author or caller.name,
+        author=caller.author(body.author),
         now=services.clock.now(),
         delete=body.delete,
     )
+    if body.delete:
+        pictures: PictureCache = request.app.state.pictures
+        pictures.forget(key, sample_id)
+    return found
 
 
 @router.delete(

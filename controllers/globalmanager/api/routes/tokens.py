@@ -11,10 +11,16 @@ from globalmanager.db.values import TokenRow
 from sedna.common.clock import span
 from sedna.common.errors import ConflictError, SpecError
 
-router = APIRouter(prefix=API_PREFIX, tags=["tokens"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["tokens"])
 
 
-@router.get("/tokens", operation_id="listTokens", summary="Every token, without its secret", responses=problems())
+@router.get(
+    "/tokens",
+    dependencies=[ADMIN_ONLY],
+    operation_id="listTokens",
+    summary="Every token, without its secret",
+    responses=problems(),
+)
 def list_tokens(services: Services) -> list[TokenRow]:
     with services.db.read() as session:
         return list(tokens.list_all(session))
@@ -26,7 +32,7 @@ def list_tokens(services: Services) -> list[TokenRow]:
     summary="A new token; it is shown this once",
     status_code=201,
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def create(services: Services, caller: Admin, body: TokenBody) -> TokenCreated:
     if (body.role == "edge") != (body.edge is not None):

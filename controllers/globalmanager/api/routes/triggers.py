@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
-from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, Admin, Job, Services, accepts, problems
+from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Admin, Job, Services, accepts, problems
 from globalmanager.api.lookup import check_version, get_job
 from globalmanager.api.schemas import ReasonBody, TriggerBody, job_path
 from globalmanager.api.services import ApiServices
@@ -21,7 +21,7 @@ from sedna.loop.observation import ManualRequest
 from sedna.loop.state import Outcome, RoundKind
 from sedna.loop.verdict import Decision
 
-router = APIRouter(prefix=API_PREFIX, tags=["triggers"], dependencies=[ADMIN_ONLY])
+router = APIRouter(prefix=API_PREFIX, tags=["triggers"])
 
 IdempotencyKey = Annotated[
     str | None,
@@ -39,7 +39,7 @@ IdempotencyKey = Annotated[
     summary="Ask for a round: train, evaluate the last candidate again, or deploy a model",
     status_code=202,
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def request_round(
     services: Services, caller: Admin, key: Job, body: TriggerBody, response: Response,
@@ -62,7 +62,7 @@ def request_round(
     summary="Put a model version into service, without the gate",
     status_code=202,
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def promote(
     services: Services, caller: Admin, key: Job, version: int, body: ReasonBody, response: Response,
@@ -78,7 +78,7 @@ def promote(
     summary="Put the model back into service that was there before the present one",
     status_code=202,
     responses=problems(404, 409, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def rollback(
     services: Services, caller: Admin, key: Job, body: ReasonBody, response: Response,
@@ -94,6 +94,7 @@ def rollback(
 
 @router.get(
     "/jobs/{namespace}/{name}/triggers",
+    dependencies=[READERS],
     operation_id="listRequests",
     summary="The newest requests and their answers",
     responses=problems(404),
@@ -105,6 +106,7 @@ def list_requests(services: Services, key: Job) -> list[RequestRow]:
 
 @router.get(
     "/jobs/{namespace}/{name}/triggers/{request_id}",
+    dependencies=[READERS],
     operation_id="getRequest",
     summary="A request: pending, accepted (as which round) or refused (why)",
     responses=problems(404),
@@ -116,6 +118,7 @@ def read_request(services: Services, key: Job, request_id: str) -> RequestRow:
 
 @router.get(
     "/jobs/{namespace}/{name}/trigger:explain",
+    dependencies=[READERS],
     operation_id="explainTrigger",
     summary="Would the train trigger fire now, and why or why not; stores nothing",
     responses=problems(404),

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from globalmanager.api.deps import API_PREFIX, Caller, Services, accepts, problems
+from globalmanager.api.deps import API_PREFIX, OPEN, WORKERS, Services, WorkerCaller, accepts, problems
 from globalmanager.api.middleware.authenticate import bearer
 from globalmanager.api.services import ApiServices
 from globalmanager.api.stored import stored_bytes
@@ -55,7 +55,7 @@ class PodToken(BaseModel):
 class CallingWorker:
     """The attempt behind the token."""
 
-    def __init__(self, services: Services, caller: Caller) -> None:
+    def __init__(self, services: Services, caller: WorkerCaller) -> None:
         name = caller.require_worker()
         with services.db.read() as session:
             row = workers.by_name(session, name)
@@ -212,7 +212,7 @@ def delete_object(worker: Worker, key: str) -> None:
     summary="How far this worker is",
     status_code=204,
     responses=problems(415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[WORKERS, accepts("application/json")],
 )
 def progress(worker: Worker, body: WorkerProgress) -> None:
     with worker.services.db.write() as session:
@@ -244,6 +244,7 @@ async def program(
 
 @pod_router.post(
     "/worker-token",
+    dependencies=[OPEN],
     operation_id="postWorkerToken",
     summary="The token of an attempt, for the token by which its Pod says who it is",
     responses=problems(),
@@ -271,7 +272,7 @@ def give_token(services: Services, authorization: Annotated[str | None, Header()
     summary="That this worker has reported: the result itself is in the store; repeating it is harmless",
     status_code=204,
     responses=problems(413, 415, 422),
-    dependencies=[accepts("application/json")],
+    dependencies=[WORKERS, accepts("application/json")],
 )
 def report(worker: Worker, body: WorkerReport) -> None:
     if body.name != worker.row.name:

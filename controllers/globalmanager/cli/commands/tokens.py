@@ -10,7 +10,7 @@ import typer
 from globalmanager.cli.options import Format, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_secret, time_of
 
-app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and revoke tokens, and make links that sign in with them.", no_args_is_help=True)
 
 _LIST = (
     Column("NAME", field("name")),
@@ -29,13 +29,20 @@ class TokenRole(StrEnum):
     """What a token may do."""
 
     ADMIN = "admin"
+    LABELLER = "labeller"
+    VIEWER = "viewer"
     EDGE = "edge"
 
 
 @app.command("create")
 def create_token(
     name: TokenName,
-    role: Annotated[TokenRole, typer.Option("--role", help="What it may do.")] = TokenRole.ADMIN,
+    role: Annotated[
+        TokenRole,
+        typer.Option(
+            "--role", help="viewer: sees all but tokens; labeller: labels as well; admin: everything; edge: one edge."
+        ),
+    ] = TokenRole.ADMIN,
     edge: Annotated[str | None, typer.Option("--edge", help="Role edge: of which edge.")] = None,
     days: Annotated[
         float | None, typer.Option("--days", min=0.0, help="How long it is valid; default: for ever.")
@@ -66,9 +73,26 @@ def list_tokens(output: Output = Format.TABLE, url: Url = None, token: Token = N
         print_data(client.get("tokens"), output, _LIST)
 
 
+@app.command("link")
+def link_token(name: TokenName, output: Output = Format.TABLE, url: Url = None, token: Token = None) -> None:
+    """Make a link that opens the page signed in as NAME: once, within five minutes."""
+    from urllib.parse import quote
+
+    from globalmanager.cli.client import connect
+
+    with connect(url, token) as client:
+        found = client.post(f"tokens/{quote(name, safe='')}/links", {})
+        found["link"] = f"{client.url.rstrip('/')}{found['path']}"
+    if output is Format.TABLE:
+        # Alone on standard output: it is opened, or sent to somebody.
+        typer.echo(found["link"])
+    else:
+        print_data(found, output, ())
+
+
 @app.command("revoke")
 def revoke_token(name: TokenName, url: Url = None, token: Token = None) -> None:
-    """End a token at once."""
+    """End a token at once, and every sign-in that began with it."""
     from urllib.parse import quote
 
     from globalmanager.cli.client import connect

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from globalmanager.cli.options import FromService, Modules
+
+if TYPE_CHECKING:
+    from globalmanager.service.service import Service
 
 
 def up(
@@ -33,7 +36,6 @@ def up(
     with extra_needed("control", "sedna up"):
         from globalmanager.auth.admin_token import ADMIN_TOKEN_FILE
         from globalmanager.service.run import load_settings, run
-        from globalmanager.service.service import Service
 
     options: dict[str, object] = {"data_dir": data, "host": host, "port": port, "edges": edges, "log_level": log_level}
     if allow_module_from_service:
@@ -48,6 +50,7 @@ def up(
     def started(service: Service) -> None:
         save_started(service.url, service.admin_token, service.settings.data_dir)
         typer.echo(f"service      {service.url}  (documentation: {service.url}/docs)")
+        typer.echo(f"page         {_page(service)}")
         # Shown once, and never one that was given: these lines may end in a log that others read.
         if service.settings.admin_token is not None:
             typer.echo("admin token  that of SEDNA__ADMIN_TOKEN or the settings file")
@@ -64,6 +67,18 @@ def up(
         typer.echo("Ctrl-C ends it; workers that train then go on and are taken over by the next start.")
 
     run(options, started)
+
+
+def _page(service: Service) -> str:
+    from globalmanager.api.page import HOW_TO_BUILD, Page
+
+    lack = Page(service.api.page_dir).lack
+    if lack is not None:
+        return f"none: {lack}; {HOW_TO_BUILD}"
+    # Of a service whose token was given, others read these lines as well.
+    if service.settings.admin_token is not None:
+        return f"{service.url}/ui/  ('sedna token link NAME' makes a link that signs NAME in)"
+    return f"{service.login_link()}  (opens it signed in: once, within five minutes)"
 
 
 def _text(path: Path) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from globalmanager.db import events, models, rounds, workers
+from globalmanager.db import events, models, rounds, sample_checks, workers
 from globalmanager.db.values import JobRow, WorkerRow, WorkerUsage
 from globalmanager.engine.seams import EngineSeams
 from globalmanager.engine.work.logs import keep_log
@@ -35,6 +35,8 @@ from sedna.loop.observation import WorkerPhase
 from sedna.loop.state import Stage
 from sedna.store.layout import round_prefix
 from sedna.store.models import publish_stored
+
+_CHECKS_AT_ONCE = 2000
 
 ERROR_CHARS = 4000
 """Of an error with the end of the log, which says what went wrong. What a worker reported is cut at its end."""
@@ -220,8 +222,25 @@ def store_evaluation(
     key = evaluation_key(job, row)
     # The object first: a database that knows of an evaluation can always be asked for it.
     seams.store.put_if_absent(key, evaluation.model_dump_json().encode())
+    _note_checks(seams, job, row, evaluation)
     with _ended(seams, job, row, status, f"evaluated on {len(evaluation.judged)} samples", report) as session:
         rounds.set_evaluation(session, job.id, row.round, evaluation, key)
+
+
+def _note_checks(seams: EngineSeams, job: JobRow, row: WorkerRow, evaluation: Evaluation) -> None:
+    """Say of each sample which of both models is right about it. Before the end of the attempt is final, and piece by
+    piece, since every other writer waits meanwhile: after a crash it is done again."""
+    with seams.db.read() as session:
+        round_row = rounds.get(session, job.id, row.round)
+    pairs = ((round_row.candidate, evaluation.candidate), (row.champion, evaluation.champion))
+    known = {version: scores for version, scores in pairs if version is not None and scores is not None}
+    for version, scores in known.items():
+        for start in range(0, len(scores.per_sample), _CHECKS_AT_ONCE):
+            with seams.write() as session:
+                part = scores.per_sample[start : start + _CHECKS_AT_ONCE]
+                sample_checks.evaluated(session, job.id, row.round, version, part)
+    with seams.write() as session:
+        sample_checks.forget_old(session, job.id, known)
 
 
 def load_evaluation(seams: EngineSeams, key: str) -> Evaluation:

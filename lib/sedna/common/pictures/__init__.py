@@ -10,6 +10,7 @@ from sedna.common.pictures.decode import DecodedPicture, PictureFacts, Pixels, d
 from sedna.common.pictures.depth import declared_bits
 from sedna.common.pictures.files import read_picture, read_pixels
 from sedna.common.pictures.formats import EXTENSIONS, FORMATS, MEDIA_TYPES, SUFFIXES
+from sedna.common.pictures.scaled import SmallPicture, as_shown, scaled
 
 __all__ = [
     "EXTENSIONS",
@@ -20,10 +21,13 @@ __all__ = [
     "DecodedPicture",
     "PictureFacts",
     "Pixels",
+    "SmallPicture",
+    "as_shown",
     "declared_bits",
     "decode",
     "look",
     "of_image",
     "read_picture",
     "read_pixels",
+    "scaled",
 ]
