@@ -12,11 +12,11 @@ from typing import IO
 from globalmanager.db import Database, jobs, samples
 from globalmanager.db.database import Session
 from globalmanager.db.values import JobRow, Part, SampleFilter, SampleRow
-from globalmanager.labelling.queue import POOL, Order, labelling_queue
+from globalmanager.labelling.queue import Order, labelling_queue
 from globalmanager.labelling.zip_stream import ZipStream
 from sedna.algorithms.active_learning import SCORES, recorded_score
 from sedna.common.errors import NotFoundError
-from sedna.common.label_format import ExportFormat, LabelState
+from sedna.common.label_format import ExportFormat, PictureState
 from sedna.common.types import JobKey, Picked
 from sedna.labels.export import LabelExport, Pictured, export_files, is_single_file, picture_path, require_writable
 from sedna.store.base import ObjectStore
@@ -25,6 +25,9 @@ from sedna.store.layout import sample_key
 __all__ = ["ExportWish", "PreparedExport", "prepare_export"]
 
 _PAGE = 500
+_ORDERED = 5000
+"""Samples whose place in the queue is told: what comes after nobody labels before the next model."""
+
 _CHUNK = 1 << 20
 _IN_MEMORY = 8 << 20
 _MISSING = "MISSING.txt"
@@ -59,7 +62,7 @@ class ExportWish:
 
     export_format: ExportFormat
     pictures: bool = False
-    states: frozenset[LabelState] = frozenset(LabelState)
+    states: frozenset[PictureState] = frozenset(PictureState)
     part: Part | None = None
     edge: str | None = None
     picked: Picked | None = None
@@ -154,7 +157,7 @@ def prepare_export(db: Database, store: ObjectStore, key: JobKey, wish: ExportWi
 
 
 def _order(db: Database, key: JobKey) -> dict[str, int]:
-    queue = labelling_queue(db, key, Order.ENTROPY, POOL)
+    queue = labelling_queue(db, key, Order.ENTROPY, _ORDERED)
     return {sample.sample_id: place for place, sample in enumerate(queue, start=1)}
 
 
@@ -163,7 +166,7 @@ def _write_facts(
 ) -> tuple[dict[str, int], frozenset[str]]:
     """Write a line a picture. Returns how many there are by state, and those whose pictures were deleted."""
     label = _label(job, wish.label_class)
-    counts: Counter[str] = Counter(dict.fromkeys(LabelState, 0))
+    counts: Counter[str] = Counter(dict.fromkeys(PictureState, 0))
     deleted: set[str] = set()
     for row in _rows(session, job, wish):
         one = _pictured(row, order.get(row.record.sample_id))
@@ -179,7 +182,7 @@ def _write_facts(
 
 
 def _rows(session: Session, job: JobRow, wish: ExportWish) -> Iterator[SampleRow]:
-    excluded = None if LabelState.EXCLUDED in wish.states else False
+    excluded = None if PictureState.EXCLUDED in wish.states else False
     wanted = SampleFilter(picked=wish.picked, part=wish.part, edge=wish.edge, excluded=excluded)
     cursor: str | None = None
     while True:

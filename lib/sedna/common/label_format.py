@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["ExportFormat", "LabelFormat", "LabelState"]
+__all__ = ["ExportFormat", "LabelFormat", "PictureState"]
 
 
 class LabelFormat(StrEnum):
@@ -33,7 +33,7 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
 
 
-class LabelState(StrEnum):
+class PictureState(StrEnum):
     """What is known of a picture: three ways to have no box, which no format may mix up."""
 
     LABELLED = "labelled"
@@ -44,4 +44,4 @@ class LabelState(StrEnum):
     @property
     def is_said(self) -> bool:
         """Whether a label file says what such a picture shows."""
-        return self in (LabelState.LABELLED, LabelState.NEGATIVE)
+        return self in (PictureState.LABELLED, PictureState.NEGATIVE)

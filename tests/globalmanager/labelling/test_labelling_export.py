@@ -16,7 +16,7 @@ from globalmanager.ingest.removal import exclude_sample
 from globalmanager.labelling import label_sample
 from globalmanager.labelling.export import ExportWish, prepare_export
 from sedna.common.errors import DataError, NotFoundError
-from sedna.common.label_format import ExportFormat, LabelFormat, LabelState
+from sedna.common.label_format import ExportFormat, LabelFormat, PictureState
 from sedna.common.types import Annotation, Box, Prediction
 from sedna.store.layout import sample_key
 
@@ -110,9 +110,9 @@ def test_conditions_choose_pictures(filled):
         _, data = exported(filled, "jsonl", **wish)
         return {json.loads(line)["x"].removeprefix("images/").removesuffix(".png") for line in data.splitlines()}
 
-    assert names(states=frozenset({LabelState.NEGATIVE})) == {filled.negative}
-    assert names(states=frozenset({LabelState.UNLABELLED})) == {filled.bare, filled.sure}
-    assert names(states=frozenset({LabelState.EXCLUDED})) == {filled.out, filled.gone}
+    assert names(states=frozenset({PictureState.NEGATIVE})) == {filled.negative}
+    assert names(states=frozenset({PictureState.UNLABELLED})) == {filled.bare, filled.sure}
+    assert names(states=frozenset({PictureState.EXCLUDED})) == {filled.out, filled.gone}
     assert names(part="holdout") == {filled.held}
     assert names(label_class="bad") == {filled.other}
     assert names(edge="nowhere") == set()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fixtures_export import CLASSES, PICTURES, SCRATCH, files_of, picture
 from fixtures_labels import exported, label_sets, zipped
 from sedna.common.errors import DataError
-from sedna.common.label_format import ExportFormat, LabelFormat, LabelState
+from sedna.common.label_format import ExportFormat, LabelFormat, PictureState
 from sedna.common.types import Annotation, Box
 from sedna.labels import LabelSet, read_labels
 from sedna.labels.classes import ClassNames
@@ -86,13 +86,13 @@ def test_an_export_of_nothing_is_a_whole_file(export_format: ExportFormat) -> No
 def test_the_state_of_an_excluded_picture_is_that_it_is_excluded() -> None:
     states = [one.state for one in PICTURES]
     assert states == [
-        LabelState.LABELLED,
-        LabelState.NEGATIVE,
-        LabelState.UNLABELLED,
-        LabelState.EXCLUDED,
-        LabelState.LABELLED,
-        LabelState.NEGATIVE,
-        LabelState.EXCLUDED,
+        PictureState.LABELLED,
+        PictureState.NEGATIVE,
+        PictureState.UNLABELLED,
+        PictureState.EXCLUDED,
+        PictureState.LABELLED,
+        PictureState.NEGATIVE,
+        PictureState.EXCLUDED,
     ]
 
 

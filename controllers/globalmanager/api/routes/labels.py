@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -14,8 +14,9 @@ from globalmanager.db import datasets
 from globalmanager.db.values import DatasetVersionDetail, DatasetVersionRow, Page, Part
 from globalmanager.ingest.label_import import ImportReport, ImportWish, import_labels
 from globalmanager.labelling.export import ExportWish, prepare_export
+from globalmanager.labelling.predicting import GivenPrediction, PredictionsStored, store_predictions
 from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue
-from sedna.common.label_format import ExportFormat, LabelFormat, LabelState
+from sedna.common.label_format import ExportFormat, LabelFormat, PictureState
 from sedna.common.types import Picked
 
 router = APIRouter(prefix=API_PREFIX, tags=["labels"])
@@ -96,7 +97,7 @@ def export_file(
     file_format: Annotated[ExportFormat, Query(alias="format")],
     pictures: Annotated[bool, Query(description="with the pictures, as a zip")] = False,
     state: Annotated[
-        list[LabelState] | None,
+        list[PictureState] | None,
         Query(description="pictures in these states alone; negative: the label says that nothing is there"),
     ] = None,
     part: Annotated[Part | None, Query(description="of this share alone")] = None,
@@ -112,7 +113,7 @@ def export_file(
     with services.db.read() as session:
         get_job(session, key)
     wish = ExportWish(
-        export_format=file_format, pictures=pictures, states=frozenset(state or LabelState), part=part, edge=edge,
+        export_format=file_format, pictures=pictures, states=frozenset(state or PictureState), part=part, edge=edge,
         picked=picked, label_class=label_class, image_url=image_url,
     )  # fmt: skip
     found = prepare_export(services.db, services.store, key, wish)
@@ -141,6 +142,22 @@ def read_queue(
     with services.db.read() as session:
         get_job(session, key)
     return labelling_queue(services.db, key, order, limit, balanced=balanced)
+
+
+@router.post(
+    "/jobs/{namespace}/{name}/predictions",
+    operation_id="storePredictions",
+    summary="What a teacher or a later model says of samples: suggestions to people, and their order in the queue",
+    responses=problems(404, 413, 415, 422),
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
+)
+def post_predictions(
+    services: Services, key: Job,
+    body: Annotated[list[GivenPrediction], Body(min_length=1, max_length=10_000)],
+) -> PredictionsStored:  # fmt: skip
+    with services.db.read() as session:
+        get_job(session, key)
+    return store_predictions(services.db, key, body, services.clock.now())
 
 
 @router.get(

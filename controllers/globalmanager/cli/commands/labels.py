@@ -11,12 +11,12 @@ import typer
 
 from globalmanager.cli.options import JobName, Token, Url
 from sedna.common.errors import SpecError
-from sedna.common.label_format import ExportFormat, LabelState
+from sedna.common.label_format import ExportFormat, PictureState
 
 app = typer.Typer(help="Export labels for other tools.", no_args_is_help=True)
 
 _WHERE = {
-    "state": tuple(LabelState),
+    "state": tuple(PictureState),
     "part": ("train", "eval", "holdout"),
     "picked": ("hard", "audit", "import"),
     "edge": (),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from sedna.common.label_format import LabelState
+from sedna.common.label_format import PictureState
 from sedna.common.types import Annotation, Prediction, Value
 from sedna.labels.labelset import LabelledImage
 
@@ -34,17 +34,17 @@ class Pictured(Value):
     order: int | None = Field(default=None, description="place in the queue of what to label, from 1")
 
     @property
-    def state(self) -> LabelState:
+    def state(self) -> PictureState:
         """What its label says, unless it was taken out: an excluded picture counts for nothing, whatever was said."""
         if self.excluded:
-            return LabelState.EXCLUDED
+            return PictureState.EXCLUDED
         if self.annotation is None:
-            return LabelState.UNLABELLED
+            return PictureState.UNLABELLED
         has_any = bool(self.annotation.boxes) or self.annotation.label is not None
-        return LabelState.LABELLED if has_any else LabelState.NEGATIVE
+        return PictureState.LABELLED if has_any else PictureState.NEGATIVE
 
     def labelled(self, file_name: str) -> LabelledImage:
-        """Its label under a name; there is one (`LabelState.is_said`)."""
+        """Its label under a name; there is one (`PictureState.is_said`)."""
         assert self.annotation is not None, "an unlabelled picture has no label to write"
         return LabelledImage(file_name=file_name, width=self.width, height=self.height, annotation=self.annotation)
 
@@ -80,7 +80,7 @@ class LabelExport:
         count = max(len(self.class_names), max(used, default=-1) + 1)
         return tuple(class_name(self.class_names, label) for label in range(count))
 
-    def in_state(self, state: LabelState) -> Iterator[Pictured]:
+    def in_state(self, state: PictureState) -> Iterator[Pictured]:
         """Those in a state."""
         return (one for one in self.pictures() if one.state is state)
 

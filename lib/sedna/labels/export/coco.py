@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sedna.common.label_format import LabelState
+from sedna.common.label_format import PictureState
 from sedna.labels.coco import annotation_row, image_row
 from sedna.labels.export.base import ExportFile, LabelExport
 
@@ -32,7 +32,7 @@ def _content(labels: LabelExport) -> Iterator[bytes]:
     yield from _array(_annotations(labels))
     yield b',\n"categories": '
     yield from _array({"id": number, "name": name} for number, name in enumerate(labels.all_class_names(), start=1))
-    for state in (LabelState.UNLABELLED, LabelState.EXCLUDED):
+    for state in (PictureState.UNLABELLED, PictureState.EXCLUDED):
         yield f',\n"{state}": '.encode()
         yield from _array(
             {"file_name": f"{FOLDER}/{one.name}", "width": one.width, "height": one.height}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from sedna.common.label_format import LabelState
+from sedna.common.label_format import PictureState
 from sedna.common.types import Box
 from sedna.labels.export.base import ExportFile, LabelExport, Pictured, class_name
 
@@ -29,7 +29,7 @@ def _content(labels: LabelExport) -> Iterator[bytes]:
     for name in labels.all_class_names():
         yield f"    <label><name>{escape(name)}</name></label>\n".encode()
     yield b"   </labels>\n  </task>\n"
-    for state in (LabelState.UNLABELLED, LabelState.EXCLUDED):
+    for state in (PictureState.UNLABELLED, PictureState.EXCLUDED):
         yield f"  <{state}>\n".encode()
         for one in labels.in_state(state):
             yield f"   <image {_size(one)}/>\n".encode()

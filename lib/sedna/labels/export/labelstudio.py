@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from sedna.common.label_format import LabelState
+from sedna.common.label_format import PictureState
 from sedna.common.types import Box
 from sedna.labels.export.base import ExportFile, LabelExport, Pictured, class_name
 
@@ -38,7 +38,7 @@ def labelstudio_task(one: Pictured, class_names: Sequence[str], image: str) -> d
         data["order"] = one.order
     meta = {"sample_id": one.sample_id, "state": one.state, "part": one.part}
     task: dict[str, Any] = {"data": data, "meta": meta, "annotations": [], "predictions": []}
-    if one.state is LabelState.EXCLUDED:
+    if one.state is PictureState.EXCLUDED:
         task["annotations"].append({"result": [], "was_cancelled": True})
     elif one.annotation is not None:
         result = _result(one, one.annotation.boxes, one.annotation.label, class_names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sedna.common.label_format import LabelState
+from sedna.common.label_format import PictureState
 from sedna.labels.export.base import PARTS, ExportFile, LabelExport, Pictured, class_name
 from sedna.labels.labelset import LabelledImage
 from sedna.labels.layout import stem
@@ -28,7 +28,7 @@ def voc_files(labels: LabelExport) -> Iterator[ExportFile]:
     for part in PARTS:
         named = (one for one in labels.said() if one.part == part)
         yield ExportFile(f"ImageSets/Main/{SETS[part]}.txt", (f"{stem(one.name)}\n".encode() for one in named))
-    for state in (LabelState.UNLABELLED, LabelState.EXCLUDED):
+    for state in (PictureState.UNLABELLED, PictureState.EXCLUDED):
         lines = (f"{stem(one.name)}\n".encode() for one in labels.in_state(state))
         yield ExportFile(f"ImageSets/Main/{state}.txt", lines)
 

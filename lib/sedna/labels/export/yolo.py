@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sedna.common.label_format import LabelState
+from sedna.common.label_format import PictureState
 from sedna.labels.export.base import ExportFile, LabelExport, Pictured
 from sedna.labels.layout import stem
 from sedna.labels.yolo import yolo_description, yolo_file
@@ -28,7 +28,7 @@ def yolo_files(labels: LabelExport) -> Iterator[ExportFile]:
     for one in labels.said():
         name = f"{folder_of(one).replace('images', 'labels', 1)}/{stem(one.name)}.txt"
         yield ExportFile(name, iter((yolo_file(one.labelled(one.name)),)))
-    for state in (LabelState.UNLABELLED, LabelState.EXCLUDED):
+    for state in (PictureState.UNLABELLED, PictureState.EXCLUDED):
         lines = (f"{folder_of(one)}/{one.name}\n".encode() for one in labels.in_state(state))
         yield ExportFile(f"{state}.txt", lines)
 
