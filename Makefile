@@ -29,14 +29,24 @@ demo: $(STAMP)  ## run the whole loop on real boards, five minutes at most (ARGS
 page: $(STAMP)  ## build the page anew, or say why that fails
 	PAGE_BUILD=require $(BIN)/pip install --quiet --no-deps --editable .
 
-test: $(STAMP)  ## unit and integration tests, coverage shown
-	$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not kubernetes" --cov --cov-report=term:skip-covered $(ARGS)
+test: $(STAMP)  ## unit and integration tests
+	$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not kubernetes" $(ARGS)
+
+coverage: $(STAMP)  ## the same, with the lines that no test reaches; a quarter slower
+	$(MAKE) test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"
 
 test-postgres: $(STAMP)  ## the service's tests on a real PostgreSQL (Debian's package, or SEDNA_TEST_POSTGRES=URL)
 	SEDNA_TEST_DB=postgresql $(BIN)/pytest -n 2 --dist worksteal -m "not e2e" tests/globalmanager $(ARGS)
 
 e2e: $(STAMP)  ## whole-service tests, some minutes
-	$(BIN)/pytest -m "e2e and not kubernetes" $(ARGS)
+	$(BIN)/pytest -m "e2e and not kubernetes and not browser" $(ARGS)
+
+page-test: $(STAMP)  ## types and unit tests of the page
+	$(BIN)/python .ci/page.py types test
+
+e2e-browser: $(STAMP)  ## the page in Debian's Chromium (SEDNA_TEST_SHOTS=FOLDER keeps screenshots)
+	$(BIN)/python .ci/page.py packages
+	$(BIN)/pytest -m browser $(ARGS)
 
 e2e-kubernetes: $(STAMP)  ## the same on a real cluster: that of KUBECONFIG, or one that is started
 	$(BIN)/pytest -m "kubernetes and not faults" $(ARGS)
@@ -75,4 +85,4 @@ clean:  ## remove what the targets made, .venv apart
 	rm -rf dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find lib controllers deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-postgres e2e e2e-kubernetes faults lint types layers check format page crds chart wheel clean
+.PHONY: help install demo page test coverage test-postgres e2e page-test e2e-browser e2e-kubernetes faults lint types layers check format crds chart wheel clean

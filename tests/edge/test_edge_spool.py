@@ -1,13 +1,16 @@
 import logging
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from edge.edge_twins import JOB, png, record_of
 from sedna.common.errors import ConflictError, DataError, NotFoundError, StorageFullError
-from sedna.common.types import JobKey, Picked, SampleRecord
+from sedna.common.types import JobKey, Picked, SampleRecord, sample_id
 from sedna.edge.spool import DropPolicy, Spool, SpoolState
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
 def put(spool: Spool, seed: int, picked: Picked = Picked.HARD, job: JobKey = JOB) -> SampleRecord:
@@ -52,6 +55,35 @@ def test_the_same_sample_is_kept_once_also_after_its_upload(tmp_path):
         assert spool.claim() is None
         assert images(tmp_path) == []
         assert (spool.counts(JOB).spooled, spool.counts(JOB).uploaded, spool.counts(JOB).bytes) == (1, 1, 0)
+
+
+def test_a_job_that_was_made_anew_gets_what_was_sent_to_the_one_before(tmp_path):
+    other = JobKey(namespace="lab", name="pcb")
+    with Spool(tmp_path) as spool:
+        spool.renew(JOB, NOW)
+        spool.renew(other, NOW)
+        put(spool, 0)
+        put(spool, 0, job=other)
+        spool.done(spool.claim())
+        spool.done(spool.claim())
+        put(spool, 1)
+        spool.renew(JOB, NOW)
+        assert spool.knows(JOB, sample_id(png(0))), "the same job"
+    with Spool(tmp_path) as spool:
+        spool.renew(JOB, NOW + timedelta(seconds=1))
+        assert not spool.knows(JOB, sample_id(png(0)))
+        assert spool.knows(JOB, sample_id(png(1))), "it waits, and goes to the new one"
+        assert spool.knows(other, sample_id(png(0))), "another job's"
+        put(spool, 0)
+        assert len(waiting(spool)) == 2
+
+
+def test_a_spool_that_knew_no_time_of_its_job_forgets_nothing(tmp_path):
+    with Spool(tmp_path) as spool:
+        put(spool, 0)
+        spool.done(spool.claim())
+        spool.renew(JOB, NOW)
+        assert spool.knows(JOB, sample_id(png(0)))
 
 
 def test_two_jobs_may_keep_the_same_sample(tmp_path):

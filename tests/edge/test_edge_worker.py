@@ -4,6 +4,7 @@ import base64
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -91,6 +92,23 @@ def test_from_nothing_to_samples_in_the_cloud(edges):
     assert (status.job, status.model_version, status.state) == (wanted.job, 3, "serving")
     assert (status.counters.frames, status.counters.hard, status.counters.requests_failed) == (4, 4, 0)
     assert (status.counters.spooled, status.counters.spool_bytes, beat.edge) == (4, 0, "edge-1")
+
+
+def test_a_job_that_was_purged_and_made_anew_gets_its_samples_again(edges):
+    made = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    edges.want(3, created_at=made)
+    server = edges.start()
+    wait_ready(server)
+    infer(server)
+    assert edges.link.wait_for(1)
+    edges.link.wait_heartbeat(lambda beat: beat.jobs and beat.jobs[0].counters.uploaded == 1)
+    assert infer(server)["parameters"]["not_kept"] == "known"
+    edges.link.samples.clear()
+    edges.want(3, created_at=made + timedelta(days=1))
+    edges.link.wait_heartbeat(lambda beat: True)
+    edges.link.wait_heartbeat(lambda beat: True)
+    assert infer(server)["parameters"]["kept"] == "hard"
+    assert edges.link.wait_for(1)
 
 
 def test_swaps_under_load_lose_no_request(edges):

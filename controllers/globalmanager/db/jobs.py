@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import JSON, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db.columns import storable
@@ -202,18 +202,23 @@ def keep_classes(session: Session, job_id: int, before: Sequence[str], names: Se
     return True
 
 
-def users_of(session: Session, namespace: str, kind: str, name: str) -> Sequence[JobKey]:
-    """Jobs that refer to a Dataset or a Model."""
-    found = []
-    # Descriptions are JSON without an index by reference; there are some jobs, and this is asked when one deletes.
-    for row in list_all(session, namespace=namespace):
-        spec = row.spec
-        models = {spec.initial_model.name, spec.deploy_spec.model.name}
-        if spec.eval_spec.initial_eval_model is not None:
-            models.add(spec.eval_spec.initial_eval_model.name)
-        if name in ({spec.dataset.name} if kind == "Dataset" else models):
-            found.append(row.key)
-    return found
+_DATASETS: Final = (("dataset", "name"),)
+_MODELS: Final = (
+    ("initialModel", "name"),
+    ("deploySpec", "model", "name"),
+    ("evalSpec", "initialEvalModel", "name"),
+)
+"""Where a description names them."""
+
+
+def users_of(session: Session, namespace: str, kind: str, name: str) -> tuple[JobRow, ...]:
+    """Jobs that refer to a Dataset or a Model, and were not deleted, by name."""
+    # Compared by the database: with a thousand jobs, reading all their descriptions for each of their Datasets was
+    # most of what applying them cost.
+    spec = type_coerce(Job.spec, JSON())
+    named = [spec[place].as_string() == name for place in (_DATASETS if kind == "Dataset" else _MODELS)]
+    query = select(Job).where(Job.namespace == namespace, Job.deleted_at.is_(None), or_(*named)).order_by(Job.name)
+    return tuple(_build(row) for row in session.scalars(query))
 
 
 def _dump(spec: JobSpec) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def remove(session: Session, kind: Kind, key: JobKey) -> None:
     # In the same transaction as the deletion, so that no job can be applied between the two.
     users = users_of(session, key.namespace, kind, key.name)
     if users:
-        names = ", ".join(str(user) for user in users)
+        names = ", ".join(str(user.key) for user in users)
         raise ConflictError(f"the {kind} is used by {names}", where=str(key), hint="delete these jobs first")
     gone = delete(Resource).where(Resource.kind == kind, Resource.namespace == key.namespace, Resource.name == key.name)
     if execute_dml(session, gone) == 0:

@@ -79,16 +79,21 @@ def delete_job(db: Database, key: JobKey, now: datetime) -> None:
 
 
 def pause_job(db: Database, key: JobKey, pause: Pause) -> JobRow:
-    """Let a job begin no round; what is under way goes on. One that is paused stays as it is.
+    """Let a job begin no round; what is under way goes on. The same pause again changes nothing.
 
     Raises:
         NotFoundError: there is no such job.
+        ConflictError: it is paused for another reason, which the new one would hide.
     """
     with db.write() as session:
         job = jobs.get(session, key)
-        if job.state.paused is None:
+        earlier = job.state.paused
+        if earlier is None:
             jobs.swap_state(session, job.id, job.seq, job.state.model_copy(update={"paused": pause}))
             events.add(session, job.id, "Paused", f"job {key} is {pause}", pause.at)
+        elif earlier.reason != pause.reason:
+            hint = "resume it first; or leave it as it is"
+            raise ConflictError(f"the job is {earlier}", where=str(key), hint=hint)
         return jobs.get(session, key)
 
 

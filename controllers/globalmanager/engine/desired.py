@@ -92,6 +92,7 @@ def _desired(session: Session, served: Sequence[JobRow]) -> list[DesiredJob]:
             audit_seed=job.spec.deploy_spec.audit.seed,
             class_names=job.spec.class_names,
             bits_per_sample=job.spec.pictures.bits_per_sample,
+            created_at=job.created_at,
         )
         for job in served
     ]

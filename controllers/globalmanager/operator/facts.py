@@ -9,7 +9,7 @@ from globalmanager.db.database import Session
 from globalmanager.db.values import DecisionRow, JobRow, ModelVersionRow, RequestRow, RequestState, RoundRow, WorkerRow
 from globalmanager.operator.status import ROUNDS_SHOWN, EdgeCounts
 from globalmanager.operator.trigger_request import ASKED_BY
-from sedna.common.types import JobKey, Value
+from sedna.common.types import Value
 from sedna.loop.observation import EdgeObservation, SampleCounts
 from sedna.loop.serving import serving_of
 from sedna.loop.state import RoundKind
@@ -90,12 +90,8 @@ def is_busy(session: Session, row: JobRow) -> bool:
 
 def imported_by_users(session: Session, namespace: str, dataset: str) -> int | None:
     """Images that were imported from a Dataset: what the furthest of its jobs has; None without jobs."""
-    found = [
-        lines.imported(session, row.id)
-        for key in jobs.users_of(session, namespace, "Dataset", dataset)
-        if (row := jobs.find(session, JobKey(namespace=key.namespace, name=key.name))) is not None
-    ]
-    return max(found, default=None)
+    users = jobs.users_of(session, namespace, "Dataset", dataset)
+    return max((lines.imported(session, user.id) for user in users), default=None)
 
 
 def _edges(seen: tuple[EdgeObservation, ...], champion: int | None) -> EdgeCounts:

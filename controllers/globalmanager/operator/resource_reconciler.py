@@ -169,8 +169,7 @@ class ResourceReconciler:
     def _metrics(self, namespace: str, name: str) -> tuple[Metric, ...]:
         """Figures of what the first job that deploys as this Model has in service."""
         with self.context.db.read() as session:
-            for key in jobs.users_of(session, namespace, "Model", name):
-                row = jobs.get(session, key)
+            for row in jobs.users_of(session, namespace, "Model", name):
                 if row.spec.deploy_spec.model.name != name or row.state.champion is None:
                     continue
                 found = models.find(session, row.id, row.state.champion)

@@ -48,7 +48,7 @@ class ExportReport(Value):
 
 
 def export_job(db: Database, store: ObjectStore, key: JobKey, place: Place) -> ExportReport:
-    """Write a job, as it is at one moment; also while the service runs.
+    """Write a job, as it is at one moment; also while the service runs, and also one that was deleted and not purged.
 
     Raises:
         NotFoundError: there is no such job.
@@ -69,7 +69,9 @@ class _Export:
             # First everything that the database says, from one snapshot; files afterwards, for a server ends a
             # transaction that stands still while they are copied.
             with self._db.read() as session:
-                job = jobs.get(session, self._key)
+                job = jobs.find(session, self._key)
+                if job is None:
+                    raise NotFoundError("there is no such job", where=str(self._key), hint="nor one that was deleted")
                 versions = sorted(known(session, job.id).datasets.items())
                 published = sorted(models.known(session, job.id))
                 described = _descriptions(session, job)

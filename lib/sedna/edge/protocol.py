@@ -104,6 +104,11 @@ class DesiredJob(Message):
     bits_per_sample: int | None = Field(
         default=None, description="used bits of a sample of its pictures; None: as each file says"
     )
+    created_at: AwareDatetime | None = Field(
+        default=None,
+        description="when the job was made: another time is another job of that name, which has none of the samples "
+        "that were sent to the one before",
+    )
 
 
 class EdgeDesired(Message):

@@ -178,6 +178,7 @@ class EdgeWorker:
 
     def _follow(self, desired: DesiredJob) -> None:
         served = self.jobs.get(desired.job) or self._begin(desired.job)
+        self._renew(desired)
         try:
             served.pipeline.configure(desired)
             self._refusals.pop(desired.job, None)
@@ -188,6 +189,15 @@ class EdgeWorker:
             self._refusals[desired.job] = str(error)
         if desired.model_version is not None:
             self._drivers[desired.job].want(desired.model_version, desired.manifest_sha256, desired.asked)
+
+    def _renew(self, desired: DesiredJob) -> None:
+        if desired.created_at is None:  # the service is older than this field
+            return
+        try:
+            self.spool.renew(desired.job, desired.created_at)
+        except SednaError as error:
+            # The model is followed all the same; the next heartbeat tries again.
+            LOG.warning("%s: the spool does not know yet when the job was made: %s", desired.job, error)
 
     def _begin(self, key: JobKey) -> ServedJob:
         folder = self._jobs_folder / key.namespace / key.name

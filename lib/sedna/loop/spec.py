@@ -15,6 +15,7 @@ from sedna.common.label_format import LabelFormat
 from sedna.common.types import JobKey, Name
 from sedna.loop.conditions import Condition, parse_metric
 from sedna.loop.edge_spec import Edges
+from sedna.loop.labels_spec import Labels
 from sedna.loop.spec_model import SpecModel, Text
 from sedna.loop.timers import CronTrigger, Timer
 
@@ -160,6 +161,7 @@ class TrainSpec(_WorkerSpec):
         description="Ours: so many samples without a label, the newest, go to training as well, for an algorithm that "
         "learns from them; each is fetched and kept on the service's disk.",
     )
+    labels: Labels = Labels()
 
     @model_validator(mode="after")
     def _checks(self) -> Self:

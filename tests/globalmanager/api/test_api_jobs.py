@@ -283,6 +283,31 @@ def test_a_job_is_paused_and_resumed_with_who_and_why(api: Api) -> None:
     assert api.http.post("/api/v1/jobs/default/pbc:resume", headers=api.admin, json={}).status_code == 404
 
 
+def test_another_reason_does_not_hide_why_a_job_is_paused(api: Api) -> None:
+    api.apply()
+    address = "/api/v1/jobs/default/pcb:pause"
+    assert api.http.post(address, headers=api.admin, json={"reason": "audit"}).status_code == 200
+    other = api.http.post(address, headers=api.admin, json={"reason": "new cameras"})
+    assert other.status_code == 409
+    assert other.json()["detail"].endswith("Z: audit")
+
+
+def test_a_paused_job_refuses_a_round_at_once_and_answers_what_was_asked_before(api: Api) -> None:
+    api.apply()
+    address = "/api/v1/jobs/default/pcb"
+    wish = {"action": "train", "reason": "new boards"}
+    before = {**api.admin, "Idempotency-Key": "before"}
+    first = api.http.post(f"{address}/triggers", headers=before, json=wish)
+    assert api.http.post(f"{address}:pause", headers=api.admin, json={"reason": "audit"}).status_code == 200
+    for action in ("train", "eval"):
+        refused = api.http.post(f"{address}/triggers", headers=api.admin, json={"action": action, "reason": "now"})
+        assert (refused.status_code, "paused by admin" in refused.json()["detail"]) == (409, True)
+        assert "sedna job resume" in refused.json()["hint"]
+    again = api.http.post(f"{address}/triggers", headers=before, json=wish)
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert len(api.get("jobs/default/pcb/triggers")) == 1, "what was refused left nothing"
+
+
 def test_what_a_description_suspends_is_resumed_there(api: Api) -> None:
     api.apply(JOB_YAML.replace("  trainSpec:", "  suspend: true\n  trainSpec:"))
     assert api.get("jobs/default/pcb")["phase"] == "Paused"

@@ -106,6 +106,13 @@ def test_the_parameters_of_an_algorithm_are_known() -> None:
     assert "larger pictures shrink" in wrong.hint
     (strange,) = diagnostics(JOB.replace("name: FPN, parameters: {epochs: 1}", "name: EdgeHML, parameters: {qqq: 1}"))
     assert "parameters of EdgeHML: class_names, method" in strange.hint
+    wrong = "name: EdgeHML, parameters: {method: EdgeHLM++, network: conv5}"
+    method, network = diagnostics(JOB.replace("name: FPN, parameters: {epochs: 1}", wrong))
+    assert "unknown method 'EdgeHLM++'; did you mean 'EdgeHML++'?" in method.message
+    assert "unknown network 'conv5'; did you mean 'conv4'?" in network.message
+    for right in ("DER+UDA", "EdgeHML-skip", "DER+++Flex", "EdgeHML++"):
+        job = JOB.replace("name: FPN, parameters: {epochs: 1}", f"name: EdgeHML, parameters: {{method: {right}}}")
+        parse_manifests(job.encode(), "job.yaml")
     # Upstream hands parameters over as strings, and so do many descriptions.
     parse_manifests(JOB.replace("epochs: 1", 'epochs: "1", threads: "2", class_names: "a, b"').encode(), "job.yaml")
 

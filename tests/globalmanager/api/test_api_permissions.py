@@ -25,8 +25,12 @@ OPERATIONS = {
         readHome readFlow
     """,
     "read-served": "getEdge getModelVersion getModelManifest getModelFile getModelModule",
-    "label": "",
+    "label": """
+        claimSamples giveBackSample putDraft getDraft answerSample listAnswers withdrawAnswer getLabellingSummary
+        getAgreement listReviews decideSample
+    """,
     "admin": """
+        storePredictions
         registerEdge removeEdge deleteJob purgeJob pauseJob resumeJob importLabels applyResources deleteDataset
         deleteModel labelSample excludeSample includeSample listTokens createToken revokeToken createLoginLink
         requestRound promoteModel rollbackModel

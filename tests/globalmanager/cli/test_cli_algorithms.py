@@ -12,6 +12,9 @@ from PIL import Image
 
 from globalmanager.cli.errors import ExitCode
 from globalmanager.cli.module_check.findings import CheckError, judge_evaluation
+from globalmanager.cli.module_check.job_file import certainty_threshold
+from sedna.algorithms.hard_example_mining.cross_entropy import CrossEntropyFilter
+from sedna.common.types import Prediction
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -73,6 +76,17 @@ def test_what_is_written_for_a_classifier_passes(nowhere: Cli, tmp_path: Path, c
     assert Path(model["spec"]["url"]).is_file()
     assert job["spec"]["trainSpec"]["algorithm"]["parameters"] == {"epochs": 100}
     assert job["spec"]["deploySpec"]["gate"]["metric"] == "accuracy"
+
+
+def test_a_fifth_of_the_checked_pictures_would_be_hard() -> None:
+    sure = [Prediction(probabilities=(1 - step / 100, step / 100)) for step in range(1, 11)]
+    threshold = certainty_threshold(sure)
+    miner = CrossEntropyFilter(threshold)
+    assert [miner.judge(one.probabilities).hard for one in sure] == [False] * 8 + [True] * 2
+    assert certainty_threshold([]) == 0.5
+    assert certainty_threshold([Prediction(boxes=())]) == 0.5
+    assert certainty_threshold([Prediction(probabilities=(0.5, 0.5))]) == 0.5, "unsure of all of them"
+    assert certainty_threshold([Prediction(probabilities=(1.0, 0.0))]) == 1.0
 
 
 def test_what_is_written_for_a_detector_passes(nowhere: Cli, tmp_path: Path, boards: Path) -> None:

@@ -8,7 +8,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from globalmanager.cli.app import app
 from globalmanager.cli.client import connect
 from globalmanager.cli.contexts import choose, chosen, find_target, known_services, save_context, save_started
 from sedna.common.errors import NotFoundError, SpecError
@@ -44,6 +46,20 @@ def test_a_folder_of_somebody_else_is_not_followed(home: Path, monkeypatch: pyte
     save_context(Path("data") / "client.json", A, "a")
     monkeypatch.setattr(os, "getuid", lambda: Path().stat().st_uid + 1)
     assert target() == (B, "the last one started")
+
+
+def test_settings_are_those_of_the_chosen_service(home: Path) -> None:
+    folder = home / "other" / "boards"
+    folder.mkdir(parents=True)
+    (folder / "service.yaml").write_text("port: 8123\n")
+    save_started(B, "b", folder)
+    assert choose("other/boards") is not None
+    result = CliRunner().invoke(app, ["config", "show", "--changed"])
+    assert (result.exit_code, "8123" in result.stdout) == (0, True)
+    assert f"settings of the service with its data in {folder}, chosen with 'sedna context use'" in result.stderr
+    assert choose(None) is None
+    result = CliRunner().invoke(app, ["config", "show", "--changed"])
+    assert "8123" not in result.stdout
 
 
 def test_one_is_chosen_until_it_is_no_longer(home: Path) -> None:

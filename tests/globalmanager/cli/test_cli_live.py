@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,9 +17,11 @@ import sedna
 from fixtures_service import eventually
 from globalmanager.cli.commands.up import page_line
 from globalmanager.db import edges
+from globalmanager.engine.desired import heartbeat
 from sedna.common.token_file import read_token_file
 from sedna.common.types import JobKey
 from sedna.edge import EdgeSettings, EdgeWorker
+from sedna.edge.protocol import EdgeHeartbeat, EdgeJobStatus
 from sedna.store.layout import sample_key
 
 if TYPE_CHECKING:
@@ -222,6 +225,8 @@ def test_samples_are_taken_out_and_in_deleted_and_repaired(cli: Cli) -> None:
     assert re.search(r"\ndataset version\(s\) 1(, \d)* hold it and say so; models that learnt from it", result.stderr)
     assert name not in cli.out("sample", "list", "pcb", "-o", "json")
     assert plain(cli.out("sample", "list", "pcb", "--excluded")).splitlines()[1].endswith("  excluded")
+    again = cli.run("sample", "exclude", "pcb", name, "--reason", "too dark")
+    assert "it was taken out before, for another reason, which stays: a thumb" in again.stderr
     assert "1 sample(s) of dataset version 1 were excluded or deleted" in cli.run("round", "show", "pcb", "1").stderr
     cli.run("sample", "include", "pcb", name[:12])
     assert cli.run("sample", "list", "pcb", "--excluded").stderr == "no such samples\n"
@@ -375,8 +380,12 @@ def test_a_job_is_paused_and_resumed(cli: Cli) -> None:
     result = cli.run("job", "pause", "pcb", "--reason", "new cameras")
     assert "new cameras" in result.stdout
     assert "Phase:                      Paused" in cli.out("job", "get", "pcb")
-    refused = cli.run("trigger", "pcb", "train", "--reason", "now", "--wait", code=1)
-    assert "the request was refused: the job is paused by admin" in refused.stderr
+    refused = cli.run("trigger", "pcb", "train", "--reason", "now", code=2)
+    assert "error: default/pcb: the job is paused by admin" in refused.stderr
+    assert "hint: 'sedna job resume' lets rounds begin again" in refused.stderr
+    again = cli.run("job", "pause", "pcb", "--reason", "another", code=2)
+    assert "the job is paused by admin" in again.stderr
+    assert "new cameras" in again.stderr
     cli.run("job", "resume", "pcb")
     assert "Paused" not in cli.out("job", "get", "pcb")
 
@@ -433,6 +442,16 @@ def test_apply_waits_until_a_new_job_has_its_model(cli: Cli) -> None:
         edges.seen(session, "line-7", "1.0", cli.service.api.clock.now())
     result = cli.run("job", "apply", "-f", str(file), "--wait", "--timeout", "0", code=75)
     assert "job default/fourth: not served after 0 s: line-7 of 1 edge(s) do not serve model 1 yet" in result.stderr
+    # What every edge has refused is not waited for.
+    api = cli.service.api
+    gave_up = EdgeJobStatus(job=JobKey(name="fourth"), state="failed", failed_version=1, reason="no module named conv4")
+    beat = EdgeHeartbeat(edge="line-7", software="1.0", at=api.clock.now(), jobs=(gave_up,))
+    # In an hour's time: on a slow machine it would be silent again before the command asks.
+    for _ in range(2):  # the second one speaks of what the first was told
+        heartbeat(api.db, beat, api.clock.now() + timedelta(hours=1), api.engine_settings)
+    result = cli.run("job", "apply", "-f", str(file), "--wait", "--timeout", "20", code=3)
+    assert "model 1 is in service, and refused by line-7: no module named conv4" in result.stderr
+    assert "'sedna model promote default/fourth 1', tries again" in result.stderr
     cli.run("edge", "remove", "line-7", "--yes")
     cli.run("job", "delete", "fourth", "--yes")
 

@@ -5,7 +5,7 @@ from globalmanager.db import jobs, resources
 from globalmanager.engine.apply import apply_resources, delete_job
 from sedna.common.errors import ConflictError, NotFoundError, SpecError
 from sedna.common.types import JobKey
-from sedna.loop.spec import Dataset, IncrementalLearningJob, Model
+from sedna.loop.spec import Dataset, IncrementalLearningJob, JobSpec, Model
 
 
 def job(name="boards", **changes):
@@ -75,6 +75,26 @@ def test_a_resource_in_use_cannot_be_removed(world):
     with world.db.write() as session:
         resources.remove(session, "Dataset", key)
         assert resources.find(session, "Dataset", key) is None
+
+
+def test_the_users_of_a_dataset_and_of_a_model_are_found_wherever_they_name_it(world):
+    spec = job_spec()
+    deploy = {**spec["deploySpec"], "model": {"name": "deployed"}}
+    judged = {**spec, "deploySpec": deploy, "evalSpec": {"initialEvalModel": {"name": "judge"}}}
+    with world.db.write() as session:
+        for name in ("b", "a"):
+            jobs.insert(session, JobKey(name=name), JobSpec.model_validate(judged), {}, world.clock.now())
+        elsewhere = JobKey(namespace="lab", name="a")
+        jobs.insert(session, elsewhere, JobSpec.model_validate(judged), {}, world.clock.now())
+        jobs.mark_deleted(session, jobs.find(session, JobKey(name="b")).id, world.clock.now())
+
+        def users(kind, name):
+            return [row.key for row in jobs.users_of(session, "default", kind, name)]
+
+        named = [("Dataset", spec["dataset"]["name"]), ("Model", spec["initialModel"]["name"])]
+        for kind, name in (*named, ("Model", "deployed"), ("Model", "judge")):
+            assert users(kind, name) == [JobKey(name="a")], name
+        assert users("Dataset", "deployed") == users("Model", "other") == []
 
 
 def test_an_edit_keeps_state_and_samples(world):

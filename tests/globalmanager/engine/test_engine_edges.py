@@ -35,6 +35,7 @@ def test_an_edge_is_told_everything_it_needs(world):
     assert (job.miner.name, job.miner.parameters) == ("IBT", {"threshold_img": "0.9"})
     assert (job.audit_ratio, job.audit_seed, job.bits_per_sample) == (0.25, 7, 12)
     assert len(job.manifest_sha256) == 64
+    assert job.created_at == world.job().created_at
 
 
 def test_a_round_ends_when_the_live_edges_serve_the_candidate(deploying):

@@ -38,7 +38,7 @@ spec:
 
 def job_row(
     *, name: str = "helmet-demo", template: Any = None, edges: Any = None, hot: bool = True, version: int | None = 1,
-    uid: str | None = "u-1",
+    uid: str | None = "u-1", bits: int | None = None,
 ) -> JobRow:  # fmt: skip
     deploy: dict[str, Any] = {
         "model": {"name": "m-dep", "hotUpdateEnabled": hot, "pollPeriodSeconds": 60},
@@ -53,6 +53,7 @@ def job_row(
         "initialModel": {"name": "m-init"},
         "trainSpec": {"algorithm": {"name": "FPN"}},
         "deploySpec": deploy,
+        "pictures": {"bitsPerSample": bits} if bits else {},
     }
     return JobRow(
         id=1,

@@ -75,6 +75,14 @@ def test_without_hot_update_a_new_model_rolls_out_by_new_pods() -> None:
     assert pod["metadata"]["annotations"]["sedna.io/model-version"] == "2"
 
 
+def test_a_declared_depth_reaches_the_program() -> None:
+    cluster = cluster_with_model()
+    ensure(cluster, template=TEMPLATE, bits=12)
+    pod = cluster.view.get(DEPLOYMENTS, "default", "helmet-demo-inference")["spec"]["template"]
+    (program,) = [one for one in pod["spec"]["containers"] if one["name"] == "infer"]
+    assert {"name": "PICTURE_BITS", "value": "12"} in program["env"]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "gone"),
     [

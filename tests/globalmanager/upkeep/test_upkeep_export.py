@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
 import yaml
 
 from fixtures_gm import BOX, KEY, Trainer, new_world, png, record_of
-from globalmanager.db import samples
+from globalmanager.db import jobs, samples
 from globalmanager.engine.apply import apply_resources
 from globalmanager.ingest import ImportWish, accept_sample, import_labels
 from globalmanager.ingest.removal import exclude_sample
@@ -128,6 +129,14 @@ def test_nothing_is_replaced_and_half_an_export_does_not_appear(filled, tmp_path
         with pytest.raises(NotFoundError, match="no such job"), new_place(tmp_path / name) as place:
             export_job(filled.db, filled.store, JobKey(name="other"), place)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_deleted_job_is_exported_until_it_is_purged(filled, tmp_path):
+    before = export(filled, tmp_path / "before")
+    with filled.db.write() as session:
+        jobs.mark_deleted(session, jobs.get(session, KEY).id, datetime(2026, 11, 28, tzinfo=UTC))
+    assert export(filled, tmp_path / "after") == before
+    assert (tmp_path / "after" / "job.yaml").read_bytes() == (tmp_path / "before" / "job.yaml").read_bytes()
 
 
 def test_what_the_store_lacks_is_named_and_the_rest_is_written(filled, tmp_path):

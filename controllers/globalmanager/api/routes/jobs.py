@@ -96,7 +96,7 @@ def purge(request: Request, services: Services, caller: Admin, key: Job) -> Purg
     "/jobs/{namespace}/{name}:pause",
     operation_id="pauseJob",
     summary="Let no round begin; what is under way goes on, and a deployment may still be asked for",
-    responses=problems(404, 415, 422),
+    responses=problems(404, 409, 415, 422),
     dependencies=[ADMIN_ONLY, accepts("application/json")],
 )
 def pause(services: Services, caller: Admin, key: Job, body: ReasonBody) -> JobSummary:

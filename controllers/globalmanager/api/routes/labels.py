@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Admin, Job, PageQuery, Services, accepts, problems
@@ -12,6 +12,7 @@ from globalmanager.api.lookup import get_job
 from globalmanager.db import datasets
 from globalmanager.db.values import DatasetVersionDetail, DatasetVersionRow, Page
 from globalmanager.ingest.label_import import ImportReport, ImportWish, import_labels
+from globalmanager.labelling.predicting import GivenPrediction, PredictionsStored, store_predictions
 from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue
 from sedna.common.label_format import LabelFormat
 
@@ -87,6 +88,22 @@ def read_queue(
     with services.db.read() as session:
         get_job(session, key)
     return labelling_queue(services.db, key, order, limit, balanced=balanced)
+
+
+@router.post(
+    "/jobs/{namespace}/{name}/predictions",
+    operation_id="storePredictions",
+    summary="What a teacher or a later model says of samples: suggestions to people, and their order in the queue",
+    responses=problems(404, 413, 415, 422),
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
+)
+def post_predictions(
+    services: Services, key: Job,
+    body: Annotated[list[GivenPrediction], Body(min_length=1, max_length=10_000)],
+) -> PredictionsStored:  # fmt: skip
+    with services.db.read() as session:
+        get_job(session, key)
+    return store_predictions(services.db, key, body, services.clock.now())
 
 
 @router.get(

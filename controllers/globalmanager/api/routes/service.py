@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from globalmanager.api.deps import Services
+from globalmanager.api.deps import Services, problems
 from globalmanager.api.health import liveness
 from globalmanager.api.health_lane import ReadinessLane
 from globalmanager.api.metrics import Metrics
@@ -47,7 +47,7 @@ async def healthz(services: Services, response: Response) -> dict[str, str]:
     "/readyz",
     operation_id="readyz",
     summary="Database, store and engine answer",
-    responses={503: {"description": "a part does not", "model": Readiness}},
+    responses={422: problems(422)[422], 503: {"description": "a part does not", "model": Readiness}},
 )
 async def readyz(request: Request, response: Response, store: Store = True) -> Readiness:
     lane: ReadinessLane = request.app.state.readiness

@@ -144,6 +144,10 @@ def _store(
             hint = "leave them out; a template's program reads its own environment"
             raise SpecError("this job trains with a template, which takes no parameters", where="parameters", hint=hint)
         row, created = requests.add(session, job, wish, services.clock.now(), idempotency_key=idempotency_key)
+        # A request that was stored before the pause keeps its answer; a new one could only be refused.
+        if created and job.paused is not None and wish.action is not RoundKind.DEPLOY:
+            hint = "'sedna job resume' lets rounds begin again; a model may be promoted or rolled back meanwhile"
+            raise ConflictError(f"the job is {job.paused}", where=str(key), hint=hint)
     # A repeated request has woken the engine when it was new.
     if created:
         services.engine.wake()

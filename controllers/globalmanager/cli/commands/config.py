@@ -35,13 +35,18 @@ def show_config(
 ) -> None:
     """Show every setting with which 'sedna up' would start here: value, where it comes from, meaning; no secrets.
 
-    Options of 'sedna up' win over the environment (SEDNA__NAME, SEDNA__PART__NAME), that over service.yaml.
+    Options of 'sedna up' win over the environment (SEDNA__NAME, SEDNA__PART__NAME), that over service.yaml. Without
+    --data it is the service of 'sedna context use', where one of this machine was chosen.
     """
+    from globalmanager.cli.contexts import chosen
     from sedna.common.extras import extra_needed
 
     with extra_needed("control", "sedna config show"):
         from globalmanager.service.settings_report import settings_report
 
+    if data is None and (target := chosen()) is not None and target.data is not None:
+        data = Path(target.data)
+        typer.echo(f"settings of the service with its data in {data}, {target.why}", err=True)
     lines = [line.model_dump() for line in settings_report(data)]
     if changed:
         lines = [line for line in lines if line["source"] not in ("default", "not set")]

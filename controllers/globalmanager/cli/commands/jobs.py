@@ -11,7 +11,7 @@ import typer
 
 from globalmanager.cli.options import Format, JobName, Modules, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_note, time_of
-from sedna.common.errors import LinkUnavailableError
+from sedna.common.errors import LinkUnavailableError, ModelError
 
 if TYPE_CHECKING:
     from globalmanager.cli.client import Client
@@ -125,6 +125,7 @@ def wait_until_served(client: Client, names: list[str], timeout: float) -> None:
 
     Raises:
         LinkUnavailableError: that takes longer than ``timeout`` seconds; the message says what is in the way.
+        ModelError: every edge that does not serve it has refused it, which no waiting changes.
     """
     deadline = time.monotonic() + timeout
     for name in names:
@@ -146,6 +147,10 @@ def _not_served(client: Client, name: str) -> str | None:
     # One that has not spoken of a new job yet is waited for: it hears of it with its next heartbeat.
     edges = [edge for edge in found["edges"] if edge["live"] and (edge["pod"] is None or name in edge["serves"])]
     late = [edge["name"] for edge in edges if edge["serves"].get(name) != model]
+    refused = {line.partition(":")[0] for line in job["serving"]["refused"]}
+    if late and refused.issuperset(late):
+        hint = f"mend the cause there; then the edge's restart, or 'sedna model promote {name} {model}', tries again"
+        raise ModelError(job["degraded"], where=f"job {name}", hint=hint)
     if late:
         return job["degraded"] or f"{', '.join(late)} of {len(edges)} edge(s) do not serve model {model} yet"
     where = f"{len(edges)} edge(s) serve it" if edges else "no edge is there"

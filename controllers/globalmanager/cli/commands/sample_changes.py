@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,11 +15,17 @@ from globalmanager.cli.options import Format, JobName, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, short_id
 from sedna.common.errors import DataError, NotFoundError
 
+
+def _reason(story: Mapping[str, Any]) -> str | None:
+    """Why a sample is out now."""
+    return next((one["reason"] for one in reversed(story["exclusions"]) if not one["ended"]), None)
+
+
 _SHOWN = (
     Column("SAMPLE", short_id("sample.record.sample_id")),
     Column("PART", field("sample.part")),
     Column("EXCLUDED", field("sample.excluded")),
-    Column("REASON", lambda story: next((e["reason"] for e in reversed(story["exclusions"]) if not e["ended"]), None)),
+    Column("REASON", _reason),
     Column("DATASET VERSIONS", lambda story: ", ".join(map(str, story["dataset_versions"]))),
 )
 
@@ -106,6 +113,8 @@ def _remove(job: str, sample: str, body: dict[str, object], output: Format, url:
         path = job_path(job)
         story = client.put(f"{path}/samples/{sample_id_of(client, path, sample)}/exclusion", body)
     print_data(story, output, _SHOWN)
+    if (earlier := _reason(story)) != body["reason"]:
+        typer.echo(f"it was taken out before, for another reason, which stays: {earlier}", err=True)
     if output is Format.TABLE and story["dataset_versions"]:
         held = ", ".join(map(str, story["dataset_versions"]))
         typer.echo(f"dataset version(s) {held} hold it and say so; models that learnt from it stay", err=True)

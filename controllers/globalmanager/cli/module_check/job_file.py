@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["job_documents", "write_job"]
+from sedna.algorithms.hard_example_mining.cross_entropy import CrossEntropyFilter
+from sedna.common.types import Prediction
+
+__all__ = ["certainty_threshold", "job_documents", "write_job"]
 
 _NAME = re.compile(r"[^a-z0-9]+")
+_HARD_SHARE = 0.2
+_LEAST_SURE = 0.5
 
 
 def write_job(path: Path, documents: list[dict[str, Any]]) -> None:
     """Write the documents of `job_documents`."""
     path.write_text(yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def certainty_threshold(predictions: Sequence[Prediction]) -> float:
+    """A threshold of the miner CrossEntropy under which a fifth of these predictions is hard, and 0.5 at least.
+
+    A network that is trained for seconds on a few pictures is nearly certain of all of them: with a fixed threshold
+    its edges would keep nothing, and no round would ever start.
+    """
+    miner = CrossEntropyFilter()
+    judged = (miner.judge(one.probabilities).score for one in predictions if one.probabilities)
+    scores = sorted(score for score in judged if score is not None)
+    # Hard is what lies below: the first one that is not hard gives the threshold.
+    fifth = scores[min(math.ceil(_HARD_SHARE * len(scores)), len(scores) - 1)] if scores else _LEAST_SURE
+    return min(max(fifth, _LEAST_SURE), 1.0)
 
 
 def job_documents(

@@ -19,7 +19,7 @@ from globalmanager.cli.module_check.findings import (
     judge_evaluation,
     judge_output,
 )
-from globalmanager.cli.module_check.job_file import job_documents, write_job
+from globalmanager.cli.module_check.job_file import certainty_threshold, job_documents, write_job
 from globalmanager.cli.module_check.samples import CheckSamples, write_index
 from sedna.common.class_factory import ClassType
 from sedna.common.neighbours import NOT_STORED, neighbours_of
@@ -71,15 +71,15 @@ class ModuleCheck:
         report = self._worker("eval", {"TEST_DATASET_URL": str(test), "MODEL_URLS": str(entry)})
         rows = judge_evaluation(report, [path.stem for path in pictures], len(self.samples.class_names))
         self.told("evaluate", f"{rows.text}; gate.metric: {rows.metric}")
-        self._edge(plugin, pictures, rows.right)
-        write_job(self.folder / "job.yaml", self._job(entry, counted=bool(rows.right)))
+        predictions = self._edge(plugin, pictures, rows.right)
+        write_job(self.folder / "job.yaml", self._job(entry, predictions, counted=bool(rows.right)))
 
     @property
     def output(self) -> Path:
         """Folder of the model."""
         return self.folder / "model"
 
-    def _job(self, model: Path, *, counted: bool) -> list[dict[str, Any]]:
+    def _job(self, model: Path, predictions: Sequence[Prediction], *, counted: bool) -> list[dict[str, Any]]:
         algorithm: dict[str, Any] = {"name": self.name, "module": str(self.path.resolve())}
         if self.parameters:
             algorithm["parameters"] = dict(self.parameters)
@@ -87,7 +87,8 @@ class ModuleCheck:
         metric = ("f1" if detection else "accuracy") if counted else "value"
         miner: dict[str, Any] = {"name": "IBT"}
         if not detection:
-            miner = {"name": "CrossEntropy", "parameters": [{"key": "threshold_cross_entropy", "value": "0.5"}]}
+            value = f"{certainty_threshold(predictions):.4g}"
+            miner = {"name": "CrossEntropy", "parameters": [{"key": "threshold_cross_entropy", "value": value}]}
         return job_documents(algorithm, self.samples.class_names, metric, miner, self.folder, model)
 
     def _load(self) -> Plugin:
@@ -155,7 +156,7 @@ class ModuleCheck:
         self.told("save", f"{', '.join(file.entry.name for file in files)} ({size} bytes)")
         return entry
 
-    def _edge(self, plugin: Plugin, pictures: Sequence[Path], right: Mapping[str, bool]) -> None:
+    def _edge(self, plugin: Plugin, pictures: Sequence[Path], right: Mapping[str, bool]) -> list[Prediction]:
         order = {
             "module": str(self.path.resolve()),
             "folder": str(self.output),
@@ -184,6 +185,7 @@ class ModuleCheck:
         text, warnings = judge_answers(dict(zip(samples, found, strict=True)), samples, right)
         self.warnings += warnings
         self.told("predict", text)
+        return found
 
     def _manifest(self, plugin: Plugin) -> ModelManifest:
         files = [file.entry for file in list_files(self.output)]

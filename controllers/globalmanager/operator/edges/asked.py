@@ -43,6 +43,7 @@ class Asked(Value):
     model_format: str
     version: int
     settings: KubernetesSettings
+    bits_per_sample: int | None = None
 
     @property
     def edges(self) -> Edges:
@@ -88,13 +89,14 @@ class Asked(Value):
 
 def asked_of(
     job: JobKey, uid: str, deploy: DeploySpec, version: int | None, model: tuple[str, str] | None,
-    settings: KubernetesSettings,
+    settings: KubernetesSettings, *, bits_per_sample: int | None = None,
 ) -> Asked | None:  # fmt: skip
     """What the job asks for now; None: no edges, or none before there is a model.
 
     Args:
         version: the model that edges should serve.
         model: URL and format of the Model that deploySpec names; needed for a template only.
+        bits_per_sample: used bits of the job's pictures, where they are declared.
 
     Raises:
         SpecError: a template, and no such Model.
@@ -108,7 +110,10 @@ def asked_of(
             hint="apply it; edges wait for it",
         )
     url, form = model or ("", "")
-    return Asked(job=job, uid=uid, deploy=deploy, model_url=url, model_format=form, version=version, settings=settings)
+    return Asked(
+        job=job, uid=uid, deploy=deploy, model_url=url, model_format=form, version=version, settings=settings,
+        bits_per_sample=bits_per_sample,
+    )  # fmt: skip
 
 
 def uid_of(job: JobRow) -> str | None:

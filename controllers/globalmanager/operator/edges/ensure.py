@@ -41,7 +41,8 @@ def ensure_edges(
     if wants and job.deleted_at is None and job.state.desired_model is None:
         return WAITING_FOR_MODEL
     version = None if job.deleted_at is not None else job.state.desired_model
-    asked = asked_of(job.key, uid, deploy, version, _model(view, job), settings)
+    bits = job.spec.pictures.bits_per_sample
+    asked = asked_of(job.key, uid, deploy, version, _model(view, job), settings, bits_per_sample=bits)
     wanted = () if asked is None else edge_objects(asked)
     # What is not asked for any more goes first: a DaemonSet and a Deployment of one job would fight for their ports.
     _delete_others(api, view, job.key, uid, wanted)

@@ -22,6 +22,7 @@ from globalmanager.cluster.our_containers import (
 from globalmanager.operator.edges.asked import MODEL_VERSION, TEMPLATE_EDGE, Asked
 from globalmanager.operator.edges.model_place import HOST_DATA, ModelPlace, model_place
 from sedna.common.errors import SpecError
+from sedna.common.picture_limits import BITS_VARIABLE
 
 __all__ = ["serving_port", "template_pod"]
 
@@ -151,6 +152,8 @@ def _environment(asked: Asked, place: ModelPlace, port: int) -> dict[str, str]:
         "HEM_NAME": mining.name,
         "HEM_PARAMETERS": json.dumps(parameters or None, separators=(",", ":")),
     }
+    if asked.bits_per_sample is not None:
+        env[BITS_VARIABLE] = str(asked.bits_per_sample)
     if place.host_prefix:
         env["DATA_PATH_PREFIX"] = HOST_DATA
     if model.hot_update_enabled:

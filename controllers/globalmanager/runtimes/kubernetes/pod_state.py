@@ -33,6 +33,8 @@ _PULL: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull
 _NEVER_STARTS: Final = frozenset({"ContainerCannotRun", "StartError"})
 _REFUSED_BY_NODE: Final = re.compile(r"OutOf\S+|NodeAffinity|NodePorts|MatchNodeSelector|UnexpectedAdmissionError")
 _MISSING: Final = re.compile(r'(secret|configmap) "[^"]*" not found|couldn\'t find key', re.IGNORECASE)
+_NODE_PRESSURE: Final = re.compile(r"node was low on resource|node had condition", re.IGNORECASE)
+_OVERUSE: Final = re.compile(r"exceeds its request|larger consumption", re.IGNORECASE)
 _ROOT: Final = re.compile(r"runAsNonRoot|non-root|non-numeric user", re.IGNORECASE)
 
 
@@ -178,6 +180,12 @@ def _lost(cause: str, reason: str) -> WorkerStatus:
     return WorkerStatus(phase=RunPhase.LOST, cause=cause, reason=reason, retryable=True)
 
 
+def _evicted(message: str) -> WorkerStatus:
+    """A node short of memory or disk evicts whom it likes: that is no fault of a worker which keeps to its request."""
+    blameless = _NODE_PRESSURE.search(message) and not _OVERUSE.search(message)
+    return _lost("WorkerLost" if blameless else "Evicted", f"its Pod was evicted: {message or 'no message'}")
+
+
 def _after_the_program(pod: Pod, ended: dict[str, Any], waited: Waited) -> WorkerStatus:
     helper = pod.state(HELPER)
     if "waiting" in helper and waited("HelperFailed") > PATIENCE_SECONDS:
@@ -195,7 +203,7 @@ def _after_the_program(pod: Pod, ended: dict[str, Any], waited: Waited) -> Worke
         text = f"the helper beside it ended with exit code {left.get('exitCode')} ({left.get('reason', 'no reason')})"
         return _lost("HelperFailed", _with(text, left.get("message")))
     if pod.status.get("reason") == "Evicted":
-        return _lost("Evicted", f"its Pod was evicted: {pod.status.get('message', 'no message')}")
+        return _evicted(str(pod.status.get("message", "")))
     if code == 0:
         return WorkerStatus(phase=RunPhase.SUCCEEDED, exit_code=0)
     if ended.get("reason") == "ContainerStatusUnknown":
@@ -239,7 +247,7 @@ def _over_without_an_end(pod: Pod) -> WorkerStatus:
         return _init_failed(pod, name, fault)
     reason, message = str(pod.status.get("reason", "")), str(pod.status.get("message", ""))
     if reason == "Evicted":
-        return _lost("Evicted", f"its Pod was evicted: {message or 'no message'}")
+        return _evicted(message)
     if _REFUSED_BY_NODE.fullmatch(reason):
         return _failed("NodeRefused", f"its node has refused the Pod: {reason}: {message}", retryable=True)
     told = ": ".join(filter(None, (reason, message)))

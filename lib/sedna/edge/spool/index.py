@@ -41,6 +41,12 @@ CREATE TABLE IF NOT EXISTS samples (
 );
 CREATE INDEX IF NOT EXISTS samples_in_order ON samples (state, tier, seq);
 CREATE INDEX IF NOT EXISTS samples_by_age ON samples (state, picked, seq);
+CREATE TABLE IF NOT EXISTS jobs (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (namespace, name)
+);
 CREATE TABLE IF NOT EXISTS counters (
     namespace TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -224,6 +230,29 @@ class SpoolIndex:
                 " ORDER BY seq DESC LIMIT 1 OFFSET :keep)",
                 {"done": SpoolState.DONE, "keep": keep},
             )
+
+    def renew(self, job: JobKey, created_at: str) -> int:
+        """Note when a job was made. If another one of that name was known, forget what was sent to it.
+
+        Returns:
+            How many done samples were forgotten.
+        """
+        known = self._rows("SELECT created_at FROM jobs WHERE namespace=? AND name=?", job.namespace, job.name)
+        if known and known[0][0] == created_at:
+            return 0
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO jobs (namespace, name, created_at) VALUES (?, ?, ?)"
+                " ON CONFLICT (namespace, name) DO UPDATE SET created_at=excluded.created_at",
+                (job.namespace, job.name, created_at),
+            )
+            # A spool of before knew no such time: what it has sent may well have gone to this very job.
+            if not known:
+                return 0
+            return self._db.execute(
+                "DELETE FROM samples WHERE namespace=? AND name=? AND state=?",
+                (job.namespace, job.name, SpoolState.DONE),
+            ).rowcount
 
     def store_counters(self, counters: dict[CounterKey, int]) -> None:
         """Write counters alone."""

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -38,7 +39,8 @@ class Spool:
 
     `add` returns only after the image and its index row are flushed to the disk, so that neither a killed process nor
     a power cut loses a sample that was acknowledged. Opening repairs whatever a crash left half done. A sample is
-    known by job and sample id; the latest 100 000 uploaded ones are remembered, so that they are not sent twice.
+    known by job and sample id; the latest 100 000 uploaded ones are remembered, so that they are not sent twice to the
+    same job (`renew` says which one that is).
 
     Args:
         folder: made if missing; used by nobody else.
@@ -118,6 +120,19 @@ class Spool:
                 LOG.warning("sample %s of %s dropped: %s", record.sample_id, record.job, error)
                 raise
             return True
+
+    def renew(self, job: JobKey, created_at: datetime) -> None:
+        """Follow a job that was purged and made anew: it has none of the samples that were sent to the one before.
+
+        What waits for upload stays, and goes to the new one.
+
+        Raises:
+            StorageFullError, StoreUnavailableError: that cannot be noted now; nothing changed.
+        """
+        with self._lock:
+            forgotten = self._index.renew(job, created_at.isoformat())
+        if forgotten:
+            LOG.info("%s was made anew: %d samples that went to the one before are kept again", job, forgotten)
 
     def knows(self, job: JobKey, sample: str) -> bool:
         """Whether `add` would find this sample here already."""

@@ -27,12 +27,14 @@ from sedna.algorithms.continual.methods.independent import Independent
 from sedna.algorithms.continual.methods.joint import Joint
 from sedna.algorithms.continual.methods.oewc import OnlineEWC
 from sedna.algorithms.continual.methods.pnn import PNN
-from sedna.algorithms.continual.methods.registry import METHODS, PRESETS, TERMS, MethodConfig, build_method
+from sedna.algorithms.continual.methods.registry import METHODS, TERMS, MethodConfig, build_method
 from sedna.algorithms.continual.methods.sft import SFT
 from sedna.algorithms.continual.methods.si import SI
 from sedna.algorithms.continual.methods.si_path_integral import SIPathIntegral
 from sedna.algorithms.continual.methods.workbench import Workbench
 from sedna.algorithms.continual.models.classifier import Classifier
+from sedna.algorithms.continual.names import PRESETS, TERM_ALIASES, TERM_NAMES
+from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.errors import SpecError
 
 
@@ -379,6 +381,13 @@ def test_a_memory_smaller_than_the_classes_is_refused_by_all_that_need_one(
             build_method(config.method, bench)
     else:
         build_method(config.method, bench).close()
+
+
+def test_names_that_are_known_without_torch_are_those_there_are() -> None:
+    assert set(TERM_NAMES) == set(TERMS) == set(TERM_ALIASES.values()) | {"UDA"}
+    assert (
+        {preset.method for preset in PRESETS.values()} <= set(METHODS) == set(ClassFactory.names(ClassType.ALGORITHM))
+    )
 
 
 def test_unknown_names_and_options_say_what_would_be_right(bench: Workbench) -> None:

@@ -5,7 +5,12 @@ import torch
 
 from sedna.algorithms.continual.models.cifar_resnet import BasicBlock
 from sedna.algorithms.continual.models.factory import NETWORKS, ModelConfig, build_network
+from sedna.algorithms.continual.names import NETWORK_NAMES
 from sedna.common.errors import SpecError
+
+
+def test_names_that_are_known_without_torch_are_those_there_are() -> None:
+    assert NETWORK_NAMES == NETWORKS
 
 
 @pytest.mark.parametrize("name", NETWORKS)

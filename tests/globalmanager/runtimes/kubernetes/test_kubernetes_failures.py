@@ -211,6 +211,28 @@ def test_evicted_by_its_node_without_a_word_about_containers(desk: PodDesk) -> N
 
 
 @pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("The node was low on resource: memory. ", "WorkerLost"),
+        ("The node had condition: [DiskPressure]. ", "WorkerLost"),
+        ("The node was low on resource: memory. Container train was using 5Gi, which exceeds its request of 1Gi. ",
+         "Evicted"),
+        (("The node was low on resource: memory. Container train was using 5Gi, request is 0, has larger consumption "
+          "of memory. "), "Evicted"),
+        ("Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ", "Evicted"),
+        ("", "Evicted"),
+    ],
+)  # fmt: skip
+def test_a_node_that_is_short_costs_no_retry_of_who_kept_to_its_request(
+    desk: PodDesk, message: str, cause: str
+) -> None:
+    handle = desk.start()
+    status = desk.says(handle, phase="Failed", reason="Evicted", message=message)
+    assert seen(status) == (RunPhase.LOST, cause, True)
+    assert status.reason.startswith("its Pod was evicted: ")
+
+
+@pytest.mark.parametrize(
     "states",
     [
         [],

@@ -7,7 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from sedna.algorithms.continual.names import NETWORK_NAMES, split_method, suggestion
 from sedna.algorithms.training.config import EstimatorConfig
+from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.errors import SpecError
 
 FIXED_FIELDS = ("network", "width", "image_size", "mean", "std")
 """Fields that decide which weights fit and how a picture reaches them; they travel inside the model file."""
@@ -54,6 +57,22 @@ class JobConfig(EstimatorConfig):
     checkpoint_interval: int = Field(default=50, ge=1, description="steps between two checkpoints")
     predict_batch_size: int = Field(default=64, ge=1, description="pictures predicted at once")
     onnx: bool = Field(default=True, description="write the form that edges run without torch beside the model")
+
+    @field_validator("method")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            split_method(value, ClassFactory.names(ClassType.ALGORITHM))
+        except SpecError as error:
+            raise ValueError(f"{error.message}; {error.hint}") from error
+        return value
+
+    @field_validator("network")
+    @classmethod
+    def _is_a_network(cls, value: str) -> str:
+        if value not in NETWORK_NAMES:
+            raise ValueError(f"unknown network {value!r}; {suggestion(value, NETWORK_NAMES)}")
+        return value
 
     @field_validator("method_options", "mean", "std", "width", "weight_decay", mode="before")
     @classmethod

@@ -6,9 +6,7 @@ file that the commands are told with ``--module``. It is used by its name wherev
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from inspect import isclass
 from typing import Any, TypeVar
 
@@ -30,6 +28,7 @@ from sedna.algorithms.continual.methods.sft import SFT
 from sedna.algorithms.continual.methods.si import SI
 from sedna.algorithms.continual.methods.si_path_integral import SIPathIntegral
 from sedna.algorithms.continual.methods.workbench import Workbench
+from sedna.algorithms.continual.names import PRESETS, TERM_ALIASES, split_method
 from sedna.algorithms.continual.terms.base import SemiTerm
 from sedna.algorithms.continual.terms.fixmatch import FixMatch
 from sedna.algorithms.continual.terms.flexmatch import FlexMatch
@@ -50,43 +49,6 @@ METHODS: dict[str, type[BaseLearningMethod]] = {
 
 TERMS: dict[str, type[SemiTerm]] = {kind.NAME: kind for kind in (UDA, FixMatch, FlexMatch, MixMatch)}
 """Every semi-supervised term by its name."""
-
-_ALIASES = {"Flex": "FlexMatch", "Fix": "FixMatch", "Mix": "MixMatch"}
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named variant: options of its method, and settings of the ``train`` section that belong to it."""
-
-    method: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    train: Mapping[str, Any] = field(default_factory=dict)
-
-
-PRESETS: dict[str, Preset] = {
-    "EdgeHML-skip": Preset("EdgeHML", {"progressive": "skip"}),
-    "EdgeHML-budgeted": Preset("EdgeHML", {"memory_mode": "budgeted"}),
-    "EdgeHML-straightforward": Preset(
-        "EdgeHML", {"weak_graph": True}, {"precision": "fp32", "memory_format": "contiguous"}
-    ),
-    "EdgeHML++-unmasked": Preset("EdgeHML++", {"mask": "none"}),
-    "EdgeHML++-narrow": Preset("EdgeHML++", {"wide": 0.0}),
-    "EdgeHML++-stored": Preset("EdgeHML++", {"fresh": False}),
-    "EdgeHML++-weak": Preset("EdgeHML++", {"views": "weak"}),
-    "EdgeHML++-mixed": Preset("EdgeHML++", {"views": "mixed"}),
-    "EdgeHML++-replay8": Preset("EdgeHML++", {"replay": 1}),
-    "EdgeHML++-replay24": Preset("EdgeHML++", {"replay": 3}),
-    "EdgeHML++-random": Preset("EdgeHML++", {"balanced": False}),
-    "EdgeHML++-plain": Preset("EdgeHML++", {"decay": 0.0}),
-    "EdgeHML++-running": Preset("EdgeHML++", {"remeasure": False}),
-    "EdgeHML++-decay0005": Preset("EdgeHML++", {}, {"weight_decay": 5e-4}),
-    "EdgeHML++-unmirrored": Preset("EdgeHML++", {"mirror": False}),
-    "EdgeHML++-consistency": Preset("EdgeHML++", {"consistency": 1.0}),
-    "CCIC": Preset("CCIC", {}, {"optimizer": "adam", "learning_rate": 0.001, "weight_decay": 0.0}),
-}
-"""Variants by name. ``EdgeHML-straightforward`` is the port that the time of ``EdgeHML`` is compared with; those of
-``EdgeHML++`` change one part each, for the ablation table."""
-
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -115,17 +77,7 @@ class MethodConfig(BaseModel):
         Raises:
             SpecError: a name is not known.
         """
-        known = sorted((*known_methods(), *PRESETS), key=len, reverse=True)  # "DER++" before "DER"
-        base = next((name for name in known if f"{self.name}+".startswith(f"{name}+")), self.name.split("+")[0])
-        named = self.name[len(base) :].split("+")[1:]
-        terms = tuple(_ALIASES.get(term, term) for term in named)
-        for term in terms:
-            if term not in TERMS:
-                raise SpecError(f"unknown term {term!r} in {self.name!r}", where="method.name", hint=", ".join(TERMS))
-        if base not in known:
-            close = difflib.get_close_matches(base, known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            raise SpecError(f"unknown method {base!r}", where="method.name", hint=hint)
+        base, terms = split_method(self.name, known_methods())
         for term in self.term_options:
             if term not in terms:
                 carried = ", ".join(terms) or "none"
@@ -134,12 +86,12 @@ class MethodConfig(BaseModel):
                     where="method.terms",
                     hint=f"it carries {carried}; a term belongs to the name, as in {base}+UDA",
                 )
-        return base, tuple(dict.fromkeys(terms))
+        return base, terms
 
     @property
     def term_options(self) -> dict[str, dict[str, Any]]:
         """``terms`` by the full name of each."""
-        return {_ALIASES.get(name, name): options for name, options in self.terms.items()}
+        return {TERM_ALIASES.get(name, name): options for name, options in self.terms.items()}
 
     @property
     def train_overrides(self) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 import torch
@@ -21,6 +20,7 @@ from sedna.algorithms.continual.models.torchvision_bodies import (
     resnet18,
     vgg,
 )
+from sedna.algorithms.continual.names import suggestion
 from sedna.algorithms.continual.rng import seed_torch
 from sedna.common.errors import SpecError
 
@@ -71,8 +71,7 @@ def build_network(config: ModelConfig, num_classes: int, seed: int, *counters: i
         SpecError: unknown name, or a width for a network that has only one.
     """
     if config.name not in _TABLE:
-        close = difflib.get_close_matches(config.name, NETWORKS, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(NETWORKS)}"
+        hint = suggestion(config.name, NETWORKS)
         raise SpecError(f"unknown network {config.name!r}", where="model.name", hint=hint)
     usual, build = _TABLE[config.name]
     width = config.width or usual

@@ -1,0 +1,54 @@
+// The one way to the service: CSRF header, problems as errors, the end of a session noticed.
+import createClient from "openapi-fetch";
+
+import { errorOf, OfflineError } from "./errors";
+import type { paths } from "./schema";
+import { csrfHeader, sessionEnded } from "./session";
+
+const SAFE = new Set(["GET", "HEAD"]);
+
+/** fetch for /api. Anything but 2xx is thrown: ApiError, or OfflineError where nobody answered. */
+export async function apiFetch(request: Request): Promise<Response> {
+  if (!SAFE.has(request.method)) {
+    for (const [name, value] of Object.entries(csrfHeader())) request.headers.set(name, value);
+  }
+  let response: Response;
+  try {
+    response = await fetch(request);
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    throw new OfflineError(error);
+  }
+  if (response.ok) return response;
+  if (response.status === 401) sessionEnded();
+  throw await errorOf(response);
+}
+
+const origin = typeof location === "undefined" ? "http://localhost" : location.origin;
+
+/** Typed by the service's own description. */
+export const api = createClient<paths>({ baseUrl: origin, fetch: apiFetch });
+
+/** The body of an answer of `api`; apiFetch has thrown everything that is not 2xx. */
+export async function body<T>(answer: Promise<{ data?: T; error?: unknown }>): Promise<T> {
+  return (await answer).data as T;
+}
+
+interface Extra {
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** A call by address, where the types come from the caller. */
+export async function call<T>(method: string, path: string, extra: Extra = {}): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json", ...extra.headers };
+  const init: RequestInit = { method, headers };
+  if (extra.body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    init.body = JSON.stringify(extra.body);
+  }
+  if (extra.signal) init.signal = extra.signal;
+  const response = await apiFetch(new Request(`${origin}/api/v1${path}`, init));
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}

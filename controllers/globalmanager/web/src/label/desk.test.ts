@@ -1,0 +1,188 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+
+import { memoryShelf } from "../lib/shelf";
+import { acceptAll, add } from "./annotation";
+import { AHEAD, Desk, type DeskService } from "./desk";
+import { DraftKeeper, type Draft } from "./drafts";
+import { Outbox, type Entry } from "./outbox";
+import type { AnswerReceipt, Claims, Task } from "./tasks";
+
+const job = { namespace: "default", name: "pcb" };
+const task = (at: number, more: Partial<Task> = {}): Task => ({
+  sample_id: `s${at}`, extension: "png", width: 100, height: 100, revision: 1, lease_expires_at: "", kind: "boxes", suggestion: null, draft: null, ...more,
+});
+const rect = { x1: 1, y1: 1, x2: 9, y2: 9 };
+const settle = () => new Promise((resolve) => setTimeout(resolve));
+
+/** A service with a queue of its own: claims stay with the one person there is. */
+class Queue implements DeskService {
+  held: Task[] = [];
+  returned: string[] = [];
+  withdrawn: number[] = [];
+  constructor(public waiting: Task[]) {}
+  claim = (_job: unknown, limit: number, _order: unknown, samples?: string[]): Promise<Claims> => {
+    while (this.held.length < limit && this.waiting.length > 0) this.held.push(this.waiting.shift() as Task);
+    const tasks = samples ? samples.map((id) => task(Number(id.slice(1)), { revision: 2 })) : this.held;
+    return Promise.resolve({ tasks, left: this.waiting.length + this.held.length, with_others: 0, next_free_at: null, class_names: ["a", "b"] });
+  };
+  giveBack = (_job: unknown, sample: string) => (this.returned.push(sample), this.answered(sample), Promise.resolve());
+  withdraw = (_job: unknown, answer: number) => (this.withdrawn.push(answer), Promise.resolve());
+  answered(sample: string) {
+    this.held = this.held.filter((one) => one.sample_id !== sample);
+  }
+}
+
+async function made(tasks: Task[], online = true) {
+  const queue = new Queue(tasks);
+  const sent: Entry[] = [];
+  const preload = vi.fn();
+  const complain = vi.fn();
+  const agreed = { yes: false, get: () => agreed.yes, set: () => void (agreed.yes = true) };
+  let number = 10;
+  const outbox = new Outbox(
+    memoryShelf<Entry>(),
+    (entry) => {
+      if (!online) return new Promise<AnswerReceipt>(() => undefined);
+      sent.push(entry);
+      queue.answered(entry.sample);
+      return Promise.resolve({ answer_id: number++, revision: 2, state: "settled" as const, answers: 1, wanted: 1 });
+    },
+    { changed: () => undefined, sent: (entry, receipt) => desk.sent(entry, receipt) },
+  );
+  const keeper = new DraftKeeper(memoryShelf<Draft>(), () => Promise.resolve(), { state: () => undefined, lost: () => undefined }, 1e6);
+  const desk: Desk = new Desk(job, "anna", { service: queue, outbox, keeper, preload, complain, agreed });
+  await desk.refill();
+  await settle();
+  return { desk, queue, sent, preload, complain, agreed, keeper };
+}
+
+const many = (count: number) => Array.from({ length: count }, (_, at) => task(at));
+
+beforeEach(() => localStorage.clear());
+
+describe("a desk", () => {
+  it("holds the picture on the screen and three ahead, which are loaded", async () => {
+    const { desk, preload } = await made(many(9));
+    expect(desk.state.get().tasks).toHaveLength(AHEAD + 1);
+    expect(preload).toHaveBeenCalledTimes(AHEAD + 1);
+    expect(desk.task?.sample_id).toBe("s0");
+  });
+
+  it("shows the next one at once, and claims on", async () => {
+    const { desk, sent } = await made(many(9));
+    desk.change((work) => add(work, rect, 1));
+    desk.submit();
+    expect(desk.task?.sample_id).toBe("s1");
+    await settle();
+    expect(sent).toMatchObject([{ sample: "s0", body: { kind: "boxes", base_revision: 1, class_names: ["a", "b"], annotation: { boxes: [{ ...rect, label: 1 }] } } }]);
+    expect(desk.state.get().tasks.map((one) => one.sample_id)).toEqual(["s1", "s2", "s3", "s4"]);
+  });
+
+  it("does not show a sample again whose answer is still on its way", async () => {
+    const { desk } = await made(many(2), false);
+    desk.change((work) => add(work, rect, 1));
+    desk.submit();
+    await settle();
+    expect(desk.state.get().tasks.map((one) => one.sample_id)).toEqual(["s1"]);
+  });
+
+  it("asks once in a job whether nothing is there, and never again", async () => {
+    const { desk, sent, agreed } = await made(many(3));
+    desk.submit();
+    expect(desk.state.get().question).toBe("nothing");
+    desk.submit();
+    await settle();
+    expect(agreed.yes).toBe(true);
+    desk.submit();
+    await settle();
+    expect(sent.map((entry) => entry.body.kind)).toEqual(["nothing", "nothing"]);
+  });
+
+  it("asks before suggestions are left out, and takes them by one key", async () => {
+    const suggestion = { source: "model" as const, version: 4, boxes: [{ ...rect, label: 0, score: 0.4 }], label: null, score: null };
+    const { desk, sent } = await made([task(0, { suggestion }), task(1, { suggestion })]);
+    desk.submit();
+    expect(desk.state.get().question).toBe("pending");
+    desk.change((work) => acceptAll(work, suggestion));
+    expect(desk.state.get().question).toBeNull();
+    desk.submit();
+    await settle();
+    desk.submit();
+    desk.submit();
+    await settle();
+    expect(sent.map(({ body }) => [body.kind, body.shown_version])).toEqual([["boxes", 4], ["nothing", 4]]);
+  });
+
+  it("asks before drawn boxes are thrown away by X", async () => {
+    const { desk, sent } = await made(many(2));
+    desk.change((work) => add(work, rect, 0));
+    desk.nothing();
+    expect(desk.state.get().question).toBe("discard");
+    expect(sent).toEqual([]);
+    desk.nothing();
+    await settle();
+    expect(sent).toMatchObject([{ body: { kind: "nothing", annotation: null } }]);
+  });
+
+  it("wants a class in a job of classes", async () => {
+    const { desk, sent } = await made([task(0, { kind: "class" })]);
+    desk.submit();
+    expect(desk.state.get().question).toBe("class");
+    desk.say("unsure");
+    await settle();
+    expect(sent).toMatchObject([{ body: { kind: "unsure", annotation: null } }]);
+    expect(desk.task).toBeNull();
+  });
+
+  it("takes the last answer back with its boxes, on the label that there is now", async () => {
+    const { desk, queue, sent } = await made(many(5));
+    desk.change((work) => add(work, rect, 1));
+    desk.submit();
+    await settle();
+    await desk.takeBack();
+    await settle();
+    expect(queue.withdrawn).toEqual([10]);
+    expect(desk.task).toMatchObject({ sample_id: "s0", revision: 2 });
+    expect(desk.state.get().work?.now.marks).toMatchObject([{ ...rect, label: 1 }]);
+    desk.submit();
+    await settle();
+    expect(sent.at(-1)).toMatchObject({ sample: "s0", body: { base_revision: 2 } });
+  });
+
+  it("says why an answer cannot be taken back, and stays where it is", async () => {
+    const { desk, queue, complain } = await made(many(5));
+    desk.say("bad");
+    await settle();
+    queue.withdraw = () => Promise.reject(new Error("round 3 has taken it"));
+    await desk.takeBack();
+    expect(complain).toHaveBeenCalledOnce();
+    expect(desk.task?.sample_id).toBe("s1");
+  });
+
+  it("gives a skipped sample back and goes on", async () => {
+    const { desk, queue } = await made(many(6));
+    await desk.skip();
+    expect(queue.returned).toEqual(["s0"]);
+    expect(desk.task?.sample_id).toBe("s1");
+  });
+
+  it("keeps work and its steps while somebody looks at other pictures", async () => {
+    const { desk } = await made(many(4));
+    desk.change((work) => add(work, rect, 1));
+    desk.go(1);
+    await settle();
+    expect(desk.state.get().work?.now.marks).toEqual([]);
+    desk.go(-1);
+    expect(desk.state.get().work?.past).toHaveLength(1);
+  });
+
+  it("drops nothing that was begun when the order changes", async () => {
+    const { desk, queue } = await made(many(8));
+    desk.change((work) => add(work, rect, 1));
+    await desk.setOrder("oldest");
+    await settle();
+    expect(queue.returned).toEqual(["s1", "s2", "s3"]);
+    expect(desk.task?.sample_id).toBe("s0");
+    expect(desk.state.get().work?.now.marks).toHaveLength(1);
+  });
+});

@@ -1,0 +1,137 @@
+// Answers on their way. Kept in the browser until the service has them for good: by a reload, a lost connection or an
+// ended session nothing is lost. The key of an entry makes a repeated POST harmless.
+import { ApiError, isTemporary } from "../api/errors";
+import type { JobName } from "../api/job";
+import type { Shelf } from "../lib/shelf";
+import { backOff } from "../live/stream";
+import type { AnswerBody, AnswerReceipt } from "./tasks";
+
+export interface Entry {
+  key: string;
+  user: string;
+  job: JobName;
+  sample: string;
+  /** Of the picture, for the two versions of a conflict side by side. */
+  width: number;
+  height: number;
+  body: AnswerBody;
+  /** Milliseconds; the oldest goes first. */
+  at: number;
+  /** waiting: to be sent. conflict: somebody changed it meanwhile. refused: the service says why not. */
+  state: "waiting" | "conflict" | "refused";
+  message?: string;
+  current?: unknown;
+}
+
+export type Send = (entry: Entry) => Promise<AnswerReceipt>;
+type Timer = (work: () => void, ms: number) => void;
+
+export interface OutboxEvents {
+  changed: (entries: readonly Entry[]) => void;
+  sent: (entry: Entry, receipt: AnswerReceipt) => void;
+}
+
+export class Outbox {
+  #entries: Entry[] = [];
+  #sending = false;
+  #tries = 0;
+  #timed = false;
+
+  constructor(
+    private readonly shelf: Shelf<Entry>,
+    private readonly send: Send,
+    private readonly events: OutboxEvents,
+    private readonly later: Timer = (work, ms) => void setTimeout(work, ms),
+  ) {}
+
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  /** What is left of earlier visits; it goes out at once. Entries of other people stay where they are. */
+  async load(user: string): Promise<void> {
+    const kept = await this.shelf.all();
+    const known = new Set(this.#entries.map((entry) => entry.key));
+    const mine = kept.filter((entry) => entry.user === user && !known.has(entry.key));
+    this.#show([...mine, ...this.#entries].sort((a, b) => a.at - b.at));
+    void this.flush();
+  }
+
+  /** Stored first, then sent: when this returns, a crash of the browser loses nothing. */
+  async add(entry: Entry): Promise<void> {
+    this.#show([...this.#entries, entry]);
+    try {
+      await this.shelf.put(entry.key, entry);
+    } finally {
+      void this.flush(); // a full disk must not keep the answer from the service
+    }
+  }
+
+  /** Sends what waits, oldest first, and stops where nobody answers or nobody is signed in. */
+  async flush(): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      for (;;) {
+        const entry = this.#entries.find((one) => one.state === "waiting");
+        if (!entry) return;
+        if (!(await this.#try(entry))) return;
+      }
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  async drop(key: string): Promise<void> {
+    this.#show(this.#entries.filter((entry) => entry.key !== key));
+    await this.shelf.remove(key);
+  }
+
+  /** A conflict or refusal that somebody has settled: the new body goes under a new key. */
+  async replace(key: string, entry: Entry): Promise<void> {
+    await this.add(entry);
+    await this.drop(key);
+  }
+
+  async #try(entry: Entry): Promise<boolean> {
+    try {
+      const receipt = await this.send(entry);
+      this.#tries = 0;
+      await this.drop(entry.key);
+      this.events.sent(entry, receipt);
+      return true;
+    } catch (error) {
+      if (isTemporary(error)) {
+        this.#again();
+        return false;
+      }
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 401) return false; // the sign-in calls flush
+      await this.#settle(entry, error);
+      return true;
+    }
+  }
+
+  #again(): void {
+    if (this.#timed) return;
+    this.#timed = true;
+    this.later(() => {
+      this.#timed = false;
+      void this.flush();
+    }, backOff(this.#tries++));
+  }
+
+  async #settle(entry: Entry, error: ApiError): Promise<void> {
+    const hint = error.hint ? ` (${error.hint})` : "";
+    // Without the other version there is nothing to choose from: such as an answer that was given already.
+    const state = error.status === 409 && error.problem.current ? "conflict" : "refused";
+    const settled: Entry = { ...entry, state, message: `${error.message}${hint}`, current: error.problem.current };
+    this.#show(this.#entries.map((one) => (one.key === entry.key ? settled : one)));
+    await this.shelf.put(entry.key, settled);
+  }
+
+  #show(entries: Entry[]): void {
+    this.#entries = entries;
+    this.events.changed(entries);
+  }
+}

@@ -1,0 +1,157 @@
+// Model versions of a job: where each comes from, two beside each other, the files.
+import { useState } from "preact/hooks";
+
+import { body, api } from "../api/client";
+import { jobApi, jobPage, sameJob, type JobName } from "../api/job";
+import { listModels, readJob } from "../api/reads";
+import type { ModelVersionRow } from "../api/types";
+import { Actions } from "../job/Actions";
+import { bytes, figure, signed } from "../lib/format";
+import { usePages } from "../lib/pages";
+import { useQuery } from "../lib/query";
+import { useTitle } from "../lib/title";
+import "../styles/job.css";
+import { Dialog } from "../ui/Dialog";
+import { JobFrame, useJob } from "../ui/JobFrame";
+import { Ago, Bones, Button, Chip, Empty, ErrorNotice, Facts, Loaded } from "../ui/parts";
+import { useWords } from "../words";
+
+export function Models() {
+  const t = useWords();
+  const job = useJob();
+  useTitle(`${t("tab.models")} ${job.name}`);
+  const read = useQuery(`job ${jobPage(job)}`, (signal) => readJob(job, signal), { on: (event) => sameJob(event.job, job) });
+  const pages = usePages(`models ${jobPage(job)}`, (cursor, signal) => listModels(job, cursor, signal));
+  const [pair, setPair] = useState<readonly number[]>([]);
+  const [files, setFiles] = useState<number | null>(null);
+  const champion = read.data?.champion ?? null;
+  const choose = (version: number) =>
+    setPair((old) => (old.includes(version) ? old.filter((one) => one !== version) : [...old.slice(-1), version]));
+  const [a, b] = [...pair].sort((x, y) => x - y).map((version) => pages.items.find((one) => one.version === version));
+  return (
+    <JobFrame job={job}>
+      {pages.error !== undefined && <ErrorNotice error={pages.error} retry={pages.reload} />}
+      {pages.items.length === 0 && pages.loading && <Bones />}
+      {pages.items.length === 0 && !pages.loading && pages.error === undefined && <div class="card"><Empty title={t("models.none")} /></div>}
+      {pages.items.length > 0 && (
+        <section class="card">
+          <div class="table-frame">
+            <table class="table">
+              <thead>
+                <tr>
+                  <th>{t("models.compare")}</th>
+                  <th>{t("models.version")}</th>
+                  <th>{t("models.from")}</th>
+                  <th class="num">{t("rounds.round")}</th>
+                  <th class="num">{t("models.dataset")}</th>
+                  <th class="num">{t("models.figure")}</th>
+                  <th class="num">{t("models.size")}</th>
+                  <th>{t("models.made")}</th>
+                  <th><span class="unseen">{t("models.actions")}</span></th>
+                </tr>
+              </thead>
+              <tbody>
+                {pages.items.map((model) => (
+                  <tr key={model.version} aria-selected={pair.includes(model.version)}>
+                    <td>
+                      <label class="check">
+                        <input type="checkbox" checked={pair.includes(model.version)} onChange={() => choose(model.version)} aria-label={t("models.compareNamed", { version: model.version })} />
+                      </label>
+                    </td>
+                    <th scope="row">
+                      <span class="row">v{model.version} {model.version === champion && <Chip tone="good" dot>{t("models.serving")}</Chip>}</span>
+                    </th>
+                    <td>{model.parent ? `v${model.parent}` : (model.note || "–")}</td>
+                    <td class="num">{model.round ?? "–"}</td>
+                    <td class="num">{model.dataset_version ? `v${model.dataset_version}` : "–"}</td>
+                    <td class="num">{mainFigure(model)}</td>
+                    <td class="num">{bytes(model.size)}</td>
+                    <td><Ago at={model.created_at} /></td>
+                    <td>
+                      <div class="row">
+                        <Button small look="quiet" icon="download" onClick={() => setFiles(model.version)}>{t("models.files")}</Button>
+                        {model.version !== champion && <Actions job={job} acts={["promote"]} version={model.version} small onDone={read.reload} />}
+                      </div>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </section>
+      )}
+      {!pages.whole && <Button onClick={pages.more}>{t("more")}</Button>}
+      {a && b && <Compare a={a} b={b} />}
+      {files !== null && <Files job={job} version={files} onClose={() => setFiles(null)} />}
+    </JobFrame>
+  );
+}
+
+/** One figure for the table: F1 or accuracy where there is one, else the first number. */
+function mainFigure(model: ModelVersionRow): string {
+  const numbers = Object.entries(model.metrics).filter((pair): pair is [string, number] => typeof pair[1] === "number");
+  const found = numbers.find(([name]) => /f1_macro|^f1$|accuracy/.test(name)) ?? numbers[0];
+  return found ? `${found[0]} ${figure(found[1])}` : "–";
+}
+
+function Compare({ a, b }: { a: ModelVersionRow; b: ModelVersionRow }) {
+  const t = useWords();
+  const names = [...new Set([...Object.keys(a.metrics), ...Object.keys(b.metrics)])].sort();
+  const shown = names.filter((name) => typeof a.metrics[name] === "number" || typeof b.metrics[name] === "number");
+  const number = (value: unknown) => (typeof value === "number" ? value : null);
+  return (
+    <section class="card">
+      <div class="card-head">
+        <h2>{t("models.beside", { a: a.version, b: b.version })}</h2>
+        {a.dataset_version !== b.dataset_version && <span class="small soft">{t("models.otherData")}</span>}
+      </div>
+      <div class="table-frame">
+        <table class="table">
+          <thead><tr><th>{t("models.metric")}</th><th class="num">v{a.version}</th><th class="num">v{b.version}</th><th class="num">{t("rounds.difference")}</th></tr></thead>
+          <tbody>
+            {shown.map((name) => {
+              const [before, after] = [number(a.metrics[name]), number(b.metrics[name])];
+              return (
+                <tr key={name}>
+                  <th scope="row">{name}</th>
+                  <td class="num">{figure(before)}</td>
+                  <td class="num">{figure(after)}</td>
+                  <td class="num">{before !== null && after !== null ? signed(after - before) : "–"}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Files({ job, version, onClose }: { job: JobName; version: number; onClose: () => void }) {
+  const t = useWords();
+  const params = { path: { ...job, version } };
+  const query = useQuery(`manifest ${jobPage(job)} ${version}`, (signal) =>
+    body(api.GET("/api/v1/jobs/{namespace}/{name}/models/{version}/manifest", { params, signal })),
+  );
+  return (
+    <Dialog title={t("models.filesOf", { version })} onClose={onClose}>
+      <Loaded query={query}>
+        {(manifest) => (
+          <>
+            <Facts pairs={[[t("models.runtime"), `${manifest.runtime} · ${manifest.format}`], ["sha256", <code class="break">{manifest.files[0]?.sha256 ?? "–"}</code>]]} />
+            <ul class="stack">
+              {manifest.files.map((file) => (
+                <li key={file.name} class="row">
+                  <a class="break" href={`/api/v1${jobApi(job)}/models/${version}/files/${file.name.split("/").map(encodeURIComponent).join("/")}`} download={file.name.split("/").at(-1)}>
+                    {file.name}
+                  </a>
+                  <span class="push small soft numbers">{bytes(file.size)}</span>
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </Loaded>
+    </Dialog>
+  );
+}
