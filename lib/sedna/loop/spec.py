@@ -390,8 +390,11 @@ class DatasetSpec(SpecModel):
 
     url: str = Field(description="Where the label file or folder is: a path, or s3://bucket/key.")
     format: Literal[
-        "txt", "csv", "json", "jsonl", "coco", "voc", "yolo", "TXT", "CSV", "JSON", "JSONL", "COCO", "VOC", "YOLO"
-    ] = Field(description="Format of the labels: txt, csv, json, jsonl, coco, voc or yolo.")
+        "txt", "csv", "json", "jsonl", "coco", "voc", "yolo", "cvat", "labelstudio",
+        "TXT", "CSV", "JSON", "JSONL", "COCO", "VOC", "YOLO", "CVAT", "LABELSTUDIO",
+    ] = Field(
+        description="Format of the labels: txt, csv, json, jsonl, coco, voc, yolo, cvat or labelstudio."
+    )  # fmt: skip
     node_name: str = Field(default="", description="Upstream's: the node that has the files.")
     credential_name: str | None = Field(
         default=None, description="A Secret in the Dataset's namespace with the S3 credentials of url."

@@ -22,7 +22,7 @@ OPERATIONS = {
         listEdges listJobs getJob listRounds getRound getRoundLog listDecisions labellingQueue listDatasetVersions
         getDatasetVersion listModelVersions readStatus listDatasets listModels listSamples getSample getSampleImage
         getSampleThumbnail getSampleDrawing         listRequests getRequest explainTrigger streamEvents streamJobEvents
-        readHome readFlow
+        readHome readFlow exportLabels
     """,
     "read-served": "getEdge getModelVersion getModelManifest getModelFile getModelModule",
     "label": """

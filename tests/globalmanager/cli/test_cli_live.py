@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import yaml
+from pydantic import SecretStr
 
 import sedna
 from fixtures_service import eventually
+from globalmanager.cli.commands.up import page_line
 from globalmanager.db import edges
 from globalmanager.engine.desired import heartbeat
 from sedna.common.token_file import read_token_file
@@ -301,6 +305,41 @@ def test_tokens(cli: Cli) -> None:
     assert "the token is not valid" in refused.stderr
 
 
+def sign_in(cli: Cli, link: str) -> httpx.Response:
+    """What the page does with a link, seen from the browser."""
+    address, _, code = link.strip().partition("#")
+    assert address == f"{cli.service.url}/ui/login"
+    url = f"{cli.service.url}/api/v1/session"
+    return httpx.post(url, json={"code": code}, headers={"Origin": cli.service.url})
+
+
+def test_a_link_signs_the_holder_of_a_token_in(cli: Cli) -> None:
+    cli.run("token", "create", "lena", "--role", "labeller")
+    made = cli.run("token", "link", "lena")
+    answer = sign_in(cli, made.stdout)
+    assert {"user": "lena", "role": "labeller"}.items() <= answer.json().items()
+    assert sign_in(cli, made.stdout).status_code == 401, "once"
+    told = json.loads(cli.out("token", "link", "lena", "-o", "json"))
+    assert told["link"] == f"{cli.service.url}{told['path']}"
+    cli.run("token", "revoke", "lena")
+    assert "revoked" in cli.run("token", "link", "lena", code=2).stderr
+    assert "no such token" in cli.run("token", "link", "nobody", code=4).stderr
+
+
+def test_the_start_prints_a_link_or_how_to_get_the_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = cli.folder / "page"
+    folder.mkdir()
+    monkeypatch.setitem(cli.service.api.__dict__, "page_dir", folder)
+    assert page_line(cli.service).startswith("none: it was not built; 'make page'")
+    (folder / "index.html").write_text("<title>page</title>")
+    line = page_line(cli.service)
+    assert line.endswith("(opens it signed in: once, within five minutes)")
+    assert sign_in(cli, line.split()[0]).json()["role"] == "admin"
+    given = cli.service.settings.model_copy(update={"admin_token": SecretStr("given by somebody else")})
+    monkeypatch.setattr(cli.service, "settings", given)
+    assert "#" not in page_line(cli.service), "others read the log of such a service"
+
+
 def test_events(cli: Cli) -> None:
     lines = cli.out("events", "--job", "pcb").splitlines()
     assert any("default/pcb" in line for line in lines)
@@ -426,3 +465,29 @@ def test_the_picture_of_a_sample_is_written_once(cli: Cli) -> None:
     assert "is there already" in cli.run("sample", "get", "pcb", name, "-o", str(file), code=2).stderr
     result = cli.run("sample", "get", "pcb", name, "-o", "-")
     assert result.stdout_bytes == file.read_bytes()
+
+
+def test_labels_are_exported_and_imported_again(cli: Cli) -> None:
+    file = cli.folder / "labels.zip"
+    result = cli.run("labels", "export", "pcb", str(file), "--format", "yolo", "--pictures")
+    counts = re.search(r"labelled=(\d+), negative=(\d+), unlabelled=0", result.stderr)
+    assert counts is not None, result.stderr
+    with zipfile.ZipFile(file) as archive:
+        pictures = [name for name in archive.namelist() if name.startswith("images/")]
+    assert len(pictures) == sum(map(int, counts.groups()))
+    assert "this exists" in cli.run("labels", "export", "pcb", str(file), "--format", "coco", code=2).stderr
+    assert "0  8" in plain(cli.run("sample", "import", "pcb", str(file), "--format", "yolo").stdout)
+    table = cli.folder / "labels.csv"
+    cli.run(
+        "labels", "export", "pcb", str(table), "--format", "csv", "--where", "part=train", "--where", "state=labelled"
+    )
+    assert 1 < len(table.read_text().splitlines()) < 9
+    for where, said in (
+        ("part", "is no condition"),
+        ("part=all", "'all' is no part"),
+        ("colour=red", "is no condition"),
+    ):
+        other = str(cli.folder / "other.csv")
+        refused = cli.run("labels", "export", "pcb", other, "--format", "csv", "--where", where, code=2)
+        assert said in refused.stderr
+    assert not list(cli.folder.glob(".*sedna-tmp")), "nothing half-written is left"
