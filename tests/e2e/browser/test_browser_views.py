@@ -1,4 +1,4 @@
-"""Every view: it shows what there is, axe finds nothing serious in light or dark, and it fits narrow and wide screens."""
+"""Every view shows what there is, passes axe in light and dark, and fits narrow and wide screens."""
 
 from __future__ import annotations
 

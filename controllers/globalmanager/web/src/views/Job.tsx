@@ -114,6 +114,11 @@ function Story({ job, view, rounds, why }: StoryProps) {
         </div>
         <div class="card-body">
           {verdict ? <Gate verdict={verdict} names={view.class_names} /> : <p class="soft">{chosen?.outcome_reason || t("gate.notYet")}</p>}
+          {verdict && (
+            <p class="small job-wrong">
+              <a href={`${jobPage(job, "samples")}?wrong=true`}>{t("gate.wrong")}</a>
+            </p>
+          )}
           {chosen && chosen.holdout_changes > 0 && (
             <Notice tone="warn">{t("gate.changed", { n: chosen.holdout_changes, who: chosen.holdout_changed_by ?? "–" })}</Notice>
           )}

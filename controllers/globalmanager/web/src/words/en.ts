@@ -122,6 +122,7 @@ export const en = {
   "gate.holdout": "Hold-out",
   "gate.confidence": "{share} interval",
   "gate.read": "Difference {difference}, between {low} and {high}; on the hold-out {holdout}",
+  "gate.wrong": "Samples that the model in service has wrong",
   "gate.changed": "{n} {n:label|labels} of the hold-out changed since this was judged; the last by {who}.",
   "check.good": "passed",
   "check.bad": "failed",

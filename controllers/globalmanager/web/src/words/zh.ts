@@ -124,6 +124,7 @@ export const zh: Words = {
   "gate.holdout": "保留集",
   "gate.confidence": "{share} 区间",
   "gate.read": "差值 {difference}，介于 {low} 与 {high} 之间；保留集上 {holdout}",
+  "gate.wrong": "当前模型判错的样本",
   "gate.changed": "判定之后，保留集有 {n} 个标注被修改；最后由 {who} 修改。",
   "check.good": "通过",
   "check.bad": "未通过",
