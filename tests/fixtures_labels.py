@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import zipfile
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from sedna.common.label_format import LabelFormat
+from sedna.common.label_format import ExportFormat, LabelFormat
 from sedna.common.types import Annotation, Box
 from sedna.labels import LabelledImage, LabelSet, write_coco, write_txt, write_voc, write_yolo
+from sedna.labels.export import LabelExport, Pictured, export_files
 from sedna.labels.txt import format_line
 
 _TEXT = st.text(
@@ -69,6 +71,35 @@ def files_of(labels: LabelSet, label_format: LabelFormat) -> dict[str, bytes]:
             return dict(write_voc(labels))
         case LabelFormat.YOLO:
             return dict(write_yolo(labels))
+        case LabelFormat.CVAT:
+            [(name, data)] = exported(labels, ExportFormat.CVAT).items()
+            # There pictures lie in a folder beside the file, here with it.
+            return {name: data.replace(b'name="images/', b'name="').replace(b"name='images/", b"name='")}
+        case LabelFormat.LABELSTUDIO:
+            data = exported(labels, ExportFormat.LABELSTUDIO)["tasks.json"]
+            return {"tasks.json": data.replace(b'"image": "images/', b'"image": "')}
+
+
+def pictured(labels: LabelSet) -> tuple[Pictured, ...]:
+    """The images of a set, as an export is written from."""
+    return tuple(
+        Pictured(
+            name=image.file_name,
+            sample_id=hashlib.sha256(image.file_name.encode()).hexdigest(),
+            width=image.width,
+            height=image.height,
+            annotation=image.annotation,
+            part="train",
+        )
+        for image in labels.items
+    )
+
+
+def exported(labels: LabelSet, export_format: ExportFormat) -> dict[str, bytes]:
+    """The files of an export by their names."""
+    given = pictured(labels)
+    export = LabelExport(labels.class_names, lambda: iter(given))
+    return {name: b"".join(chunks) for name, chunks in export_files(export_format, export)}
 
 
 def lay_out(folder: Path, files: dict[str, bytes]) -> Path:

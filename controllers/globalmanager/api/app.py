@@ -26,6 +26,7 @@ from globalmanager.api.routes import (
     event_stream,
     home,
     jobs,
+    labelling,
     labels,
     models,
     overview,
@@ -52,7 +53,8 @@ __all__ = ["create_app"]
 _REF = "#/components/schemas/{model}"
 
 _ROUTERS = (
-    resources.router, jobs.router, triggers.router, samples.router, pictures.router, labels.router, models.router,
+    resources.router, jobs.router, triggers.router, samples.router, pictures.router, labels.router,
+    labelling.router, models.router,
     edges.router, worker_reports.router, workers.router, workers.pod_router, tokens.router, sessions.router,
     event_stream.router, overview.router, home.router, service.router, page.router,
 )  # fmt: skip
@@ -132,6 +134,9 @@ def _limits(settings: ApiSettings) -> tuple[LimitRule, ...]:
     return (
         # The first rule that fits counts; everything else has the small default.
         LimitRule(re.compile(rf"{job}/samples/[^/]+"), settings.max_sample_bytes),
+        # Thousands of boxes on one picture.
+        LimitRule(re.compile(rf"{job}/labelling/samples/.+"), settings.max_drawn_bytes),
+        LimitRule(re.compile(rf"{job}/predictions"), settings.max_labels_bytes),
         LimitRule(re.compile(rf"{job}/labels:import"), settings.max_labels_bytes),
         LimitRule(re.compile(rf"{API_PREFIX}/resources"), settings.max_manifest_bytes),
         LimitRule(re.compile(rf"{API_PREFIX}/worker-reports/[^/]+"), settings.max_report_bytes),

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from globalmanager.api.schemas import JobSummary, View
 from globalmanager.api.services import ApiServices
-from globalmanager.db import rounds, samples, workers
+from globalmanager.db import label_counts, rounds, samples, workers
 from globalmanager.db.database import Session
 from globalmanager.db.values import EdgeRow, JobRow, MetricPoint, WorkerRow
 from globalmanager.engine.explain import findings_of
@@ -143,6 +143,7 @@ def flow_of(services: ApiServices, session: Session, row: JobRow, machines: Sequ
     now, live = services.clock.now(), services.engine_settings.live_seconds
     state, totals = row.state, row.totals
     judged = rounds.last_judged(session, row.id)
+    labels = label_counts.of_job(session, row.id, now)
     return FlowView(
         edges=FlowEdges(
             live=sum(
@@ -153,7 +154,7 @@ def flow_of(services: ApiServices, session: Session, row: JobRow, machines: Sequ
         ),
         spool=_spooled(row, job_edges),
         store=totals.samples,
-        labels=FlowLabels(waiting=totals.unlabelled, settled=totals.labelled, review=0),
+        labels=FlowLabels(waiting=labels.waiting, settled=labels.settled, review=labels.review),
         training=FlowTraining(
             new=_new(session, row),
             round=state.current.id if state.current is not None else None,

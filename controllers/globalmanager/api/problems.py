@@ -11,10 +11,11 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.exceptions import HTTPException
 
 from globalmanager.api.manifests import ManifestError
+from globalmanager.labelling.refusals import NotTakenError
 from sedna.common.errors import (
     AuthError,
     ConflictError,
@@ -89,6 +90,9 @@ class Problem(BaseModel):
     hint: str = ""
     request_id: str = Field(default="", description="also in the X-Request-Id header and in the service's log")
     errors: list[ProblemPart] = Field(default_factory=list, description="every mistake, when there are several")
+    current: dict[str, JsonValue] | None = Field(
+        default=None, description="only of an answer that meets something newer: what holds now, to be shown beside it"
+    )
 
 
 def status_of(error: SednaError) -> int:
@@ -101,14 +105,17 @@ def status_of(error: SednaError) -> int:
 def problem_response(
     request_id: str, status: int, detail: str, *, kind: str | None = None, headers: Mapping[str, str] | None = None,
     where: str = "", hint: str = "", errors: list[ProblemPart] | None = None,
+    current: dict[str, JsonValue] | None = None,
 ) -> JSONResponse:  # fmt: skip
     """A problem as a response."""
     title = HTTPStatus(status).phrase
     problem = Problem(
         type=f"urn:sedna:problem:{kind or _dashed(title)}", title=title, status=status, detail=detail,
-        where=where, hint=hint, request_id=request_id, errors=errors or [],
+        where=where, hint=hint, request_id=request_id, errors=errors or [], current=current,
     )  # fmt: skip
-    return JSONResponse(problem.model_dump(), status, headers=dict(headers or {}), media_type=PROBLEM_TYPE)
+    left_out = {"current"} if current is None else None
+    content = problem.model_dump(exclude=left_out)
+    return JSONResponse(content, status, headers=dict(headers or {}), media_type=PROBLEM_TYPE)
 
 
 def from_error(error: SednaError, request_id: str) -> JSONResponse:
@@ -123,11 +130,13 @@ def from_error(error: SednaError, request_id: str) -> JSONResponse:
     parts: list[ProblemPart] = []
     if isinstance(error, ManifestError):
         parts = [ProblemPart(where=found.where, detail=found.message, hint=found.hint) for found in error.diagnostics]
+    current = error.current if isinstance(error, NotTakenError) else None
     name = type(error).__name__.removesuffix("Error")
     kind = _dashed(re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name))
     return problem_response(
-        request_id, status, error.message, kind=kind, headers=headers, where=error.where, hint=error.hint, errors=parts
-    )
+        request_id, status, error.message, kind=kind, headers=headers, where=error.where, hint=error.hint, errors=parts,
+        current=current,
+    )  # fmt: skip
 
 
 def install(app: FastAPI) -> None:

@@ -33,6 +33,7 @@ class ApiSettings(BaseModel):
     max_sample_bytes: int = Field(default=32 << 20, ge=1024, description="bytes of a sample upload, image and record")
     max_manifest_bytes: int = Field(default=4 << 20, ge=1024, description="bytes of job descriptions")
     max_labels_bytes: int = Field(default=64 << 20, ge=1024, description="bytes of an imported label file")
+    max_drawn_bytes: int = Field(default=4 << 20, ge=1024, description="bytes of what a person has drawn in a picture")
     max_report_bytes: int = Field(default=64 << 20, ge=1024, description="bytes of a worker's report: a row a sample")
     max_result_bytes: int = Field(default=64 << 30, ge=1024, description="bytes of a file that a worker has made")
     max_body_bytes: int = Field(default=1 << 20, ge=1024, description="bytes of any other body")

@@ -16,6 +16,7 @@ from globalmanager.cli.commands import (
     edges,
     events,
     jobs,
+    labels,
     models,
     rounds,
     sample_changes,
@@ -99,6 +100,7 @@ samples.app.command("delete")(sample_changes.delete_sample)
 samples.app.command("include")(sample_changes.include_sample)
 samples.app.command("repair")(sample_changes.repair_samples)
 app.add_typer(samples.app, name="sample")
+app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")
 app.add_typer(tokens.app, name="token")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import typer
 
 from globalmanager.cli.contexts import find_target, note_target, other_here
 from globalmanager.cli.errors import ManyMistakesError
+from sedna.common.atomic import temporary_beside
 from sedna.common.errors import (
     AuthError,
     ConflictError,
@@ -120,6 +122,34 @@ class Client:
         """The bytes of the answer."""
         return self._call("GET", path).content
 
+    def download(self, path: str, file: Path, **params: object) -> Mapping[str, str]:
+        """Write a streamed answer into a new file, which is there whole or not at all; the answer's headers.
+
+        Raises:
+            ConflictError: the file is there already.
+            NotFoundError: its folder is not.
+            LinkUnavailableError: the stream broke off.
+        """
+        file = file.absolute()
+        if file.exists():
+            raise ConflictError("this exists", where=str(file), hint="a new name; a download replaces nothing")
+        if not file.parent.is_dir():
+            raise NotFoundError("there is no such folder", where=str(file.parent))
+        aside = temporary_beside(file)
+        try:
+            with self._http.stream("GET", path, params=_given(params)) as response, aside.open("xb") as out:
+                if response.is_error:
+                    response.read()
+                    raise _error(response)
+                for chunk in response.iter_bytes():
+                    out.write(chunk)
+            aside.rename(file)
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        finally:
+            aside.unlink(missing_ok=True)
+        return response.headers
+
     def post(self, path: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Any:
         """Send JSON; the answer's JSON."""
         return self._call("POST", path, json=dict(body), headers=dict(headers or {})).json()
@@ -195,14 +225,18 @@ class Client:
         )
 
 
-def _given(params: Mapping[str, object]) -> dict[str, str]:
-    """Query parameters without absent ones, in the spelling of JSON."""
+def _given(params: Mapping[str, object]) -> dict[str, str | list[str]]:
+    """Query parameters without absent ones, in the spelling of JSON; a list is one that stands several times."""
     return {
-        # Python writes True, which the service reads as a text.
-        name: str(value).lower() if isinstance(value, bool) else str(value)
+        name: [_spelt(one) for one in value] if isinstance(value, list) else _spelt(value)
         for name, value in params.items()
         if value is not None
     }
+
+
+def _spelt(value: object) -> str:
+    # Python writes True, which the service reads as a text.
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _error(response: httpx.Response) -> SednaError:

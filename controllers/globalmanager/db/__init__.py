@@ -9,6 +9,7 @@ Use a module per subject inside a transaction of `Database`::
 Functions return frozen values; nothing of the database leaves the block.
 """
 
+import globalmanager.db.label_tables  # noqa: F401  (its tables belong to the schema)
 from globalmanager.db.database import Database
 
 __all__ = ["Database"]

@@ -109,7 +109,7 @@ def members(session: Session, job_id: int, label_seq: int) -> Iterator[Member]:
     """
     newest = (
         select(Label.sample_pk, func.max(Label.seq).label("seq"))
-        .where(Label.job_id == job_id, Label.seq <= label_seq)
+        .where(Label.job_id == job_id, Label.seq <= label_seq, Label.withdrawn_at.is_(None))
         .group_by(Label.sample_pk)
         .subquery()
     )

@@ -12,6 +12,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from globalmanager.db.label_states import close_series
+from globalmanager.db.label_values import LabelState
 from globalmanager.db.tables import Job, Label, Sample, SampleExclusion
 from globalmanager.db.values import ExclusionRow
 from sedna.common.errors import ConflictError, NotFoundError
@@ -73,6 +75,8 @@ def include(session: Session, job_id: int, sample_id: str, now: datetime) -> boo
     job.label_seq += 1
     last.until_seq = job.label_seq
     sample.excluded = False
+    if sample.label_state == LabelState.BAD:
+        close_series(session, sample)  # people look at it afresh
     if last.deleted:
         sample.problem, sample.problem_at = "its picture was deleted from the store", now
     _count(job, sample, 1)
@@ -131,7 +135,7 @@ def removed(session: Session, job_id: int) -> Removed:
         select(SampleExclusion, Sample.sample_id, first)
         .join(Sample, Sample.id == SampleExclusion.sample_pk)
         .join(Label, Label.sample_pk == Sample.id)
-        .where(SampleExclusion.job_id == job_id, SampleExclusion.until_seq.is_(None))
+        .where(SampleExclusion.job_id == job_id, SampleExclusion.until_seq.is_(None), Label.withdrawn_at.is_(None))
         .group_by(SampleExclusion.id, Sample.sample_id)
         .order_by(SampleExclusion.id)
     )

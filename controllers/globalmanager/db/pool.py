@@ -21,17 +21,13 @@ class PooledSample(Value):
     prediction: Prediction
 
 
-def newest(session: Session, job_id: int, limit: int, *, labelled: bool = False) -> list[PooledSample]:
-    """The newest ``limit`` samples that have no label, in the order in which they arrived; never those held out.
-
-    Args:
-        labelled: those that have one instead.
-    """
+def newest(session: Session, job_id: int, limit: int) -> list[PooledSample]:
+    """The newest ``limit`` samples that have no label, in the order in which they arrived; never those held out."""
     query = (
         select(Sample.sample_id, Sample.extension, Sample.edge, Sample.received_at, Sample.record)
         .where(
             Sample.job_id == job_id,
-            Sample.labelled_at.is_not(None) if labelled else Sample.labelled_at.is_(None),
+            Sample.labelled_at.is_(None),
             # Distinct and not unequal: a sample without a part has NULL there, which is unequal to nothing.
             Sample.part.is_distinct_from("holdout"),
             Sample.excluded.is_(False),

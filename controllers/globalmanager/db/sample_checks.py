@@ -41,8 +41,7 @@ def labelled(session: Session, sample: Sample, annotation: Annotation) -> tuple[
     """
     record = SampleRecord.model_validate(sample.record)
     counts = count_sample(record.prediction, annotation)
-    said = {box.label for box in annotation.boxes} | ({annotation.label} if annotation.label is not None else set())
-    _set_classes(session, sample, _predicted(record.prediction) | said)
+    _set_classes(session, sample, _predicted(record.prediction) | annotation.classes)
     session.execute(delete(SampleCheck).where(SampleCheck.sample_pk == sample.id))
     # What is imported was seen by no model.
     if sample.model_version > 0 and sample.picked != Picked.IMPORT:
@@ -53,6 +52,12 @@ def labelled(session: Session, sample: Sample, annotation: Annotation) -> tuple[
             )
         )
     return counts
+
+
+def unlabelled(session: Session, sample: Sample) -> None:
+    """Note that a sample has no label any more: nothing can be right or wrong about it."""
+    session.execute(delete(SampleCheck).where(SampleCheck.sample_pk == sample.id))
+    _set_classes(session, sample, _predicted(SampleRecord.model_validate(sample.record).prediction))
 
 
 def evaluated(session: Session, job_id: int, round_id: int, version: int, scores: Sequence[SampleScore]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from globalmanager.db.label_values import LabelSource
 from globalmanager.db.tables import Job, Label, Sample
 from globalmanager.db.values import LabelRow, SampleRow
 from sedna.common.errors import NotFoundError
@@ -38,7 +39,9 @@ def build_label(row: Label) -> LabelRow:
         seq=row.seq,
         annotation=Annotation.model_validate(row.annotation),
         author=row.author,
+        source=LabelSource(row.source),
         created_at=row.created_at,
+        withdrawn_at=row.withdrawn_at,
     )
 
 

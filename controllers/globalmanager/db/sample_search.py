@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from globalmanager.db.label_states import state_is
+from globalmanager.db.label_values import LabelState
 from globalmanager.db.paging import MAX_LIMIT, parse_cursor
 from globalmanager.db.tables import Sample, SampleCheck, SampleClass
 from globalmanager.db.values import SampleFilter
@@ -83,9 +85,9 @@ def _conditions(wanted: SampleFilter) -> list[ColumnElement[bool]]:
     if wanted.labelled is not None:
         found.append(Sample.labelled_at.is_not(None) if wanted.labelled else Sample.labelled_at.is_(None))
     if wanted.label_state is not None:
-        settled = wanted.label_state == "settled"
-        found.append(Sample.labelled_at.is_not(None) if settled else Sample.labelled_at.is_(None))
-    if wanted.excluded is not None:
+        found.append(state_is(wanted.label_state))
+    # Bad pictures are excluded, all of them.
+    if wanted.excluded is not None and wanted.label_state is not LabelState.BAD:
         found.append(Sample.excluded.is_(wanted.excluded))
     if wanted.problem is not None:
         found.append(Sample.problem.is_not(None) if wanted.problem else Sample.problem.is_(None))

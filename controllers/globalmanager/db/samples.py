@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from globalmanager.db import exclusions, sample_checks, sample_search
 from globalmanager.db.columns import storable
 from globalmanager.db.paging import execute_dml
+from globalmanager.db.queue_ranks import ranks_of
 from globalmanager.db.sample_rows import build, build_label, find_row, label_of, locked_job
 from globalmanager.db.tables import DatasetVersion, Job, Label, ModelVersion, Sample
 from globalmanager.db.values import SampleFilter, SamplePage, SampleRow, SampleStory
@@ -59,6 +60,7 @@ def insert(
         part="holdout" if holdout else None,
         miner=storable(record.verdict.miner)[:253],
         score=storable(record.verdict.score),
+        **ranks_of(record.prediction),
     )
     session.add(sample)
     job.samples += 1
@@ -209,12 +211,14 @@ def story(session: Session, job_id: int, sample_id: str) -> SampleStory:
     query = select(Label).where(Label.job_id == job_id, Label.sample_pk == row.id).order_by(Label.seq)
     labels = tuple(build_label(label) for label in session.scalars(query))
     taken_out = exclusions.of_sample(session, job_id, row.id, sample_id)
-    if not labels:
-        return SampleStory(sample=row, labels=(), exclusions=taken_out, dataset_versions=(), models=())
+    # A label that was withdrawn is told, and was in no version.
+    first = next((label.seq for label in labels if label.withdrawn_at is None), None)
+    if first is None:
+        return SampleStory(sample=row, labels=labels, exclusions=taken_out, dataset_versions=(), models=())
     # A version holds every sample whose first label is not newer than its last one, and that was not taken out then.
     holding = select(DatasetVersion.version).where(
         DatasetVersion.job_id == job_id,
-        DatasetVersion.label_seq >= labels[0].seq,
+        DatasetVersion.label_seq >= first,
         exclusions.is_in(row.id, DatasetVersion.label_seq),
     )
     versions = tuple(session.scalars(holding.order_by(DatasetVersion.version)))

@@ -5,7 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, false, text
+from sqlalchemy import (
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TextClause,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from globalmanager.db.columns import BigId, JsonColumn, MachineJson, MachineText, UtcDateTime, name_type
@@ -30,7 +43,7 @@ class Base(DeclarativeBase):
     }
 
 
-def _job_key(*, primary_key: bool = False) -> Mapped[int]:
+def job_key(*, primary_key: bool = False) -> Mapped[int]:
     return mapped_column(BigId, ForeignKey("jobs.id"), primary_key=primary_key)
 
 
@@ -91,6 +104,16 @@ _NEW = text("labelled_at IS NOT NULL AND round_used IS NULL")
 _PROBLEM = text("problem IS NOT NULL")
 _UNLABELLED = text("labelled_at IS NULL")
 _AUDITED = text("picked = 'audit' AND labelled_at IS NOT NULL")
+_QUEUED = text("labelled_at IS NULL AND label_state IS NULL")
+_QUEUED_AUDIT = text("picked = 'audit' AND labelled_at IS NULL AND label_state IS NULL")
+_ANSWERED = text("labelled_at IS NULL AND label_state IS NULL AND answers > 0")
+_UNRANKED = text("labelled_at IS NULL AND predicted IS NULL")
+_UNLABELLED_HOLDOUT = text("labelled_at IS NULL AND part = 'holdout'")
+_SET_ASIDE = text("label_state IS NOT NULL")
+
+
+def _partial(name: str, *columns: str, where: TextClause) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 class Sample(Base):
@@ -99,6 +122,10 @@ class Sample(Base):
     ``tp``, ``fp``, ``fn`` compare its recorded prediction with its current label. ``excluded``: see
     `SampleExclusion`. ``problem``: what is wrong with its bytes in the store, until they are repaired. ``miner`` and
     ``score``: of the verdict in its record.
+
+    ``label_state``: "review" or "bad"; NULL = by ``labelled_at``. ``answers``: those of people that count and have
+    settled nothing yet. ``predicted``: the class; NULL = an older program stored it, and its ranks are not known yet.
+    The ranks are for indexes that put first what is worth most: minus a score, 1 where nothing is known.
     """
 
     __tablename__ = "samples"
@@ -117,11 +144,23 @@ class Sample(Base):
         Index("ix_samples_new", "job_id", "part", "labelled_at", sqlite_where=_NEW, postgresql_where=_NEW),
         Index("ix_samples_problem", "job_id", sqlite_where=_PROBLEM, postgresql_where=_PROBLEM),
         Index("ix_samples_audit", "job_id", "model_version", "id", sqlite_where=_AUDITED, postgresql_where=_AUDITED),
+        # The queue: its head costs the same, however long it is.
+        _partial("ix_samples_queued", "job_id", "id", where=_QUEUED),
+        _partial("ix_samples_by_entropy", "job_id", "rank_entropy", "id", where=_QUEUED),
+        _partial("ix_samples_by_margin", "job_id", "rank_margin", "id", where=_QUEUED),
+        _partial("ix_samples_by_confidence", "job_id", "rank_confidence", "id", where=_QUEUED),
+        _partial("ix_samples_by_disagreement", "job_id", "rank_disagreement", "id", where=_QUEUED),
+        _partial("ix_samples_by_class", "job_id", "predicted", "rank_entropy", "id", where=_QUEUED),
+        _partial("ix_samples_queued_audit", "job_id", "model_version", "sample_id", where=_QUEUED_AUDIT),
+        _partial("ix_samples_answered", "job_id", "answers", "sample_id", where=_ANSWERED),
+        _partial("ix_samples_unranked", "job_id", "id", where=_UNRANKED),
+        _partial("ix_samples_unlabelled_holdout", "job_id", "id", where=_UNLABELLED_HOLDOUT),
+        _partial("ix_samples_set_aside", "job_id", "label_state", "id", where=_SET_ASIDE),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    job_id: Mapped[int] = _job_key()
+    job_id: Mapped[int] = job_key()
     sample_id: Mapped[str] = mapped_column(String(64))
     record: Mapped[dict[str, Any]]
     extension: Mapped[str] = mapped_column(String(8))
@@ -141,6 +180,13 @@ class Sample(Base):
     excluded: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     problem: Mapped[str | None] = mapped_column(MachineText)
     problem_at: Mapped[datetime | None]
+    label_state: Mapped[str | None] = mapped_column(String(8))
+    answers: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    predicted: Mapped[int | None] = mapped_column(Integer)
+    rank_entropy: Mapped[float] = mapped_column(Float, default=1.0, server_default="1")
+    rank_margin: Mapped[float] = mapped_column(Float, default=1.0, server_default="1")
+    rank_confidence: Mapped[float] = mapped_column(Float, default=1.0, server_default="1")
+    rank_disagreement: Mapped[float] = mapped_column(Float, default=1.0, server_default="1")
     miner: Mapped[str | None] = mapped_column(String(253))
     score: Mapped[float | None] = mapped_column(Float)
 
@@ -184,7 +230,7 @@ class SampleExclusion(Base):
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    job_id: Mapped[int] = _job_key()
+    job_id: Mapped[int] = job_key()
     sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id"))
     seq: Mapped[int] = mapped_column(BigId)
     until_seq: Mapped[int | None] = mapped_column(BigId)
@@ -195,18 +241,23 @@ class SampleExclusion(Base):
 
 
 class Label(Base):
-    """One statement about a sample. ``seq`` counts within the job in commit order: a version is "all up to seq n"."""
+    """One statement about a sample. ``seq`` counts within the job in commit order: a version is "all up to seq n".
+
+    ``withdrawn_at``: it was taken back before any version held it, and counts nowhere.
+    """
 
     __tablename__ = "labels"
     __table_args__ = (UniqueConstraint("job_id", "seq"), Index("ix_labels_sample", "sample_pk", "seq"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    job_id: Mapped[int] = _job_key()
+    job_id: Mapped[int] = job_key()
     sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id"))
     seq: Mapped[int] = mapped_column(BigId)
     annotation: Mapped[dict[str, Any]]
     author: Mapped[str] = mapped_column(String(253))
+    source: Mapped[str] = mapped_column(String(16), default="person", server_default="person")
     created_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
 
 
 class ImportedLine(Base):
@@ -215,7 +266,7 @@ class ImportedLine(Base):
     __tablename__ = "imported_lines"
     __table_args__ = (Index("ix_imported_lines_bad", "job_id", sqlite_where=_BAD, postgresql_where=_BAD),)
 
-    job_id: Mapped[int] = _job_key(primary_key=True)
+    job_id: Mapped[int] = job_key(primary_key=True)
     holdout: Mapped[bool] = mapped_column(Boolean, primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     error: Mapped[str | None] = mapped_column(MachineText)
@@ -226,7 +277,7 @@ class ImportedImage(Base):
 
     __tablename__ = "imported_images"
 
-    job_id: Mapped[int] = _job_key(primary_key=True)
+    job_id: Mapped[int] = job_key(primary_key=True)
     holdout: Mapped[bool] = mapped_column(Boolean, primary_key=True)
     name_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     line_sha256: Mapped[str] = mapped_column(String(64))
@@ -237,7 +288,7 @@ class ImportedFolder(Base):
 
     __tablename__ = "imported_folders"
 
-    job_id: Mapped[int] = _job_key(primary_key=True)
+    job_id: Mapped[int] = job_key(primary_key=True)
     holdout: Mapped[bool] = mapped_column(Boolean, primary_key=True)
     folder: Mapped[str] = mapped_column(Text)
 
@@ -247,7 +298,7 @@ class DatasetVersion(Base):
 
     __tablename__ = "dataset_versions"
 
-    job_id: Mapped[int] = _job_key(primary_key=True)
+    job_id: Mapped[int] = job_key(primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     parent: Mapped[int | None] = mapped_column(Integer)
     round: Mapped[int] = mapped_column(Integer)
@@ -266,7 +317,7 @@ class ModelVersion(Base):
 
     __tablename__ = "model_versions"
 
-    job_id: Mapped[int] = _job_key(primary_key=True)
+    job_id: Mapped[int] = job_key(primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     parent: Mapped[int | None] = mapped_column(Integer)
     round: Mapped[int | None] = mapped_column(Integer)
@@ -289,7 +340,7 @@ class Round(Base):
 
     __tablename__ = "rounds"
 
-    job_id: Mapped[int] = _job_key(primary_key=True)
+    job_id: Mapped[int] = job_key(primary_key=True)
     round: Mapped[int] = mapped_column(Integer, primary_key=True)
     kind: Mapped[str] = mapped_column(String(8))
     reason: Mapped[str] = mapped_column(Text)
@@ -318,7 +369,7 @@ class DecisionRecord(Base):
     __table_args__ = (Index("ix_decisions_page", "job_id", "id"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    job_id: Mapped[int] = _job_key()
+    job_id: Mapped[int] = job_key()
     decision: Mapped[dict[str, Any]]
     digest: Mapped[str] = mapped_column(String(64))
     count: Mapped[int] = mapped_column(Integer, default=1)
@@ -334,7 +385,7 @@ class Worker(Base):
     __table_args__ = (UniqueConstraint("name"), UniqueConstraint("job_id", "round", "stage", "attempt"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    job_id: Mapped[int] = _job_key()
+    job_id: Mapped[int] = job_key()
     round: Mapped[int] = mapped_column(Integer)
     stage: Mapped[str] = mapped_column(String(16))
     attempt: Mapped[int] = mapped_column(Integer)
@@ -368,7 +419,7 @@ class TriggerRequest(Base):
 
     seq: Mapped[int] = mapped_column(BigId, primary_key=True)
     id: Mapped[str] = mapped_column(String(36), unique=True)
-    job_id: Mapped[int] = _job_key()
+    job_id: Mapped[int] = job_key()
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     body_sha256: Mapped[str] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(8))
@@ -409,7 +460,7 @@ class EdgeJob(Base):
     __table_args__ = (Index("ix_edge_jobs_job", "job_id"),)
 
     edge: Mapped[str] = mapped_column(ForeignKey("edges.name", ondelete="CASCADE"), primary_key=True)
-    job_id: Mapped[int] = _job_key(primary_key=True)
+    job_id: Mapped[int] = job_key(primary_key=True)
     model_version: Mapped[int | None] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(16))
     failed_version: Mapped[int | None] = mapped_column(Integer)

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db import jobs, models, purge, sample_labels, samples
+from globalmanager.db.label_values import LabelSource
 from globalmanager.db.sample_rows import find_row
 from globalmanager.db.tables import DatasetVersion, Job, ModelVersion, Sample, SampleExclusion
 from globalmanager.db.values import JobRow
@@ -97,7 +98,9 @@ def take_back(session: Session, job_id: int, record: SampleRecord, entry: Datase
     row = find_row(session, job_id, record.sample_id)
     if entry is not None and row is not None:
         row.part = entry.part.value
-        sample_labels.add_label(session, job_id, record.sample_id, entry.annotation, AUTHOR, now)
+        sample_labels.add_label(
+            session, job_id, record.sample_id, entry.annotation, AUTHOR, now, source=LabelSource.IMPORT
+        )
         row.round_used = entry.round
         session.flush()
     return True

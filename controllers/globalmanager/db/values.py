@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from globalmanager.db.label_values import LabelSource, LabelState
 from sedna.common.types import Annotation, JobKey, Picked, SampleRecord, Value
 from sedna.loop.evidence import Evaluation
 from sedna.loop.observation import WorkerPhase
@@ -20,7 +21,6 @@ T = TypeVar("T")
 
 Part = Literal["train", "eval", "holdout"]
 Role = Literal["admin", "labeller", "viewer", "edge", "worker"]
-LabelState = Literal["waiting", "settled"]
 Level = Literal["info", "warning", "error"]
 
 
@@ -104,7 +104,9 @@ class LabelRow(Value):
     seq: int
     annotation: Annotation
     author: str
+    source: LabelSource = Field(description="a person, an import, the oracle, a teacher, several people, or a review")
     created_at: datetime
+    withdrawn_at: datetime | None = Field(default=None, description="taken back before any dataset version held it")
 
 
 class SampleRow(Value):

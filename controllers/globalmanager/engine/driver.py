@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from globalmanager.db import jobs, models, workers
+from globalmanager.db import jobs, models, queue_ranks, workers
 from globalmanager.db.jobs import JobMark
 from globalmanager.db.values import JobRow
 from globalmanager.engine.effects import carry_out
@@ -30,6 +30,9 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 _MAX_PASSES = 8
 """A round of immediate answers takes three; what is left over is done at the next tick."""
+
+_RANKED_AT_ONCE = 500
+"""Samples of one transaction, which takes some tenths of a second."""
 
 RETRY = timedelta(seconds=10)
 """Before a file that could not be read is tried again, unless the error says something else."""
@@ -71,6 +74,7 @@ class JobDriver:
     store_trouble: str | None = None
     start: _Start | None = None
     tidied: tuple[int, datetime | None] | None = None
+    ranked: bool = False
     mark: JobMark | None = None
     due: datetime | None = None
 
@@ -154,9 +158,21 @@ class JobDriver:
         """Work that feeds the loop. Its failures leave the rest of the loop running."""
         if not self._has_model(seams) and self._due(seams, "initial model"):
             self._try(seams, "initial model", lambda: publish_initial_model(seams, job))
+        more = self._rank_old_samples(seams)
         if self.watch.wants_a_look(job, seams.now()) and self._due(seams, "dataset"):
-            return bool(self._try(seams, "dataset", lambda: self.watch.look(seams, job)))
-        return False
+            return bool(self._try(seams, "dataset", lambda: self.watch.look(seams, job))) or more
+        return more
+
+    def _rank_old_samples(self, seams: EngineSeams) -> bool:
+        """Those that a program without a stored queue has taken in. Returns whether there may be more of them."""
+        if self.ranked:
+            return False
+        with seams.db.read() as session:
+            self.ranked = not queue_ranks.has_unranked(session, self.job_id)
+        if not self.ranked:
+            with seams.write() as session:
+                queue_ranks.rank_some(session, self.job_id, _RANKED_AT_ONCE)
+        return not self.ranked
 
     def _has_model(self, seams: EngineSeams) -> bool:
         if not self.has_model:

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from globalmanager.db import events, lines, sample_labels, samples
 from globalmanager.db.database import Session
+from globalmanager.db.label_values import LabelSource
 from globalmanager.db.values import JobRow
 from globalmanager.ingest.dataset_problems import Problems
 from globalmanager.ingest.intake import store_sample
@@ -258,7 +259,9 @@ def _insert(session: Session, job: JobRow, reading: Reading, one: _Prepared, now
     if not fresh or sample_labels.last_label(session, job.id, sample, AUTHORS) != one.annotation:
         author = f"{AUTHORS}{job.spec.dataset.name}"
         changes = sample_labels.keeps_label(session, job.id, sample, one.annotation)
-        sample_labels.add_label(session, job.id, sample, one.annotation, author, now, holdout=holdout)
+        sample_labels.add_label(
+            session, job.id, sample, one.annotation, author, now, source=LabelSource.IMPORT, holdout=holdout
+        )
         if changes:
             events.holdout_changed(session, job.id, 1, author, now)
     lines.take(session, job.id, holdout, item.name, item.digest)

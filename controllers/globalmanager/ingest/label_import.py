@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 
 from globalmanager.db import Database, events, jobs, sample_labels, samples
 from globalmanager.db.database import Session
+from globalmanager.db.label_values import LabelSource
 from globalmanager.db.values import JobRow
 from globalmanager.ingest.label_match import SampleNames
 from globalmanager.labelling.kinds import LabelKind, check_kind, kind_of
@@ -244,7 +245,14 @@ class _Taking:
                 continue
             held += row.part == "holdout" and row.label is not None
             sample_labels.add_label(
-                self.session, self.job.id, sample, annotation, self.wish.author, self.now, holdout=self.wish.holdout
+                self.session,
+                self.job.id,
+                sample,
+                annotation,
+                self.wish.author,
+                self.now,
+                source=LabelSource.IMPORT,
+                holdout=self.wish.holdout,
             )
             changed += 1
         self.pictures.taken = len(self.possible)

@@ -1,4 +1,4 @@
-"""Label samples one by one: people, who are told what to look at next, or an oracle."""
+"""Labels by people, who are told what to look at next and settle it together, or by an oracle."""
 
 from globalmanager.labelling.oracle import Oracle
 from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue

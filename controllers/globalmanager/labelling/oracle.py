@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from globalmanager.db import Database, jobs, sample_labels, samples
+from globalmanager.db.label_values import LabelSource
 from globalmanager.db.values import SampleFilter
 from sedna.common.errors import DataError, NotFoundError
 from sedna.common.types import Annotation, Box, JobKey, Sha256
@@ -85,7 +86,15 @@ class Oracle:
                 for row in page.items:
                     annotation = self._known.get(row.record.sample_id)
                     if annotation is not None:
-                        sample_labels.add_label(session, job.id, row.record.sample_id, annotation, self._author, now)
+                        sample_labels.add_label(
+                            session,
+                            job.id,
+                            row.record.sample_id,
+                            annotation,
+                            self._author,
+                            now,
+                            source=LabelSource.ORACLE,
+                        )
                         done += 1
             if page.items:
                 self._passed[key] = str(page.items[-1].id)  # older ones are labelled, or unknown for good

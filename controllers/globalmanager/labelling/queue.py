@@ -9,20 +9,17 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from globalmanager.db import Database, jobs, pool
-from globalmanager.db.pool import PooledSample
-from sedna.algorithms.active_learning import (
-    SCORES,
-    k_center,
-    recorded_class,
-    recorded_score,
-    select,
-    select_per_class,
-)
+from globalmanager.db import Database, jobs, queue
+from globalmanager.db.database import Session
+from globalmanager.db.queue import QueueRow, Viewer
+from sedna.algorithms.active_learning import k_center
 from sedna.common.types import JobKey, Value
 
-POOL = 5000
-"""Samples that are ranked, the newest: older ones were judged by older models, and a person waits for the answer."""
+__all__ = ["Order", "QueuedSample", "labelling_queue", "ordered"]
+
+SPREAD = 1000
+"""Samples among which k-center chooses, the newest, and labelled ones from which it keeps away: a person waits. No list
+is longer."""
 
 
 class Order(StrEnum):
@@ -32,6 +29,8 @@ class Order(StrEnum):
     LEAST_CONFIDENCE = "least_confidence"
     MARGIN = "margin"
     ENTROPY = "entropy"
+    DISAGREEMENT = "disagreement"
+    NEW_CLASSES = "new_classes"
     K_CENTER = "k_center"
 
 
@@ -49,14 +48,15 @@ class QueuedSample(Value):
 def labelling_queue(
     db: Database, key: JobKey, order: Order, limit: int, *, balanced: bool = False
 ) -> tuple[QueuedSample, ...]:
-    """The next ``limit`` samples to label, out of the newest `POOL` without a label.
+    """The next ``limit`` samples to label, whoever labels them.
 
     The scores are those of the prediction that the edge recorded. Samples of which the record says nothing come last,
     in the order in which they arrived.
 
     Args:
-        order: by a score of uncertainty; ``k_center``: each as far as possible, by predicted probabilities, from what
-            is labelled and from those before it; or ``oldest`` first.
+        order: by a score of uncertainty; ``disagreement`` of people, or of models; ``new_classes``: the predicted
+            classes that have the fewest labels; ``k_center``: each as far as possible, by predicted probabilities, from
+            what is labelled and from those before it, among the newest `SPREAD`; or ``oldest`` first.
         balanced: the predicted classes get equal shares, as far as there are samples of them.
 
     Raises:
@@ -64,54 +64,96 @@ def labelling_queue(
     """
     with db.read() as session:
         job = jobs.get(session, key)
-        waiting = pool.newest(session, job.id, POOL)
-        labelled = pool.newest(session, job.id, POOL, labelled=True) if order is Order.K_CENTER else []
-    if order is Order.OLDEST:
-        ranks: list[float | None] = [float(-position) for position in range(len(waiting))]
-    elif order is Order.K_CENTER:
-        ranks = _by_distance(waiting, labelled, len(waiting) if balanced else limit)
-    else:
-        ranks = [recorded_score(sample.prediction, SCORES[order.value]) for sample in waiting]
-    classes = [recorded_class(sample.prediction) for sample in waiting]
-    known = [(position, rank) for position, rank in enumerate(ranks) if rank is not None]
-    best = _best([rank for _, rank in known], [classes[position] for position, _ in known], limit, balanced=balanced)
-    chosen = [known[place][0] for place in best] + [position for position, rank in enumerate(ranks) if rank is None]
-    # Positions in time and in the order of choice are no uncertainty: only scores are shown.
-    scored = order.value in SCORES
+        rows = _balanced(session, job.id, order, limit) if balanced else ordered(session, job.id, order, limit)
     return tuple(
         QueuedSample(
-            **waiting[position].model_dump(exclude={"prediction"}),
-            predicted=classes[position],
-            score=ranks[position] if scored else None,
+            sample_id=row.sample_id,
+            extension=row.extension,
+            edge=row.edge,
+            received_at=row.received_at,
+            predicted=row.predicted,
+            score=row.scores.get(order.value),
         )
-        for position in chosen[:limit]
+        for row in rows
     )
 
 
-def _best(values: Sequence[float], classes: Sequence[int], limit: int, *, balanced: bool) -> list[int]:
-    """Positions of the best, in their order."""
-    ranked: list[int] = select(values, len(values)).tolist()
-    if not balanced or not values:
-        return ranked[:limit]
-    # The equal shares first, then the rest by rank: a class with few samples leaves room that is not wasted.
-    share = max(1, limit // len(set(classes)))
-    equal = set(select_per_class(values, classes, share).tolist())
-    return sorted(ranked, key=lambda position: position not in equal)[:limit]
+def ordered(
+    session: Session, job_id: int, order: Order, limit: int, viewer: Viewer | None = None, *, audit: bool | None = None
+) -> list[QueueRow]:
+    """The head of the queue, for a person or for everybody; ``audit``: see `queue.head`."""
+    if order is Order.NEW_CLASSES:
+        return _rare_classes(session, job_id, limit, viewer, audit=audit)
+    if order is Order.K_CENTER:
+        return _spread(session, job_id, limit, viewer, audit=audit)[:limit]
+    return queue.head(session, job_id, order.value, limit, viewer, audit=audit)
 
 
-def _by_distance(waiting: Sequence[PooledSample], labelled: Sequence[PooledSample], budget: int) -> list[float | None]:
-    """Falling numbers in the order of choice; None for what was not chosen, or has no probabilities of the length
-    that most samples have."""
-    rows = {position: sample.prediction.probabilities or () for position, sample in enumerate(waiting)}
+def _rare_classes(
+    session: Session, job_id: int, limit: int, viewer: Viewer | None, *, audit: bool | None
+) -> list[QueueRow]:
+    found: list[QueueRow] = []
+    for label in queue.rarest_first(session, job_id):
+        room = limit - len(found)
+        if room <= 0:
+            return found
+        found += queue.head(session, job_id, Order.ENTROPY, room, viewer, audit=audit, of_class=label)
+    return found
+
+
+def _spread(session: Session, job_id: int, limit: int, viewer: Viewer | None, *, audit: bool | None) -> list[QueueRow]:
+    """Those that were chosen, then those of which nothing is known."""
+    newest = queue.head(session, job_id, "newest", SPREAD, viewer, audit=audit)[::-1]
+    pool = queue.with_probabilities(session, newest)
+    places = _by_distance(pool, queue.labelled_probabilities(session, job_id, SPREAD), limit)
+    chosen = set(places)
+    return [pool[place] for place in places] + [row for place, row in enumerate(pool) if place not in chosen]
+
+
+def _by_distance(pool: Sequence[QueueRow], labelled: Sequence[Sequence[float]], budget: int) -> list[int]:
+    """Places in the order of choice, without those that have no probabilities of the length that most have."""
     # Models with another number of classes are in the pool after a change of classNames: their probabilities cannot be
     # compared with the others'.
-    lengths = Counter(len(row) for row in rows.values() if row)
+    lengths = Counter(len(row.probabilities) for row in pool if row.probabilities)
     usual = max(lengths, key=lambda length: lengths[length], default=0)
-    fitting = [position for position, row in rows.items() if len(row) == usual > 0]
-    ranks: list[float | None] = [None] * len(waiting)
-    if fitting:
-        seen = [row for sample in labelled if len(row := sample.prediction.probabilities or ()) == usual]
-        picked = k_center([rows[position] for position in fitting], budget, seen or None)
-        for rank, place in enumerate(picked.tolist()):
-            ranks[fitting[place]] = float(-rank)
-    return ranks
+    fitting = [place for place, row in enumerate(pool) if len(row.probabilities or ()) == usual > 0]
+    if not fitting:
+        return []
+    seen = [row for row in labelled if len(row) == usual]
+    picked = k_center([pool[place].probabilities or () for place in fitting], budget, seen or None)
+    return [fitting[place] for place in picked.tolist()]
+
+
+def _balanced(session: Session, job_id: int, order: Order, limit: int) -> list[QueueRow]:
+    """The equal shares first, then the rest by rank: a class with few samples leaves room that is not wasted."""
+    classes = queue.classes(session, job_id)
+    if not classes:
+        return ordered(session, job_id, order, limit)
+    share = max(1, limit // len(classes))
+    if order in (Order.K_CENTER, Order.NEW_CLASSES):
+        ranked = ordered(session, job_id, order, SPREAD)
+        taken: Counter[int] = Counter()
+        equal = set()
+        for row in ranked:
+            taken[row.predicted] += 1
+            if taken[row.predicted] <= share:
+                equal.add(row.id)
+    else:
+        heads = [queue.head(session, job_id, order.value, share, of_class=label) for label in classes]
+        equal = {row.id for rows in heads for row in rows}
+        ranked = ordered(session, job_id, order, limit)
+        known = {row.id for row in ranked}
+        ranked += [row for rows in heads for row in rows if row.id not in known]
+        ranked = _ranked(ranked, order)
+    return sorted(ranked, key=lambda row: row.id not in equal)[:limit]
+
+
+def _ranked(rows: Sequence[QueueRow], order: Order) -> list[QueueRow]:
+    if order is Order.OLDEST:
+        return sorted(rows, key=lambda row: row.id)
+
+    def rank(row: QueueRow) -> tuple[float, int]:
+        score = row.scores[order.value]
+        return (1.0 if score is None else -score, row.id)
+
+    return sorted(rows, key=rank)

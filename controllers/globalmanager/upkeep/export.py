@@ -26,6 +26,7 @@ from globalmanager.db.values import JobRow, SampleFilter, SampleStory
 from globalmanager.upkeep.export_place import Place
 from sedna.common.errors import NotFoundError
 from sedna.common.types import Annotation, JobKey, Value
+from sedna.labels.export import jsonl_row
 from sedna.loop.spec import API_VERSION
 from sedna.store.base import ObjectStore
 from sedna.store.datasets import parse_dataset
@@ -162,9 +163,8 @@ def _write_stories(session: Session, job_id: int, file: IO[bytes]) -> None:
 
 
 def _line(name: str, annotation: Annotation) -> str:
-    if annotation.label is not None:
-        return json.dumps({"x": name, "y": annotation.label})
-    return json.dumps({"x": name, "y": [[box.x1, box.y1, box.x2, box.y2, box.label] for box in annotation.boxes]})
+    # Numbers and no names: the job that is described beside it counts its classes alike.
+    return json.dumps(jsonl_row(name, annotation))
 
 
 def _descriptions(session: Session, job: JobRow) -> bytes:

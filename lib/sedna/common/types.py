@@ -74,6 +74,11 @@ class Annotation(Value):
     boxes: tuple[Box, ...] = ()
     label: int | None = Field(default=None, ge=0, le=MAX_LABEL)
 
+    @property
+    def classes(self) -> frozenset[int]:
+        """Every class that it names."""
+        return frozenset([box.label for box in self.boxes] + ([] if self.label is None else [self.label]))
+
 
 class Prediction(Value):
     """What a model answered for one sample."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["ClassNames"]
+__all__ = ["NO_CLASSES", "ClassNames"]
 
 _SHOWN = 20
 
@@ -45,3 +45,7 @@ class ClassNames:
         more = f" and {len(self.names) - _SHOWN} more" if len(self.names) > _SHOWN else ""
         known = f"the classes are {', '.join(self.names[:_SHOWN])}{more}" if self.names else "there are no classes"
         return f"{known}; rename it in the file, or add it at the end of the job's classNames"
+
+
+NO_CLASSES = ClassNames(is_open=False)
+"""Where labels are numbers, and no name means anything."""

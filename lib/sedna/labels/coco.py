@@ -19,7 +19,16 @@ from sedna.labels.labelset import LabelledImage, LabelSet
 from sedna.labels.source import as_text, label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, Mode, RawBox, Skipped
 
-__all__ = ["CocoIds", "CocoRead", "parse_coco", "raw_box", "read_coco", "write_coco"]
+__all__ = [
+    "CocoIds",
+    "CocoRead",
+    "annotation_row",
+    "image_row",
+    "parse_coco",
+    "raw_box",
+    "read_coco",
+    "write_coco",
+]
 
 MAX_BYTES = 1 << 30
 
@@ -101,16 +110,10 @@ def write_coco(labels: LabelSet, ids: CocoIds | None = None) -> bytes:
     _check_ids(labels, ids)
     annotations = []
     for item, image_id, box_ids in zip(labels.items, ids.images, ids.annotations, strict=True):
-        if item.annotation.label is not None:
-            hint = "write classification labels as txt"
-            raise DataError("COCO has no whole-image labels", where=item.file_name, hint=hint)
         for box, box_id in zip(item.annotation.boxes, box_ids, strict=True):
-            annotations.append(_annotation(box, box_id, image_id, ids.categories[box.label]))
+            annotations.append(annotation_row(box, box_id, image_id, ids.categories[box.label]))
     content = {
-        "images": [
-            {"id": image_id, "file_name": item.file_name, "width": item.width, "height": item.height}
-            for item, image_id in zip(labels.items, ids.images, strict=True)
-        ],
+        "images": [image_row(item, image_id) for item, image_id in zip(labels.items, ids.images, strict=True)],
         "annotations": annotations,
         "categories": [
             {"id": number, "name": name} for number, name in zip(ids.categories, labels.class_names, strict=True)
@@ -119,7 +122,16 @@ def write_coco(labels: LabelSet, ids: CocoIds | None = None) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 
-def _annotation(box: Box, box_id: int, image_id: int, category_id: int) -> dict[str, Any]:
+def image_row(item: LabelledImage, image_id: int) -> dict[str, Any]:
+    """A row of ``images``. Raises `DataError` for a label of the whole image."""
+    if item.annotation.label is not None:
+        hint = "write classification labels as txt"
+        raise DataError("COCO has no whole-image labels", where=item.file_name, hint=hint)
+    return {"id": image_id, "file_name": item.file_name, "width": item.width, "height": item.height}
+
+
+def annotation_row(box: Box, box_id: int, image_id: int, category_id: int) -> dict[str, Any]:
+    """A row of ``annotations``."""
     width, height = box.x2 - box.x1, box.y2 - box.y1
     written: dict[str, Any] = {
         "id": box_id,

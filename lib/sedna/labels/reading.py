@@ -10,9 +10,11 @@ from sedna.common.label_format import LabelFormat
 from sedna.labels.classes import ClassNames
 from sedna.labels.coco_items import coco_items
 from sedna.labels.csv import read_csv_rows
+from sedna.labels.cvat import cvat_items
 from sedna.labels.files import LabelFiles
 from sedna.labels.items import LabelItem, nameable
 from sedna.labels.jsonl import read_jsonl_rows
+from sedna.labels.labelstudio import labelstudio_items
 from sedna.labels.rows import row_items
 from sedna.labels.txt import txt_items
 from sedna.labels.voc import voc_items
@@ -97,17 +99,18 @@ def is_one_file(label_format: LabelFormat) -> bool:
 
 
 def _txt(source: _Source) -> Iterable[LabelItem]:
-    return txt_items(*source.one_file())
+    data, where = source.one_file()
+    return txt_items(data, source.classes, where)
 
 
 def _csv(source: _Source) -> Iterable[LabelItem]:
     data, where = source.one_file()
-    return row_items(read_csv_rows(data, where), where)
+    return row_items(read_csv_rows(data, where, source.classes), where)
 
 
 def _jsonl(source: _Source) -> Iterable[LabelItem]:
     data, where = source.one_file()
-    return row_items(read_jsonl_rows(data, where), where)
+    return row_items(read_jsonl_rows(data, where, source.classes), where)
 
 
 def _coco(source: _Source) -> Iterable[LabelItem]:
@@ -123,6 +126,16 @@ def _yolo(source: _Source) -> Iterable[LabelItem]:
     return yolo_items(source.files, source.start, source.classes, source.split)
 
 
+def _cvat(source: _Source) -> Iterable[LabelItem]:
+    data, where = source.one_file()
+    return cvat_items(data, source.classes, where)
+
+
+def _labelstudio(source: _Source) -> Iterable[LabelItem]:
+    data, where = source.one_file()
+    return labelstudio_items(data, source.classes, where)
+
+
 _FORMATS: dict[LabelFormat, _Format] = {
     LabelFormat.TXT: _Format(_txt, (".txt",)),
     LabelFormat.CSV: _Format(_csv, (".csv",)),
@@ -131,5 +144,7 @@ _FORMATS: dict[LabelFormat, _Format] = {
     LabelFormat.JSON: _Format(_coco, (".json",)),
     LabelFormat.VOC: _Format(_voc, (".xml",), one_file=False),
     LabelFormat.YOLO: _Format(_yolo, (".txt", ".yaml", ".yml", ".names"), one_file=False),
+    LabelFormat.CVAT: _Format(_cvat, (".xml",)),
+    LabelFormat.LABELSTUDIO: _Format(_labelstudio, (".json",)),
 }
 """A format of `LabelFormat` without a line here fails the tests."""

@@ -9,12 +9,15 @@ from sedna.common.errors import DataError
 from sedna.labels.items import LabelItem, faulty, said
 from sedna.labels.txt import TxtLine
 
-__all__ = ["LABEL_FORM", "FileRow", "row_items", "shown"]
+__all__ = ["LABEL_FORM", "UNSAID", "FileRow", "row_items", "shown"]
 
 _LONGEST_VALUE = 80
 
 LABEL_FORM = 'boxes "x1,y1,x2,y2,label ..." in pixels, or one whole-image label, or nothing: the image shows nothing'
 """What the column or key ``y`` may hold as text; the same as follows the name on a txt line."""
+
+UNSAID = ("unlabelled", "excluded")
+"""Words of the column or key ``state`` for an image of which the row says nothing: it is passed over."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The txt index of upstream Sedna: a line per image, ``img.jpg x1,y1,x2,y2,label x1,y1,x2,y2,label ...``.
 
-Whole pixels, x2 and y2 exclusive, label = position in the class list. ``img.jpg 3`` is a whole-image label,
-``img.jpg`` alone an image that shows nothing. Names cannot hold white space, for it separates.
+Whole pixels, x2 and y2 exclusive, label = position in the class list, or the name of a class (`class_text`).
+``img.jpg 3`` is a whole-image label, ``img.jpg`` alone an image that shows nothing. Names of images cannot hold white
+space, for it separates.
 """
 
 from __future__ import annotations
@@ -14,15 +15,28 @@ from pathlib import Path
 
 from sedna.common.errors import DataError
 from sedna.common.types import MAX_LABEL, Annotation, Box
+from sedna.labels.class_text import learn_names, named_class
+from sedna.labels.classes import NO_CLASSES, ClassNames
 from sedna.labels.items import ImageLabels, LabelItem, digest
 from sedna.labels.labelset import LabelledImage, LabelSet
 from sedna.labels.source import as_text, label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
 
-__all__ = ["TxtLine", "check_label", "format_line", "parse_line", "parse_parts", "read_txt", "txt_items", "write_txt"]
+__all__ = [
+    "TxtLine",
+    "check_label",
+    "format_line",
+    "labels_said",
+    "parse_line",
+    "parse_parts",
+    "read_txt",
+    "txt_items",
+    "write_txt",
+]
 
 MAX_BYTES = 1 << 28
 
+_BOX_VALUES = 5
 _FORM = "a line is: name, then boxes x1,y1,x2,y2,label without inner spaces, or one whole-image label"
 
 
@@ -42,7 +56,7 @@ class TxtLine:
 
 
 def parse_line(line: str, where: str) -> TxtLine:
-    """Take a line apart. Coordinates may have a fraction.
+    """Take a line apart, whose labels are numbers. Coordinates may have a fraction.
 
     Raises:
         DataError: a part is neither a box nor, alone, a label.
@@ -56,7 +70,7 @@ def parse_line(line: str, where: str) -> TxtLine:
     return found
 
 
-def parse_parts(name: str, parts: Sequence[str], where: str) -> TxtLine:
+def parse_parts(name: str, parts: Sequence[str], where: str, classes: ClassNames = NO_CLASSES) -> TxtLine:
     """What follows the name on a line, already split: boxes, or one label, or nothing.
 
     A part that is no box is among the line's faults, where there are boxes beside it.
@@ -66,11 +80,14 @@ def parse_parts(name: str, parts: Sequence[str], where: str) -> TxtLine:
     """
     # A lone number is a whole-image label. Upstream writes both kinds of line without saying which it is.
     if len(parts) == 1 and "," not in parts[0]:
-        return TxtLine(name, label=_label(parts[0], parts[0], where))
+        return TxtLine(name, label=_label(parts[0], parts[0], where, classes))
+    # A class of several words: only one that is known, for boxes whose commas were lost look the same.
+    if parts and (label := classes.label(" ".join(parts))) is not None:
+        return TxtLine(name, label=label)
     boxes, faults = [], []
     for part in parts:
         try:
-            boxes.append(_box(part, where))
+            boxes.append(_box(part, where, classes))
         except DataError as error:
             faults.append(error)
     if faults and not boxes:
@@ -78,13 +95,23 @@ def parse_parts(name: str, parts: Sequence[str], where: str) -> TxtLine:
     return TxtLine(name, tuple(boxes), faults=tuple(faults))
 
 
-def _box(part: str, where: str) -> RawBox:
+def labels_said(parts: Sequence[str]) -> Iterator[str]:
+    """The texts that stand for labels in what follows the name on a line."""
+    if parts and not any("," in part for part in parts):
+        yield " ".join(parts)
+        return
+    for part in parts:
+        if part.count(",") == _BOX_VALUES - 1:
+            yield part.rpartition(",")[2]
+
+
+def _box(part: str, where: str, classes: ClassNames) -> RawBox:
     values = part.split(",")
-    if len(values) != 5:
+    if len(values) != _BOX_VALUES:
         raise DataError(f"{part!r} is no box", where=where, hint=_FORM)
     # Fractions are read although upstream writes none: tools that convert to txt do.
     x1, y1, x2, y2 = (_decimal(value, part, where) for value in values[:4])
-    return RawBox(x1, y1, x2, y2, _label(values[4], part, where), at=f"{where}: box {part}")
+    return RawBox(x1, y1, x2, y2, _label(values[4], part, where, classes), at=f"{where}: box {part}")
 
 
 def format_line(file_name: str, annotation: Annotation) -> str:
@@ -138,22 +165,28 @@ def read_txt(
     return LabelsRead(labels=label_set(where, class_names, items), report=LabelReport(clipped=tuple(check.clipped)))
 
 
-def txt_items(data: bytes, where: str) -> Iterator[LabelItem]:
+def txt_items(data: bytes, classes: ClassNames, where: str) -> Iterator[LabelItem]:
     """The lines of an index as items, in its order; blank ones are passed over.
+
+    Args:
+        classes: those that labels may name; open ones learn the names found, see `learn_names`.
 
     Raises:
         DataError: no UTF-8. What is wrong with one line is the fault of its item.
     """
-    for number, text in enumerate(as_text(data, where).splitlines(), start=1):
+    lines = as_text(data, where).splitlines()
+    learn_names(classes, (said for text in lines for said in labels_said(text.split()[1:])))
+    for number, text in enumerate(lines, start=1):
         if text.strip():
             at = f"{where}: line {number}"
             # Taken apart when it is used: of a file that has grown, most lines are known by their text.
-            yield LabelItem(text.split()[0], at, digest(text.strip()), functools.partial(_image_labels, text, at))
+            read = functools.partial(_image_labels, text, at, classes)
+            yield LabelItem(text.split()[0], at, digest(text.strip()), read)
 
 
-def _image_labels(text: str, where: str) -> ImageLabels:
+def _image_labels(text: str, where: str, classes: ClassNames) -> ImageLabels:
     name, *parts = text.split()
-    return parse_parts(name, parts, where).labels
+    return parse_parts(name, parts, where, classes).labels
 
 
 def write_txt(labels: LabelSet) -> bytes:
@@ -185,10 +218,16 @@ def _decimal(text: str, part: str, where: str) -> float:
         raise DataError(f"{part!r} has no number {text!r}", where=where, hint=_FORM) from error
 
 
-def _label(text: str, part: str, where: str) -> int:
+def _label(text: str, part: str, where: str, classes: ClassNames) -> int:
     try:
         label = int(text)
     except ValueError as error:
+        named = named_class(text, classes)
+        if named is not None:
+            return named
+        if classes.names:
+            message = f"{part!r} names {text!r}, which is no class of the job and no whole number"
+            raise DataError(message, where=where, hint=classes.hint) from error
         raise DataError(f"{part!r} has no whole number {text!r} for a label", where=where, hint=_FORM) from error
     return check_label(label, where)
 

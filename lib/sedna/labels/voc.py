@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
@@ -26,12 +26,14 @@ from sedna.labels.names import image_name
 from sedna.labels.source import label_set, labelled_image, read_source
 from sedna.labels.validate import BoxCheck, LabelReport, LabelsRead, Mode, RawBox
 
-__all__ = ["read_voc", "voc_items", "write_voc"]
+__all__ = ["XML_CHARS", "read_voc", "voc_file", "voc_items", "write_voc"]
 
 MAX_BYTES = 4 << 20
 """Largest file of one image: some 20,000 objects."""
 
-_XML_CHARS = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+XML_CHARS = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+"""What XML can hold."""
+
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -186,13 +188,14 @@ def write_voc(labels: LabelSet) -> Iterator[tuple[str, bytes]]:
         if name in seen:
             raise DataError(f"two images need the file {name!r}", where=item.file_name, hint="rename one of them")
         seen.add(name)
-        if item.annotation.label is not None:
-            hint = "write classification labels as txt"
-            raise DataError("VOC has no whole-image labels", where=item.file_name, hint=hint)
-        yield name, _file(item, labels.class_names)
+        yield name, voc_file(item, labels.class_names.__getitem__)
 
 
-def _file(item: LabelledImage, class_names: Sequence[str]) -> bytes:
+def voc_file(item: LabelledImage, class_name: Callable[[int], str]) -> bytes:
+    """The file of one image. Raises `DataError` as `write_voc`."""
+    if item.annotation.label is not None:
+        hint = "write classification labels as txt"
+        raise DataError("VOC has no whole-image labels", where=item.file_name, hint=hint)
     root = Element("annotation")
     _text(root, "filename", item.file_name)
     size = SubElement(root, "size")
@@ -201,7 +204,7 @@ def _file(item: LabelledImage, class_names: Sequence[str]) -> bytes:
     _text(size, "depth", "3")
     _text(root, "segmented", "0")
     for box in item.annotation.boxes:
-        _object(root, class_names[box.label], box)
+        _object(root, class_name(box.label), box)
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8"))
 
@@ -219,7 +222,7 @@ def _object(root: Element, class_name: str, box: Box) -> None:
 
 
 def _text(parent: Element, tag: str, text: str) -> None:
-    if not _XML_CHARS.fullmatch(text):
+    if not XML_CHARS.fullmatch(text):
         raise DataError(f"{text!r} holds characters that XML cannot hold", where=tag, hint="rename it")
     SubElement(parent, tag).text = text
 

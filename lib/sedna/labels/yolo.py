@@ -24,7 +24,7 @@ from sedna.labels.source import as_text
 from sedna.labels.txt import check_label
 from sedna.labels.validate import RawBox
 
-__all__ = ["YoloClasses", "parse_yolo", "write_yolo", "yolo_lines"]
+__all__ = ["YoloClasses", "parse_yolo", "write_yolo", "yolo_description", "yolo_file", "yolo_lines"]
 
 _FORM = "a line is: class cx cy w h, the centre and size of a box in fractions of the image, from 0 to 1"
 _BOX = 5
@@ -141,19 +141,28 @@ def write_yolo(labels: LabelSet) -> Iterator[tuple[str, bytes]]:
         DataError: whole-image labels, which YOLO's detection files have not; two images would have one
             file.
     """
-    names = dict(enumerate(labels.class_names))
-    described = {"path": ".", "train": "images", "val": "images", "names": names}
-    yield "data.yaml", yaml.safe_dump(described, allow_unicode=True, sort_keys=False).encode()
+    yield "data.yaml", yolo_description(labels.class_names, {"path": ".", "train": "images", "val": "images"})
     seen: set[str] = set()
     for item in labels.items:
         name = f"{_label_stem(item.file_name)}.txt"
         if name in seen:
             raise DataError(f"two images need the file {name!r}", where=item.file_name, hint="rename one of them")
         seen.add(name)
-        if item.annotation.label is not None:
-            hint = "write classification labels as txt"
-            raise DataError("YOLO has no whole-image labels", where=item.file_name, hint=hint)
-        yield name, "".join(f"{_line(box, item)}\n" for box in item.annotation.boxes).encode()
+        yield name, yolo_file(item)
+
+
+def yolo_description(class_names: Sequence[str], splits: Mapping[str, str]) -> bytes:
+    """A ``data.yaml``. Without a ``path`` the folders of the splits are those beside the file."""
+    described = {**splits, "names": dict(enumerate(class_names))}
+    return yaml.safe_dump(described, allow_unicode=True, sort_keys=False).encode()
+
+
+def yolo_file(item: LabelledImage) -> bytes:
+    """The label file of one image. Raises `DataError` for a label of the whole image."""
+    if item.annotation.label is not None:
+        hint = "write classification labels as txt"
+        raise DataError("YOLO has no whole-image labels", where=item.file_name, hint=hint)
+    return "".join(f"{_line(box, item)}\n" for box in item.annotation.boxes).encode()
 
 
 def _label_stem(image: str) -> str:

@@ -28,7 +28,7 @@ MAX_LIST_BYTES = 64 << 20
 
 _FORM = "labels/<name>.txt for images/<name>.jpg, and data.yaml with the names of the classes"
 _NAME_FILES = ("classes.txt", "obj.names")
-_LISTS = ("train", "val", "valid", "test", "trainval")
+_LISTS = ("train", "val", "valid", "test", "trainval", "unlabelled", "excluded")
 """Names of files that list pictures, beside label files in one folder."""
 
 

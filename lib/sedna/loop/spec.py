@@ -15,6 +15,7 @@ from sedna.common.label_format import LabelFormat
 from sedna.common.types import JobKey, Name
 from sedna.loop.conditions import Condition, parse_metric
 from sedna.loop.edge_spec import Edges
+from sedna.loop.labels_spec import Labels
 from sedna.loop.spec_model import SpecModel, Text
 from sedna.loop.timers import CronTrigger, Timer
 
@@ -160,6 +161,7 @@ class TrainSpec(_WorkerSpec):
         description="Ours: so many samples without a label, the newest, go to training as well, for an algorithm that "
         "learns from them; each is fetched and kept on the service's disk.",
     )
+    labels: Labels = Labels()
 
     @model_validator(mode="after")
     def _checks(self) -> Self:
@@ -388,8 +390,11 @@ class DatasetSpec(SpecModel):
 
     url: str = Field(description="Where the label file or folder is: a path, or s3://bucket/key.")
     format: Literal[
-        "txt", "csv", "json", "jsonl", "coco", "voc", "yolo", "TXT", "CSV", "JSON", "JSONL", "COCO", "VOC", "YOLO"
-    ] = Field(description="Format of the labels: txt, csv, json, jsonl, coco, voc or yolo.")
+        "txt", "csv", "json", "jsonl", "coco", "voc", "yolo", "cvat", "labelstudio",
+        "TXT", "CSV", "JSON", "JSONL", "COCO", "VOC", "YOLO", "CVAT", "LABELSTUDIO",
+    ] = Field(
+        description="Format of the labels: txt, csv, json, jsonl, coco, voc, yolo, cvat or labelstudio."
+    )  # fmt: skip
     node_name: str = Field(default="", description="Upstream's: the node that has the files.")
     credential_name: str | None = Field(
         default=None, description="A Secret in the Dataset's namespace with the S3 credentials of url."

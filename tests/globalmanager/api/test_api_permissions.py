@@ -22,11 +22,15 @@ OPERATIONS = {
         listEdges listJobs getJob listRounds getRound getRoundLog listDecisions labellingQueue listDatasetVersions
         getDatasetVersion listModelVersions readStatus listDatasets listModels listSamples getSample getSampleImage
         getSampleThumbnail getSampleDrawing         listRequests getRequest explainTrigger streamEvents streamJobEvents
-        readHome readFlow
+        readHome readFlow exportLabels
     """,
     "read-served": "getEdge getModelVersion getModelManifest getModelFile getModelModule",
-    "label": "",
+    "label": """
+        claimSamples giveBackSample putDraft getDraft answerSample listAnswers withdrawAnswer getLabellingSummary
+        getAgreement listReviews decideSample
+    """,
     "admin": """
+        storePredictions
         registerEdge removeEdge deleteJob purgeJob pauseJob resumeJob importLabels applyResources deleteDataset
         deleteModel labelSample excludeSample includeSample listTokens createToken revokeToken createLoginLink
         requestRound promoteModel rollbackModel

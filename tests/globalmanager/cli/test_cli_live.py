@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -426,3 +427,29 @@ def test_the_picture_of_a_sample_is_written_once(cli: Cli) -> None:
     assert "is there already" in cli.run("sample", "get", "pcb", name, "-o", str(file), code=2).stderr
     result = cli.run("sample", "get", "pcb", name, "-o", "-")
     assert result.stdout_bytes == file.read_bytes()
+
+
+def test_labels_are_exported_and_imported_again(cli: Cli) -> None:
+    file = cli.folder / "labels.zip"
+    result = cli.run("labels", "export", "pcb", str(file), "--format", "yolo", "--pictures")
+    counts = re.search(r"labelled=(\d+), negative=(\d+), unlabelled=0", result.stderr)
+    assert counts is not None, result.stderr
+    with zipfile.ZipFile(file) as archive:
+        pictures = [name for name in archive.namelist() if name.startswith("images/")]
+    assert len(pictures) == sum(map(int, counts.groups()))
+    assert "this exists" in cli.run("labels", "export", "pcb", str(file), "--format", "coco", code=2).stderr
+    assert "0  8" in plain(cli.run("sample", "import", "pcb", str(file), "--format", "yolo").stdout)
+    table = cli.folder / "labels.csv"
+    cli.run(
+        "labels", "export", "pcb", str(table), "--format", "csv", "--where", "part=train", "--where", "state=labelled"
+    )
+    assert 1 < len(table.read_text().splitlines()) < 9
+    for where, said in (
+        ("part", "is no condition"),
+        ("part=all", "'all' is no part"),
+        ("colour=red", "is no condition"),
+    ):
+        other = str(cli.folder / "other.csv")
+        refused = cli.run("labels", "export", "pcb", other, "--format", "csv", "--where", where, code=2)
+        assert said in refused.stderr
+    assert not list(cli.folder.glob(".*sedna-tmp")), "nothing half-written is left"

@@ -112,9 +112,10 @@ def test_validate_lists_every_mistake_and_exits_2(nowhere: Cli) -> None:
     bad.write_text(JOB)
     broken.write_text("a: [")
     assert nowhere.out("validate", str(good)) == f"{good}: Dataset default/boards is valid\n"
+    formats = "Format of the labels: txt, csv, json, jsonl, coco, voc, yolo, cvat or labelstudio."
     result = nowhere.run("validate", str(good), str(bad), str(broken), code=2)
     assert result.stderr.splitlines() == [
-        f"error: {bad}:4: spec.format: is required (Format of the labels: txt, csv, json, jsonl, coco, voc or yolo.)",
+        f"error: {bad}:4: spec.format: is required ({formats})",
         f"error: {bad}:6: spec.frmat: unknown key 'frmat' (did you mean format?)",
         f"error: {broken}:1: while parsing a flow node, expected the node content, but found '<stream end>'",
     ]

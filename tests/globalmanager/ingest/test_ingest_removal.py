@@ -3,14 +3,14 @@
 import pytest
 
 from fixtures_gm import BOX, KEY, png, record_of
-from globalmanager.db import datasets, exclusions, pool, samples
+from globalmanager.db import datasets, exclusions, pool, queue, samples
 from globalmanager.db.values import SampleFilter
 from globalmanager.ingest import accept_sample
 from globalmanager.ingest.removal import exclude_sample, include_sample
 from globalmanager.labelling import label_sample, labelling_queue
 from globalmanager.labelling.queue import Order
 from sedna.common.errors import ConflictError, NotFoundError
-from sedna.common.types import sample_id
+from sedna.common.types import Prediction, sample_id
 from sedna.store.layout import sample_key, sample_record_key
 
 
@@ -124,15 +124,19 @@ def test_nothing_new_looks_at_it(board):
     labelled = board.ids[0]
     take_out(board, name)
     take_out(board, labelled)
+    spread = board.sample(prediction=Prediction(probabilities=(0.25, 0.75)))
     with board.db.read() as session:
         job = board.job().id
         assert pool.newest(session, job, 10) == []
-        assert labelled not in {one.sample_id for one in pool.newest(session, job, 10, labelled=True)}
+        assert queue.labelled_probabilities(session, job, 10) == [(0.25, 0.75)]
+    take_out(board, spread)
+    with board.db.read() as session:
+        assert queue.labelled_probabilities(session, job, 10) == []
         listed = {one.record.sample_id for one in samples.list_page(session, job).items}
         out = {one.record.sample_id for one in samples.list_page(session, job, SampleFilter(excluded=True)).items}
         assert samples.counts(session, job).unlabelled == 0
     assert listed == {board.ids[1]}
-    assert out == {name, labelled}
+    assert out == {name, labelled, spread}
     assert labelling_queue(board.db, KEY, Order.OLDEST, 10) == ()
     with pytest.raises(ConflictError, match=r"was excluded .'sedna sample include' takes it in again"):
         label_sample(board.db, KEY, name, BOX, "ann", board.clock.now())

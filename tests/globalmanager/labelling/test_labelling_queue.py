@@ -5,6 +5,7 @@ import math
 import pytest
 
 from fixtures_gm import BOX, KEY
+from globalmanager.db.queue import labelled_probabilities
 from globalmanager.labelling import Order, labelling_queue
 from sedna.algorithms.active_learning import SCORES
 from sedna.common.errors import NotFoundError
@@ -99,3 +100,12 @@ def test_an_empty_queue_and_a_job_that_is_not_there(world):
         assert labelling_queue(world.db, KEY, order, 5, balanced=True) == ()
     with pytest.raises(NotFoundError):
         labelling_queue(world.db, JobKey(name="other"), Order.ENTROPY, 5)
+
+
+def test_what_was_labelled_last_is_kept_away_from(world):
+    world.apply()
+    for share in (0.5, 0.25, 0.125):
+        world.sample(prediction=whole(1 - share, share), label=BOX)
+    world.sample(prediction=whole(0.75, 0.25), label=None)
+    with world.db.read() as session:
+        assert labelled_probabilities(session, world.job().id, 2) == [(0.875, 0.125), (0.75, 0.25)]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from globalmanager.api.deps import ADMIN_ONLY, API_PREFIX, READERS, Admin, Job, PageQuery, Services, accepts, problems
 from globalmanager.api.lookup import get_job
 from globalmanager.db import datasets
-from globalmanager.db.values import DatasetVersionDetail, DatasetVersionRow, Page
+from globalmanager.db.values import DatasetVersionDetail, DatasetVersionRow, Page, Part
 from globalmanager.ingest.label_import import ImportReport, ImportWish, import_labels
+from globalmanager.labelling.export import ExportWish, prepare_export
+from globalmanager.labelling.predicting import GivenPrediction, PredictionsStored, store_predictions
 from globalmanager.labelling.queue import Order, QueuedSample, labelling_queue
-from sedna.common.label_format import LabelFormat
+from sedna.common.label_format import ExportFormat, LabelFormat, PictureState
+from sedna.common.types import Picked
 
 router = APIRouter(prefix=API_PREFIX, tags=["labels"])
 
@@ -26,6 +30,7 @@ _MEDIA_TYPES = (
     "application/zip",
     "application/octet-stream",
 )
+_EXPORTED = ("application/json", "application/x-ndjson", "application/xml", "application/zip", "text/csv")
 
 
 @router.post(
@@ -70,6 +75,56 @@ async def import_file(
 
 
 @router.get(
+    "/jobs/{namespace}/{name}/labels:export",
+    dependencies=[READERS],
+    operation_id="exportLabels",
+    summary="Labels as a file of another tool, or a zip of files; what shows nothing, has no label or was excluded is "
+    "told apart",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "content": {kind: {} for kind in sorted(_EXPORTED)},
+            "headers": {
+                "Content-Disposition": {"schema": {"type": "string"}, "description": "a name for the file"},
+                "X-Pictures": {"schema": {"type": "string"}, "description": "how many of each state: labelled=3, ..."},
+            },
+        },
+        **problems(404, 422),
+    },
+)
+def export_file(
+    services: Services, key: Job,
+    file_format: Annotated[ExportFormat, Query(alias="format")],
+    pictures: Annotated[bool, Query(description="with the pictures, as a zip")] = False,
+    state: Annotated[
+        list[PictureState] | None,
+        Query(description="pictures in these states alone; negative: the label says that nothing is there"),
+    ] = None,
+    part: Annotated[Part | None, Query(description="of this share alone")] = None,
+    edge: Annotated[str | None, Query(max_length=253, description="from this edge alone")] = None,
+    picked: Annotated[Picked | None, Query(description="kept for this reason alone")] = None,
+    label_class: Annotated[
+        str, Query(alias="class", max_length=253, description="whose label has this class")
+    ] = "",
+    image_url: Annotated[
+        str, Query(max_length=2000, description="put before the names of pictures in Label Studio's tasks")
+    ] = "",
+) -> StreamingResponse:  # fmt: skip
+    with services.db.read() as session:
+        get_job(session, key)
+    wish = ExportWish(
+        export_format=file_format, pictures=pictures, states=frozenset(state or PictureState), part=part, edge=edge,
+        picked=picked, label_class=label_class, image_url=image_url,
+    )  # fmt: skip
+    found = prepare_export(services.db, services.store, key, wish)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{key.name}-{file_format}.{found.suffix}"',
+        "X-Pictures": ", ".join(f"{name}={count}" for name, count in found.counts.items()),
+    }
+    return StreamingResponse(found.chunks(), media_type=found.media_type, headers=headers)
+
+
+@router.get(
     "/jobs/{namespace}/{name}/labels:queue",
     dependencies=[READERS],
     operation_id="labellingQueue",
@@ -87,6 +142,22 @@ def read_queue(
     with services.db.read() as session:
         get_job(session, key)
     return labelling_queue(services.db, key, order, limit, balanced=balanced)
+
+
+@router.post(
+    "/jobs/{namespace}/{name}/predictions",
+    operation_id="storePredictions",
+    summary="What a teacher or a later model says of samples: suggestions to people, and their order in the queue",
+    responses=problems(404, 413, 415, 422),
+    dependencies=[ADMIN_ONLY, accepts("application/json")],
+)
+def post_predictions(
+    services: Services, key: Job,
+    body: Annotated[list[GivenPrediction], Body(min_length=1, max_length=10_000)],
+) -> PredictionsStored:  # fmt: skip
+    with services.db.read() as session:
+        get_job(session, key)
+    return store_predictions(services.db, key, body, services.clock.now())
 
 
 @router.get(

@@ -26,7 +26,8 @@ from globalmanager.api.picture_cache import PictureCache
 from globalmanager.api.schemas import LabelBody, RemovalBody, job_path
 from globalmanager.api.stored import stored_bytes
 from globalmanager.db import sample_search, samples
-from globalmanager.db.values import LabelState, Part, SampleFilter, SamplePage, SampleRow, SampleStory
+from globalmanager.db.label_values import LabelState
+from globalmanager.db.values import Part, SampleFilter, SamplePage, SampleRow, SampleStory
 from globalmanager.ingest.intake import Stored, receive_sample
 from globalmanager.ingest.removal import exclude_sample, include_sample
 from globalmanager.labelling.service import label_sample

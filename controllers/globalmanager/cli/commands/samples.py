@@ -80,6 +80,8 @@ class QueueOrder(StrEnum):
     LEAST_CONFIDENCE = "least_confidence"
     MARGIN = "margin"
     ENTROPY = "entropy"
+    DISAGREEMENT = "disagreement"
+    NEW_CLASSES = "new_classes"
     K_CENTER = "k_center"
 
 

@@ -10,7 +10,7 @@ import typer
 from globalmanager.cli.options import Format, Output, Token, Url
 from globalmanager.cli.render import Column, field, print_data, print_secret, time_of
 
-app = typer.Typer(help="Create, list and revoke tokens, and make links that sign in with them.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and revoke tokens, and link a browser to one.", no_args_is_help=True)
 
 _LIST = (
     Column("NAME", field("name")),
