@@ -139,7 +139,7 @@ def test_all_is_said_in_chinese_as_well(worked: Service, sit: Sit, shots: Path) 
         seat.open(VIEWS[name])
         settle(seat)
         page.screenshot(path=shots / f"{name}-zh.png")
-    page.get_by_role("button", name="EN").click()
+    page.get_by_role("button", name="EN: English").click()
 
 
 def test_a_round_is_asked_for_with_a_reason(worked: Service, sit: Sit) -> None:
@@ -151,7 +151,7 @@ def test_a_round_is_asked_for_with_a_reason(worked: Service, sit: Sit) -> None:
     expect(dialog.get_by_role("button", name="Pause")).to_be_disabled()
     dialog.get_by_label("Reason").fill("the line stands still")
     dialog.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("paused by admin")).to_be_visible()
+    expect(page.locator(".notice", has_text="paused by admin")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     page.get_by_role("dialog").get_by_role("button", name="Resume").click()
     expect(page.get_by_text("paused by admin")).to_have_count(0)
@@ -164,10 +164,11 @@ def test_names_of_files_and_edges_run_nothing(house: House, sit: Sit) -> None:
     folder = house.folder / "pictures"
     folder.mkdir()
     (folder / name).write_bytes(board.image)
-    index = house.folder / "index.txt"
-    index.write_text(f"{folder / name}\n")
+    index = house.folder / "index.jsonl"
+    index.write_text(json.dumps({"x": str(folder / name), "y": []}) + "\n")
     start_job(house, service)
     described = (house.folder / "job.yaml").read_text().replace("url: ''", f"url: '{index}'", 1)
+    described = described.replace("format: txt", "format: jsonl", 1)
     (house.folder / "job.yaml").write_text(described)
     house.cli("job", "apply", "-f", str(house.folder / "job.yaml"))
     eventually(lambda: any(name in (row["source"] or "") for row in service.samples()))
