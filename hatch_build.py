@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,8 @@ NPM = (
 PLAN = ("package.json", "package-lock.json", ".npmrc")
 NOT_SOURCES = frozenset({"node_modules", "dist", "coverage", "test-results"})
 SECONDS = 900
+TRACE = re.compile(r"(npm error)?\s+at \S")
+"""Lines that say where in npm something failed."""
 
 
 class PageError(Exception):
@@ -172,8 +175,8 @@ def _run(command: list[str], folder: Path, node: Path) -> None:
     )  # fmt: skip
     if ended.returncode != 0:
         said = f"{ended.stderr}\n{ended.stdout}".splitlines()
-        # The end of npm's output is a trace.
-        told = [line.strip() for line in said if "error" in line.lower()] or [line for line in said if line.strip()]
+        lines = [line.strip() for line in said if line.strip() and not TRACE.match(line)]
+        told = [line for line in lines if "error" in line.lower()] or lines
         raise PageError(f"{Path(command[1]).name} {command[2]} failed: {' | '.join(told[:6])[:800]}")
 
 

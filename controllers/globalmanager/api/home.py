@@ -130,7 +130,7 @@ def home_job(
     return HomeJob(
         **dict(summary),
         metric=None if name is None else MetricCurve(name=name, points=points),
-        waiting=row.totals.unlabelled,
+        waiting=label_counts.of_job(session, row.id, services.clock.now()).waiting,
         trigger=TriggerView(holds=holds, sentence=_sentence(findings), findings=tuple(map(_view, findings))),
         progress=progress_of(session, row),
         last_heartbeat_at=max((at for at in seen if at is not None), default=None),

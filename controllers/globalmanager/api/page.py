@@ -1,7 +1,8 @@
-"""The files of the page, as they were when the service started."""
+"""The files of the page, as they were when they were asked for first."""
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Final
 
 import globalmanager
 
-__all__ = ["HOW_TO_BUILD", "PAGE_DIR", "Page", "PageFile", "is_built"]
+__all__ = ["HOW_TO_BUILD", "PAGE_DIR", "Page", "PageFile", "is_built", "why_not_built"]
 
 PAGE_DIR: Final = Path(globalmanager.__file__).parent / "web" / "dist"
 """Where a build of the package leaves them."""
@@ -55,10 +56,13 @@ class Page:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # Into memory: some hundred kB, and a page is never half of one build and half of another.
-        self._files = {
-            path.relative_to(folder).as_posix(): _load(path, folder)
-            for path in (sorted(folder.rglob("*")) if is_built(folder) else ())
+
+    @functools.cached_property
+    def _files(self) -> Mapping[str, PageFile]:
+        # Once and whole: some hundred kB, and no browser gets one half of a build and one of the next.
+        return {
+            path.relative_to(self._folder).as_posix(): _load(path, self._folder)
+            for path in (sorted(self._folder.rglob("*")) if is_built(self._folder) else ())
             if path.is_file() and not path.name.startswith(".")
         }
 
@@ -67,8 +71,7 @@ class Page:
         """Why there is no page, in words; None if there is one."""
         if INDEX in self._files:
             return None
-        fault = self._folder / FAULT
-        return fault.read_text(encoding="utf-8").strip() if fault.is_file() else "it was not built"
+        return why_not_built(self._folder)
 
     def find(self, path: str) -> PageFile | None:
         """The file at this address, or the page itself for an address inside it; None: there is no such file."""
@@ -83,6 +86,12 @@ class Page:
 def is_built(folder: Path = PAGE_DIR) -> bool:
     """Whether there is a page to serve."""
     return (folder / INDEX).is_file()
+
+
+def why_not_built(folder: Path = PAGE_DIR) -> str:
+    """What the build has said, where it was tried."""
+    fault = folder / FAULT
+    return fault.read_text(encoding="utf-8").strip() if fault.is_file() else "it was not built"
 
 
 def _load(path: Path, folder: Path) -> PageFile:

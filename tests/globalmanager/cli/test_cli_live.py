@@ -9,11 +9,14 @@ import zipfile
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import yaml
+from pydantic import SecretStr
 
 import sedna
 from fixtures_service import eventually
+from globalmanager.cli.commands.up import page_line
 from globalmanager.db import edges
 from globalmanager.engine.desired import heartbeat
 from sedna.common.token_file import read_token_file
@@ -300,6 +303,41 @@ def test_tokens(cli: Cli) -> None:
     assert cli.out("token", "revoke", "anna") == "token anna is revoked\n"
     refused = cli.run("job", "list", "--url", cli.service.url, "--token", made["token"], code=2)
     assert "the token is not valid" in refused.stderr
+
+
+def sign_in(cli: Cli, link: str) -> httpx.Response:
+    """What the page does with a link, seen from the browser."""
+    address, _, code = link.strip().partition("#")
+    assert address == f"{cli.service.url}/ui/login"
+    url = f"{cli.service.url}/api/v1/session"
+    return httpx.post(url, json={"code": code}, headers={"Origin": cli.service.url})
+
+
+def test_a_link_signs_the_holder_of_a_token_in(cli: Cli) -> None:
+    cli.run("token", "create", "lena", "--role", "labeller")
+    made = cli.run("token", "link", "lena")
+    answer = sign_in(cli, made.stdout)
+    assert {"user": "lena", "role": "labeller"}.items() <= answer.json().items()
+    assert sign_in(cli, made.stdout).status_code == 401, "once"
+    told = json.loads(cli.out("token", "link", "lena", "-o", "json"))
+    assert told["link"] == f"{cli.service.url}{told['path']}"
+    cli.run("token", "revoke", "lena")
+    assert "revoked" in cli.run("token", "link", "lena", code=2).stderr
+    assert "no such token" in cli.run("token", "link", "nobody", code=4).stderr
+
+
+def test_the_start_prints_a_link_or_how_to_get_the_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = cli.folder / "page"
+    folder.mkdir()
+    monkeypatch.setitem(cli.service.api.__dict__, "page_dir", folder)
+    assert page_line(cli.service).startswith("none: it was not built; 'make page'")
+    (folder / "index.html").write_text("<title>page</title>")
+    line = page_line(cli.service)
+    assert line.endswith("(opens it signed in: once, within five minutes)")
+    assert sign_in(cli, line.split()[0]).json()["role"] == "admin"
+    given = cli.service.settings.model_copy(update={"admin_token": SecretStr("given by somebody else")})
+    monkeypatch.setattr(cli.service, "settings", given)
+    assert "#" not in page_line(cli.service), "others read the log of such a service"
 
 
 def test_events(cli: Cli) -> None:

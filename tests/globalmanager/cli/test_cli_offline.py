@@ -65,7 +65,7 @@ def test_the_commands_that_the_documentation_names(nowhere: Cli) -> None:
         "sample list", "sample show", "sample label", "sample import", "model list", "model show", "model promote",
         "model rollback", "edge list", "edge register", "edge serve", "edge remove",
         "edge rejected", "round list", "round show",
-        "token create", "token list", "token revoke", "repair", "backup", "restore", "export",
+        "token create", "token link", "token list", "token revoke", "repair", "backup", "restore", "export",
     }  # fmt: skip
     assert nowhere.out("version") == nowhere.out("--version") == f"{sedna.__version__}\n"
 

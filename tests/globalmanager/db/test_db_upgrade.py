@@ -9,6 +9,10 @@ from fixtures_gm import KEY, new_world
 from globalmanager.db import Database, datasets, events, jobs, models, rounds, samples
 from globalmanager.db.migrate import config_for, head_revision
 from globalmanager.db.tables import Base
+from sedna.common.types import Annotation, Box, Picked, Prediction, Verdict
+
+SEEN_LABEL = Annotation(boxes=(Box(x1=0, y1=0, x2=4, y2=4, label=3), Box(x1=4, y1=4, x2=8, y2=8, label=1)))
+SEEN = Prediction(boxes=tuple(box.model_copy(update={"score": 0.5}) for box in SEEN_LABEL.boxes))
 
 REVISIONS = sorted(script.revision for script in ScriptDirectory.from_config(config_for()).walk_revisions())
 
@@ -19,7 +23,9 @@ def filled():
     with new_world() as world:
         world.apply()
         world.samples(8)
-        world.sample(label=None)
+        world.sample(label=None, prediction=SEEN, verdict=Verdict(hard=True, miner="ibt", score=0.25, reason="r"))
+        world.sample(label=SEEN_LABEL, prediction=SEEN, picked=Picked.AUDIT)
+        world.sample(label=Annotation(label=4), prediction=Prediction(label=5), picked=Picked.AUDIT)
         world.until(lambda job: bool(job.state.history))
         world.beat(model_version=world.job().state.champion, state="serving")
         yield world
@@ -74,6 +80,16 @@ def seen(db):
         )  # fmt: skip
 
 
+def found_by(content):
+    """What lists find samples by: of a schema that had none of it, filled in by the migration."""
+    checks = {(row["sample_pk"], row["version"], row["is_right"]) for row in content["sample_checks"]}
+    return (
+        {row["id"]: (row["miner"], row["score"]) for row in content["samples"]},
+        {(row["class_number"], row["sample_pk"]) for row in content["sample_classes"]},
+        {check for check in checks if check[0] in {row["id"] for row in content["samples"] if row["tp"] is not None}},
+    )
+
+
 def check_upgrade(url, engine, revision, source, content):
     assert all(content[name] for name in ("jobs", "samples", "labels", "rounds", "model_versions", "workers", "edges"))
     before = at_schema(engine, revision, content)
@@ -84,6 +100,7 @@ def check_upgrade(url, engine, revision, source, content):
         names = set(old[0]) & {column["name"] for column in inspect(engine).get_columns(table)} if old else set()
         kept = [{name: row[name] for name in names} for row in after[table]]
         assert sorted(kept, key=repr) == sorted(({name: row[name] for name in names} for row in old), key=repr), table
+    assert found_by(after) == found_by(content)
     with db.read() as session:
         assert session.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == head_revision()
         if db.dialect == "sqlite":

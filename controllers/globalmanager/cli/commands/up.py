@@ -50,7 +50,7 @@ def up(
     def started(service: Service) -> None:
         save_started(service.url, service.admin_token, service.settings.data_dir)
         typer.echo(f"service      {service.url}  (documentation: {service.url}/docs)")
-        typer.echo(f"page         {_page(service)}")
+        typer.echo(f"page         {page_line(service)}")
         # Shown once, and never one that was given: these lines may end in a log that others read.
         if service.settings.admin_token is not None:
             typer.echo("admin token  that of SEDNA__ADMIN_TOKEN or the settings file")
@@ -69,12 +69,13 @@ def up(
     run(options, started)
 
 
-def _page(service: Service) -> str:
-    from globalmanager.api.page import HOW_TO_BUILD, Page
+def page_line(service: Service) -> str:
+    """Where the page is, or how to get it."""
+    from globalmanager.api.page import HOW_TO_BUILD, is_built, why_not_built
 
-    lack = Page(service.api.page_dir).lack
-    if lack is not None:
-        return f"none: {lack}; {HOW_TO_BUILD}"
+    folder = service.api.page_dir
+    if not is_built(folder):
+        return f"none: {why_not_built(folder)}; {HOW_TO_BUILD}"
     # Of a service whose token was given, others read these lines as well.
     if service.settings.admin_token is not None:
         return f"{service.url}/ui/  ('sedna token link NAME' makes a link that signs NAME in)"

@@ -11,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 from globalmanager.db import events, models, rounds, sample_checks, workers
 from globalmanager.db.values import JobRow, WorkerRow, WorkerUsage
 from globalmanager.engine.seams import EngineSeams
+from globalmanager.engine.work.label_errors import note_label_errors
 from globalmanager.engine.work.logs import keep_log
 from globalmanager.engine.work.orders import dataset_of, order_of, prefix_of
 from globalmanager.engine.work.problems import take_problems
@@ -225,6 +226,7 @@ def store_evaluation(
     _note_checks(seams, job, row, evaluation)
     with _ended(seams, job, row, status, f"evaluated on {len(evaluation.judged)} samples", report) as session:
         rounds.set_evaluation(session, job.id, row.round, evaluation, key)
+    note_label_errors(seams, job)
 
 
 def _note_checks(seams: EngineSeams, job: JobRow, row: WorkerRow, evaluation: Evaluation) -> None:
