@@ -159,6 +159,7 @@ export const en = {
 
   "samples.filters": "Filters",
   "samples.total": "{n} {n:sample|samples}",
+  "samples.reload": "Load again",
   "samples.none": "No samples yet",
   "samples.noneSo": "No sample is like that",
   "samples.clear": "No filter",

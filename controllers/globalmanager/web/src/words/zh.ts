@@ -161,6 +161,7 @@ export const zh: Words = {
 
   "samples.filters": "筛选",
   "samples.total": "{n} 个样本",
+  "samples.reload": "重新加载",
   "samples.none": "还没有样本",
   "samples.noneSo": "没有符合条件的样本",
   "samples.clear": "清除筛选",
