@@ -128,12 +128,14 @@ function Story({ job, view, rounds, why }: StoryProps) {
           )}
         </div>
       </section>
-      {labels && <People job={job} />}
-      <section class="card">
-        <div class="card-body">
-          {logged === undefined ? <Empty icon="chart" title={t("log.none")} /> : <Log key={logged} job={job} round={logged} />}
-        </div>
-      </section>
+      <div class="stack-l">
+        <section class="card">
+          <div class="card-body">
+            {logged === undefined ? <Empty icon="chart" title={t("log.none")} /> : <Log key={logged} job={job} round={logged} />}
+          </div>
+        </section>
+        {labels && <People job={job} />}
+      </div>
     </div>
   );
 }
