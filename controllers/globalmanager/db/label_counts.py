@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from globalmanager.db.label_states import state_is
@@ -13,6 +13,9 @@ from globalmanager.db.label_tables import LabelAnswer, LabelClaim
 from globalmanager.db.label_values import LabelState
 from globalmanager.db.queue import Panel
 from globalmanager.db.tables import Job, Sample
+
+_IS_HOLDOUT = Sample.part == literal_column("'holdout'")
+"""Spelt out: a bound value could not be seen to match the condition of an index."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ def of_job(session: Session, job_id: int, now: datetime) -> Waiting:
     answered = _count(session, Sample.job_id == job_id, state_is(LabelState.ANSWERED), Sample.excluded.is_(False))
     # What no person is asked for: held out, or its picture is missing. The totals leave out what was excluded.
     held_out = _count(
-        session, Sample.job_id == job_id, Sample.labelled_at.is_(None), Sample.part == "holdout",
-        Sample.excluded.is_(False), Sample.label_state.is_(None),
+        session, Sample.job_id == job_id, Sample.labelled_at.is_(None), _IS_HOLDOUT, Sample.excluded.is_(False),
+        Sample.label_state.is_(None),
     )  # fmt: skip
+    # Not `state_is`: with its words, SQLite walks the index of all that waits, and not that of the few with a problem.
     missing = _count(
-        session, Sample.job_id == job_id, Sample.problem.is_not(None), state_is(LabelState.WAITING),
-        Sample.excluded.is_(False), Sample.part.is_distinct_from("holdout"),
+        session, Sample.job_id == job_id, Sample.problem.is_not(None), func.coalesce(Sample.label_state, "") == "",
+        Sample.labelled_at.is_(None), Sample.excluded.is_(False), Sample.part.is_distinct_from("holdout"),
     )  # fmt: skip
     unlabelled = job.samples - labelled
     return Waiting(

@@ -199,8 +199,8 @@ def labelled_probabilities(session: Session, job_id: int, limit: int) -> list[tu
     """The recorded probabilities of the samples that were labelled last."""
     query = (
         select(_PROBABILITIES)
-        .join(Label, and_(Label.job_id == Sample.job_id, Label.seq == Sample.label_seq))
-        .where(Label.job_id == job_id, Sample.excluded.is_(False))
+        .join(Label, Label.sample_pk == Sample.id)
+        .where(Label.job_id == job_id, Label.seq == Sample.label_seq, Sample.excluded.is_(False))
         .order_by(Label.seq.desc())
         .limit(limit)
     )

@@ -222,6 +222,8 @@ def _reopen(session: Session, job: JobRow, task: Task, row: AnswerRow, now: date
     label = sample_labels.current_label(session, job.id, task.sample_id)
     if label is not None and label.source is LabelSource.REVIEW:
         raise ConflictError(f"{label.author} has decided about the sample", where=where, hint="ask for a new decision")
+    if task.label_state is LabelState.REVIEW:  # a model doubted it
+        reviews.remove(session, task.id)
     sample_labels.withdraw_label(session, job.id, task.sample_id, row.label_seq, now)
 
 

@@ -18,8 +18,10 @@ from sedna.common.types import JobKey, Value
 __all__ = ["Order", "QueuedSample", "labelling_queue", "ordered"]
 
 SPREAD = 1000
-"""Samples among which k-center chooses, the newest, and labelled ones from which it keeps away: a person waits. No list
-is longer."""
+"""Samples among which k-center chooses, the newest, and labelled ones from which it keeps away. No list is longer."""
+
+_SPREAD_OF_A_CLAIM = 300
+"""The same where a person waits for three samples."""
 
 
 class Order(StrEnum):
@@ -103,9 +105,10 @@ def _rare_classes(
 
 def _spread(session: Session, job_id: int, limit: int, viewer: Viewer | None, *, audit: bool | None) -> list[QueueRow]:
     """Those that were chosen, then those of which nothing is known."""
-    newest = queue.head(session, job_id, "newest", SPREAD, viewer, audit=audit)[::-1]
+    among = SPREAD if viewer is None else _SPREAD_OF_A_CLAIM
+    newest = queue.head(session, job_id, "newest", among, viewer, audit=audit)[::-1]
     pool = queue.with_probabilities(session, newest)
-    places = _by_distance(pool, queue.labelled_probabilities(session, job_id, SPREAD), limit)
+    places = _by_distance(pool, queue.labelled_probabilities(session, job_id, among), limit)
     chosen = set(places)
     return [pool[place] for place in places] + [row for place, row in enumerate(pool) if place not in chosen]
 

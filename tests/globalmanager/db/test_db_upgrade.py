@@ -132,3 +132,19 @@ def test_the_same_on_postgresql(filled, postgres_server, revision):
     db.close()
     there.dispose()
     engine.dispose()
+
+
+@pytest.mark.sqlite
+def test_labels_of_before_say_where_they_come_from(filled, tmp_path):
+    there = create_engine(f"sqlite:///{filled.folder / 'gm.db'}")
+    content = rows_of(there)
+    authors = {"oracle": "oracle", "dataset/stream": "import", "sedna repair": "import", "ann": "person"}
+    content["labels"] = [row | {"author": who} for row, who in zip(content["labels"], authors, strict=False)]
+    engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    at_schema(engine, "0014", content)
+    db = Database(tmp_path / "old.db")
+    with db.read() as session:
+        assert dict(session.execute(text("SELECT author, source FROM labels")).all()) == authors
+    db.close()
+    there.dispose()
+    engine.dispose()

@@ -67,7 +67,8 @@ def test_an_oracle_labels_what_it_knows_in_batches(three):
     assert oracle.label(three.db, KEY, three.clock.now()) == 1
     assert oracle.label(three.db, KEY, three.clock.now()) == 0
     assert story(three, three.ids[1]).labels == ()
-    assert story(three, three.ids[2]).labels[0].author == "oracle"
+    told = story(three, three.ids[2]).labels[0]
+    assert (told.author, told.source) == ("oracle", "oracle")
     late = three.sample(label=None)
     assert Oracle({late: BOX}).label(three.db, KEY, three.clock.now()) == 1
 

@@ -5,6 +5,7 @@ import pytest
 from fixtures_gm import BOX, KEY
 from fixtures_people import OTHER, RIGHT, People, drawn, of_class
 from globalmanager.db import claims, datasets, jobs, queue, sample_labels, samples
+from globalmanager.db import reviews as db_reviews
 from globalmanager.db.label_values import LabelSource, ReviewReason
 from globalmanager.ingest.removal import exclude_sample, include_sample
 from globalmanager.labelling import label_sample
@@ -422,6 +423,19 @@ def test_review_and_bad_pictures_can_be_taken_back(people, kind):
     assert reviews(people) == ()
     assert people.answer("ann", one).state == "settled"
     assert totals(people).labelled == 1
+
+
+def test_a_label_that_a_model_doubts_can_be_taken_back(people):
+    one = people.sample()
+    done = people.answer("ann", one)
+    with people.world.db.write() as session:
+        job = people.world.job().id
+        row = queue.task(session, job, one).id
+        db_reviews.add(session, job, row, ReviewReason.LABEL_ERROR, "made for a test", people.now)
+    assert [item.label.author for item in reviews(people, ReviewReason.LABEL_ERROR)] == ["ann"]
+    assert people.withdraw("ann", done.answer_id).state == "waiting"
+    assert reviews(people) == ()
+    assert people.answer("ann", one, OTHER).state == "settled"
 
 
 def test_an_answer_belongs_to_who_gave_it(people):

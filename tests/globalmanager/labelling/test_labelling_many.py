@@ -7,7 +7,7 @@ from sqlalchemy import event, text
 
 from fixtures_gm import KEY, fresh_database
 from fixtures_people import RIGHT, People
-from globalmanager.db import Database, jobs, queue, queue_ranks
+from globalmanager.db import Database, jobs, label_counts, queue, queue_ranks
 from globalmanager.db.label_values import AnswerKind
 from globalmanager.db.queue import Panel, Viewer
 from globalmanager.labelling import Order
@@ -108,6 +108,34 @@ def test_the_head_of_the_queue_is_a_look_into_an_index(world, order):
         assert "TEMP B-TREE" not in plan, plan
         assert "SCAN samples" not in plan, plan
         assert "USING INDEX ix_samples_" in plan, plan
+
+
+@pytest.mark.sqlite
+def test_no_count_walks_over_all_that_waits(world):
+    people = People(world, annotators=2, share=0.5)
+    for number in range(5):
+        people.answer("ann", people.sample(prediction=spread(number)))
+    asked = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        if "FROM samples" in statement or "JOIN samples" in statement:
+            asked.append((statement, parameters))
+
+    with world.db.read() as session:
+        job, panel = world.job().id, Panel(2, 0.5)
+        event.listen(session.get_bind(), "before_cursor_execute", note)
+        label_counts.left_for(session, job, "ann", panel, people.now)
+        queue.overdue(session, job, panel, 5)
+        queue.labelled_probabilities(session, job, 5)
+        event.remove(session.get_bind(), "before_cursor_execute", note)
+        connection = session.connection()
+        told = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values) for query, values in asked]
+        plans = ["\n".join(str(row) for row in rows) for rows in told]
+    assert len(plans) >= 8
+    for plan in plans:
+        assert "SCAN samples" not in plan, plan
+        for index in ("ix_samples_queued", "ix_samples_by_", "ix_samples_page", "ix_samples_unlabelled "):
+            assert index not in plan, plan
 
 
 def test_samples_of_an_older_program_are_ranked_by_the_engine(world):
