@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
 // The page lives below /ui/ of the service. For work on it: SEDNA_SERVICE=http://127.0.0.1:PORT npm run dev.
-const service = process.env.SEDNA_SERVICE ?? "http://127.0.0.1:8000";
+const service = process.env.SEDNA_SERVICE ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   base: "/ui/",

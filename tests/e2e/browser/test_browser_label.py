@@ -189,6 +189,37 @@ def test_a_session_that_ends_while_somebody_draws(house: House, sit: Sit) -> Non
     assert (200, 260) in sizes
 
 
+def test_the_keyboard_alone_is_enough_and_is_never_caught(house: House, sit: Sit) -> None:
+    service = house.up()
+    start_job(house, service)
+    send_boards(service, stream(4))
+    page = sit(service).sign_in(service.token)
+    focus = "document.activeElement.closest('a, button, svg')?.textContent ?? ''"
+    page.get_by_role("link", name="Label 4").wait_for()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate(focus).startswith("Label"):
+            break
+    page.keyboard.press("Enter")
+    board = Board(page)
+    board.wait()
+    expect(board.canvas).to_be_focused()
+    first = board.sample
+    board.press("Tab")
+    expect(board.canvas).not_to_be_focused()
+    board.press("s")  # a letter is a key on the picture alone
+    assert board.sample == first
+    board.press("Shift+Tab")
+    expect(board.canvas).to_be_focused()
+    board.answer("s")
+    board.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Take the last answer back")
+    board.press("Escape")
+    expect(board.canvas).to_be_focused()
+    board.answer("u")
+    answers_are_in(page)
+
+
 def test_two_people_get_different_samples(house: House, sit: Sit) -> None:
     service = house.up()
     start_job(house, service)

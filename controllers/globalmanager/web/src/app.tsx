@@ -22,6 +22,7 @@ const Datasets = lazy(() => import("./views/Datasets").then((file) => file.Datas
 const Edges = lazy(() => import("./views/Edges").then((file) => file.Edges));
 const People = lazy(() => import("./views/People").then((file) => file.People));
 
+const RETRY_MS = 3000;
 const JOB = "/ui/jobs/:namespace/:name";
 
 export function App() {
@@ -43,7 +44,15 @@ function Inside() {
   const inside = kind === "in" || kind === "ended";
   useEffect(() => {
     // A one-time link is tried by the sign-in view; nobody needs to be asked before it.
-    if (location.hash === "" || !atDoor) loadSession().catch(toastError);
+    if (location.hash !== "" && atDoor) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = () =>
+      void loadSession().catch((error: unknown) => {
+        toastError(error);
+        timer = setTimeout(ask, RETRY_MS); // the service starts, or the network comes back
+      });
+    ask();
+    return () => clearTimeout(timer);
   }, []);
   useEffect(() => (kind === "in" ? startLive() : undefined), [kind]);
   if (atDoor || kind === "none") return <Login />;
