@@ -22,11 +22,6 @@ export function listRounds(job: JobName, cursor: string | null, signal: AbortSig
   return body(api.GET("/api/v1/jobs/{namespace}/{name}/rounds", { params: { ...at(job), query }, signal }));
 }
 
-export function readRound(job: JobName, round: number, signal: AbortSignal) {
-  const params = { path: { ...job, round_id: round } };
-  return body(api.GET("/api/v1/jobs/{namespace}/{name}/rounds/{round_id}", { params, signal }));
-}
-
 export function roundLog(job: JobName, round: number, offset: number, signal: AbortSignal) {
   const params = { path: { ...job, round_id: round }, query: { offset } };
   return body(api.GET("/api/v1/jobs/{namespace}/{name}/rounds/{round_id}/log", { params, signal }));

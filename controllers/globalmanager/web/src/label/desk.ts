@@ -3,7 +3,7 @@ import { ApiError } from "../api/errors";
 import { drawingUrl, type JobName } from "../api/job";
 import { cell, type Cell } from "../lib/cell";
 import { randomId } from "../lib/ids";
-import { opened, pendingOf, step, wireOf, type Work } from "./annotation";
+import { opened, pendingOf, wireOf, type Work } from "./annotation";
 import { drafted, draftKey, type Draft, type DraftKeeper, type DraftState } from "./drafts";
 import type { Entry, Outbox } from "./outbox";
 import type { AnswerBody, AnswerKind, AnswerReceipt, Claims, Kind, Order, Task } from "./tasks";
@@ -347,11 +347,6 @@ export class Desk {
 
   #begun(sample: string): boolean {
     return (this.#works.get(sample)?.past.length ?? 0) > 0;
-  }
-
-  /** An annotation from elsewhere, such as the other version of a conflict, as a step that can be undone. */
-  put(annotation: Work["now"]): void {
-    this.change((work) => step(work, annotation, null));
   }
 
   #set(change: Partial<DeskState>): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { fitted, grown, hit, iou, middleOf, moved, panned, rectOf, resized, showing, toPicture, zoomed } from "./geometry";
+import { fitted, grown, hit, middleOf, moved, panned, rectOf, resized, showing, toPicture, zoomed } from "./geometry";
 
 const size = { width: 640, height: 480 };
 const rect = { x1: 10, y1: 20, x2: 50, y2: 60 };
@@ -53,12 +53,6 @@ describe("hit", () => {
     expect(hit([rect], { x: 300, y: 30 })).toBe(-1);
     expect(hit([rect], { x: 53, y: 30 }, 4)).toBe(0);
   });
-});
-
-it("measures overlap as the intersection over the union", () => {
-  expect(iou(rect, rect)).toBe(1);
-  expect(iou({ x1: 0, y1: 0, x2: 10, y2: 10 }, { x1: 1, y1: 1, x2: 11, y2: 11 })).toBeCloseTo(81 / 119, 12);
-  expect(iou(rect, { x1: 50, y1: 20, x2: 60, y2: 60 })).toBe(0);
 });
 
 describe("views", () => {

@@ -106,14 +106,6 @@ export function hit(rects: readonly Rect[], point: Point, margin = 0): number {
   return best;
 }
 
-export function iou(a: Rect, b: Rect): number {
-  const width = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
-  const height = Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1);
-  if (width <= 0 || height <= 0) return 0;
-  const both = width * height;
-  return both / (area(a) + area(b) - both);
-}
-
 /** The whole picture in a stage of this shape, with a little room around it. */
 export function fitted(size: Size, stage: Size): View {
   const room = 1.04;

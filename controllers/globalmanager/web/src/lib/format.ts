@@ -46,10 +46,6 @@ export function moment(at: string): string {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "medium" }).format(new Date(at));
 }
 
-export function clock(at: string): string {
-  return new Intl.DateTimeFormat(locale(), { timeStyle: "medium" }).format(new Date(at));
-}
-
 /** 95 s = "1:35", 2 h = "2:00:00". */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
