@@ -103,7 +103,7 @@ export function Editor(props: Props) {
         ref={svg}
         class="canvas"
         role="application"
-        tabIndex={0}
+        tabindex={0}
         aria-label={t("label.picture", { n: marks.length })}
         aria-describedby="label-spoken"
         viewBox={`${view.x} ${view.y} ${view.width} ${view.height}`}
