@@ -103,6 +103,7 @@ _BAD = text("error IS NOT NULL")
 _NEW = text("labelled_at IS NOT NULL AND round_used IS NULL")
 _PROBLEM = text("problem IS NOT NULL")
 _UNLABELLED = text("labelled_at IS NULL")
+_LABELLED = text("labelled_at IS NOT NULL")
 _AUDITED = text("picked = 'audit' AND labelled_at IS NOT NULL")
 _QUEUED = text("labelled_at IS NULL AND label_state IS NULL")
 _QUEUED_AUDIT = text("picked = 'audit' AND labelled_at IS NULL AND label_state IS NULL")
@@ -141,6 +142,7 @@ class Sample(Base):
         Index("ix_samples_round", "job_id", "round_used", "id"),
         Index("ix_samples_source", "job_id", "source"),
         Index("ix_samples_unlabelled", "job_id", "id", sqlite_where=_UNLABELLED, postgresql_where=_UNLABELLED),
+        _partial("ix_samples_labelled", "job_id", "id", where=_LABELLED),
         Index("ix_samples_new", "job_id", "part", "labelled_at", sqlite_where=_NEW, postgresql_where=_NEW),
         Index("ix_samples_problem", "job_id", sqlite_where=_PROBLEM, postgresql_where=_PROBLEM),
         Index("ix_samples_audit", "job_id", "model_version", "id", sqlite_where=_AUDITED, postgresql_where=_AUDITED),

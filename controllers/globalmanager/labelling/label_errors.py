@@ -40,13 +40,14 @@ RIGHT_SHARE = 0.95
 LEAST_BOXES = 20
 """A detector is sure from the score on from which this share of its boxes is right, of so many at least."""
 
-_NAMED = 5
 SUSPECT_BELOW = 0.5
 """Of a picture's score, which is 1 where nothing speaks against its boxes."""
 
-
 LARGEST_LEAST = 0.05
 """Where all boxes fit, the smallest similarity of all is large, and would make the wrong ones look like them."""
+
+
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,14 @@ class Suspect:
 
 
 def suspects_of(labels: Sequence[JudgedLabel], class_names: Sequence[str]) -> list[Suspect]:
-    """The worst suspects among labels, the worst first, at most `MOST`."""
+    """The worst suspects among labels, the worst first: at most `MOST` that can be decided about, and of hold-out."""
     of_classes = [one for one in labels if one.annotation.label is not None]
     of_boxes = [one for one in labels if one.annotation.label is None and one.prediction.probabilities is None]
     found = [*_classes(of_classes, class_names), *_boxes(of_boxes)]
-    return sorted(found, key=lambda suspect: (suspect.score, suspect.label.sample_id))[:MOST]
+    found.sort(key=lambda suspect: (suspect.score, suspect.label.sample_id))
+    # Apart: those of the hold-out stay suspects from evaluation to evaluation, and would take the others' places.
+    parts = [[one for one in found if one.label.is_holdout is frozen][:MOST] for frozen in (False, True)]
+    return sorted((*parts[0], *parts[1]), key=found.index)
 
 
 def note_suspects(session: Session, job_id: int, suspects: Sequence[Suspect], now: datetime) -> None:

@@ -144,9 +144,11 @@ class Board:
             self.page.keyboard.press(key)
 
     def answer(self, key: str = "Enter") -> None:
-        """Give the answer and wait for the next picture, or for the end of the queue."""
+        """Give the answer, a second time where it is asked for, and wait for the next picture or the queue's end."""
         shown = self.sample
         self.press(key)
+        if self.page.locator(".question").count():
+            self.press(key)
         gone = self.page.locator(f'image[href*="{shown}"]')
         gone.wait_for(state="detached")
 

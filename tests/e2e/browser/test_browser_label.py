@@ -247,10 +247,7 @@ def test_undo_take_back_and_the_other_answers(house: House, sit: Sit) -> None:
     assert label_of(service, first) is None
     for key, kind in (("x", "nothing"), ("u", "unsure"), ("z", "bad")):
         sample = board.sample
-        board.press(key)
-        if seat.page.locator(".question").count():
-            board.press(key)
-        seat.page.locator(f'image[href*="{sample}"]').wait_for(state="detached")
+        board.answer(key)
         answers_are_in(seat.page)
         answers = service.get(f"{JOB}/labelling/samples/{sample}/answers")
         assert [one["kind"] for one in answers if not one["withdrawn"]] == [kind]

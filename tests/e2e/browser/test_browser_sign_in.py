@@ -55,7 +55,7 @@ def test_a_labeller_labels_and_starts_nothing(house: House, sit: Sit) -> None:
     page = seat.sign_in(person(service, "anna", "labeller"))
     assert page.get_by_role("link", name="People").count() == 0
     page.get_by_role("link", name="pcb").click()
-    page.get_by_role("heading", name="Rounds").wait_for()
+    page.get_by_role("heading", name="Rounds", exact=True).wait_for()
     for name in ("Train", "Evaluate", "Deploy", "Roll back", "Pause"):
         assert page.get_by_role("button", name=name, exact=True).count() == 0
     # Whoever asks the service itself is refused as well, with the session's own header.
@@ -79,7 +79,7 @@ def test_a_viewer_sees_and_changes_nothing(house: House, sit: Sit) -> None:
     send_boards(service, stream(1))
     page = sit(service).sign_in(person(service, "vera", "viewer"))
     page.get_by_role("link", name="pcb").click()
-    page.get_by_role("heading", name="Rounds").wait_for()
+    page.get_by_role("heading", name="Rounds", exact=True).wait_for()
     assert page.get_by_role("link", name="Label", exact=True).count() == 0
     page.get_by_role("link", name="Samples", exact=True).click()
     expect(page.get_by_role("listitem")).to_have_count(5)

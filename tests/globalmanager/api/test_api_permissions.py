@@ -21,7 +21,7 @@ OPERATIONS = {
     "read": """
         listEdges listJobs getJob listRounds getRound getRoundLog listDecisions labellingQueue listDatasetVersions
         getDatasetVersion listModelVersions readStatus listDatasets listModels listSamples getSample getSampleImage
-        getSampleThumbnail getSampleDrawing         listRequests getRequest explainTrigger streamEvents streamJobEvents
+        getSampleThumbnail getSampleDrawing listRequests getRequest explainTrigger streamEvents streamJobEvents
         readHome readFlow exportLabels
     """,
     "read-served": "getEdge getModelVersion getModelManifest getModelFile getModelModule",

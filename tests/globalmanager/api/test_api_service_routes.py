@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -154,6 +155,24 @@ def test_the_description_is_complete(api: Api) -> None:
                     assert list(response["content"]) == ["application/problem+json"], (path, status)
     assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     assert "HTTPValidationError" not in schema["components"]["schemas"]
+
+
+def test_every_reference_of_the_description_leads_somewhere(api: Api) -> None:
+    """Generators of clients, ours of the page among them, stop at the first that does not."""
+    schema = api.http.get("/openapi.json").json()
+
+    def references(node: object) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from (value for key, value in node.items() if key == "$ref" and isinstance(value, str))
+            for value in node.values():
+                yield from references(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from references(value)
+
+    found = {reference.rpartition("/")[2] for reference in references(schema)}
+    assert found
+    assert found <= schema["components"]["schemas"].keys()
 
 
 def test_the_documentation_needs_no_other_host(api: Api) -> None:

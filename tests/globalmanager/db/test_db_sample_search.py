@@ -184,6 +184,7 @@ FILTERS = {
     "score": {"min_score": 2.0},
     "class": {"class_number": 1},
     "round": {"round": 3},
+    "settled": {"label_state": "settled"},
     "wrong": {"wrong_version": 1},
     "wrong and class": {"wrong_version": 1, "class_number": 1},
 }
@@ -203,6 +204,8 @@ def test_sqlite_finds_a_page_in_an_index_and_sorts_nothing(world, job, wanted):
     plan = [str(row[3]) for row in rows]
     assert all("SEARCH" in line for line in plan), plan
     assert not any("TEMP B-TREE" in line for line in plan), plan
+    if "label_state" in wanted:
+        assert "ix_samples_labelled" in plan[0], "they may be few among many"
     if "min_score" in wanted:
         assert "COVERING INDEX ix_samples_page" in plan[0], "what is wide must not be read for what does not fit"
 

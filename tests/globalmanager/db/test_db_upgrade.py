@@ -11,7 +11,7 @@ from globalmanager.db.migrate import config_for, head_revision
 from globalmanager.db.tables import Base
 from sedna.common.types import Annotation, Box, Picked, Prediction, Verdict
 
-SEEN_LABEL = Annotation(boxes=(Box(x1=0, y1=0, x2=4, y2=4, label=3), Box(x1=4, y1=4, x2=8, y2=8, label=1)))
+SEEN_LABEL = Annotation(boxes=(Box(x1=0, y1=0, x2=4, y2=4, label=0), Box(x1=4, y1=4, x2=8, y2=8, label=1)))
 SEEN = Prediction(boxes=tuple(box.model_copy(update={"score": 0.5}) for box in SEEN_LABEL.boxes))
 
 REVISIONS = sorted(script.revision for script in ScriptDirectory.from_config(config_for()).walk_revisions())
@@ -25,7 +25,7 @@ def filled():
         world.samples(8)
         world.sample(label=None, prediction=SEEN, verdict=Verdict(hard=True, miner="ibt", score=0.25, reason="r"))
         world.sample(label=SEEN_LABEL, prediction=SEEN, picked=Picked.AUDIT)
-        world.sample(label=Annotation(label=4), prediction=Prediction(label=5), picked=Picked.AUDIT)
+        world.sample(label=Annotation(boxes=SEEN_LABEL.boxes[:1]), prediction=Prediction(label=1), picked=Picked.AUDIT)
         world.until(lambda job: bool(job.state.history))
         world.beat(model_version=world.job().state.champion, state="serving")
         yield world
@@ -82,11 +82,15 @@ def seen(db):
 
 def found_by(content):
     """What lists find samples by: of a schema that had none of it, filled in by the migration."""
-    checks = {(row["sample_pk"], row["version"], row["is_right"]) for row in content["sample_checks"]}
+    answered = {(row["id"], row["model_version"]) for row in content["samples"] if row["tp"] is not None}
     return (
         {row["id"]: (row["miner"], row["score"]) for row in content["samples"]},
         {(row["class_number"], row["sample_pk"]) for row in content["sample_classes"]},
-        {check for check in checks if check[0] in {row["id"] for row in content["samples"] if row["tp"] is not None}},
+        {
+            (row["sample_pk"], row["is_right"])
+            for row in content["sample_checks"]
+            if (row["sample_pk"], row["version"]) in answered
+        },
     )
 
 

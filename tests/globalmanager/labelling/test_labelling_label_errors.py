@@ -70,6 +70,9 @@ def test_the_list_is_short_and_the_worst_come_first():
     found = suspects_of([*(right(number, 0.95) for number in range(1, 600)), *wrong], CLASSES)
     assert len(found) == MOST
     assert [one.score for one in found] == sorted(one.score for one in found)
+    frozen = [one.model_copy(update={"is_holdout": True, "sample_pk": 2000 + one.sample_pk}) for one in wrong]
+    both = suspects_of([*(right(number, 0.95) for number in range(1, 1200)), *frozen, *wrong], CLASSES)
+    assert [one.label.is_holdout for one in both].count(False) == MOST, "no hold-out takes the place of others"
 
 
 TRUE = Box(x1=1, y1=1, x2=6, y2=6, label=0)

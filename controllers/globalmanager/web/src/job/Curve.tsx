@@ -52,10 +52,35 @@ export function Curve({ points, metric }: { points: readonly CurvePoint[]; metri
   return <div ref={place} class="curve-place" role="img" aria-label={label} />;
 }
 
+/** A whisker for each candidate: where its value lies, by the interval of the difference. */
+function drawIntervals(plot: uPlot, points: readonly CurvePoint[], colour: string): void {
+  const { ctx } = plot;
+  const half = 4 * devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.globalAlpha = 0.7;
+  ctx.lineWidth = 1.5 * devicePixelRatio;
+  ctx.beginPath();
+  for (const { round, low, high } of points) {
+    if (low === null || high === null) continue;
+    const x = plot.valToPos(round, "x", true);
+    const [bottom, top] = [plot.valToPos(low, "y", true), plot.valToPos(high, "y", true)];
+    ctx.moveTo(x, bottom);
+    ctx.lineTo(x, top);
+    for (const y of [bottom, top]) {
+      ctx.moveTo(x - half, y);
+      ctx.lineTo(x + half, y);
+    }
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
 function plotOf(element: HTMLElement, points: readonly CurvePoint[], words: Record<"candidate" | "served" | "round", string>): uPlot {
   const colour = colours(element);
-  const [ink, line, accent, faint] = ["ink-soft", "line", "accent", "ink-faint"].map(colour) as [string, string, string, string];
-  const band = colour("accent-soft");
+  const ink = colour("ink-soft");
+  const line = colour("line");
+  const accent = colour("accent");
   const font = `12px ${getComputedStyle(element).fontFamily}`;
   const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const values = points.flatMap((p) => [p.candidate, p.low, p.high, p.served]).filter((v): v is number => v !== null);
@@ -64,8 +89,6 @@ function plotOf(element: HTMLElement, points: readonly CurvePoint[], words: Reco
   const room = Math.max(0.02, (high - low) * 0.12);
   const data: uPlot.AlignedData = [
     points.map((p) => p.round),
-    points.map((p) => p.low),
-    points.map((p) => p.high),
     points.map((p) => p.served),
     points.map((p) => p.candidate),
   ];
@@ -75,18 +98,19 @@ function plotOf(element: HTMLElement, points: readonly CurvePoint[], words: Reco
     cursor: { y: false },
     scales: { x: { time: false, range: (_, a, b) => [a - 0.5, b + 0.5] }, y: { range: [low - room, high + room] } },
     axes: [
-      { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 500], label: words.round, labelFont: font, labelSize: 18 },
+      {
+        ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 500], label: words.round, labelFont: font, labelSize: 18,
+        values: (_, ticks) => ticks.map((tick) => (tick >= 1 ? String(tick) : "")),
+      },
       { ...axis, size: 52 },
     ],
     legend: { live: true },
     series: [
       { label: words.round },
-      { label: "low", width: 0, points: { show: points.length < 3, size: 4, fill: faint, stroke: faint }, stroke: faint },
-      { label: "high", width: 0, points: { show: points.length < 3, size: 4, fill: faint, stroke: faint }, stroke: faint },
-      { label: words.served, stroke: accent, width: 2, points: { show: false } },
-      { label: words.candidate, stroke: ink, width: 0, points: { show: true, size: 7, fill: ink } },
+      { label: words.served, stroke: accent, width: 2, points: { show: points.length < 30, size: 6, fill: accent } },
+      { label: words.candidate, stroke: ink, width: 0, points: { show: true, size: 8, fill: ink } },
     ],
-    bands: [{ series: [2, 1], fill: band }],
+    hooks: { draw: [(plot) => drawIntervals(plot, points, ink)] },
   };
   return new uPlot(options, data, element);
 }

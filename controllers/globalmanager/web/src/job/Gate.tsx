@@ -50,13 +50,14 @@ function Axis({ verdict }: { verdict: GateVerdict }) {
   const text = t("gate.read", {
     difference: signed(difference), low: signed(low), high: signed(high), holdout: signed(holdout),
   });
-  const rows: [string, number, [number, number] | null][] = [];
-  if (difference !== null) rows.push([t("gate.difference"), difference, low !== null && high !== null ? [low, high] : null]);
-  if (holdout !== null) rows.push([t("gate.holdout"), holdout, null]);
+  const held = verdict.checks.find((check) => check.name === "holdout")?.passed;
+  const rows: [string, number, [number, number] | null, string][] = [];
+  if (difference !== null) rows.push([t("gate.difference"), difference, low !== null && high !== null ? [low, high] : null, tone]);
+  if (holdout !== null) rows.push([t("gate.holdout"), holdout, null, held === true ? "good" : held === false ? "bad" : "warn"]);
   return (
     <figure class="axis" role="img" aria-label={text}>
-      {rows.map(([name, value, span], at) => (
-        <div key={name} class={cx("axis-row", at === 0 ? tone : value >= 0 ? "good" : "bad")}>
+      {rows.map(([name, value, span, colour]) => (
+        <div key={name} class={cx("axis-row", colour)}>
           <span class="small soft">{name}</span>
           <svg viewBox="0 0 100 22" preserveAspectRatio="none" height="26" width="100%">
             <line x1="50" x2="50" y1="0" y2="22" class="zero" />
@@ -95,7 +96,7 @@ function Classes({ classes }: { classes: readonly ClassChange[] }) {
         </thead>
         <tbody>
           {classes.map((one) => {
-            const fell = one.before !== null && one.after !== null && one.after < one.before - 0.0005;
+            const fell = one.before !== null && one.after !== null && one.after < one.before - 0.005;
             return (
               <tr key={one.name}>
                 <th scope="row">{one.name}</th>

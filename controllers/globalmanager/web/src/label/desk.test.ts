@@ -149,6 +149,18 @@ describe("a desk", () => {
     expect(sent.at(-1)).toMatchObject({ sample: "s0", body: { base_revision: 2 } });
   });
 
+  it("takes an answer back that is on its way: it waits, and withdraws what has arrived", async () => {
+    const { desk, queue, sent } = await made(many(5));
+    desk.say("unsure");
+    await desk.takeBack(); // at once, before anything was sent
+    await settle();
+    expect(sent).toHaveLength(queue.withdrawn.length);
+    expect(desk.task?.sample_id).toBe("s0");
+    desk.say("bad");
+    await settle();
+    expect(sent.at(-1)).toMatchObject({ sample: "s0", body: { kind: "bad" } });
+  });
+
   it("says why an answer cannot be taken back, and stays where it is", async () => {
     const { desk, queue, complain } = await made(many(5));
     desk.say("bad");

@@ -45,6 +45,8 @@ interface Answered {
   work: Work;
   key: string;
   receipt: AnswerReceipt | null;
+  /** Until it lies in the outbox. */
+  delivery: Promise<void>;
 }
 
 export interface DeskParts {
@@ -207,13 +209,13 @@ export class Desk {
     const last = this.#answered.at(-1);
     if (!last) return;
     try {
-      if (last.receipt) {
+      await last.delivery;
+      if (!(await this.parts.outbox.recall(last.key)) && last.receipt) {
         await this.parts.service.withdraw(this.job, last.receipt.answer_id);
         this.#answered.pop();
         await this.#asking;
         await this.refill([last.task.sample_id]);
       } else {
-        await this.parts.outbox.drop(last.key);
         this.#answered.pop();
       }
       this.#reopen(last);
@@ -233,10 +235,11 @@ export class Desk {
     const task = this.task;
     if (!work || !task) return;
     const entry = this.#entry(task, work, kind);
-    this.#answered.push({ task, work, key: entry.key, receipt: null });
+    const delivery = this.#deliver(entry, draftKey(this.user, this.job, task.sample_id));
+    this.#answered.push({ task, work, key: entry.key, receipt: null, delivery });
     this.#leave(task);
     this.#set({ done: done + 1, left: Math.max(0, left - 1), canTakeBack: true });
-    void this.#deliver(entry, draftKey(this.user, this.job, task.sample_id));
+    void delivery.then(() => this.refill());
   }
 
   async #deliver(entry: Entry, draft: string): Promise<void> {
@@ -246,7 +249,6 @@ export class Desk {
     } catch (error) {
       this.parts.complain(error);
     }
-    await this.refill();
   }
 
   #entry(task: Task, work: Work, kind: AnswerKind): Entry {

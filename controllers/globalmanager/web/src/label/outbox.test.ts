@@ -103,6 +103,22 @@ describe("an outbox", () => {
     expect(await shelf.all()).toEqual([]);
   });
 
+  it("gives back what has not gone out, and says so of what has", async () => {
+    let answer: (receipt: AnswerReceipt) => void = () => undefined;
+    const { box, sent } = made(() => new Promise((resolve) => (answer = resolve)));
+    await box.add(entry("a", 1));
+    await box.add(entry("b", 2));
+    const first = box.recall("a");
+    answer(receipt);
+    expect(await first).toBe(false); // it was under way, and has arrived
+    const offline = made(() => Promise.reject(new OfflineError(null)));
+    await offline.box.add(entry("c", 1));
+    await settle();
+    expect(await offline.box.recall("c")).toBe(true);
+    expect(offline.box.entries).toEqual([]);
+    expect(sent).toEqual(["a"]);
+  });
+
   it("goes on with what an earlier visit left, of this person alone", async () => {
     const shelf = memoryShelf<Entry>();
     await shelf.put("a", entry("a", 2));

@@ -34,6 +34,8 @@ export interface OutboxEvents {
 export class Outbox {
   #entries: Entry[] = [];
   #sending = false;
+  /** The attempt that is under way. */
+  #attempt: Promise<boolean> | null = null;
   #tries = 0;
   #timed = false;
 
@@ -75,11 +77,20 @@ export class Outbox {
       for (;;) {
         const entry = this.#entries.find((one) => one.state === "waiting");
         if (!entry) return;
-        if (!(await this.#try(entry))) return;
+        this.#attempt = this.#try(entry);
+        if (!(await this.#attempt)) return;
       }
     } finally {
       this.#sending = false;
     }
+  }
+
+  /** Back out of the box, if it has not gone out: one that is on its way right now is waited for. */
+  async recall(key: string): Promise<boolean> {
+    await this.#attempt?.catch(() => false);
+    if (!this.#entries.some((entry) => entry.key === key)) return false;
+    await this.drop(key);
+    return true;
   }
 
   async drop(key: string): Promise<void> {

@@ -1,9 +1,12 @@
-// Dataset versions of a job, the newest first.
-import { jobPage } from "../api/job";
+// Dataset versions of a job, the newest first, and its labels as files of other tools.
+import { useState } from "preact/hooks";
+
+import { jobApi, jobPage, type JobName } from "../api/job";
 import { listDatasets } from "../api/reads";
 import { count } from "../lib/format";
 import { usePages } from "../lib/pages";
 import { useTitle } from "../lib/title";
+import { Icon } from "../ui/Icon";
 import { JobFrame, useJob } from "../ui/JobFrame";
 import { Ago, Bones, Button, Chip, Empty, ErrorNotice } from "../ui/parts";
 import { useWords } from "../words";
@@ -52,7 +55,34 @@ export function Datasets() {
           </table>
         </section>
       )}
+      <Export job={job} />
       {!pages.whole && <Button onClick={pages.more}>{t("more")}</Button>}
     </JobFrame>
+  );
+}
+
+const FORMATS = ["coco", "voc", "yolo", "cvat", "labelstudio", "csv", "jsonl"] as const;
+
+function Export({ job }: { job: JobName }) {
+  const t = useWords();
+  const [format, setFormat] = useState<string>("coco");
+  const [pictures, setPictures] = useState(false);
+  const query = new URLSearchParams({ format, ...(pictures ? { pictures: "true" } : {}) });
+  return (
+    <section class="card card-body row-wrap">
+      <h2>{t("export.title")}</h2>
+      <span class="push" />
+      <select class="select small" aria-label={t("export.format")} value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
+        {FORMATS.map((one) => <option key={one} value={one}>{one}</option>)}
+      </select>
+      <label class="check small">
+        <input type="checkbox" checked={pictures} onChange={(event) => setPictures(event.currentTarget.checked)} />
+        {t("export.pictures")}
+      </label>
+      <a class="button small" href={`/api/v1${jobApi(job)}/labels:export?${query}`} download>
+        <Icon name="download" size={16} />
+        {t("export.download")}
+      </a>
+    </section>
   );
 }

@@ -88,7 +88,11 @@ function JobCard({ job }: { job: HomeJob }) {
         <div>
           <p class="big numbers">{figure(last)}</p>
           <p class="small soft">
-            {job.champion ? t("home.model", { metric: job.metric?.name ?? "", version: job.champion }) : t("home.noModel")}
+            {job.champion === null
+              ? t("home.noModel")
+              : job.metric
+                ? t("home.model", { metric: job.metric.name, version: job.champion })
+                : t("home.modelOnly", { version: job.champion })}
           </p>
         </div>
         <div class="curve">

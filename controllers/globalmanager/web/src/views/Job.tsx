@@ -4,14 +4,17 @@ import { useMemo, useState } from "preact/hooks";
 
 import { jobPage, sameJob, type JobName } from "../api/job";
 import { flow, home, listRounds, readJob } from "../api/reads";
+import { mayAs, session } from "../api/session";
 import type { JobView, RoundRow } from "../api/types";
 import { Actions, type Act } from "../job/Actions";
 import { Flow } from "../job/Flow";
 import { curveOf, metricOf } from "../job/figures";
 import { Gate } from "../job/Gate";
 import { Log } from "../job/Log";
+import { People } from "../job/People";
 import { Rounds } from "../job/Rounds";
 import { Why } from "../job/Why";
+import { useCell } from "../lib/cell";
 import { useQuery } from "../lib/query";
 import { useTitle } from "../lib/title";
 import type { LiveEvent } from "../live/stream";
@@ -79,6 +82,7 @@ interface StoryProps {
 
 function Story({ job, view, rounds, why }: StoryProps) {
   const t = useWords();
+  const labels = mayAs(useCell(session), "labeller");
   const [picked, setPicked] = useState<number | null>(null);
   const judged = rounds.find((row) => row.verdict);
   const chosen = rounds.find((row) => row.round === picked) ?? judged ?? rounds[0];
@@ -114,16 +118,24 @@ function Story({ job, view, rounds, why }: StoryProps) {
         </div>
         <div class="card-body">
           {verdict ? <Gate verdict={verdict} names={view.class_names} /> : <p class="soft">{chosen?.outcome_reason || t("gate.notYet")}</p>}
+          {verdict && (
+            <p class="small job-wrong">
+              <a href={`${jobPage(job, "samples")}?wrong=true`}>{t("gate.wrong")}</a>
+            </p>
+          )}
           {chosen && chosen.holdout_changes > 0 && (
             <Notice tone="warn">{t("gate.changed", { n: chosen.holdout_changes, who: chosen.holdout_changed_by ?? "–" })}</Notice>
           )}
         </div>
       </section>
-      <section class="card">
-        <div class="card-body">
-          {logged === undefined ? <Empty icon="chart" title={t("log.none")} /> : <Log key={logged} job={job} round={logged} />}
-        </div>
-      </section>
+      <div class="stack-l">
+        <section class="card">
+          <div class="card-body">
+            {logged === undefined ? <Empty icon="chart" title={t("log.none")} /> : <Log key={logged} job={job} round={logged} />}
+          </div>
+        </section>
+        {labels && <People job={job} />}
+      </div>
     </div>
   );
 }

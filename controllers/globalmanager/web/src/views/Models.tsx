@@ -3,10 +3,11 @@ import { useState } from "preact/hooks";
 
 import { body, api } from "../api/client";
 import { jobApi, jobPage, sameJob, type JobName } from "../api/job";
-import { listModels, readJob } from "../api/reads";
-import type { ModelVersionRow } from "../api/types";
+import { listModels, listRounds, readJob } from "../api/reads";
+import type { RoundRow } from "../api/types";
 import { Actions } from "../job/Actions";
-import { bytes, figure, signed } from "../lib/format";
+import { Gate } from "../job/Gate";
+import { bytes, figure } from "../lib/format";
 import { usePages } from "../lib/pages";
 import { useQuery } from "../lib/query";
 import { useTitle } from "../lib/title";
@@ -27,7 +28,9 @@ export function Models() {
   const champion = read.data?.champion ?? null;
   const choose = (version: number) =>
     setPair((old) => (old.includes(version) ? old.filter((one) => one !== version) : [...old.slice(-1), version]));
-  const [a, b] = [...pair].sort((x, y) => x - y).map((version) => pages.items.find((one) => one.version === version));
+  const rounds = useQuery(`rounds ${jobPage(job)}`, (signal) => listRounds(job, null, signal));
+  const judged = rounds.data?.items ?? [];
+  const [a, b] = [...pair].sort((x, y) => x - y);
   return (
     <JobFrame job={job}>
       {pages.error !== undefined && <ErrorNotice error={pages.error} retry={pages.reload} />}
@@ -64,7 +67,7 @@ export function Models() {
                     <td>{model.parent ? `v${model.parent}` : (model.note || "–")}</td>
                     <td class="num">{model.round ?? "–"}</td>
                     <td class="num">{model.dataset_version ? `v${model.dataset_version}` : "–"}</td>
-                    <td class="num">{mainFigure(model)}</td>
+                    <td class="num">{figureOf(model.version, judged)}</td>
                     <td class="num">{bytes(model.size)}</td>
                     <td><Ago at={model.created_at} /></td>
                     <td>
@@ -81,47 +84,41 @@ export function Models() {
         </section>
       )}
       {!pages.whole && <Button onClick={pages.more}>{t("more")}</Button>}
-      {a && b && <Compare a={a} b={b} />}
+      {a !== undefined && b !== undefined && <Compare a={a} b={b} rounds={judged} names={read.data?.class_names ?? []} />}
       {files !== null && <Files job={job} version={files} onClose={() => setFiles(null)} />}
     </JobFrame>
   );
 }
 
-/** One figure for the table: F1 or accuracy where there is one, else the first number. */
-function mainFigure(model: ModelVersionRow): string {
-  const numbers = Object.entries(model.metrics).filter((pair): pair is [string, number] => typeof pair[1] === "number");
-  const found = numbers.find(([name]) => /f1_macro|^f1$|accuracy/.test(name)) ?? numbers[0];
-  return found ? `${found[0]} ${figure(found[1])}` : "–";
+/** What the gate found when it judged a model, the newest time first. */
+function figureOf(version: number, rounds: readonly RoundRow[]): string {
+  const verdict = rounds.find((row) => row.candidate === version && row.verdict)?.verdict;
+  return verdict ? `${verdict.metric} ${figure(verdict.candidate)}` : "–";
 }
 
-function Compare({ a, b }: { a: ModelVersionRow; b: ModelVersionRow }) {
+interface CompareProps {
+  a: number;
+  b: number;
+  rounds: readonly RoundRow[];
+  names: readonly string[];
+}
+
+/** Two models on the same samples: a round that has judged one against the other. */
+function Compare({ a, b, rounds, names }: CompareProps) {
   const t = useWords();
-  const names = [...new Set([...Object.keys(a.metrics), ...Object.keys(b.metrics)])].sort();
-  const shown = names.filter((name) => typeof a.metrics[name] === "number" || typeof b.metrics[name] === "number");
-  const number = (value: unknown) => (typeof value === "number" ? value : null);
+  const judged = rounds.find((row) => {
+    const pair = [row.candidate, row.champion];
+    return row.verdict && pair.includes(a) && pair.includes(b);
+  });
+  const title = judged ? { a: judged.champion ?? a, b: judged.candidate ?? b } : { a, b };
   return (
     <section class="card">
       <div class="card-head">
-        <h2>{t("models.beside", { a: a.version, b: b.version })}</h2>
-        {a.dataset_version !== b.dataset_version && <span class="small soft">{t("models.otherData")}</span>}
+        <h2>{t("models.beside", title)}</h2>
+        {judged && <span class="small soft">{t("models.sameSamples", { round: judged.round })}</span>}
       </div>
-      <div class="table-frame">
-        <table class="table">
-          <thead><tr><th>{t("models.metric")}</th><th class="num">v{a.version}</th><th class="num">v{b.version}</th><th class="num">{t("rounds.difference")}</th></tr></thead>
-          <tbody>
-            {shown.map((name) => {
-              const [before, after] = [number(a.metrics[name]), number(b.metrics[name])];
-              return (
-                <tr key={name}>
-                  <th scope="row">{name}</th>
-                  <td class="num">{figure(before)}</td>
-                  <td class="num">{figure(after)}</td>
-                  <td class="num">{before !== null && after !== null ? signed(after - before) : "–"}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
+      <div class="card-body">
+        {judged?.verdict ? <Gate verdict={judged.verdict} names={names} /> : <p class="soft">{t("models.neverJudged")}</p>}
       </div>
     </section>
   );

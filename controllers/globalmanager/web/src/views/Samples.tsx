@@ -56,7 +56,7 @@ export function Samples() {
       <div class="row small soft numbers" role="status">
         {pages.total !== null && t("samples.total", { n: count(pages.total) })}
         <span class="push" />
-        <Button small look="quiet" icon="redo" onClick={pages.reload}>{t("again")}</Button>
+        <Button small look="quiet" icon="redo" onClick={pages.reload}>{t("samples.reload")}</Button>
       </div>
       {pages.error !== undefined && <ErrorNotice error={pages.error} retry={pages.reload} />}
       {pages.items.length === 0 && !pages.loading && pages.error === undefined && (
