@@ -31,7 +31,7 @@ from sedna.common.types import Annotation, JobKey, Value
 
 __all__ = ["AnswerResult", "GivenAnswer", "answer", "withdraw"]
 
-_REMEMBERED = 2000
+_REMEMBERED = 600
 """Answers by which people are known."""
 
 
@@ -136,11 +136,15 @@ def _judge(db: Database, key: JobKey, sample_id: str, given: GivenAnswer) -> Jud
         wanted = task.wanted(panel_of(job).wanted(sample_id))
         if wanted == 1 or task.answers + 1 < wanted or task.label_state is not LabelState.ANSWERED:
             return None
-        said = {answer.annotation for answer in answers.open_of(session, task.id)}
-        if said == {given.annotation}:
-            return None
+        said = {_named(answer.annotation) for answer in answers.open_of(session, task.id)}
+        if said == {_named(given.annotation)}:
+            return None  # of one mind about the classes: nobody has to be weighed
         known = answers.newest(session, job.id, _REMEMBERED)
     return judge_of(known)
+
+
+def _named(annotation: Annotation | None) -> tuple[int | None, ...]:
+    return () if annotation is None else (annotation.label, *sorted(box.label for box in annotation.boxes))
 
 
 def _repeated(

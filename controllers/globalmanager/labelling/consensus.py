@@ -22,8 +22,8 @@ Judge = Callable[[Votes], tuple[int, float] | None]
 SURE = 0.9
 """Probability from which on what is known of the people settles a label that the majority leaves open."""
 
-COMPARED_BOXES = 1000
-"""Boxes of one answer: the comparison of more takes minutes, and who draws so many is rarely asked twice."""
+COMPARED_BOXES = 300
+"""Boxes of one answer: the comparison of more takes long, and other writers wait meanwhile."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sedna.common.types import JobKey, Value
 
 __all__ = ["LabellingSummary", "PersonSummary", "people_agree", "summary_of"]
 
-COMPARED = 2000
+COMPARED = 600
 """Answers, the newest, of which the agreement is made: people change, and somebody waits for it."""
 
 

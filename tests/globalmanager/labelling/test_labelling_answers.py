@@ -10,6 +10,7 @@ from globalmanager.db.label_values import LabelSource, ReviewReason
 from globalmanager.ingest.removal import exclude_sample, include_sample
 from globalmanager.labelling import label_sample
 from globalmanager.labelling.claiming import draft_of
+from globalmanager.labelling.consensus import COMPARED_BOXES
 from globalmanager.labelling.refusals import NotTakenError
 from globalmanager.labelling.reviewing import Decision, answers_of, decide_review, list_reviews
 from globalmanager.labelling.summary import people_agree, summary_of
@@ -234,6 +235,16 @@ def test_what_differs_too_much_goes_to_review_and_trains_nothing(two):
         decide(two, "dan", one, take=a)
     with pytest.raises(ConflictError, match="somebody else has labelled"):
         two.withdraw("ann", a)
+
+
+def test_more_boxes_than_can_be_compared_are_somebodys_to_decide(two):
+    one = two.sample()
+    many = Annotation(boxes=RIGHT.boxes * (COMPARED_BOXES + 1))
+    two.answer("ann", one, many)
+    assert two.answer("ben", one, many).state == "review"
+    (item,) = reviews(two)
+    assert item.sentence == f"{COMPARED_BOXES + 1} boxes are too many to be compared"
+    assert people_agree(two.world.db, KEY).pairs == ()
 
 
 @pytest.mark.parametrize("said", [{"annotation": OTHER}, {"bad": True, "reason": "blurred"}])
