@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import Float, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from globalmanager.db.columns import BigId, JsonColumn
-from globalmanager.db.tables import Base, job_key
+from globalmanager.db.tables import Base, owner_key
 
 
 class LabelClaim(Base):
@@ -26,8 +26,8 @@ class LabelClaim(Base):
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    job_id: Mapped[int] = job_key()
-    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id"))
+    job_id: Mapped[int] = owner_key("jobs.id")
+    sample_pk: Mapped[int] = owner_key("samples.id")
     person: Mapped[str] = mapped_column(String(253))
     claimed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
@@ -55,8 +55,8 @@ class LabelAnswer(Base):
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    job_id: Mapped[int] = job_key()
-    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id"))
+    job_id: Mapped[int] = owner_key("jobs.id")
+    sample_pk: Mapped[int] = owner_key("samples.id")
     open_for: Mapped[int | None] = mapped_column(BigId)
     person: Mapped[str] = mapped_column(String(253))
     kind: Mapped[str] = mapped_column(String(8))
@@ -79,8 +79,8 @@ class LabelReview(Base):
     __table_args__ = (UniqueConstraint("sample_pk"), Index("ix_label_reviews_page", "job_id", "id"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    job_id: Mapped[int] = job_key()
-    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id"))
+    job_id: Mapped[int] = owner_key("jobs.id")
+    sample_pk: Mapped[int] = owner_key("samples.id")
     reason: Mapped[str] = mapped_column(String(16))
     sentence: Mapped[str] = mapped_column(Text)
     agreement: Mapped[float | None] = mapped_column(Float)
@@ -92,8 +92,8 @@ class SamplePrediction(Base):
 
     __tablename__ = "sample_predictions"
 
-    job_id: Mapped[int] = job_key()
-    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id"), primary_key=True)
+    job_id: Mapped[int] = owner_key("jobs.id")
+    sample_pk: Mapped[int] = owner_key("samples.id", primary_key=True)
     source: Mapped[str] = mapped_column(String(8), primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     prediction: Mapped[dict[str, Any]]

@@ -7,10 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
 
-from globalmanager.db.tables import Sample
 from sedna.algorithms.active_learning import SCORES, recorded_class, recorded_score
 from sedna.common.types import MAX_LABEL, Prediction
 
@@ -36,23 +33,6 @@ def _rank(prediction: Prediction, score: Callable[[npt.ArrayLike], npt.NDArray[n
 def score_of(rank: float) -> float | None:
     """The score that a rank was made of; None = nothing is known."""
     return None if rank > 0 else abs(rank)
-
-
-def has_unranked(session: Session, job_id: int) -> bool:
-    """Whether an older program has stored samples of the job, which have no ranks yet."""
-    return session.scalar(_unranked(job_id).limit(1)) is not None
-
-
-def rank_some(session: Session, job_id: int, limit: int) -> None:
-    """Rank ``limit`` of those samples."""
-    for row in session.scalars(_unranked(job_id).order_by(Sample.id).limit(limit)):
-        for column, value in ranks_of(Prediction.model_validate(row.record["prediction"])).items():
-            setattr(row, column, value)
-    session.flush()
-
-
-def _unranked(job_id: int) -> Select[Sample]:
-    return select(Sample).where(Sample.job_id == job_id, Sample.labelled_at.is_(None), Sample.predicted.is_(None))
 
 
 def disagreement_of(classes: Sequence[int]) -> float:

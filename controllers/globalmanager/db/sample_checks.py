@@ -43,14 +43,9 @@ def labelled(session: Session, sample: Sample, annotation: Annotation) -> tuple[
     counts = count_sample(record.prediction, annotation)
     _set_classes(session, sample, _predicted(record.prediction) | annotation.classes)
     session.execute(delete(SampleCheck).where(SampleCheck.sample_pk == sample.id))
-    # What is imported was seen by no model.
-    if sample.model_version > 0 and sample.picked != Picked.IMPORT:
-        is_right = counts[1:] == (0, 0)
-        session.add(
-            SampleCheck(
-                sample_pk=sample.id, version=sample.model_version, job_id=sample.job_id, round=None, is_right=is_right
-            )
-        )
+    check = _check_of_answer(sample, counts)
+    if check:
+        session.execute(insert(SampleCheck), check)
     return counts
 
 
@@ -58,6 +53,24 @@ def unlabelled(session: Session, sample: Sample) -> None:
     """Note that a sample has no label any more: nothing can be right or wrong about it."""
     session.execute(delete(SampleCheck).where(SampleCheck.sample_pk == sample.id))
     _set_classes(session, sample, _predicted(SampleRecord.model_validate(sample.record).prediction))
+
+
+def filled_in(session: Session, rows: Sequence[tuple[Sample, SampleRecord, Annotation | None]]) -> None:
+    """Note what samples of a program of before, at most 500, and their labels say; what is known of models stays."""
+    names = [sample.id for sample, _, _ in rows]
+    session.execute(delete(SampleClass).where(SampleClass.sample_pk.in_(names)))
+    query = select(SampleCheck.sample_pk, SampleCheck.version).where(SampleCheck.sample_pk.in_(names))
+    known = {(sample_pk, version) for sample_pk, version in session.execute(query)}
+    classes: list[Mapping[str, int]] = []
+    checks: list[Mapping[str, object]] = []
+    for sample, record, label in rows:
+        classes += _class_rows(sample, _predicted(record.prediction) | (label.classes if label else set()))
+        if label is not None and (sample.id, sample.model_version) not in known:
+            checks += _check_of_answer(sample, count_sample(record.prediction, label))
+    if classes:
+        session.execute(insert(SampleClass), classes)
+    if checks:
+        session.execute(insert(SampleCheck), checks)
 
 
 def evaluated(session: Session, job_id: int, round_id: int, version: int, scores: Sequence[SampleScore]) -> None:
@@ -112,15 +125,29 @@ def _predicted(prediction: Prediction) -> set[int]:
     return found
 
 
+def _check_of_answer(sample: Sample, counts: tuple[int, int, int]) -> list[Mapping[str, object]]:
+    """Whether the answer that the edge recorded was right. Empty of what is imported: no model saw it."""
+    if sample.model_version <= 0 or sample.picked == Picked.IMPORT:
+        return []
+    return [
+        {
+            "sample_pk": sample.id, "version": sample.model_version, "job_id": sample.job_id, "round": None,
+            "is_right": counts[1:] == (0, 0),
+        }
+    ]  # fmt: skip
+
+
 def _set_classes(session: Session, sample: Sample, classes: set[int]) -> None:
     session.execute(delete(SampleClass).where(SampleClass.sample_pk == sample.id))
-    # Edges may write anything into a prediction.
-    usable = sorted(number for number in classes if 0 <= number <= MAX_LABEL)[:_MOST_CLASSES]
-    rows: list[Mapping[str, int]] = [
-        {"job_id": sample.job_id, "class_number": number, "sample_pk": sample.id} for number in usable
-    ]
+    rows = _class_rows(sample, classes)
     if rows:
         session.execute(insert(SampleClass), rows)
+
+
+def _class_rows(sample: Sample, classes: set[int]) -> list[Mapping[str, int]]:
+    # Edges may write anything into a prediction.
+    usable = sorted(number for number in classes if 0 <= number <= MAX_LABEL)[:_MOST_CLASSES]
+    return [{"job_id": sample.job_id, "class_number": number, "sample_pk": sample.id} for number in usable]
 
 
 def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from globalmanager.db.columns import storable
 from globalmanager.db.label_values import LabelSource
 from globalmanager.db.tables import Job, Label, Sample
 from globalmanager.db.values import LabelRow, SampleRow
 from sedna.common.errors import NotFoundError
-from sedna.common.types import Annotation
+from sedna.common.types import Annotation, Verdict
 
 
 def locked_job(session: Session, job_id: int) -> Job:
@@ -31,6 +32,11 @@ def label_of(session: Session, sample: Sample) -> LabelRow | None:
         return None
     label = session.scalar(select(Label).where(Label.job_id == sample.job_id, Label.seq == sample.label_seq))
     return None if label is None else build_label(label)
+
+
+def verdict_columns(verdict: Verdict) -> dict[str, str | float | None]:
+    """The columns by which lists find what a miner said."""
+    return {"miner": storable(verdict.miner)[:253], "score": storable(verdict.score)}
 
 
 def build_label(row: Label) -> LabelRow:

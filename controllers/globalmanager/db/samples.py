@@ -13,10 +13,9 @@ from sqlalchemy import ColumnElement, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from globalmanager.db import exclusions, sample_checks, sample_search
-from globalmanager.db.columns import storable
 from globalmanager.db.paging import execute_dml
 from globalmanager.db.queue_ranks import ranks_of
-from globalmanager.db.sample_rows import build, build_label, find_row, label_of, locked_job
+from globalmanager.db.sample_rows import build, build_label, find_row, label_of, locked_job, verdict_columns
 from globalmanager.db.tables import DatasetVersion, Job, Label, ModelVersion, Sample
 from globalmanager.db.values import SampleFilter, SamplePage, SampleRow, SampleStory
 from sedna.common.errors import NotFoundError
@@ -58,8 +57,7 @@ def insert(
         source=source,
         received_at=now,
         part="holdout" if holdout else None,
-        miner=storable(record.verdict.miner)[:253],
-        score=storable(record.verdict.score),
+        **verdict_columns(record.verdict),
         **ranks_of(record.prediction),
     )
     session.add(sample)

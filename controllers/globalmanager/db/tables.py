@@ -47,6 +47,11 @@ def job_key(*, primary_key: bool = False) -> Mapped[int]:
     return mapped_column(BigId, ForeignKey("jobs.id"), primary_key=primary_key)
 
 
+def owner_key(column: str, *, primary_key: bool = False) -> Mapped[int]:
+    """Of a row that goes with its job or sample, also where a program of before purges it that knows no such table."""
+    return mapped_column(BigId, ForeignKey(column, ondelete="CASCADE"), primary_key=primary_key)
+
+
 class Job(Base):
     """One job. ``seq`` guards ``state`` (compare and swap).
 
@@ -108,7 +113,7 @@ _AUDITED = text("picked = 'audit' AND labelled_at IS NOT NULL")
 _QUEUED = text("labelled_at IS NULL AND label_state IS NULL")
 _QUEUED_AUDIT = text("picked = 'audit' AND labelled_at IS NULL AND label_state IS NULL")
 _ANSWERED = text("labelled_at IS NULL AND label_state IS NULL AND answers > 0")
-_UNRANKED = text("labelled_at IS NULL AND predicted IS NULL")
+_UNFILLED = text("predicted IS NULL")
 _UNLABELLED_HOLDOUT = text("labelled_at IS NULL AND part = 'holdout'")
 _SET_ASIDE = text("label_state IS NOT NULL")
 
@@ -125,7 +130,8 @@ class Sample(Base):
     ``score``: of the verdict in its record.
 
     ``label_state``: "review" or "bad"; NULL = by ``labelled_at``. ``answers``: those of people that count and have
-    settled nothing yet. ``predicted``: the class; NULL = an older program stored it, and its ranks are not known yet.
+    settled nothing yet. ``predicted``: the class; NULL = an older program stored it, and `older_samples` has not yet
+    filled in what follows from its record.
     The ranks are for indexes that put first what is worth most: minus a score, 1 where nothing is known.
     """
 
@@ -155,7 +161,7 @@ class Sample(Base):
         _partial("ix_samples_by_class", "job_id", "predicted", "rank_entropy", "id", where=_QUEUED),
         _partial("ix_samples_queued_audit", "job_id", "model_version", "sample_id", where=_QUEUED_AUDIT),
         _partial("ix_samples_answered", "job_id", "answers", "sample_id", where=_ANSWERED),
-        _partial("ix_samples_unranked", "job_id", "id", where=_UNRANKED),
+        _partial("ix_samples_unfilled", "job_id", "id", where=_UNFILLED),
         _partial("ix_samples_unlabelled_holdout", "job_id", "id", where=_UNLABELLED_HOLDOUT),
         _partial("ix_samples_set_aside", "job_id", "label_state", "id", where=_SET_ASIDE),
         {"sqlite_autoincrement": True},
@@ -200,9 +206,9 @@ class SampleClass(Base):
     __tablename__ = "sample_classes"
     __table_args__ = (Index("ix_sample_classes_sample", "sample_pk"),)
 
-    job_id: Mapped[int] = mapped_column(BigId, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[int] = owner_key("jobs.id", primary_key=True)
     class_number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id", ondelete="CASCADE"), primary_key=True)
+    sample_pk: Mapped[int] = owner_key("samples.id", primary_key=True)
 
 
 class SampleCheck(Base):
@@ -212,9 +218,9 @@ class SampleCheck(Base):
     __tablename__ = "sample_checks"
     __table_args__ = (Index("ix_sample_checks_found", "job_id", "version", "is_right", "sample_pk"),)
 
-    sample_pk: Mapped[int] = mapped_column(BigId, ForeignKey("samples.id", ondelete="CASCADE"), primary_key=True)
+    sample_pk: Mapped[int] = owner_key("samples.id", primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
-    job_id: Mapped[int] = mapped_column(BigId, ForeignKey("jobs.id", ondelete="CASCADE"))
+    job_id: Mapped[int] = owner_key("jobs.id")
     round: Mapped[int | None] = mapped_column(Integer)
     is_right: Mapped[bool] = mapped_column(Boolean)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from globalmanager.db import jobs, models, queue_ranks, workers
+from globalmanager.db import jobs, models, older_samples, workers
 from globalmanager.db.jobs import JobMark
 from globalmanager.db.values import JobRow
 from globalmanager.engine.effects import carry_out
@@ -31,8 +31,11 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _MAX_PASSES = 8
 """A round of immediate answers takes three; what is left over is done at the next tick."""
 
-_RANKED_AT_ONCE = 500
+_FILLED_AT_ONCE = 500
 """Samples of one transaction, which takes some tenths of a second."""
+
+_OLDER = "older samples"
+"""The chore, by its name among what is tried again."""
 
 RETRY = timedelta(seconds=10)
 """Before a file that could not be read is tried again, unless the error says something else."""
@@ -74,7 +77,6 @@ class JobDriver:
     store_trouble: str | None = None
     start: _Start | None = None
     tidied: tuple[int, datetime | None] | None = None
-    ranked: bool = False
     mark: JobMark | None = None
     due: datetime | None = None
 
@@ -142,6 +144,8 @@ class JobDriver:
         waiting = self.retries.get("initial model")
         if not self.has_model:
             dues.append(dues[0] if waiting is None else waiting.at)
+        if _OLDER in self.retries:
+            dues.append(self.retries[_OLDER].at)
         retry = self.retries.get("dataset")
         look = self.watch.next_look(job) if retry is None else retry.at
         return None if look is None else min(*dues, look)
@@ -158,21 +162,22 @@ class JobDriver:
         """Work that feeds the loop. Its failures leave the rest of the loop running."""
         if not self._has_model(seams) and self._due(seams, "initial model"):
             self._try(seams, "initial model", lambda: publish_initial_model(seams, job))
-        more = self._rank_old_samples(seams)
+        more = self._due(seams, _OLDER) and bool(self._try(seams, _OLDER, lambda: self._fill_older(seams)))
         if self.watch.wants_a_look(job, seams.now()) and self._due(seams, "dataset"):
             return bool(self._try(seams, "dataset", lambda: self.watch.look(seams, job))) or more
         return more
 
-    def _rank_old_samples(self, seams: EngineSeams) -> bool:
-        """Those that a program without a stored queue has taken in. Returns whether there may be more of them."""
-        if self.ranked:
-            return False
+    def _fill_older(self, seams: EngineSeams) -> bool:
+        """A batch of those that a program of before has stored. Returns whether there may be more of them.
+
+        Asked at every look, not once: during a rolling upgrade such a program still takes in samples.
+        """
         with seams.db.read() as session:
-            self.ranked = not queue_ranks.has_unranked(session, self.job_id)
-        if not self.ranked:
+            found = older_samples.are_there(session, self.job_id)
+        if found:
             with seams.write() as session:
-                queue_ranks.rank_some(session, self.job_id, _RANKED_AT_ONCE)
-        return not self.ranked
+                older_samples.fill_some(session, self.job_id, _FILLED_AT_ONCE)
+        return found
 
     def _has_model(self, seams: EngineSeams) -> bool:
         if not self.has_model:

@@ -3,16 +3,26 @@
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine, inspect, make_url, select, text
+from sqlalchemy import MetaData, create_engine, event, inspect, make_url, select, text
 
-from fixtures_gm import KEY, new_world
-from globalmanager.db import Database, datasets, events, jobs, models, rounds, samples
+from fixtures_gm import KEY, START, new_world
+from globalmanager.db import Database, datasets, events, jobs, models, older_samples, rounds, samples
+from globalmanager.db.label_tables import LabelAnswer, LabelClaim, LabelReview, SamplePrediction
 from globalmanager.db.migrate import config_for, head_revision
-from globalmanager.db.tables import Base
+from globalmanager.db.tables import Base, Job, Sample, SampleCheck, SampleClass
 from sedna.common.types import Annotation, Box, Picked, Prediction, Verdict
 
 SEEN_LABEL = Annotation(boxes=(Box(x1=0, y1=0, x2=4, y2=4, label=0), Box(x1=4, y1=4, x2=8, y2=8, label=1)))
 SEEN = Prediction(boxes=tuple(box.model_copy(update={"score": 0.5}) for box in SEEN_LABEL.boxes))
+
+FILLED_IN = ("miner", "score", "predicted", "rank_entropy", "rank_margin", "rank_confidence")
+
+LAST_RELEASE = "0013"
+"""The schema of the release before, whose program may still run at the schema of now."""
+
+NEW_TABLES = [
+    one.__table__ for one in (LabelClaim, LabelAnswer, LabelReview, SamplePrediction, SampleClass, SampleCheck)
+]
 
 REVISIONS = sorted(script.revision for script in ScriptDirectory.from_config(config_for()).walk_revisions())
 
@@ -38,6 +48,24 @@ def fill(engine, world):
             rows = [dict(row._mapping) for row in session.execute(select(table))]
             if rows:
                 connection.execute(table.insert(), rows)
+
+
+def fill_in(db):
+    """What the engine does for the samples of a program of before."""
+    batches = 0
+    with db.read() as session:
+        every = session.scalars(select(Job.id)).all()
+    for job_id in every:
+        while unfilled(db, job_id):
+            with db.write() as session:
+                older_samples.fill_some(session, job_id, 4)
+            batches += 1
+    return batches
+
+
+def unfilled(db, job_id):
+    with db.read() as session:
+        return older_samples.are_there(session, job_id)
 
 
 def rows_of(engine):
@@ -81,10 +109,10 @@ def seen(db):
 
 
 def found_by(content):
-    """What lists find samples by: of a schema that had none of it, filled in by the migration."""
+    """What lists and queues find samples by: of a schema that had none of it, filled in batch by batch."""
     answered = {(row["id"], row["model_version"]) for row in content["samples"] if row["tp"] is not None}
     return (
-        {row["id"]: (row["miner"], row["score"]) for row in content["samples"]},
+        {row["id"]: [row[name] for name in FILLED_IN] for row in content["samples"]},
         {(row["class_number"], row["sample_pk"]) for row in content["sample_classes"]},
         {
             (row["sample_pk"], row["is_right"])
@@ -98,6 +126,7 @@ def check_upgrade(url, engine, revision, source, content):
     assert all(content[name] for name in ("jobs", "samples", "labels", "rounds", "model_versions", "workers", "edges"))
     before = at_schema(engine, revision, content)
     db = Database(url)
+    assert (fill_in(db) > 1) is (revision < "0015")
     after = rows_of(engine)
     for table, old in before.items():
         assert len(after[table]) == len(old), table
@@ -147,8 +176,97 @@ def test_labels_of_before_say_where_they_come_from(filled, tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
     at_schema(engine, "0014", content)
     db = Database(tmp_path / "old.db")
+    fill_in(db)
     with db.read() as session:
         assert dict(session.execute(text("SELECT author, source FROM labels")).all()) == authors
     db.close()
     there.dispose()
     engine.dispose()
+
+
+@pytest.mark.sqlite
+def test_no_migration_writes_rows_that_grow_with_the_samples(filled, tmp_path):
+    """Nobody could write meanwhile: what follows from rows that are there is filled in afterwards."""
+    there = create_engine(f"sqlite:///{filled.folder / 'gm.db'}")
+    engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    at_schema(engine, LAST_RELEASE, rows_of(there))
+    written = []
+
+    def note(_connection, _cursor, statement, _parameters, _context, _many):
+        if statement.split()[0] in ("INSERT", "UPDATE", "DELETE"):
+            written.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), head_revision())
+    assert written
+    assert [statement for statement in written if "alembic_version" not in statement] == []
+    there.dispose()
+    engine.dispose()
+
+
+def purge_like_a_program_of_before(db, engine_of_before, job_id):
+    """By the tables that its schema has: it knows no others."""
+    meta = MetaData()
+    meta.reflect(engine_of_before)
+    with db.write() as session:
+        for table in reversed(meta.sorted_tables):
+            if "job_id" in table.c:
+                session.execute(table.delete().where(table.c.job_id == job_id))
+        session.execute(text("DELETE FROM jobs WHERE id = :id"), {"id": job_id})
+
+
+def rows_that_are_new(session, job_id):
+    """One in every table that the release before does not know and that belongs to a sample."""
+    of = {"job_id": job_id, "sample_pk": session.scalar(select(Sample.id).limit(1))}
+    said = {"base_seq": 0, "seconds": 1.0, "undoes": 0, "body_sha256": "", "created_at": START}
+    session.add_all(
+        [
+            LabelClaim(**of, person="ann"),
+            LabelAnswer(**of, person="ann", kind="label", **said),
+            LabelReview(**of, reason="unsure", sentence="", created_at=START),
+            SamplePrediction(**of, source="teacher", version=1, prediction={}, created_at=START),
+        ]
+    )
+    session.flush()
+
+
+def check_purge(db, before):
+    with db.write() as session:
+        job_id = jobs.get(session, KEY).id
+        rows_that_are_new(session, job_id)
+    assert [table.name for table in NEW_TABLES if not rows_in(db, table)] == []
+    at_schema(before, LAST_RELEASE, {})
+    purge_like_a_program_of_before(db, before, job_id)
+    assert [table.name for table in NEW_TABLES if rows_in(db, table)] == []
+
+
+def rows_in(db, table):
+    with db.read() as session:
+        return session.execute(select(table)).all()
+
+
+@pytest.mark.sqlite
+def test_the_release_before_purges_a_job_while_it_still_runs(filled, tmp_path):
+    """During a rolling upgrade, at the schema of now."""
+    there = create_engine(f"sqlite:///{filled.folder / 'gm.db'}")
+    engine = create_engine(f"sqlite:///{tmp_path / 'now.db'}")
+    at_schema(engine, head_revision(), rows_of(there))
+    before = create_engine(f"sqlite:///{tmp_path / 'before.db'}")
+    db = Database(tmp_path / "now.db")
+    check_purge(db, before)
+    db.close()
+    for one in (there, engine, before):
+        one.dispose()
+
+
+def test_it_does_so_on_postgresql(filled, postgres_server):
+    url = postgres_server.database()
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    fill(engine, filled)
+    before = create_engine(make_url(postgres_server.empty()).set(drivername="postgresql+psycopg"))
+    db = Database(url)
+    check_purge(db, before)
+    db.close()
+    engine.dispose()
+    before.dispose()

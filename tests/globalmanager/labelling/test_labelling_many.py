@@ -7,7 +7,7 @@ from sqlalchemy import event, text
 
 from fixtures_gm import KEY, fresh_database
 from fixtures_people import RIGHT, People
-from globalmanager.db import Database, jobs, label_counts, queue, queue_ranks
+from globalmanager.db import Database, jobs, label_counts, older_samples, queue
 from globalmanager.db.label_values import AnswerKind
 from globalmanager.db.queue import Panel, Viewer
 from globalmanager.labelling import Order
@@ -154,7 +154,7 @@ def test_samples_of_an_older_program_are_ranked_by_the_engine(world):
     assert [row.sample_id for row in found] == [torn, sure, none]
     assert [row.predicted for row in found] == [0, 0, -1]
     with world.db.read() as session:
-        assert not queue_ranks.has_unranked(session, world.job().id)
+        assert not older_samples.are_there(session, world.job().id)
 
 
 def test_a_prediction_of_a_class_that_cannot_be_is_none(world):

@@ -22,7 +22,7 @@ _INDEXES = (
     ("ix_samples_by_class", ["job_id", "predicted", "rank_entropy", "id"], _QUEUED),
     ("ix_samples_queued_audit", ["job_id", "model_version", "sample_id"], f"picked = 'audit' AND {_QUEUED}"),
     ("ix_samples_answered", ["job_id", "answers", "sample_id"], f"{_QUEUED} AND answers > 0"),
-    ("ix_samples_unranked", ["job_id", "id"], "labelled_at IS NULL AND predicted IS NULL"),
+    ("ix_samples_unfilled", ["job_id", "id"], "predicted IS NULL"),
     ("ix_samples_unlabelled_holdout", ["job_id", "id"], "labelled_at IS NULL AND part = 'holdout'"),
     ("ix_samples_set_aside", ["job_id", "label_state", "id"], "label_state IS NOT NULL"),
 )
@@ -32,16 +32,13 @@ _RANKS = ("rank_entropy", "rank_margin", "rank_confidence", "rank_disagreement")
 def upgrade() -> None:
     op.add_column("labels", sa.Column("source", sa.String(16), nullable=False, server_default="person"))
     op.add_column("labels", sa.Column("withdrawn_at", UtcDateTime(), nullable=True))
-    # What an import over the API brought looks like a person's: it had the person's name.
-    op.execute("UPDATE labels SET source = 'oracle' WHERE author = 'oracle'")
-    op.execute("UPDATE labels SET source = 'import' WHERE author LIKE 'dataset/%' OR author = 'sedna repair'")
     op.add_column("samples", sa.Column("label_state", sa.String(8), nullable=True))
     op.add_column("samples", sa.Column("answers", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("samples", sa.Column("predicted", sa.Integer(), nullable=True))
     for rank in _RANKS:
         op.add_column("samples", sa.Column(rank, sa.Float(), nullable=False, server_default="1"))
-    # The ranks of what is there follow from records that only the program reads: the service fills them in, batch by
-    # batch, so that no writer waits.
+    # Ranks and sources of what is there follow from records and authors: the service fills them in, batch by batch
+    # (`db/older_samples.py`), so that no writer waits for all of them.
     for name, columns, where in _INDEXES:
         op.create_index(name, "samples", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     _claims()
@@ -116,19 +113,22 @@ def _reviews() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("prediction", JsonColumn, nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_sample_predictions_job_id")),
-        sa.ForeignKeyConstraint(["sample_pk"], ["samples.id"], name=op.f("fk_sample_predictions_sample_pk")),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_sample_predictions_job_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["sample_pk"], ["samples.id"], name=op.f("fk_sample_predictions_sample_pk"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("sample_pk", "source", "version", name=op.f("pk_sample_predictions")),
     )
 
 
 def _of_a_sample(table: str) -> tuple[sa.Column[int] | sa.ForeignKeyConstraint, ...]:
+    # Cascades: a program of before purges a job without knowing these tables.
     return (
         sa.Column("id", BigId, nullable=False),
         sa.Column("job_id", BigId, nullable=False),
         sa.Column("sample_pk", BigId, nullable=False),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f(f"fk_{table}_job_id")),
-        sa.ForeignKeyConstraint(["sample_pk"], ["samples.id"], name=op.f(f"fk_{table}_sample_pk")),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f(f"fk_{table}_job_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["sample_pk"], ["samples.id"], name=op.f(f"fk_{table}_sample_pk"), ondelete="CASCADE"),
     )
 
 
