@@ -1,6 +1,6 @@
 import { act } from "preact/test-utils";
 import { render } from "preact";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { session } from "../api/session";
 import { useQuery } from "./query";
@@ -33,12 +33,11 @@ beforeEach(() => session.set({ kind: "in", session: { user: "anna", role: "viewe
 afterEach(() => {
   void act(() => render(null, place));
   asked.length = 0;
-  vi.useRealTimers();
 });
 
 it("lets a slow load end, however often it is asked to load again, and then loads once more", async () => {
   await show("a");
-  for (let at = 0; at < 5; at++) reload();
+  for (let at = 0; at < 5; at++) await act(() => reload());
   expect(asked).toHaveLength(1);
   expect(asked[0]?.signal.aborted).toBe(false);
   await asked[0]?.answer("first");
@@ -57,7 +56,7 @@ it("gives a load up where another one is wanted, or nobody looks any more", asyn
   expect(place.textContent).toBe("...");
   await asked[1]?.answer("new");
   expect(place.textContent).toBe("new");
-  reload();
+  await act(() => reload());
   await act(() => render(null, place));
   expect(asked[2]?.signal.aborted).toBe(true);
 });
@@ -66,7 +65,7 @@ it("loads again after a failure", async () => {
   await show("a");
   await asked[0]?.fail("down");
   expect(place.textContent).toBe("failed: down");
-  reload();
+  await act(() => reload());
   await asked[1]?.answer("up");
   expect(place.textContent).toBe("up");
 });
