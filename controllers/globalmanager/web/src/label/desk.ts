@@ -3,7 +3,7 @@ import { ApiError } from "../api/errors";
 import { drawingUrl, type JobName } from "../api/job";
 import { cell, type Cell } from "../lib/cell";
 import { randomId } from "../lib/ids";
-import { opened, pendingOf, wireOf, type Work } from "./annotation";
+import { opened, pendingOf, statementOf, wireOf, type Work } from "./annotation";
 import { drafted, draftKey, type Draft, type DraftKeeper, type DraftState } from "./drafts";
 import type { Entry, Outbox } from "./outbox";
 import type { AnswerBody, AnswerKind, AnswerReceipt, Claims, Kind, Order, Task } from "./tasks";
@@ -70,6 +70,7 @@ export class Desk {
   #answered: Answered[] = [];
   #shownAt = 0;
   #asking: Promise<void> | null = null;
+  #takingBack = false;
   readonly #now: () => number;
 
   constructor(
@@ -93,6 +94,13 @@ export class Desk {
   refill(samples?: string[]): Promise<void> {
     if (!samples && this.state.get().tasks.length > AHEAD) return Promise.resolve();
     return this.#ask(samples);
+  }
+
+  /** Claims this one, or throws why it cannot be had. */
+  async only(sample: string): Promise<void> {
+    await this.#ask([sample]);
+    const { error } = this.state.get();
+    if (error !== undefined) throw error;
   }
 
   /** Somebody still looks: what is held stays held. */
@@ -207,7 +215,8 @@ export class Desk {
   /** The last answer of this visit comes back as it was, if no round took it meanwhile. */
   async takeBack(): Promise<void> {
     const last = this.#answered.at(-1);
-    if (!last) return;
+    if (!last || this.#takingBack) return;
+    this.#takingBack = true;
     try {
       await last.delivery;
       if (!(await this.parts.outbox.recall(last.key)) && last.receipt) {
@@ -221,6 +230,8 @@ export class Desk {
       this.#reopen(last);
     } catch (error) {
       this.parts.complain(error);
+    } finally {
+      this.#takingBack = false;
     }
   }
 
@@ -255,7 +266,7 @@ export class Desk {
     const said = kind === "boxes" || kind === "class";
     const body: AnswerBody = {
       kind,
-      annotation: said ? wireOf(work.now) : null,
+      annotation: said ? statementOf(work.now, kind) : null,
       base_revision: task.revision,
       shown_version: task.suggestion?.version ?? null,
       seconds: Math.round((this.#now() - this.#shownAt) / 100) / 10,
