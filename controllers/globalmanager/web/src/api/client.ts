@@ -1,7 +1,7 @@
 // The one way to the service: CSRF header, problems as errors, the end of a session noticed.
 import createClient from "openapi-fetch";
 
-import { errorOf, OfflineError } from "./errors";
+import { ApiError, errorOf, OfflineError } from "./errors";
 import type { paths } from "./schema";
 import { csrfHeader, sessionEnded } from "./session";
 
@@ -40,7 +40,15 @@ interface Extra {
   signal?: AbortSignal;
 }
 
-/** A call by address, where the types come from the caller. */
+/** A service that says nothing for so long is down, or the connection is. */
+export const PATIENCE_MS = 20_000;
+
+/**
+ * A call by address, where the types come from the caller.
+ *
+ * @throws ApiError the service says no.
+ * @throws OfflineError nobody answers in time, or the answer breaks off, or something else than the service answers.
+ */
 export async function call<T>(method: string, path: string, extra: Extra = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json", ...extra.headers };
   const init: RequestInit = { method, headers };
@@ -48,7 +56,16 @@ export async function call<T>(method: string, path: string, extra: Extra = {}): 
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(extra.body);
   }
-  if (extra.signal) init.signal = extra.signal;
-  const response = await apiFetch(new Request(`${origin}/api/v1${path}`, init));
-  return (response.status === 204 ? undefined : await response.json()) as T;
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+  init.signal = extra.signal ? AbortSignal.any([extra.signal, patience.signal]) : patience.signal;
+  try {
+    const response = await apiFetch(new Request(`${origin}/api/v1${path}`, init));
+    return (response.status === 204 ? undefined : await response.json()) as T;
+  } catch (error) {
+    if (extra.signal?.aborted || error instanceof ApiError || error instanceof OfflineError) throw error;
+    throw new OfflineError(error);
+  } finally {
+    clearTimeout(timer);
+  }
 }
