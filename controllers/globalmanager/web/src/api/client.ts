@@ -1,17 +1,32 @@
 // The one way to the service: CSRF header, problems as errors, the end of a session noticed.
 import createClient from "openapi-fetch";
 
-import { ApiError, errorOf, OfflineError } from "./errors";
+import { ApiError, errorOf, isStaleWord, OfflineError } from "./errors";
 import type { paths } from "./schema";
-import { csrfHeader, sessionEnded } from "./session";
+import { csrfHeader, renewed, sessionEnded } from "./session";
 
 const SAFE = new Set(["GET", "HEAD"]);
 
 /** fetch for /api. Anything but 2xx is thrown: ApiError, or OfflineError where nobody answered. */
 export async function apiFetch(request: Request): Promise<Response> {
-  if (!SAFE.has(request.method)) {
-    for (const [name, value] of Object.entries(csrfHeader())) request.headers.set(name, value);
+  if (SAFE.has(request.method)) return send(request);
+  const again = request.clone(); // a body can be read once
+  try {
+    return await send(marked(request));
+  } catch (error) {
+    if (!isStaleWord(error)) throw error;
   }
+  if (await renewed(again.signal)) return send(marked(again));
+  const detail = "somebody else has signed in on this browser";
+  throw new ApiError(401, { title: "Unauthorized", status: 401, detail });
+}
+
+function marked(request: Request): Request {
+  for (const [name, value] of Object.entries(csrfHeader())) request.headers.set(name, value);
+  return request;
+}
+
+async function send(request: Request): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(request);

@@ -9,6 +9,7 @@ import { pendingOf } from "./annotation";
 import type { Desk, DeskState } from "./desk";
 import type { Action } from "./keys";
 import { ORDERS, type Order } from "./tasks";
+import { mayDo, type Failure } from "./usePicture";
 
 interface HeadProps {
   desk: Desk;
@@ -84,11 +85,13 @@ interface ButtonsProps {
   state: DeskState;
   contrast: number;
   hidden: boolean;
+  /** Of the picture. */
+  failure: Failure | null;
 }
 
 type Plain = Exclude<Action["do"], "class" | "move" | "size">;
 
-export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
+export function Buttons({ act, state, contrast, hidden, failure }: ButtonsProps) {
   const t = useWords();
   const { work, question } = state;
   const pending = work ? pendingOf(work.now) : 0;
@@ -104,7 +107,7 @@ export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
     />
   );
   const answer = (what: Plain, key: string) => (
-    <Button small onClick={() => act({ do: what })}>
+    <Button small disabled={!mayDo(what, failure)} onClick={() => act({ do: what })}>
       {t(`key.${what}` as Word)} <kbd>{key}</kbd>
     </Button>
   );
@@ -132,7 +135,7 @@ export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
         {answer("unsure", "U")}
         {answer("bad", "Z")}
         {answer("nothing", "X")}
-        <Button small look="primary" onClick={() => act({ do: "submit" })}>
+        <Button small look="primary" disabled={!mayDo("submit", failure)} onClick={() => act({ do: "submit" })}>
           <span>{t("label.next")}</span> <kbd>↵</kbd>
         </Button>
       </div>

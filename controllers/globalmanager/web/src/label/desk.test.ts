@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
-import { memoryShelf, type Shelf } from "../lib/shelf";
 import { ApiError } from "../api/errors";
-import { acceptAll, add, opened } from "./annotation";
+import { memoryShelf, type Shelf } from "../lib/shelf";
+import { acceptAll, add, opened, setLabel } from "./annotation";
 import { AHEAD, Desk, REMEMBERED, type DeskService } from "./desk";
 import { DraftKeeper, type Draft } from "./drafts";
 import { Outbox, type Entry } from "./outbox";
@@ -159,6 +159,47 @@ describe("a desk", () => {
     desk.submit();
     await settle();
     expect(sent.at(-1)).toMatchObject({ sample: "s0", body: { base_revision: 2 } });
+  });
+
+  it("takes one answer back at a time, however often it is asked meanwhile", async () => {
+    const { desk, queue, complain } = await made(many(5));
+    desk.say("unsure");
+    await settle();
+    desk.say("unsure");
+    await settle();
+    await Promise.all([desk.takeBack(), desk.takeBack(), desk.takeBack()]);
+    await settle();
+    expect(queue.withdrawn).toEqual([11]);
+    expect(desk.task?.sample_id).toBe("s1");
+    await desk.takeBack();
+    expect(queue.withdrawn).toEqual([11, 10]);
+    expect(complain).not.toHaveBeenCalled();
+  });
+
+  it("opens the sample that was asked for, or says why not and claims no other one", async () => {
+    const { desk, queue } = await made([]);
+    const claimed = queue.claim;
+    queue.waiting = many(3);
+    queue.claim = () => Promise.reject(new Error("it is in review"));
+    await expect(desk.only("s7")).rejects.toThrow("it is in review");
+    expect(desk.task).toBeNull();
+    queue.claim = claimed;
+    await desk.only("s7");
+    expect(desk.task?.sample_id).toBe("s7");
+  });
+
+  it("sends what belongs to the kind, where both were tried on one picture", async () => {
+    const { desk, sent } = await made([task(0, { kind: null }), task(1, { kind: null })]);
+    for (const kind of ["class", "boxes"] as const) {
+      desk.change((work) => setLabel(add(work, rect, 1), 1));
+      desk.setKind(kind);
+      desk.submit();
+      await settle();
+    }
+    expect(sent.map(({ body }) => body.annotation)).toEqual([
+      { boxes: [], label: 1 },
+      { boxes: [{ ...rect, label: 1 }], label: null },
+    ]);
   });
 
   it("takes an answer back that is on its way: it waits, and withdraws what has arrived", async () => {

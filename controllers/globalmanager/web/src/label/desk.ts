@@ -3,7 +3,7 @@ import { ApiError } from "../api/errors";
 import { drawingUrl, sameJob, type JobName } from "../api/job";
 import { cell, type Cell } from "../lib/cell";
 import { randomId } from "../lib/ids";
-import { opened, pendingOf, wireOf, type Work } from "./annotation";
+import { opened, pendingOf, statementOf, wireOf, type Work } from "./annotation";
 import { drafted, draftKey, type Draft, type DraftKeeper, type DraftState } from "./drafts";
 import type { Entry, Outbox } from "./outbox";
 import type { AnswerBody, AnswerKind, AnswerReceipt, Claims, Kind, Order, Task } from "./tasks";
@@ -74,6 +74,7 @@ export class Desk {
   #answered: Answered[] = [];
   #shownAt = 0;
   #asking: Promise<void> | null = null;
+  #takingBack = false;
   readonly #now: () => number;
 
   constructor(
@@ -97,6 +98,13 @@ export class Desk {
   refill(samples?: string[]): Promise<void> {
     if (!samples && this.state.get().tasks.length > AHEAD) return Promise.resolve();
     return this.#ask(samples);
+  }
+
+  /** Claims this one, or throws why it cannot be had. */
+  async only(sample: string): Promise<void> {
+    await this.#ask([sample]);
+    const { error } = this.state.get();
+    if (error !== undefined) throw error;
   }
 
   /** Somebody still looks: what is held stays held. */
@@ -213,7 +221,8 @@ export class Desk {
   /** The last answer of this visit comes back as it was, if no round took it meanwhile. */
   async takeBack(): Promise<void> {
     const last = this.#answered.at(-1);
-    if (!last) return;
+    if (!last || this.#takingBack) return;
+    this.#takingBack = true;
     try {
       await last.delivery;
       if (!(await this.parts.outbox.recall(last.key)) && last.receipt) {
@@ -226,6 +235,8 @@ export class Desk {
       this.#reopen(last);
     } catch (error) {
       this.parts.complain(error);
+    } finally {
+      this.#takingBack = false;
     }
   }
 
@@ -236,10 +247,10 @@ export class Desk {
    * @throws where the sample cannot be had, or the draft cannot be kept; nothing has changed then.
    */
   async takeUp(sample: string, work: Work): Promise<void> {
-    await this.refill([sample]);
-    const { tasks, error } = this.state.get();
+    await this.only(sample);
+    const { tasks } = this.state.get();
     const task = tasks.find((one) => one.sample_id === sample);
-    if (!task) throw error ?? new Error(`sample ${sample}: it was not claimed`);
+    if (!task) throw new Error(`sample ${sample}: it was not claimed`);
     this.#works.set(sample, work);
     this.#set({ tasks: [task, ...tasks.filter((one) => one !== task)] });
     void this.#show(0); // at once: its work is known
@@ -298,7 +309,7 @@ export class Desk {
     const said = kind === "boxes" || kind === "class";
     const body: AnswerBody = {
       kind,
-      annotation: said ? wireOf(work.now) : null,
+      annotation: said ? statementOf(work.now, kind) : null,
       base_revision: task.revision,
       shown_version: task.suggestion?.version ?? null,
       seconds: Math.round((this.#now() - this.#shownAt) / 100) / 10,

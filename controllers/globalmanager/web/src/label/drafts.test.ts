@@ -72,6 +72,14 @@ describe("keeping", () => {
     expect(lost).toHaveLength(1);
     expect(sent).toHaveLength(1);
   });
+  it("is not tried again by a keeper that is closed, and stays in the browser", async () => {
+    const { keeper, shelf, sent } = made(() => Promise.reject(new OfflineError(null)));
+    await keeper.keep(draft());
+    await keeper.close();
+    await vi.advanceTimersByTimeAsync(10 * PAUSE_MS);
+    expect(sent).toHaveLength(1);
+    expect(await shelf.all()).toHaveLength(1);
+  });
   it("sends nothing any more once the answer is given", async () => {
     const { keeper, shelf, sent } = made();
     await keeper.keep(draft());

@@ -40,6 +40,7 @@ export class DraftKeeper {
   #sending: Promise<void> | null = null;
   /** Of answers that were given, and of samples that were given back. */
   #forgotten = new Set<string>();
+  #closed = false;
 
   constructor(
     private readonly shelf: Shelf<Draft>,
@@ -93,6 +94,12 @@ export class DraftKeeper {
     if (lastSecond()?.key === key) localStorage.removeItem(LAST_SECOND);
   }
 
+  /** One more try to send; after it the next keeper goes on with what is in the browser. */
+  close(): Promise<void> {
+    this.#closed = true; // a late repetition would take the place of something newer
+    return this.flush();
+  }
+
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -114,7 +121,7 @@ export class DraftKeeper {
       if (this.#forgotten.has(draft.key) && (error instanceof ApiError || isTemporary(error))) return;
       if (isTemporary(error) || (error instanceof ApiError && error.status === 401)) {
         this.events.state("here");
-        if (!this.#waiting) this.#again(draft);
+        if (!this.#waiting && !this.#closed) this.#again(draft);
       } else if (error instanceof ApiError) {
         this.events.state("lost");
         this.events.lost(draft, error);

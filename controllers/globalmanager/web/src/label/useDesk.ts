@@ -45,30 +45,38 @@ export async function openDesk(job: JobName, user: string): Promise<OpenDesk> {
   return { ...post, desk, keeper };
 }
 
-/** `sample`: the one that was asked for comes first. */
-export function useDesk(job: JobName, sample: string | undefined): { open: OpenDesk | null; error: unknown } {
+interface Opening {
+  open: OpenDesk | null;
+  error: unknown;
+  retry: () => void;
+}
+
+/** `sample`: the one that was asked for comes first. Where it cannot be had there is an error, and no other one. */
+export function useDesk(job: JobName, sample: string | undefined): Opening {
   const state = useCell(session);
   const user = userName(state);
   const [open, setOpen] = useState<OpenDesk | null>(null);
   const [error, setError] = useState<unknown>();
+  const [turn, setTurn] = useState(0);
   const { namespace, name } = job;
 
   useEffect(() => {
     if (!user) return;
     let closed = false;
-    openDesk({ namespace, name }, user).then(
-      (found) => {
-        if (closed) return;
-        setOpen(found);
-        void found.desk.refill(sample ? [sample] : undefined).then(() => found.desk.refill());
-      },
-      (failed: unknown) => !closed && setError(failed),
-    );
+    setError(undefined);
+    const begin = async () => {
+      const found = await openDesk({ namespace, name }, user);
+      if (sample) await found.desk.only(sample);
+      if (closed) return;
+      setOpen(found);
+      void found.desk.refill();
+    };
+    begin().catch((failed: unknown) => !closed && setError(failed));
     return () => {
       closed = true;
       setOpen(null);
     };
-  }, [namespace, name, user, sample]);
+  }, [namespace, name, user, sample, turn]);
 
   useEffect(() => {
     if (!open) return;
@@ -82,7 +90,7 @@ export function useDesk(job: JobName, sample: string | undefined): { open: OpenD
     if (open.desk.state.get().error !== undefined) void open.desk.refill();
   }, [open, state.kind, user]);
 
-  return { open, error };
+  return { open, error, retry: () => setTurn((count) => count + 1) };
 }
 
 /** Hears of what was sent, asks again while there is nothing to do, and leaves nothing half done. */
@@ -109,5 +117,6 @@ function keepGoing({ desk, heard, keeper }: OpenDesk): () => void {
     removeEventListener("pagehide", leaving);
     document.removeEventListener("visibilitychange", hidden);
     leaving();
+    void keeper.close();
   };
 }
