@@ -49,9 +49,10 @@ function Count({ post }: { post: Post }) {
   const t = useWords();
   const entries = useCell(post.entries);
   if (entries.length === 0) return null;
+  const text = t("label.unsent", { n: entries.length });
   return (
-    <span role="status">
-      <Chip tone="warn" dot>{t("label.unsent", { n: entries.length })}</Chip>
+    <span class="unsent" role="status" title={text}>
+      <Chip tone="warn" dot><span class="clip">{text}</span></Chip>
     </span>
   );
 }
