@@ -11,7 +11,7 @@ export function PictureNote({ picture, small }: { picture: Picture; small?: bool
   return (
     <div class={cx("picture-note", small && "small")} role="alert">
       <p>{t("label.noPicture")}</p>
-      <p class="break">{failure.error === undefined ? t("label.noReason") : sentence(failure.error, t)}</p>
+      {!failure.asking && <p class="break">{failure.error === undefined ? t("label.noReason") : sentence(failure.error, t)}</p>}
       {!small && <p>{t(failure.spoilt ? "label.mayBeBad" : "label.notSeen")}</p>}
       <p><Button small icon="redo" onClick={retry}>{t("again")}</Button></p>
     </div>

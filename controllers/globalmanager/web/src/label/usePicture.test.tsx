@@ -45,7 +45,9 @@ async function fails() {
 }
 
 it("says the service's reason, and that it may be called bad", async () => {
-  await fails();
+  await act(() => void image().dispatchEvent(new Event("error")));
+  expect(place.textContent).not.toContain("does not show it");
+  await settle();
   expect(place.textContent).toContain("no such file");
   expect(place.textContent).toContain("say that it is bad");
   expect(told.mock.lastCall?.[0]).toMatchObject({ spoilt: true });
@@ -56,6 +58,13 @@ it("does not suggest that a picture is bad where the service is down", async () 
   await fails();
   expect(place.textContent).not.toContain("bad");
   expect(told.mock.lastCall?.[0]).toMatchObject({ spoilt: false });
+});
+
+it("says where the service sends it and the browser cannot show it", async () => {
+  status = 200;
+  await fails();
+  expect(place.textContent).toContain("does not show it");
+  expect(told.mock.lastCall?.[0]).toEqual({ spoilt: false });
 });
 
 it("is loaded again by the button and by the network's return, in a new image", async () => {

@@ -8,6 +8,8 @@ import { useCell } from "../lib/cell";
 import type { Action } from "./keys";
 
 export interface Failure {
+  /** The reason is not known yet. */
+  asking?: boolean;
   /** What the service says; none: it sends a picture that this browser cannot show. */
   error?: unknown;
   /** It is of no use to anybody, as far as the service can tell. */
@@ -58,7 +60,7 @@ export function usePicture(url: string, told?: (failure: Failure | null) => void
   }, []);
   const onError = useCallback(() => {
     const asked = latest.current;
-    setFailure({ spoilt: false }); // at once: no answer goes out while it is asked
+    setFailure({ asking: true, spoilt: false }); // at once: no answer goes out while it is asked
     void askWhy(asked.url).then((found) => {
       const now = latest.current;
       if (now.url === asked.url && now.turn === asked.turn) setFailure(found);
