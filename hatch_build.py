@@ -10,6 +10,7 @@ PAGE_BUILD=require   fail where the page cannot be built, as a release must
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -61,9 +62,10 @@ class PageHook(BuildHookInterface):  # type: ignore[type-arg, misc]
         except (PageError, OSError, ImportError, subprocess.SubprocessError) as error:
             if os.environ.get("PAGE_BUILD") == "require":
                 raise
-            (web / "dist").mkdir(exist_ok=True)
-            # The service shows it: pip hides what hooks say.
-            (web / "dist" / FAULT).write_text(f"{error}\n", encoding="utf-8")
+            # The service shows it: pip hides what hooks say. In a tree that cannot be written it has to guess.
+            with contextlib.suppress(OSError):
+                (web / "dist").mkdir(exist_ok=True)
+                (web / "dist" / FAULT).write_text(f"{error}\n", encoding="utf-8")
             self.app.display_warning(f"page: not built ({error}); the service runs without it")
 
     def _wanted(self) -> bool:
@@ -141,7 +143,7 @@ def _packages(web: Path, node: Path, npm: Path) -> Path:
     lock = web / "package-lock.json"
     if not lock.is_file():
         raise PageError(f"{lock} is missing")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sedna-il"
+    base = cache_folder()
     folder = base / f"npm-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
     # npm writes this file last.
     if (folder / "node_modules" / ".package-lock.json").is_file():
@@ -163,11 +165,26 @@ def _packages(web: Path, node: Path, npm: Path) -> Path:
     return folder
 
 
+def cache_folder() -> Path:
+    """Where packages are kept between builds.
+
+    Raises:
+        PageError: this user has no home.
+    """
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(given) if given else Path.home() / ".cache") / "sedna-il"
+    except RuntimeError as error:
+        raise PageError(f"{error}; XDG_CACHE_HOME names a folder for packages") from error
+
+
 def _run(command: list[str], folder: Path, node: Path) -> None:
     environment: Mapping[str, str] = {
         **os.environ,
         "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "npm_config_update_notifier": "false",
+        # npm's own would be in the home, which need not be writable where the cache is.
+        "npm_config_cache": str(cache_folder() / "npm-cache"),
     }
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", timeout=SECONDS,

@@ -124,6 +124,8 @@ def _lanes(settings: ApiSettings) -> Lanes:
     return Lanes(
         lists=settings.lists,
         lists_waiting=settings.lists_waiting,
+        pictures_waiting=settings.pictures_waiting,
+        exports=settings.exports,
         streams=settings.streams,
         requests=settings.requests,
     )

@@ -51,6 +51,12 @@ class ApiSettings(BaseModel):
     pictures_bytes: int = Field(
         default=1 << 30, ge=0, description="of small pictures that are kept; the oldest go, and are made again"
     )
+    pictures_waiting: int = Field(
+        default=512, ge=0, description="thumbnails and drawings that may wait for their turn; more are answered 503"
+    )
+    exports: int = Field(
+        default=1, ge=1, description="exports of labels at a time: each keeps what it writes on the disk first"
+    )
     streams: int = Field(default=100, ge=1, description="event streams at a time; more are answered 503")
     requests: int = Field(default=256, ge=1, description="others at a time, uploads among them; more are answered 503")
     health_seconds: float = Field(

@@ -63,16 +63,22 @@ class Sessions:
             AuthError: the code or token is not valid, or is of an edge or a worker.
         """
         now = self._clock.now()
+        what = "the token is not valid" if code is None else "this link has been used, or is too old"
+        hint = "'sedna token link NAME' makes a link; a token works as well"
+        with self._db.read() as session:
+            # Whoever only guesses must not take turns with those who write.
+            if not sessions.is_known(session, now, code=code, token=token):
+                raise AuthError(what, hint=hint)
         with self._db.write() as session:
             if code is not None:
-                secret, what = sessions.redeem(session, code, now), "this link has been used, or is too old"
+                secret = sessions.redeem(session, code, now)
             else:
-                secret, what = sessions.begin(session, token or "", now), "the token is not valid"
+                secret = sessions.begin(session, token or "", now)
             found = None if secret is None else self._of(session, secret, now)
             if found is not None:
                 found.principal.require(Permission.BROWSER)
         if secret is None or found is None:
-            raise AuthError(what, hint="'sedna token link NAME' makes a link; a token works as well")
+            raise AuthError(what, hint=hint)
         LOGGER.info("%s has signed in", found.principal.name)
         return secret, found
 

@@ -96,12 +96,16 @@ def has_open(session: Session, sample_pk: int, person: str) -> bool:
 
 
 def withdraw(session: Session, answer: AnswerRow, now: datetime) -> None:
-    """An answer counts no longer; the others that had settled a label with it count again."""
+    """An answer counts no longer; the others that had settled a label with it count again, but for those of people who
+    have answered once more since. Its own person has not."""
     sample = session.get_one(Sample, answer.sample_pk)
     row = session.get_one(LabelAnswer, answer.id)
     if answer.label_seq is not None:
+        newer = select(LabelAnswer.person).where(LabelAnswer.open_for == answer.sample_pk)
         query = select(LabelAnswer).where(
-            LabelAnswer.sample_pk == answer.sample_pk, LabelAnswer.label_seq == answer.label_seq
+            LabelAnswer.sample_pk == answer.sample_pk,
+            LabelAnswer.label_seq == answer.label_seq,
+            LabelAnswer.person.not_in(newer),
         )
         for one in session.scalars(query):
             one.open_for, one.label_seq = answer.sample_pk, None

@@ -22,7 +22,8 @@ from sedna.common.errors import ConflictError, NotFoundError
 def exclude(
     session: Session, job_id: int, sample_id: str, *, reason: str, author: str, now: datetime, deleted: bool = False
 ) -> bool:
-    """Take a sample out.
+    """Take a sample out. Of one that is out because people found the picture bad, this is a new decision: it stays out
+    whatever they take back.
 
     Args:
         deleted: its bytes are deleted as well, now or after the commit.
@@ -35,8 +36,9 @@ def exclude(
     """
     job, sample = _locked(session, job_id, sample_id)
     last = _last(session, sample)
+    is_bad = sample.label_state == LabelState.BAD
     if sample.excluded and last is not None:
-        if last.deleted or not deleted:
+        if last.deleted or not (deleted or is_bad):
             return False
         last.until_seq = job.label_seq + 1  # what follows says more of it
     else:
@@ -44,6 +46,8 @@ def exclude(
     job.label_seq += 1
     sample.excluded = True
     sample.problem, sample.problem_at = None, None
+    if is_bad:
+        close_series(session, sample)
     session.add(
         SampleExclusion(
             job_id=job_id,

@@ -25,12 +25,15 @@ from sedna.loop.split import part_of
 class HoldoutError(DataError):
     """A label of the frozen hold-out would change, and nobody has asked for that."""
 
-    def __init__(self, sample_id: str, where: str = "") -> None:
-        super().__init__(
-            "it is frozen hold-out and has another label: evaluations of earlier rounds have used that one",
-            where=where or f"sample {sample_id}",
-            hint="--holdout (REST: holdout) changes it all the same, and marks those evaluations",
-        )
+    def __init__(
+        self,
+        sample_id: str,
+        where: str = "",
+        *,
+        problem: str = "has another label: evaluations of earlier rounds have used that one",
+        hint: str = "--holdout (REST: holdout) changes it all the same, and marks those evaluations",
+    ) -> None:
+        super().__init__(f"it is frozen hold-out and {problem}", where=where or f"sample {sample_id}", hint=hint)
 
 
 def add_label(

@@ -44,6 +44,15 @@ def add_code(session: Session, token_name: str, now: datetime) -> tuple[str, dat
     return code, expires_at
 
 
+def is_known(session: Session, now: datetime, *, code: str | None, token: str | None) -> bool:
+    """Whether `redeem` or `begin` would most likely begin a session; changes nothing, and waits for no writer."""
+    if code is not None:
+        wanted = select(LoginCode.sha256).where(LoginCode.sha256 == digest(code), LoginCode.expires_at > now)
+        return session.scalar(wanted) is not None
+    row = session.scalar(select(Token).where(Token.sha256 == digest(token or "")))
+    return row is not None and is_valid(row, now)
+
+
 def redeem(session: Session, code: str, now: datetime) -> str | None:
     """Use a code up and begin a session; its secret, or None if the code is unknown, used or too old."""
     wanted = LoginCode.sha256 == digest(code)

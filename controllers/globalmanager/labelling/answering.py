@@ -21,8 +21,8 @@ from globalmanager.db.label_values import (
     Task,
 )
 from globalmanager.db.values import JobRow
-from globalmanager.labelling.checks import check_annotation, check_names, check_size, said_by
-from globalmanager.labelling.consensus import Judge, classes_said
+from globalmanager.labelling.checks import check_annotation, check_names, check_size, require_no_holdout, said_by
+from globalmanager.labelling.consensus import Judge
 from globalmanager.labelling.people import judge_of
 from globalmanager.labelling.refusals import NotTakenError, changed
 from globalmanager.labelling.settling import panel_of, settle
@@ -107,7 +107,8 @@ def withdraw(db: Database, key: JobKey, answer_id: int, person: str, now: dateti
     Raises:
         NotFoundError: there is no such job or answer.
         AuthError: it is another person's.
-        ConflictError: a round has taken the label, or somebody has decided about the sample since.
+        ConflictError: a round has taken the label, somebody has decided about the sample since, or the person has
+            answered it again since.
     """
     with db.write() as session:
         job = jobs.get(session, key)
@@ -119,8 +120,11 @@ def withdraw(db: Database, key: JobKey, answer_id: int, person: str, now: dateti
         task = queue.task_of_row(session, row.sample_pk)
         _reopen(session, job, task, row, now)
         answers.withdraw(session, row, now)
+        # Whoever has answered again since is heard: those answers may be all that is wanted.
         task = queue.task_of_row(session, row.sample_pk)
-        answers.note_disagreement(session, task.id, classes_said(answers.open_of(session, task.id)))
+        if not task.excluded:
+            settle(session, job, task, now)
+        task = queue.task_of_row(session, row.sample_pk)
         until = now + timedelta(seconds=job.spec.train_spec.labels.lease_seconds)
         claims.take(session, job.id, task.id, person, base_seq=task.revision, now=now, until=until)
         draft = Draft(kind=row.kind, annotation=_drawn(row.annotation), base_revision=task.revision)
@@ -171,7 +175,9 @@ def _take(
     require_room(session, job, task, person, now)
     said = said_by(given.kind, given.annotation, where)
     check_names(job, said, given.class_names, where)
-    if said is not None:
+    if said is None:
+        require_no_holdout(task)
+    else:
         said = check_annotation(session, job, task, said)
         if sample_labels.keeps_label(session, job.id, task.sample_id, said):
             raise sample_labels.HoldoutError(task.sample_id)
@@ -221,8 +227,12 @@ def _reopen(session: Session, job: JobRow, task: Task, row: AnswerRow, now: date
             answers.set_bad(session, task.id, bad=False)
             exclusions.include(session, job.id, task.sample_id, now)
         return
+    if task.excluded and row.label_seq is None:
+        raise ConflictError("somebody else has taken the sample out since", where=where, hint="an admin may undo that")
     if row.label_seq is None:
         raise ConflictError("somebody else has labelled the sample since", where=where, hint="say it in a new label")
+    if answers.has_open(session, task.id, row.person):
+        raise ConflictError("you have answered it again since", where=where, hint="withdraw your newer answer first")
     label = sample_labels.current_label(session, job.id, task.sample_id)
     if label is not None and label.source is LabelSource.REVIEW:
         raise ConflictError(f"{label.author} has decided about the sample", where=where, hint="ask for a new decision")

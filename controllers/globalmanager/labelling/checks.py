@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from globalmanager.db import sample_labels
 from globalmanager.db.database import Session
 from globalmanager.db.label_values import AnswerKind, Task
 from globalmanager.db.values import JobRow
@@ -14,7 +15,7 @@ from sedna.common.types import Annotation
 from sedna.labels.items import ImageLabels
 from sedna.labels.validate import RawBox
 
-__all__ = ["MAX_BOXES", "check_annotation", "check_names", "check_size", "said_by"]
+__all__ = ["MAX_BOXES", "check_annotation", "check_names", "check_size", "require_no_holdout", "said_by"]
 
 MAX_BOXES = 10_000
 """On one picture: nobody draws more, and a browser can show so many."""
@@ -49,6 +50,16 @@ def check_names(job: JobRow, annotation: Annotation | None, shown: Sequence[str]
 
 def _called(name: str | None) -> str:
     return "no class" if name is None else repr(name)
+
+
+def require_no_holdout(task: Task) -> None:
+    """Raise `HoldoutError` where a label of the frozen hold-out would be put in doubt, or its picture taken out."""
+    if task.part == "holdout" and task.label_seq is not None:
+        raise sample_labels.HoldoutError(
+            task.sample_id,
+            problem="has its label: evaluations of earlier rounds have used it",
+            hint="an admin may exclude the sample",
+        )
 
 
 def said_by(kind: AnswerKind, annotation: Annotation | None, where: str) -> Annotation | None:

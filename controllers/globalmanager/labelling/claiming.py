@@ -10,7 +10,7 @@ from pydantic import Field
 
 from globalmanager.db import Database, answers, claims, jobs, label_counts, queue, sample_labels
 from globalmanager.db.database import Session
-from globalmanager.db.label_values import ClaimRow, Draft, Task
+from globalmanager.db.label_values import ClaimRow, Draft, LabelState, Task
 from globalmanager.db.queue import QueueRow, Viewer
 from globalmanager.db.values import JobRow
 from globalmanager.labelling.answering import require_open, require_room
@@ -72,12 +72,11 @@ def claim(db: Database, key: JobKey, person: str, wish: ClaimWish, now: datetime
         ConflictError: the person has answered one of them.
         HoldoutError: one of them is frozen hold-out, and has its label.
     """
+    _settle_overdue(db, key, now)
     with db.write() as session:
         job = jobs.get(session, key)
         viewer = Viewer(person, panel_of(job), now)
         claims.forget_expired(session, job.id, now)
-        for sample_id in queue.overdue(session, job.id, viewer.panel, _OVERDUE):
-            settle(session, job, queue.task(session, job.id, sample_id), now)
         until = now + timedelta(seconds=job.spec.train_spec.labels.lease_seconds)
         mine = [] if wish.samples else claims.live_of(session, job.id, person, now)[: wish.limit]
         claims.prolong(session, mine, until)
@@ -152,6 +151,19 @@ def draft_of(db: Database, key: JobKey, sample_id: str, person: str) -> Draft:
     if found is None or found.draft is None:
         raise NotFoundError("there is no draft of yours", where=f"sample {sample_id}")
     return found.draft
+
+
+def _settle_overdue(db: Database, key: JobKey, now: datetime) -> None:
+    """Each in a transaction of its own: boxes are compared in it, and other writers wait for no more than one."""
+    with db.read() as session:
+        job = jobs.get(session, key)
+        found = queue.overdue(session, job.id, panel_of(job), _OVERDUE)
+    for sample_id in found:
+        with db.write() as session:
+            job = jobs.get(session, key)
+            task = queue.task(session, job.id, sample_id)
+            if task.label_state is LabelState.ANSWERED and not task.excluded:  # nobody else has settled it meanwhile
+                settle(session, job, task, now)
 
 
 def _claimable(session: Session, job: JobRow, sample_id: str, person: str, now: datetime) -> Task:

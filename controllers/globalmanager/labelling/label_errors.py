@@ -17,6 +17,7 @@ from globalmanager.db import events, judged_labels, reviews
 from globalmanager.db.database import Session
 from globalmanager.db.judged_labels import JudgedLabel
 from globalmanager.db.label_values import ReviewReason
+from globalmanager.labelling.consensus import COMPARED_BOXES
 from sedna.common.types import Box
 from sedna.labels.export.base import class_name
 from sedna.labels.quality import (
@@ -39,6 +40,9 @@ MOST = 20
 RIGHT_SHARE = 0.95
 LEAST_BOXES = 20
 """A detector is sure from the score on from which this share of its boxes is right, of so many at least."""
+
+MOST_COMPARED = 2_000_000
+"""Pairs of boxes, a label's and a model's, that one look compares: it takes seconds, and the engine waits for it."""
 
 SUSPECT_BELOW = 0.5
 """Of a picture's score, which is 1 where nothing speaks against its boxes."""
@@ -110,7 +114,8 @@ def _classes(labels: Sequence[JudgedLabel], class_names: Sequence[str]) -> list[
     return found
 
 
-def _boxes(labels: Sequence[JudgedLabel]) -> list[Suspect]:
+def _boxes(of_boxes: Sequence[JudgedLabel]) -> list[Suspect]:
+    labels = _comparable(of_boxes)
     pairs = [(_scaled(one, one.annotation.boxes), _scaled(one, one.prediction.boxes)) for one in labels]
     sure = _sure_from(pairs)
     if sure is None:
@@ -121,6 +126,21 @@ def _boxes(labels: Sequence[JudgedLabel]) -> list[Suspect]:
         quality = box_label_quality(mine, theirs, least=least, sure=sure, likely=min(sure, 0.5))
         if quality.score < SUSPECT_BELOW:
             found.append(Suspect(one, quality.score, f"model {one.version} {_why(quality)}"))
+    return found
+
+
+def _comparable(labels: Sequence[JudgedLabel]) -> list[JudgedLabel]:
+    """Those that can be compared in the time there is, the first ones first; crowded pictures are left out."""
+    found = []
+    left = MOST_COMPARED
+    for one in labels:
+        mine, theirs = len(one.annotation.boxes), len(one.prediction.boxes)
+        if max(mine, theirs) > COMPARED_BOXES:
+            continue
+        left -= mine * theirs
+        if left < 0:
+            break
+        found.append(one)
     return found
 
 

@@ -11,7 +11,7 @@ from globalmanager.db import Database, answers, jobs, queue, reviews, sample_lab
 from globalmanager.db.database import Session
 from globalmanager.db.label_values import AnswerKind, AnswerRow, LabelSource, LabelState, ReviewReason, ReviewRow, Task
 from globalmanager.db.values import JobRow, LabelRow, Page
-from globalmanager.labelling.checks import check_annotation, check_names
+from globalmanager.labelling.checks import check_annotation, check_names, require_no_holdout
 from globalmanager.labelling.refusals import NotTakenError, changed
 from globalmanager.labelling.settling import panel_of, set_aside
 from globalmanager.labelling.tasks import Suggestion, suggestion_of
@@ -129,6 +129,7 @@ def decide_review(
         _require_review(session, job, task, decision.base_revision)
         given = task.answers
         if decision.bad is not None:
+            require_no_holdout(task)
             reason = f"a bad picture: {decision.reason}" if decision.reason else "a bad picture"
             answers.close(session, task.id)
             set_aside(session, job, task, reason, person, now)

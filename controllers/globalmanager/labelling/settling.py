@@ -6,7 +6,7 @@ from datetime import datetime
 
 from globalmanager.db import answers, events, exclusions, reviews, sample_labels
 from globalmanager.db.database import Session
-from globalmanager.db.label_values import LabelSource, LabelState, Task
+from globalmanager.db.label_values import LabelSource, LabelState, ReviewReason, Task
 from globalmanager.db.queue import Panel
 from globalmanager.db.values import JobRow
 from globalmanager.labelling.consensus import Judge, Outcome, classes_said, decide
@@ -36,6 +36,10 @@ def settle(session: Session, job: JobRow, task: Task, now: datetime, judge: Judg
             session, job.id, task.sample_id, outcome.annotation, people[:_NAMES], now,
             source=source, again=True, of_answers=True,
         )  # fmt: skip
+    elif outcome.state is LabelState.BAD and task.label_seq is not None:
+        # One person alone answers a sample that has a label, and several may have agreed on that.
+        sentence = f"a bad picture for {people}, and it has a label"
+        reviews.add(session, job.id, task.id, ReviewReason.DISAGREEMENT, sentence, now)
     elif outcome.state is LabelState.BAD:
         set_aside(session, job, task, f"a bad picture, by {people}", people[:_NAMES], now)
     else:

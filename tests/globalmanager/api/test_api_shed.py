@@ -126,14 +126,17 @@ def test_an_upload_that_finds_no_place_is_closed_before_its_body(api: Api) -> No
         ("GET", "/api/v1/jobs/default/pcb/events", "event streams"),
         ("POST", "/api/v1/edges", "requests"),
         ("GET", "/metrics", "collections of metrics"),
+        ("GET", f"/api/v1/jobs/default/pcb/samples/{'a' * 64}/thumbnail", "small pictures"),
+        ("GET", f"/api/v1/jobs/default/pcb/samples/{'a' * 64}/drawing", "small pictures"),
+        ("GET", "/api/v1/jobs/default/pcb/labels:export", "exports of labels"),
     ],
 )
 def test_each_kind_has_its_lane(method: str, path: str, lane: str) -> None:
-    lanes = Lanes(lists=1, lists_waiting=0, streams=1, requests=1)
+    lanes = Lanes(lists=1, lists_waiting=0, streams=1, pictures_waiting=0, exports=1, requests=1)
 
     async def fill() -> None:
         found = lanes.of(method, path)
-        waiting = [asyncio.ensure_future(found.enter()) for _ in range(6)]
+        waiting = [asyncio.ensure_future(found.enter()) for _ in range(12)]
         done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
         assert any(lane in str(task.exception()) for task in done if task.exception())
         for task in pending:

@@ -330,14 +330,15 @@ def test_the_start_prints_a_link_or_how_to_get_the_page(cli: Cli, monkeypatch: p
     folder = cli.folder / "page"
     folder.mkdir()
     monkeypatch.setitem(cli.service.api.__dict__, "page_dir", folder)
-    assert page_line(cli.service).startswith("none: it was not built; 'make page'")
+    assert page_line(cli.service, private=True).startswith("none: it was not built; 'make page'")
     (folder / "index.html").write_text("<title>page</title>")
-    line = page_line(cli.service)
+    assert "#" not in page_line(cli.service, private=False), "what nobody watches stands in a log"
+    line = page_line(cli.service, private=True)
     assert line.endswith("(opens it signed in: once, within five minutes)")
     assert sign_in(cli, line.split()[0]).json()["role"] == "admin"
     given = cli.service.settings.model_copy(update={"admin_token": SecretStr("given by somebody else")})
     monkeypatch.setattr(cli.service, "settings", given)
-    assert "#" not in page_line(cli.service), "others read the log of such a service"
+    assert "#" not in page_line(cli.service, private=True), "others read the log of such a service"
 
 
 def test_events(cli: Cli) -> None:

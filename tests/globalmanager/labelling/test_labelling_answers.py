@@ -52,6 +52,13 @@ def decide(people, person, sample, **decision):
     return decide_review(people.world.db, KEY, sample, person, said, people.now)
 
 
+def doubt(people, sample):
+    with people.world.db.write() as session:
+        job = people.world.job().id
+        row = queue.task(session, job, sample).id
+        db_reviews.add(session, job, row, ReviewReason.LABEL_ERROR, "made for a test", people.now)
+
+
 def the_round_takes_all(people):
     with people.world.db.write() as session:
         job = people.world.job().id
@@ -178,6 +185,33 @@ def test_the_frozen_hold_out_is_not_changed_in_passing(people):
     with pytest.raises(sample_labels.HoldoutError):
         people.answer("ann", one, OTHER, base_revision=1)
     assert story(people, one).sample.label.author == "cid"
+
+
+@pytest.mark.parametrize("kind", ["bad", "unsure"])
+def test_nobody_takes_the_frozen_hold_out_out_in_passing(people, kind):
+    one = people.sample()
+    with people.world.db.write() as session:
+        samples.hold_out(session, people.world.job().id, one)
+    label_sample(people.world.db, KEY, one, BOX, "cid", people.now)
+    with pytest.raises(sample_labels.HoldoutError, match="an admin may exclude"):
+        people.answer("ann", one, None, kind, base_revision=1)
+    doubt(people, one)
+    with pytest.raises(sample_labels.HoldoutError, match="an admin may exclude"):
+        decide(people, "ann", one, bad=True, base_revision=1)
+    told = story(people, one).sample
+    assert (told.excluded, told.label.author, totals(people).holdout) == (False, "cid", 1)
+
+
+def test_one_who_finds_a_labelled_picture_bad_asks_for_a_decision(three):
+    one = three.sample()
+    for person in ("ann", "ben", "cid"):
+        three.answer(person, one)
+    assert three.answer("dan", one, None, "bad", base_revision=1).state == "review"
+    (item,) = reviews(three, ReviewReason.DISAGREEMENT)
+    assert (item.sentence, item.label.annotation) == ("a bad picture for dan, and it has a label", RIGHT)
+    assert totals(three).labelled == 1
+    assert decide(three, "eve", one, bad=True, base_revision=1).state == "bad"
+    assert totals(three).labelled == 0
 
 
 def test_the_same_key_says_it_once(people):
@@ -436,13 +470,64 @@ def test_review_and_bad_pictures_can_be_taken_back(people, kind):
     assert totals(people).labelled == 1
 
 
+def test_who_has_answered_again_takes_the_newer_answer_back_first(people):
+    one = people.sample()
+    first = people.answer("ann", one)
+    second = people.answer("ann", one, None, "unsure", base_revision=1)
+    with pytest.raises(ConflictError, match="withdraw your newer answer first"):
+        people.withdraw("ann", first.answer_id)
+    assert [item.label.author for item in reviews(people)] == ["ann"]
+    assert people.withdraw("ann", second.answer_id).state == "settled"
+    assert people.withdraw("ann", first.answer_id).state == "waiting"
+    assert totals(people).labelled == 0
+
+
+def test_the_newest_word_of_the_others_counts_when_a_label_is_taken_back(two):
+    one = two.sample()
+    first = two.answer("ann", one)
+    two.answer("ben", one)
+    newer = two.answer("ben", one, None, "unsure", base_revision=1)
+    assert newer.state == "review"
+    back = two.withdraw("ann", first.answer_id)
+    assert (back.state, back.answers) == ("answered", 1)
+    assert reviews(two) == ()
+    assert two.answer("ann", one, OTHER).state == "review"
+    (item,) = reviews(two)
+    assert [(said.person, said.kind) for said in item.answers] == [("ben", "unsure"), ("ann", "boxes")]
+
+
+def test_a_doubt_is_still_one_when_the_label_is_taken_back(people):
+    one = people.sample()
+    first = people.answer("ann", one)
+    people.answer("ben", one, None, "unsure", base_revision=1)
+    assert people.withdraw("ann", first.answer_id).state == "review"
+    (item,) = reviews(people, ReviewReason.UNSURE)
+    assert (item.label, [said.person for said in item.answers]) == (None, ["ben"])
+
+
+def test_what_an_admin_has_excluded_stays_out_whatever_people_take_back(three):
+    one = three.sample()
+    done = [three.answer(person, one, None, "bad") for person in ("ann", "ben", "cid")]
+    assert done[-1].state == "bad"
+    for _ in range(2):
+        exclude_sample(three.world.db, three.world.store, KEY, one, reason="a face", author="eve", now=three.now)
+    assert [(row.author, row.reason, row.ended) for row in story(three, one).exclusions] == [
+        ("ann, ben, cid", "a bad picture, by ann, ben, cid", True),
+        ("eve", "a face", False),
+    ]
+    with pytest.raises(ConflictError, match="somebody else has taken the sample out since"):
+        three.withdraw("ann", done[0].answer_id)
+    assert story(three, one).sample.excluded
+    assert totals(three).samples == 0
+    include_sample(three.world.db, KEY, one, "eve", three.now)
+    assert three.claim("ann") == [one]
+    assert totals(three).samples == 1
+
+
 def test_a_label_that_a_model_doubts_can_be_taken_back(people):
     one = people.sample()
     done = people.answer("ann", one)
-    with people.world.db.write() as session:
-        job = people.world.job().id
-        row = queue.task(session, job, one).id
-        db_reviews.add(session, job, row, ReviewReason.LABEL_ERROR, "made for a test", people.now)
+    doubt(people, one)
     assert [item.label.author for item in reviews(people, ReviewReason.LABEL_ERROR)] == ["ann"]
     assert people.withdraw("ann", done.answer_id).state == "waiting"
     assert reviews(people) == ()

@@ -7,9 +7,10 @@ from fixtures_people import LEASE, RIGHT, People
 from globalmanager.db import jobs
 from globalmanager.db.label_values import DraftAnnotation, DraftBox
 from globalmanager.ingest.removal import exclude_sample
-from globalmanager.labelling import label_sample
+from globalmanager.labelling import claiming, label_sample
 from globalmanager.labelling.claiming import draft_of
 from globalmanager.labelling.refusals import NotTakenError
+from globalmanager.labelling.settling import settle
 from sedna.common.errors import ConflictError, NotFoundError, TooLargeError
 from sedna.common.types import Annotation, Picked, Prediction
 
@@ -243,6 +244,30 @@ def test_a_job_that_asks_for_fewer_people_settles_what_has_enough(world):
     assert people.claim("cid", 1) == [other]
     with world.db.read() as session:
         assert jobs.get(session, KEY).totals.labelled == 1
+
+
+def test_what_is_overdue_is_settled_one_sample_at_a_time(world, monkeypatch):
+    people = People(world, annotators=3)
+    ids = [people.sample() for _ in range(3)]
+    for sample in ids:
+        for person in ("ann", "ben"):
+            people.answer(person, sample)
+    people.apply(annotators=2)
+    sessions = []
+
+    def spy(session, job, task, now):
+        sessions.append(session)
+        assert len(set(map(id, sessions))) == len(sessions), "other writers come in between"
+        if len(sessions) == 2:  # of the others, none is lost with it
+            raise RuntimeError("made for a test")
+        settle(session, job, task, now)
+
+    monkeypatch.setattr(claiming, "settle", spy)
+    with pytest.raises(RuntimeError, match="made for a test"):
+        people.claim("cid")
+    assert world.job().totals.labelled == 1
+    assert people.claim("cid") == []
+    assert world.job().totals.labelled == 3
 
 
 def test_the_counts_of_a_person(world):

@@ -6,7 +6,7 @@ from fixtures_gm import KEY
 from globalmanager.db import judged_labels, predictions, samples
 from globalmanager.db.judged_labels import JudgedLabel
 from globalmanager.db.label_values import PredictionSource, ReviewReason, StoredPrediction
-from globalmanager.labelling import label_sample
+from globalmanager.labelling import label_errors, label_sample
 from globalmanager.labelling.label_errors import LEAST_BOXES, MOST, suspects_of
 from globalmanager.labelling.reviewing import Decision, decide_review, list_reviews
 from sedna.common.types import Annotation, Box, Picked, Prediction
@@ -73,6 +73,37 @@ def test_the_list_is_short_and_the_worst_come_first():
     frozen = [one.model_copy(update={"is_holdout": True, "sample_pk": 2000 + one.sample_pk}) for one in wrong]
     both = suspects_of([*(right(number, 0.95) for number in range(1, 1200)), *frozen, *wrong], CLASSES)
     assert [one.label.is_holdout for one in both].count(False) == MOST, "no hold-out takes the place of others"
+
+
+def crowd(number, boxes, label=1):
+    """A picture of which each box has the wrong class."""
+    drawn = tuple(box(x=place, label=label) for place in range(boxes))
+    seen = tuple(box(x=place, score=0.9) for place in range(boxes))
+    return judged(number, Annotation(boxes=drawn), Prediction(boxes=seen))
+
+
+def test_a_crowded_picture_is_left_out(monkeypatch):
+    known = [right(number, 0.95) for number in range(1, 200)]
+    assert [one.label.sample_pk for one in suspects_of([*known, crowd(900, 3)], CLASSES)] == [900]
+    monkeypatch.setattr(label_errors, "COMPARED_BOXES", 2)
+    assert suspects_of([*known, crowd(900, 3)], CLASSES) == []
+    assert [one.label.sample_pk for one in suspects_of([*known, crowd(901, 2)], CLASSES)] == [901]
+
+
+def test_no_more_boxes_are_compared_than_the_engine_can_wait_for(monkeypatch):
+    known = [right(number, 0.95) for number in range(1, 200)]
+    labels = [*known, crowd(900, 3), crowd(901, 3)]
+    assert len(suspects_of(labels, CLASSES)) == 2
+    monkeypatch.setattr(label_errors, "MOST_COMPARED", 199 + 9)
+    assert [one.label.sample_pk for one in suspects_of(labels, CLASSES)] == [900], "the newest are looked at"
+    compared = []
+    quality = label_errors.box_label_quality
+    monkeypatch.setattr(
+        label_errors, "box_label_quality",
+        lambda mine, theirs, **more: compared.append(len(mine) * len(theirs)) or quality(mine, theirs, **more),
+    )  # fmt: skip
+    suspects_of(labels, CLASSES)
+    assert sum(compared) == 199 + 9
 
 
 TRUE = Box(x1=1, y1=1, x2=6, y2=6, label=0)

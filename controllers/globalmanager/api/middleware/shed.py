@@ -19,7 +19,13 @@ _STREAM = re.compile(r"/api/v1/(jobs/[^/]+/[^/]+/)?events")
 _LIST = re.compile(
     r"/api/v1/(home|jobs|edges|datasets|models|tokens|jobs/[^/]+/[^/]+/(samples|rounds|decisions|datasets|models|triggers|labels:queue))"
 )
+_PICTURE = re.compile(r"/api/v1/jobs/[^/]+/[^/]+/samples/[^/]+/(thumbnail|drawing)")
+_EXPORT = re.compile(r"/api/v1/jobs/[^/]+/[^/]+/labels:export")
 _METRICS = "/metrics"
+
+
+_PICTURES = 8
+"""Made and known ones: those that are in the cache wait for nobody who decodes."""
 
 
 class BusyError(TemporaryError):
@@ -59,12 +65,18 @@ class Lane:
 
 
 class Lanes:
-    """Lists cost the most, streams stay for hours, and the rest is many: none may take the places of the others."""
+    """Lists cost the most, streams stay for hours, a grid asks for many small pictures at once, an export fills a
+    disk, and the rest is many: none may take the places of the others."""
 
-    def __init__(self, *, lists: int, lists_waiting: int, streams: int, requests: int) -> None:
+    def __init__(
+        self, *, lists: int, lists_waiting: int, streams: int, pictures_waiting: int, exports: int, requests: int
+    ) -> None:
         self._lists = Lane("lists", lists, lists_waiting)
         self._streams = Lane("event streams", streams, 0)
         self._metrics = Lane("collections of metrics", 1, 4)
+        # Few are decoded at a time whatever waits: it is the waiting ones that must not stand before heartbeats.
+        self._pictures = Lane("small pictures", _PICTURES, pictures_waiting)
+        self._exports = Lane("exports of labels", exports, 0)
         self._rest = Lane("requests", requests, 0)
 
     def of(self, method: str, path: str) -> Lane:
@@ -76,6 +88,10 @@ class Lanes:
                 return self._lists
             if _STREAM.fullmatch(path):
                 return self._streams
+            if _PICTURE.fullmatch(path):
+                return self._pictures
+            if _EXPORT.fullmatch(path):
+                return self._exports
         return self._rest
 
 

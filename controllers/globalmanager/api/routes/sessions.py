@@ -41,10 +41,11 @@ def sign_in(request: Request, response: Response, kept: KeptSessions, body: Sign
         raise SpecError("a code or a token is needed", where="code", hint="one of the two")
     limit: SignInLimit = request.app.state.sign_ins
     address = request.client.host if request.client is not None else ""
-    limit.check(address)
     try:
         secret, found = kept.sign_in(code=body.code, token=body.token)
     except AuthError:
+        # Only those who fail: behind a proxy all come from one address, and one who guesses must not lock out the rest.
+        limit.check(address)
         limit.failed(address)
         raise
     name = kept.cookie

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +51,7 @@ def up(
     def started(service: Service) -> None:
         save_started(service.url, service.admin_token, service.settings.data_dir)
         typer.echo(f"service      {service.url}  (documentation: {service.url}/docs)")
-        typer.echo(f"page         {page_line(service)}")
+        typer.echo(f"page         {page_line(service, private=sys.stdout.isatty())}")
         # Shown once, and never one that was given: these lines may end in a log that others read.
         if service.settings.admin_token is not None:
             typer.echo("admin token  that of SEDNA__ADMIN_TOKEN or the settings file")
@@ -69,15 +70,19 @@ def up(
     run(options, started)
 
 
-def page_line(service: Service) -> str:
-    """Where the page is, or how to get it."""
+def page_line(service: Service, *, private: bool) -> str:
+    """Where the page is, or how to get it.
+
+    Args:
+        private: whether only who has started it reads this; a link signs in whoever has it.
+    """
     from globalmanager.api.page import HOW_TO_BUILD, is_built, why_not_built
 
     folder = service.api.page_dir
     if not is_built(folder):
         return f"none: {why_not_built(folder)}; {HOW_TO_BUILD}"
-    # Of a service whose token was given, others read these lines as well.
-    if service.settings.admin_token is not None:
+    # What a container writes stands in a log; and of a service whose token was given others read these lines as well.
+    if not private or service.settings.admin_token is not None:
         return f"{service.url}/ui/  ('sedna token link NAME' makes a link that signs NAME in)"
     return f"{service.login_link()}  (opens it signed in: once, within five minutes)"
 

@@ -32,9 +32,17 @@ export class OfflineError extends Error {
   }
 }
 
+/** What proves that this page makes a request; it belongs to the session of the cookie, which all tabs share. */
+export const CSRF = "X-CSRF-Token";
+
+/** Another tab has signed in since: nothing is wrong with the request. */
+export function isStaleWord(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 403 && error.problem.where === CSRF;
+}
+
 /** Whether the same request may succeed later without a change. */
 export function isTemporary(error: unknown): boolean {
-  if (error instanceof OfflineError) return true;
+  if (error instanceof OfflineError || isStaleWord(error)) return true;
   return error instanceof ApiError && (error.status >= 500 || error.status === 429 || error.status === 408);
 }
 

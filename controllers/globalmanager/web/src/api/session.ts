@@ -1,6 +1,6 @@
 // Who is signed in. The cookie is HttpOnly: the page knows only what the service says about it.
 import { cell } from "../lib/cell";
-import { errorOf, OfflineError } from "./errors";
+import { CSRF, errorOf, isStaleWord, OfflineError } from "./errors";
 
 export type Role = "viewer" | "labeller" | "admin";
 
@@ -34,25 +34,57 @@ export async function loadSession(): Promise<void> {
   const response = await send({});
   if (response.status === 401) return session.set({ kind: "none" });
   if (!response.ok) throw await errorOf(response);
-  session.set({ kind: "in", session: (await response.json()) as Session });
+  session.set({ kind: "in", session: await read(response) });
+}
+
+/**
+ * The word of the cookie's session, which another tab may have changed by a sign-in. True: there is a new word of the
+ * same person. Otherwise the session has ended here, and the work on the screen waits for its owner.
+ */
+export async function renewed(signal?: AbortSignal): Promise<boolean> {
+  const user = userName(session.get());
+  const response = await send({ cache: "no-store", ...(signal && { signal }) });
+  if (!response.ok && response.status !== 401) throw await errorOf(response);
+  const found = response.ok ? await read(response) : null;
+  if (found === null || found.user !== user) {
+    sessionEnded();
+    return false;
+  }
+  session.set({ kind: "in", session: found });
+  return true;
+}
+
+async function read(response: Response): Promise<Session> {
+  try {
+    return (await response.json()) as Session;
+  } catch (error) {
+    throw new OfflineError(error); // the connection broke off
+  }
 }
 
 export async function signIn(proof: { code: string } | { token: string }): Promise<void> {
   const body = JSON.stringify(proof);
   const response = await send({ method: "POST", body, headers: { "Content-Type": "application/json" } });
   if (!response.ok) throw await errorOf(response);
-  session.set({ kind: "in", session: (await response.json()) as Session });
+  session.set({ kind: "in", session: await read(response) });
 }
 
 export async function signOut(): Promise<void> {
-  const response = await send({ method: "DELETE", headers: csrfHeader() });
-  if (!response.ok && response.status !== 401) throw await errorOf(response);
+  const leave = () => send({ method: "DELETE", headers: csrfHeader() });
+  let response = await leave();
+  if (!response.ok && response.status !== 401) {
+    const error = await errorOf(response);
+    if (!isStaleWord(error)) throw error;
+    if (!(await renewed())) return session.set({ kind: "none" }); // the cookie is somebody else's by now
+    response = await leave();
+    if (!response.ok && response.status !== 401) throw await errorOf(response);
+  }
   session.set({ kind: "none" });
 }
 
 export function csrfHeader(): Record<string, string> {
   const now = session.get();
-  return now.kind === "in" ? { "X-CSRF-Token": now.session.csrf } : {};
+  return now.kind === "in" ? { [CSRF]: now.session.csrf } : {};
 }
 
 /** A request was answered with 401. */

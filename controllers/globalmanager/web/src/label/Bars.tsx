@@ -3,22 +3,21 @@ import { jobPage } from "../api/job";
 import { cx } from "../lib/classes";
 import { count } from "../lib/format";
 import { Icon, type IconName } from "../ui/Icon";
-import { Button, Chip } from "../ui/parts";
+import { Button } from "../ui/parts";
 import { useWords, type Word } from "../words";
 import { pendingOf } from "./annotation";
 import type { Desk, DeskState } from "./desk";
 import type { Action } from "./keys";
 import { ORDERS, type Order } from "./tasks";
+import { mayDo, type Failure } from "./usePicture";
 
 interface HeadProps {
   desk: Desk;
   state: DeskState;
-  /** Answers that the service does not have yet. */
-  waiting: number;
   onHelp: () => void;
 }
 
-export function LabelHead({ desk, state, waiting, onHelp }: HeadProps) {
+export function LabelHead({ desk, state, onHelp }: HeadProps) {
   const t = useWords();
   const { job } = desk;
   const task = state.tasks[state.at];
@@ -33,11 +32,7 @@ export function LabelHead({ desk, state, waiting, onHelp }: HeadProps) {
         <span class="small faint numbers">{t("label.held", { at: state.at + 1, n: state.tasks.length })}</span>
       )}
       <span class="push" />
-      {waiting > 0 ? (
-        <Chip tone="warn" dot>{t("label.unsent", { n: waiting })}</Chip>
-      ) : (
-        <Saved state={state} />
-      )}
+      <Saved state={state} />
       {task?.kind === null && (
         <select
           class="select small"
@@ -84,11 +79,13 @@ interface ButtonsProps {
   state: DeskState;
   contrast: number;
   hidden: boolean;
+  /** Of the picture. */
+  failure: Failure | null;
 }
 
 type Plain = Exclude<Action["do"], "class" | "move" | "size">;
 
-export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
+export function Buttons({ act, state, contrast, hidden, failure }: ButtonsProps) {
   const t = useWords();
   const { work, question } = state;
   const pending = work ? pendingOf(work.now) : 0;
@@ -104,7 +101,7 @@ export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
     />
   );
   const answer = (what: Plain, key: string) => (
-    <Button small onClick={() => act({ do: what })}>
+    <Button small disabled={!mayDo(what, failure)} onClick={() => act({ do: what })}>
       {t(`key.${what}` as Word)} <kbd>{key}</kbd>
     </Button>
   );
@@ -132,7 +129,7 @@ export function Buttons({ act, state, contrast, hidden }: ButtonsProps) {
         {answer("unsure", "U")}
         {answer("bad", "Z")}
         {answer("nothing", "X")}
-        <Button small look="primary" onClick={() => act({ do: "submit" })}>
+        <Button small look="primary" disabled={!mayDo("submit", failure)} onClick={() => act({ do: "submit" })}>
           <span>{t("label.next")}</span> <kbd>↵</kbd>
         </Button>
       </div>

@@ -1,5 +1,7 @@
 // Boxes over a picture, as SVG: in the editor, and small ones side by side.
 import { colourOf } from "./palette";
+import { PictureNote } from "./PictureNote";
+import { usePicture } from "./usePicture";
 import type { Mark } from "./annotation";
 import type { Rect, Size } from "./geometry";
 
@@ -98,10 +100,19 @@ interface PreviewProps {
 
 /** A picture with boxes that cannot be changed. */
 export function Preview({ url, size, boxes, names, label }: PreviewProps) {
+  const picture = usePicture(url);
   const scale = 360 / Math.max(size.width, size.height);
+  if (picture.failure !== null) return <PictureNote picture={picture} small />;
   return (
     <svg class="preview" viewBox={`0 0 ${size.width} ${size.height}`} role="img" aria-label={label}>
-      <image href={url} width={size.width} height={size.height} preserveAspectRatio="none" />
+      <image
+        key={picture.turn}
+        href={url}
+        width={size.width}
+        height={size.height}
+        preserveAspectRatio="none"
+        onError={picture.onError}
+      />
       {boxes.map((box, at) => (
         <BoxShape key={at} mark={box} />
       ))}

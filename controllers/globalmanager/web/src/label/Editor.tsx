@@ -5,9 +5,11 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import { useWords } from "../words";
 import type { Mark } from "./annotation";
 import { BoxLayer, BoxShape, Tag } from "./Boxes";
-import { fitted, HANDLES, showing, toPicture, zoomed, type Handle, type Rect, type Size, type View } from "./geometry";
+import { fitted, HANDLES, restaged, showing, toPicture, zoomed, type Handle, type Rect, type Size, type View } from "./geometry";
 import { Gestures, type Outcome, type Scene } from "./gestures";
 import { colourOf } from "./palette";
+import { PictureNote } from "./PictureNote";
+import { usePicture, type Failure } from "./usePicture";
 
 export interface EditorHandle {
   zoom(factor: number): void;
@@ -36,6 +38,8 @@ interface Props {
   onDraw: (rect: Rect) => void;
   onReshape: (id: number, rect: Rect) => void;
   onReady?: (handle: EditorHandle) => void;
+  /** Whether the picture is there; no answer is given to one that nobody sees. */
+  onPicture?: (failure: Failure | null) => void;
   children?: ComponentChildren;
 }
 
@@ -44,12 +48,12 @@ const ZERO = { left: 0, top: 0, width: 1, height: 1 };
 export function Editor(props: Props) {
   const { url, size, marks, selected, hidden, contrast, names } = props;
   const t = useWords();
+  const picture = usePicture(url, props.onPicture);
   const svg = useRef<SVGSVGElement>(null);
   const gestures = useRef(new Gestures());
   const [view, setView] = useState<View>({ x: 0, y: 0, width: size.width, height: size.height });
   const [live, setLive] = useState<Rect | null>(null);
   const [stageWidth, setStageWidth] = useState(1);
-  const [failed, setFailed] = useState(false);
   const now = useRef({ props, view });
   now.current = { props, view };
 
@@ -84,10 +88,14 @@ export function Editor(props: Props) {
     look(fitted(whole, { width: stage.width, height: stage.height }));
   }, [look, scene]);
 
-  useStage(svg, fit, url, size, setStageWidth);
+  const restage = useCallback(
+    (before: Size, after: Size) => look(restaged(now.current.view, before, after, now.current.props.size)),
+    [look],
+  );
+
+  useStage(svg, { fit, restage }, url, size, setStageWidth);
   useWheel(svg, scene, look);
   useHandle(props.onReady, { svg, gestures, scene, look, fit, apply });
-  useEffect(() => setFailed(false), [url]);
 
   const scale = stageWidth / view.width;
   const layer = useMemo(
@@ -126,18 +134,19 @@ export function Editor(props: Props) {
         onContextMenu={(event) => event.preventDefault()}
       >
         <image
+          key={picture.turn}
           class={`contrast-${contrast}${scale > 3 ? " crisp" : ""}`}
           href={url}
           width={size.width}
           height={size.height}
           preserveAspectRatio="none"
-          onError={() => setFailed(true)}
+          onError={picture.onError}
         />
         {!hidden && layer}
         {!hidden && chosen && <Selected mark={drawn?.id === chosen.id ? { ...chosen, ...drawn.rect } : chosen} scale={scale} names={names} />}
         {drawn && drawn.id === null && <BoxShape mark={{ ...drawn.rect, label: props.brush }} bold />}
       </svg>
-      {failed && <p class="stage-note">{t("label.noPicture")}</p>}
+      <PictureNote picture={picture} />
       {props.children}
     </div>
   );
@@ -171,10 +180,10 @@ function Selected({ mark, scale, names }: { mark: Mark; scale: number; names: (l
   );
 }
 
-/** The whole picture at first; after a change of the stage's shape the view keeps its middle. */
+/** The whole picture at first; a stage that changes takes nobody's zoom away. */
 function useStage(
   svg: { current: SVGSVGElement | null },
-  fit: () => void,
+  { fit, restage }: { fit: () => void; restage: (before: Size, after: Size) => void },
   url: string,
   size: Size,
   onWidth: (width: number) => void,
@@ -182,15 +191,21 @@ function useStage(
   useLayoutEffect(() => {
     const element = svg.current;
     if (!element) return;
-    const measure = () => {
-      onWidth(Math.max(1, element.getBoundingClientRect().width));
-      fit();
+    const measure = (): Size => {
+      const { width, height } = element.getBoundingClientRect();
+      onWidth(Math.max(1, width));
+      return { width, height };
     };
-    measure();
-    const observer = new ResizeObserver(measure);
+    let stage = measure();
+    fit();
+    const observer = new ResizeObserver(() => {
+      const before = stage;
+      stage = measure();
+      restage(before, stage);
+    });
     observer.observe(element);
     return () => observer.disconnect();
-  }, [svg, fit, url, size.width, size.height, onWidth]);
+  }, [svg, fit, restage, url, size.width, size.height, onWidth]);
 }
 
 /** Not by JSX: a wheel listener has to say that it is not passive. */

@@ -40,6 +40,12 @@ export function ClassList(props: ClassProps) {
     event.preventDefault();
     const first = found[0];
     if (first) onChoose(first.index);
+    leave();
+  };
+  /** Also where the field is always there: the whole list again, and the picture has the keys. */
+  const leave = () => {
+    setText("");
+    input.current?.blur();
     onFound();
   };
   return (
@@ -55,7 +61,7 @@ export function ClassList(props: ClassProps) {
             placeholder={t("label.find")}
             value={text}
             onInput={(event) => setText(event.currentTarget.value)}
-            onKeyDown={(event) => event.key === "Escape" && onFound()}
+            onKeyDown={(event) => event.key === "Escape" && leave()}
           />
         </form>
       )}
@@ -108,7 +114,7 @@ export function BoxList({ now, selected, classes, onSelect, onAccept, onRemove }
             <button type="button" class="box-name" aria-pressed={mark.id === selected} title={placeOf(mark)} onClick={() => onSelect(mark.id)}>
               <span class="swatch" style={{ background: colourOf(mark.label) }} />
               <span class="clip">{className(classes, mark.label)}</span>
-              <span class="faint small numbers">{mark.x2 - mark.x1}×{mark.y2 - mark.y1}</span>
+              <span class="faint small numbers">{extentOf(mark)}</span>
             </button>
             {mark.pending && (
               <>
@@ -126,5 +132,14 @@ export function BoxList({ now, selected, classes, onSelect, onAccept, onRemove }
 }
 
 export function placeOf(mark: Mark): string {
-  return `${mark.x1},${mark.y1} ${mark.x2 - mark.x1}×${mark.y2 - mark.y1}`;
+  return `${pixels(mark.x1)},${pixels(mark.y1)} ${extentOf(mark)}`;
+}
+
+function extentOf(mark: Mark): string {
+  return `${pixels(mark.x2 - mark.x1)}×${pixels(mark.y2 - mark.y1)}`;
+}
+
+/** Models draw between pixels, and their digits say nothing. */
+function pixels(value: number): number {
+  return Math.round(value * 10) / 10;
 }

@@ -179,3 +179,8 @@ export function wireOf(now: Annotation): WireAnnotation {
     .map(({ x1, y1, x2, y2, label }) => ({ x1, y1, x2, y2, label }));
   return { boxes, label: now.label };
 }
+
+/** What an answer of a kind says. In a job of either kind both may have been tried on one picture. */
+export function statementOf(now: Annotation, kind: "boxes" | "class"): WireAnnotation {
+  return kind === "class" ? { boxes: [], label: now.label } : { ...wireOf(now), label: null };
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { fitted, grown, hit, middleOf, moved, panned, rectOf, resized, showing, toPicture, zoomed } from "./geometry";
+import { fitted, grown, hit, middleOf, moved, panned, rectOf, resized, restaged, showing, toPicture, zoomed } from "./geometry";
 
 const size = { width: 640, height: 480 };
 const rect = { x1: 10, y1: 20, x2: 50, y2: 60 };
@@ -86,5 +86,28 @@ describe("views", () => {
   it("turns places on the screen into pixels of the picture", () => {
     const view = { x: 100, y: 50, width: 200, height: 100 };
     expect(toPicture({ x: 60, y: 30 }, { left: 10, top: 10, width: 100, height: 50 }, view)).toEqual({ x: 200, y: 90 });
+  });
+});
+
+describe("a stage that changes", () => {
+  const wide = { width: 1000, height: 500 };
+  const narrow = { width: 600, height: 700 };
+  it("keeps the scale and the middle of who is nearer, there and back", () => {
+    const near = zoomed(fitted(size, wide), { x: 300, y: 200 }, 4, size, wide);
+    const after = restaged(near, wide, narrow, size);
+    expect(after.width / narrow.width).toBeCloseTo(near.width / wide.width);
+    expect(after.height / narrow.height).toBeCloseTo(near.height / wide.height);
+    expect(after.x + after.width / 2).toBeCloseTo(near.x + near.width / 2);
+    expect(after.y + after.height / 2).toBeCloseTo(near.y + near.height / 2);
+    const back = restaged(after, narrow, wide, size);
+    for (const side of ["x", "y", "width", "height"] as const) expect(back[side]).toBeCloseTo(near[side]);
+  });
+  it("keeps a whole picture whole", () => {
+    expect(restaged(fitted(size, wide), wide, narrow, size)).toEqual(fitted(size, narrow));
+  });
+  it("waits while the stage is not on the screen, and fits when it comes", () => {
+    const near = { x: 10, y: 10, width: 100, height: 50 };
+    expect(restaged(near, wide, { width: 0, height: 0 }, size)).toBe(near);
+    expect(restaged(near, { width: 0, height: 0 }, narrow, size)).toEqual(fitted(size, narrow));
   });
 });

@@ -115,6 +115,16 @@ export function fitted(size: Size, stage: Size): View {
   return { x: (size.width - width) / 2, y: (size.height - height) / 2, width, height };
 }
 
+/** The view after the stage has changed: a whole picture stays whole; who is nearer keeps the scale and the middle. */
+export function restaged(view: View, before: Size, after: Size, size: Size): View {
+  if (after.width <= 0 || after.height <= 0) return view; // not on the screen just now
+  const whole = before.width > 0 ? fitted(size, before) : view;
+  if (Math.abs(view.width - whole.width) < 0.01 * whole.width) return fitted(size, after);
+  const width = (view.width * after.width) / before.width;
+  const height = (width * after.height) / after.width;
+  return within({ x: view.x + (view.width - width) / 2, y: view.y + (view.height - height) / 2, width, height }, size);
+}
+
 /** Zoomed by a factor (over 1 = nearer), with the point staying where it is. */
 export function zoomed(view: View, at: Point, factor: number, size: Size, stage: Size): View {
   const whole = fitted(size, stage);

@@ -96,6 +96,15 @@ export function actionOf(event: KeyLike, context: KeyContext): Action | null {
   return LETTERS[letter] ?? null;
 }
 
+const HELD: ReadonlySet<Action["do"]> = new Set([
+  "move", "size", "zoomIn", "zoomOut", "undo", "redo", "nextBox", "previousBox", "delete",
+]);
+
+/** Whether a key that is held down does it again and again. One press is one answer, and one "yes". */
+export function mayRepeat(action: Action): boolean {
+  return HELD.has(action.do);
+}
+
 function withControl(event: KeyLike): Action | null {
   const key = event.key.toLowerCase();
   if (key === "z") return { do: event.shiftKey ? "redo" : "undo" };

@@ -11,3 +11,6 @@ export function colourOf(label: number): string {
 export function className(names: readonly string[], label: number): string {
   return names[label] ?? `#${label}`;
 }
+
+/** Where a job does not say its classes, numbers stand for them. */
+export const NUMBERS: readonly string[] = Array.from({ length: 10 }, (_, at) => `#${at}`);

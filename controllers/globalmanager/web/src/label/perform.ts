@@ -1,15 +1,24 @@
 // What a key or a button does, on the desk and the editor.
 import {
   accept, acceptAll, add, neighbour, redo, refuse, relabel, remove, reshape, select, setLabel, undo,
-  type Mark, type Work,
+  type Mark, type Suggestion, type Work,
 } from "./annotation";
 import type { Desk } from "./desk";
+import type { Cell } from "../lib/cell";
 import type { EditorHandle } from "./Editor";
-import { grown, middleOf, moved } from "./geometry";
+import { grown, middleOf, moved, type Size } from "./geometry";
 import type { Action } from "./keys";
+import type { Kind } from "./tasks";
 
-export interface Hands {
-  desk: Desk;
+/** Where one picture is worked on. */
+export interface Board {
+  readonly state: Pick<Cell<{ work: Work | null; kind: Kind }>, "get">;
+  readonly task: (Size & { suggestion: Suggestion | null }) | null;
+  change(how: (work: Work) => Work): void;
+}
+
+export interface Hands<Place extends Board = Desk> {
+  desk: Place;
   editor: EditorHandle | null;
   brush: number;
   setBrush: (label: number) => void;
@@ -23,7 +32,7 @@ function chosen(work: Work | null): Mark | null {
 }
 
 /** A class by its number: of the selected box, of the picture, and of the boxes that come. */
-export function choose(hands: Hands, label: number): void {
+export function choose(hands: Hands<Board>, label: number): void {
   const { desk, classes } = hands;
   if (classes.length > 0 && label >= classes.length) return;
   const { kind, work } = desk.state.get();
@@ -34,10 +43,7 @@ export function choose(hands: Hands, label: number): void {
 }
 
 export function perform(action: Action, hands: Hands): void {
-  const { desk, editor } = hands;
-  const { work } = desk.state.get();
-  const mark = chosen(work);
-  const size = desk.task;
+  const { desk } = hands;
   switch (action.do) {
     case "submit": return desk.submit();
     case "skip": return void desk.skip();
@@ -47,6 +53,20 @@ export function perform(action: Action, hands: Hands): void {
     case "takeBack": return void desk.takeBack();
     case "next": return desk.go(1);
     case "previous": return desk.go(-1);
+    case "unselect":
+      desk.unask();
+      return alter(action, hands);
+    default: return alter(action, hands);
+  }
+}
+
+/** What changes the picture's boxes and class, or how it is looked at; the rest needs a desk. */
+export function alter(action: Action, hands: Hands<Board>): void {
+  const { desk, editor } = hands;
+  const { work } = desk.state.get();
+  const mark = chosen(work);
+  const size = desk.task;
+  switch (action.do) {
     case "undo": return desk.change(undo);
     case "redo": return desk.change(redo);
     case "class": return choose(hands, action.index);
@@ -77,21 +97,20 @@ export function perform(action: Action, hands: Hands): void {
 }
 
 /** Y with nothing chosen goes to the first suggestion; the next Y takes it. */
-function toPending({ desk, editor }: Hands): void {
+function toPending({ desk, editor }: Hands<Board>): void {
   const pending = desk.state.get().work?.now.marks.find((mark) => mark.pending);
   if (!pending) return;
   desk.change((now) => select(now, pending.id));
   editor?.show(pending);
 }
 
-function go({ desk, editor }: Hands, by: 1 | -1): void {
+function go({ desk, editor }: Hands<Board>, by: 1 | -1): void {
   desk.change((now) => neighbour(now, by));
   const mark = chosen(desk.state.get().work);
   if (mark) editor?.show(mark);
 }
 
-function escape({ desk, editor }: Hands): void {
+function escape({ desk, editor }: Hands<Board>): void {
   if (editor?.abandon()) return;
-  desk.unask();
   desk.change((now) => select(now, null));
 }

@@ -74,7 +74,7 @@ export function review(job: JobName, reason: ReviewReason | "", cursor: string |
 
 export type Decision =
   | { take: number }
-  | { annotation: WireAnnotation }
+  | { annotation: WireAnnotation; class_names?: readonly string[] }
   | { bad: true; reason: string };
 
 export function decide(job: JobName, sample: string, decision: Decision, revision: number): Promise<AnswerReceipt> {

@@ -1,6 +1,7 @@
 // Data of the service for a view: loaded at once, again on events and at intervals, and kept while it is renewed.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
+import { OfflineError } from "../api/errors";
 import { session } from "../api/session";
 import { onEvent, type LiveEvent } from "../live/stream";
 import { useCell } from "./cell";
@@ -20,6 +21,28 @@ interface Options {
 }
 
 const EVENT_PAUSE_MS = 150;
+/** A load that hangs would keep every later one waiting. */
+const LONGEST_MS = 60_000;
+
+const idle = (): void => undefined;
+
+/** While it runs, further calls are one more run after it: a slow service is asked no more often than it answers. */
+export function oneAtATime(run: () => Promise<void>): () => void {
+  let running = false;
+  let again = false;
+  const begin = () => {
+    running = true;
+    again = false;
+    void run().finally(() => {
+      running = false;
+      if (again) begin();
+    });
+  };
+  return () => {
+    if (running) again = true;
+    else begin();
+  };
+}
 
 /** `key` names what is loaded: another key drops the old data, null loads nothing. */
 export function useQuery<T>(
@@ -31,25 +54,34 @@ export function useQuery<T>(
     key,
     loading: key !== null,
   });
-  const [turn, setTurn] = useState(0);
+  const ask = useRef(idle);
   const signedIn = useCell(session).kind === "in";
   const latest = useRef({ load, options });
   latest.current = { load, options };
 
-  const reload = useCallback(() => setTurn((count) => count + 1), []);
+  const reload = useCallback(() => ask.current(), []);
 
   useEffect(() => {
     if (key === null || !signedIn) return;
     const ending = new AbortController();
-    show((old) => (old.key === key ? { ...old, loading: true } : { key, loading: true }));
-    latest.current.load(ending.signal).then(
-      (data) => !ending.signal.aborted && show({ key, data, loading: false }),
-      (error: unknown) => {
-        if (!ending.signal.aborted) show((old) => ({ ...old, key, error, loading: false }));
-      },
-    );
-    return () => ending.abort();
-  }, [key, turn, signedIn]);
+    const { signal } = ending;
+    ask.current = oneAtATime(async () => {
+      if (signal.aborted) return;
+      show((old) => (old.key === key ? { ...old, loading: true } : { key, loading: true }));
+      try {
+        const data = await latest.current.load(AbortSignal.any([signal, AbortSignal.timeout(LONGEST_MS)]));
+        if (!signal.aborted) show({ key, data, loading: false });
+      } catch (error) {
+        const late = error instanceof DOMException && error.name === "TimeoutError";
+        if (!signal.aborted) show((old) => ({ ...old, key, error: late ? new OfflineError(error) : error, loading: false }));
+      }
+    });
+    ask.current();
+    return () => {
+      ask.current = idle;
+      ending.abort();
+    };
+  }, [key, signedIn]);
 
   const { every } = options;
   useEffect(() => {

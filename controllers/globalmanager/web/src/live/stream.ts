@@ -29,6 +29,8 @@ export function onEvent(listener: Listener): () => void {
 
 const CHANNEL = "sedna-events";
 const LONGEST_WAIT_MS = 30_000;
+/** The service says that it is alive every 15 s. After three of them the connection is dead, whatever the system says. */
+export const SILENCE_MS = 45_000;
 
 /** Milliseconds before try n (0, 1, ...): 1, 2, 4 ... 30 s. */
 export function backOff(tries: number): number {
@@ -44,6 +46,26 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
   });
+}
+
+/** A body piece by piece; an error where none comes for too long. */
+export async function* pieces(body: ReadableStream<Uint8Array>, silence = SILENCE_MS): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  let late: ReturnType<typeof setTimeout> | undefined;
+  try {
+    for (;;) {
+      const silent = new Promise<never>((_, fail) => {
+        late = setTimeout(() => fail(new OfflineError(`nothing came for ${silence / 1000} s`)), silence);
+      });
+      const { done, value } = await Promise.race([reader.read(), silent]);
+      clearTimeout(late);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    clearTimeout(late);
+    void reader.cancel().catch(() => undefined); // the connection goes too; its own error has been thrown
+  }
 }
 
 class Reader {
@@ -87,12 +109,7 @@ class Reader {
     this.#tries = 0;
     const parser = new EventParser((event) => this.#take(event));
     const decoder = new TextDecoder();
-    const reader = response.body.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      parser.push(decoder.decode(value, { stream: true }));
-    }
+    for await (const piece of pieces(response.body)) parser.push(decoder.decode(piece, { stream: true }));
   }
 
   #take(event: ServerEvent): void {

@@ -37,7 +37,11 @@ export function Dialog({ title, onClose, wide, children }: Props) {
         onClose?.();
       }}
       onClick={(event) => event.target === element.current && onClose?.()}
-      onKeyDown={(event) => event.stopPropagation()}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        // Browsers let a page keep a dialog open by "cancel" once; a second Escape closes it all the same.
+        if (event.key === "Escape" && !onClose) event.preventDefault();
+      }}
     >
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>

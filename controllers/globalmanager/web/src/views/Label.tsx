@@ -5,17 +5,18 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { drawingUrl, jobPage } from "../api/job";
 import { useCell } from "../lib/cell";
 import { ago } from "../lib/format";
-import { letterKeys } from "../lib/settings";
 import { useTitle } from "../lib/title";
 import { accept, add, refuse, remove, reshape, select } from "../label/annotation";
 import { Editor, type EditorHandle } from "../label/Editor";
 import { Help } from "../label/Help";
-import { actionOf, type Action } from "../label/keys";
-import { className } from "../label/palette";
+import type { Action } from "../label/keys";
+import { className, NUMBERS } from "../label/palette";
 import { choose, perform, type Hands } from "../label/perform";
 import { BoxList, ClassList, placeOf } from "../label/Side";
 import { Trouble } from "../label/Trouble";
 import { useDesk, type OpenDesk } from "../label/useDesk";
+import { useKeys } from "../label/useKeys";
+import { mayDo, type Failure } from "../label/usePicture";
 import { Buttons, LabelHead } from "../label/Bars";
 import "../styles/label.css";
 import { useJob } from "../ui/JobFrame";
@@ -29,14 +30,18 @@ export function Label() {
   const job = useJob();
   useTitle(`${t("tab.label")} ${job.name}`);
   const { query } = useLocation();
-  const { open, error } = useDesk(job, query.sample);
-  if (error !== undefined) return <main id="main" class="page"><ErrorNotice error={error} /></main>;
+  const { open, error, retry } = useDesk(job, query.sample);
+  if (error !== undefined) {
+    return (
+      <main id="main" class="page stack">
+        <ErrorNotice error={error} retry={retry} />
+        {query.sample && <p><a class="button" href={jobPage(job, "label")}>{t("label.others")}</a></p>}
+      </main>
+    );
+  }
   if (!open) return <main id="main" class="page"><Bones rows={1} height={480} /></main>;
   return <Bench open={open} />;
 }
-
-/** Where a job does not say its classes, numbers stand for them. */
-const NUMBERS = Array.from({ length: 10 }, (_, at) => `#${at}`);
 
 function Bench({ open }: { open: OpenDesk }) {
   const t = useWords();
@@ -50,6 +55,7 @@ function Bench({ open }: { open: OpenDesk }) {
   const [contrast, setContrast] = useState(0);
   const [help, setHelp] = useState(false);
   const [finding, setFinding] = useState(false);
+  const [failure, setFailure] = useState<Failure | null>(null);
   const editor = useRef<EditorHandle | null>(null);
   const task = state.tasks[state.at] ?? null;
   const { work } = state;
@@ -61,9 +67,12 @@ function Bench({ open }: { open: OpenDesk }) {
     else setFinding(true);
   }, []);
   const hands: Hands = { desk, editor: editor.current, brush, setBrush, classes: known, toggle };
-  const latest = useRef(hands);
-  latest.current = { ...hands, editor: editor.current };
-  const act = useCallback((action: Action) => perform(action, { ...latest.current, editor: editor.current }), []);
+  const latest = useRef({ hands, failure });
+  latest.current = { hands, failure };
+  const act = useCallback((action: Action) => {
+    const { hands: now, failure: unseen } = latest.current;
+    if (mayDo(action.do, unseen)) perform(action, { ...now, editor: editor.current });
+  }, []);
   const names = useMemo(() => (label: number) => className(classes, label), [classes]);
   const ready = useCallback((handle: EditorHandle) => {
     editor.current = handle;
@@ -71,7 +80,7 @@ function Bench({ open }: { open: OpenDesk }) {
     handle.focus();
   }, [desk]);
 
-  useKeys(act, desk);
+  useKeys(act, useCallback(() => typeof desk.state.get().work?.selected === "number", [desk]));
   useEffect(() => {
     if (!help && !finding) editor.current?.focus();
   }, [task?.sample_id, help, finding]);
@@ -84,7 +93,7 @@ function Bench({ open }: { open: OpenDesk }) {
 
   return (
     <main id="main" class="bench" onClick={back}>
-      <LabelHead desk={desk} state={state} waiting={entries.length} onHelp={() => setHelp(true)} />
+      <LabelHead desk={desk} state={state} onHelp={() => setHelp(true)} />
       <Trouble open={open} entries={entries} classes={classes} />
       {task && work ? (
         <div class="bench-body">
@@ -103,8 +112,9 @@ function Bench({ open }: { open: OpenDesk }) {
             onDraw={(rect) => desk.change((now) => add(now, rect, brush))}
             onReshape={(id, rect) => desk.change((now) => reshape(now, id, rect))}
             onReady={ready}
+            onPicture={setFailure}
           >
-            <Buttons act={act} state={state} contrast={contrast} hidden={hidden} />
+            <Buttons act={act} state={state} failure={failure} contrast={contrast} hidden={hidden} />
           </Editor>
           <aside class="side">
             <ClassList
@@ -114,8 +124,11 @@ function Bench({ open }: { open: OpenDesk }) {
               label={work.now.label}
               suggestion={task.suggestion}
               finding={finding}
-              onChoose={(label) => choose(latest.current, label)}
-              onFound={() => setFinding(false)}
+              onChoose={(label) => choose({ ...hands, editor: editor.current }, label)}
+              onFound={() => {
+                setFinding(false);
+                editor.current?.focus();
+              }}
             />
             {state.kind === "boxes" && (
               <BoxList
@@ -160,28 +173,4 @@ function NothingLeft({ open }: { open: OpenDesk }) {
       </Empty>
     </div>
   );
-}
-
-const FIELDS = "input, textarea, select, dialog";
-
-/** Keys count while the picture has the focus, or nothing has. In a field or a dialog they are its own. */
-function useKeys(act: (action: Action) => void, desk: OpenDesk["desk"]): void {
-  useEffect(() => {
-    const down = (event: KeyboardEvent) => {
-      const target = event.target as Element;
-      if (event.defaultPrevented || target.closest(FIELDS) || document.querySelector("dialog[open]")) return;
-      const onPicture = target === document.body || target.closest(".canvas") !== null;
-      const { work } = desk.state.get();
-      const action = actionOf(event, {
-        selected: work?.selected !== null && work?.selected !== undefined,
-        letters: letterKeys.get() === "on" && onPicture,
-      });
-      // Enter on a button, arrows in a list: theirs.
-      if (!action || (!onPicture && !event.ctrlKey && !event.metaKey)) return;
-      event.preventDefault();
-      act(action);
-    };
-    document.addEventListener("keydown", down);
-    return () => document.removeEventListener("keydown", down);
-  }, [act, desk]);
 }

@@ -10,8 +10,9 @@ import { figure, shortId } from "../lib/format";
 import { usePages } from "../lib/pages";
 import { useQuery } from "../lib/query";
 import { useTitle } from "../lib/title";
-import type { WireBox } from "../label/annotation";
+import type { WireAnnotation, WireBox } from "../label/annotation";
 import { Preview } from "../label/Boxes";
+import { Correct, kindOf } from "../label/Correct";
 import { className } from "../label/palette";
 import { decide, review, type Decision, type ReviewItem, type ReviewReason } from "../label/tasks";
 import { said } from "../label/Trouble";
@@ -79,13 +80,14 @@ interface Choice {
   title: string;
   text: string;
   boxes: readonly WireBox[];
+  annotation: WireAnnotation | null;
   /** What taking it says; none: nobody can take "not sure". */
   decision: Decision | null;
 }
 
 function Item({ job, item, names, onSettled }: ItemProps) {
   const t = useWords();
-  const { route } = useLocation();
+  const [editing, setEditing] = useState(false);
   const allowed = mayAs(useCell(session), "labeller");
   const [busy, setBusy] = useState(false);
   const url = drawingUrl(job, item.sample_id);
@@ -105,12 +107,17 @@ function Item({ job, item, names, onSettled }: ItemProps) {
     [job.namespace, job.name, item, onSettled],
   );
   const bad = () => void settle({ bad: true, reason: t("answer.bad") });
-  const edit = () => route(`${jobPage(job, "label")}?sample=${item.sample_id}`);
+  const edit = () => setEditing(true);
+  // A sample in review is claimed by nobody: who puts it right decides.
+  const start = choices.find((choice) => choice.annotation !== null)?.annotation ?? null;
+  const save = (annotation: WireAnnotation) =>
+    void settle({ annotation, ...(names.length > 0 ? { class_names: names } : {}) });
   useEffect(() => {
-    if (!allowed || busy) return;
+    if (!allowed || busy || editing) return;
     const down = (event: KeyboardEvent) => {
       const target = event.target as Element;
       if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || target.closest("input, select, textarea, dialog")) return;
+      if (event.repeat) return event.preventDefault(); // one press settles one sample
       const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
       const decision = digit ? choices[Number(digit) - 1]?.decision : null;
       if (decision) void settle(decision);
@@ -131,7 +138,7 @@ function Item({ job, item, names, onSettled }: ItemProps) {
       </div>
       <div class="card-body review-item">
         <p class="break">{item.sentence}</p>
-        <div class="versions">
+        {!editing && <div class="versions">
           {choices.map((choice, at) => (
             <figure key={at}>
               <figcaption><strong>{choice.title}</strong>: {choice.text}</figcaption>
@@ -145,8 +152,14 @@ function Item({ job, item, names, onSettled }: ItemProps) {
               )}
             </figure>
           ))}
-        </div>
-        {allowed && (
+        </div>}
+        {editing && (
+          <Correct
+            url={url} size={item} start={start} kind={kindOf(start)} names={names} busy={busy}
+            onSave={save} onCancel={() => setEditing(false)}
+          />
+        )}
+        {allowed && !editing && (
           <div class="review-foot">
             <Button icon="pen" disabled={busy} onClick={edit}>{t("review.edit")} <kbd>E</kbd></Button>
             <Button icon="trash" disabled={busy} onClick={bad}>{t("key.bad")} <kbd>Z</kbd></Button>
@@ -165,18 +178,19 @@ function choicesOf(item: ReviewItem, word: (label: number) => string, t: ReturnT
     title: answer.person,
     text: said(answer.kind, answer.annotation, word, t),
     boxes: answer.annotation?.boxes ?? [],
+    annotation: answer.annotation,
     decision: answer.kind === "unsure" ? null : { take: answer.answer_id },
   }));
   const { prediction, label: stored } = item;
   if (stored && !standing.some((answer) => answer.person === stored.author)) {
     const { annotation } = stored;
-    choices.push({ title: stored.author, text: said("boxes", annotation, word, t), boxes: annotation.boxes, decision: { annotation } });
+    choices.push({ title: stored.author, text: said("boxes", annotation, word, t), boxes: annotation.boxes, annotation, decision: { annotation } });
   }
   if (prediction) {
     const boxes = prediction.boxes.map(({ x1, y1, x2, y2, label }) => ({ x1, y1, x2, y2, label }));
     const annotation = { boxes, label: prediction.label };
     const title = prediction.version ? t("review.modelNamed", { version: prediction.version }) : t("review.model");
-    choices.push({ title, text: said("boxes", annotation, word, t), boxes, decision: { annotation } });
+    choices.push({ title, text: said("boxes", annotation, word, t), boxes, annotation, decision: { annotation } });
   }
   return choices;
 }

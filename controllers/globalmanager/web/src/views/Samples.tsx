@@ -6,6 +6,7 @@ import { jobPage, thumbnailUrl, type JobName } from "../api/job";
 import { listSamples, readJob } from "../api/reads";
 import type { SampleRow } from "../api/types";
 import { cx } from "../lib/classes";
+import { dayOf, edgeOf } from "../lib/days";
 import { count, shortId } from "../lib/format";
 import { usePages } from "../lib/pages";
 import { useQuery } from "../lib/query";
@@ -111,8 +112,8 @@ function Filters({ filter, classes, change, clear }: FilterProps) {
       <input
         class="input small"
         type="date"
-        value={(filter[name] ?? "").slice(0, 10)}
-        onChange={(event) => change(name, event.currentTarget.value && `${event.currentTarget.value}T00:00:00Z`)}
+        value={dayOf(filter[name] ?? "", name === "until")}
+        onChange={(event) => change(name, edgeOf(event.currentTarget.value, name === "until"))}
       />
     </label>
   );
