@@ -2,7 +2,8 @@
 import { useEffect } from "preact/hooks";
 import { ErrorBoundary, lazy, LocationProvider, Route, Router, useLocation } from "preact-iso";
 
-import { loadSession, session } from "./api/session";
+import { loadSession, session, userName } from "./api/session";
+import { deliver } from "./label/post";
 import { useCell } from "./lib/cell";
 import { startLive } from "./live/stream";
 import { Bones } from "./ui/parts";
@@ -38,7 +39,9 @@ export function App() {
 }
 
 function Inside() {
-  const { kind } = useCell(session);
+  const state = useCell(session);
+  const { kind } = state;
+  const user = userName(state);
   const { path } = useLocation();
   const atDoor = path.endsWith("/login");
   const inside = kind === "in" || kind === "ended";
@@ -55,6 +58,7 @@ function Inside() {
     return () => clearTimeout(timer);
   }, []);
   useEffect(() => (kind === "in" ? startLive() : undefined), [kind]);
+  useEffect(() => (kind === "in" ? deliver(user) : undefined), [kind, user]);
   if (atDoor || kind === "none") return <Login />;
   if (!inside) return <main id="main" class="page"><Bones /></main>;
   return (

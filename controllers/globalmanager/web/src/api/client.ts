@@ -16,7 +16,7 @@ export async function apiFetch(request: Request): Promise<Response> {
   } catch (error) {
     if (!isStaleWord(error)) throw error;
   }
-  if (await renewed()) return send(marked(again));
+  if (await renewed(again.signal)) return send(marked(again));
   const detail = "somebody else has signed in on this browser";
   throw new ApiError(401, { title: "Unauthorized", status: 401, detail });
 }
@@ -55,7 +55,15 @@ interface Extra {
   signal?: AbortSignal;
 }
 
-/** A call by address, where the types come from the caller. */
+/** A service that says nothing for so long is down, or the connection is. */
+export const PATIENCE_MS = 20_000;
+
+/**
+ * A call by address, where the types come from the caller.
+ *
+ * @throws ApiError the service says no.
+ * @throws OfflineError nobody answers in time, or the answer breaks off, or something else than the service answers.
+ */
 export async function call<T>(method: string, path: string, extra: Extra = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json", ...extra.headers };
   const init: RequestInit = { method, headers };
@@ -63,7 +71,16 @@ export async function call<T>(method: string, path: string, extra: Extra = {}): 
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(extra.body);
   }
-  if (extra.signal) init.signal = extra.signal;
-  const response = await apiFetch(new Request(`${origin}/api/v1${path}`, init));
-  return (response.status === 204 ? undefined : await response.json()) as T;
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+  init.signal = extra.signal ? AbortSignal.any([extra.signal, patience.signal]) : patience.signal;
+  try {
+    const response = await apiFetch(new Request(`${origin}/api/v1${path}`, init));
+    return (response.status === 204 ? undefined : await response.json()) as T;
+  } catch (error) {
+    if (extra.signal?.aborted || error instanceof ApiError || error instanceof OfflineError) throw error;
+    throw new OfflineError(error);
+  } finally {
+    clearTimeout(timer);
+  }
 }

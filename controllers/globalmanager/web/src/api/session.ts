@@ -41,9 +41,9 @@ export async function loadSession(): Promise<void> {
  * The word of the cookie's session, which another tab may have changed by a sign-in. True: there is a new word of the
  * same person. Otherwise the session has ended here, and the work on the screen waits for its owner.
  */
-export async function renewed(): Promise<boolean> {
+export async function renewed(signal?: AbortSignal): Promise<boolean> {
   const user = userName(session.get());
-  const response = await send({ cache: "no-store" });
+  const response = await send({ cache: "no-store", ...(signal && { signal }) });
   if (!response.ok && response.status !== 401) throw await errorOf(response);
   const found = response.ok ? await read(response) : null;
   if (found === null || found.user !== user) {

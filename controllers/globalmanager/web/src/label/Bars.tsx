@@ -3,7 +3,7 @@ import { jobPage } from "../api/job";
 import { cx } from "../lib/classes";
 import { count } from "../lib/format";
 import { Icon, type IconName } from "../ui/Icon";
-import { Button, Chip } from "../ui/parts";
+import { Button } from "../ui/parts";
 import { useWords, type Word } from "../words";
 import { pendingOf } from "./annotation";
 import type { Desk, DeskState } from "./desk";
@@ -14,12 +14,10 @@ import { mayDo, type Failure } from "./usePicture";
 interface HeadProps {
   desk: Desk;
   state: DeskState;
-  /** Answers that the service does not have yet. */
-  waiting: number;
   onHelp: () => void;
 }
 
-export function LabelHead({ desk, state, waiting, onHelp }: HeadProps) {
+export function LabelHead({ desk, state, onHelp }: HeadProps) {
   const t = useWords();
   const { job } = desk;
   const task = state.tasks[state.at];
@@ -34,11 +32,7 @@ export function LabelHead({ desk, state, waiting, onHelp }: HeadProps) {
         <span class="small faint numbers">{t("label.held", { at: state.at + 1, n: state.tasks.length })}</span>
       )}
       <span class="push" />
-      {waiting > 0 ? (
-        <Chip tone="warn" dot>{t("label.unsent", { n: waiting })}</Chip>
-      ) : (
-        <Saved state={state} />
-      )}
+      <Saved state={state} />
       {task?.kind === null && (
         <select
           class="select small"

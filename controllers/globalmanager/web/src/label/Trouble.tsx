@@ -1,7 +1,7 @@
 // Answers that the service did not take: what somebody else says beside one's own, and a way out for each.
 import { useState } from "preact/hooks";
 
-import { drawingUrl } from "../api/job";
+import { drawingUrl, jobPage, sameJob } from "../api/job";
 import { randomId } from "../lib/ids";
 import { Dialog } from "../ui/Dialog";
 import { Button, Notice } from "../ui/parts";
@@ -10,7 +10,6 @@ import { useWords, type Word } from "../words";
 import { reopened, type WireAnnotation } from "./annotation";
 import { Preview } from "./Boxes";
 import type { OpenDesk } from "./useDesk";
-import { draftKey } from "./drafts";
 import type { Entry } from "./outbox";
 import { className } from "./palette";
 
@@ -66,14 +65,10 @@ function Versions({ open, entry, classes, onClose }: { open: OpenDesk; entry: En
       ...box, id: at + 1, origin: "person" as const, pending: false, score: null,
     }));
     const work = reopened({ marks, label: entry.body.annotation?.label ?? null });
-    await open.outbox.drop(entry.key);
-    await open.desk.refill([entry.sample]);
-    const task = open.desk.state.get().tasks.find((one) => one.sample_id === entry.sample);
-    if (!task) return; // refill has shown why
-    const { user, job, sample } = entry;
-    const draft = { key: draftKey(user, job, sample), user, job, sample, revision: task.revision, kind: task.kind, annotation: work.now, at: Date.now() };
-    await open.keeper.keep(draft);
+    await open.desk.takeUp(entry.sample, work);
+    await open.outbox.drop(entry.key); // last: until here it is the only place where the work is safe
   };
+  const here = sameJob(entry.job, open.desk.job);
   const run = (work: () => Promise<unknown>) => void work().then(onClose, toastError);
   return (
     <Dialog title={t(`trouble.${entry.state}` as Word)} wide onClose={onClose}>
@@ -93,8 +88,9 @@ function Versions({ open, entry, classes, onClose }: { open: OpenDesk; entry: En
         )}
       </div>
       <div class="dialog-foot">
-        <Button look="danger" icon="trash" onClick={() => run(() => open.outbox.drop(entry.key))}>{t("trouble.drop")}</Button>
-        <Button icon="pen" onClick={() => run(edit)}>{t("trouble.edit")}</Button>
+        <Button look="danger" icon="trash" onClick={() => run(() => open.desk.giveUp(entry))}>{t("trouble.drop")}</Button>
+        {here && <Button icon="pen" onClick={() => run(edit)}>{t("trouble.edit")}</Button>}
+        {!here && <a class="button" href={jobPage(entry.job, "label")}>{t("trouble.there", { name: entry.job.name })}</a>}
         <Button look="primary" onClick={() => run(again)}>{t("trouble.again")}</Button>
       </div>
     </Dialog>

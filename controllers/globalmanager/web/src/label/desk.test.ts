@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
-import { memoryShelf } from "../lib/shelf";
-import { acceptAll, add, setLabel } from "./annotation";
-import { AHEAD, Desk, type DeskService } from "./desk";
+import { ApiError } from "../api/errors";
+import { memoryShelf, type Shelf } from "../lib/shelf";
+import { acceptAll, add, opened, setLabel } from "./annotation";
+import { AHEAD, Desk, REMEMBERED, type DeskService } from "./desk";
 import { DraftKeeper, type Draft } from "./drafts";
 import { Outbox, type Entry } from "./outbox";
 import type { AnswerReceipt, Claims, Task } from "./tasks";
@@ -32,7 +33,16 @@ class Queue implements DeskService {
   }
 }
 
-async function made(tasks: Task[], online = true) {
+/** A service that takes no answer for good. */
+const refusal = () => new ApiError(422, { title: "", status: 422, detail: "box 1 is outside" });
+
+interface Faults {
+  send?: () => Promise<never>;
+  draft?: () => Promise<void>;
+  shelf?: Partial<Shelf<Draft>>;
+}
+
+async function made(tasks: Task[], online = true, faults: Faults = {}) {
   const queue = new Queue(tasks);
   const sent: Entry[] = [];
   const preload = vi.fn();
@@ -42,18 +52,20 @@ async function made(tasks: Task[], online = true) {
   const outbox = new Outbox(
     memoryShelf<Entry>(),
     (entry) => {
+      if (faults.send) return faults.send();
       if (!online) return new Promise<AnswerReceipt>(() => undefined);
       sent.push(entry);
       queue.answered(entry.sample);
       return Promise.resolve({ answer_id: number++, revision: 2, state: "settled" as const, answers: 1, wanted: 1 });
     },
-    { changed: () => undefined, sent: (entry, receipt) => desk.sent(entry, receipt) },
+    { changed: () => undefined, sent: (entry, receipt) => desk.sent(entry, receipt), trouble: complain },
   );
-  const keeper = new DraftKeeper(memoryShelf<Draft>(), () => Promise.resolve(), { state: () => undefined, lost: () => undefined }, 1e6);
+  const drafts: Shelf<Draft> = { ...memoryShelf<Draft>(), ...faults.shelf };
+  const keeper = new DraftKeeper(drafts, faults.draft ?? (() => Promise.resolve()), { state: () => undefined, lost: () => undefined }, 1e6);
   const desk: Desk = new Desk(job, "anna", { service: queue, outbox, keeper, preload, complain, agreed });
   await desk.refill();
   await settle();
-  return { desk, queue, sent, preload, complain, agreed, keeper };
+  return { desk, queue, sent, preload, complain, agreed, keeper, outbox, drafts };
 }
 
 const many = (count: number) => Array.from({ length: count }, (_, at) => task(at));
@@ -237,5 +249,94 @@ describe("a desk", () => {
     expect(queue.returned).toEqual(["s1", "s2", "s3"]);
     expect(desk.task?.sample_id).toBe("s0");
     expect(desk.state.get().work?.now.marks).toHaveLength(1);
+  });
+
+  it("puts an answer into the outbox though the request of its draft hangs", async () => {
+    const { desk, keeper, sent } = await made(many(5), true, { draft: () => new Promise(() => undefined) });
+    desk.change((work) => add(work, rect, 1));
+    await settle();
+    void keeper.flush();
+    await settle();
+    desk.submit();
+    await settle();
+    expect(sent).toMatchObject([{ sample: "s0" }]);
+    expect(desk.state.get().tasks.map((one) => one.sample_id)).toEqual(["s1", "s2", "s3", "s4"]);
+  });
+
+  it("sends an answer though the browser cannot remove its draft", async () => {
+    const { desk, sent, complain } = await made(many(5), true, { shelf: { remove: () => Promise.reject(new Error("closed")) } });
+    desk.say("bad");
+    await settle();
+    expect(sent).toMatchObject([{ sample: "s0" }]);
+    expect(complain).toHaveBeenCalledOnce();
+  });
+
+  it("claims what was asked for by name also while another claim is under way", async () => {
+    const { desk } = await made(many(9));
+    desk.say("bad");
+    const running = desk.prolong();
+    await desk.refill(["s42"]);
+    await running;
+    expect(desk.state.get().tasks.map((one) => one.sample_id)).toContain("s42");
+  });
+
+  it("takes up again what was not taken: on the screen, and kept as a draft", async () => {
+    const { desk, drafts } = await made(many(5));
+    const work = add(opened(null, null), rect, 1);
+    await desk.takeUp("s42", work);
+    expect(desk.task).toMatchObject({ sample_id: "s42", revision: 2 });
+    expect(desk.state.get().work).toBe(work);
+    expect(await drafts.all()).toMatchObject([{ sample: "s42", revision: 2, annotation: work.now }]);
+  });
+
+  it("takes it up with the label that it has by now", async () => {
+    const { desk } = await made(many(5));
+    await desk.takeUp("s3", opened(null, null));
+    expect(desk.task).toMatchObject({ sample_id: "s3", revision: 2 });
+    expect(desk.state.get().tasks).toHaveLength(4);
+  });
+
+  it("says why something cannot be taken up, and changes nothing", async () => {
+    const { desk, queue, drafts } = await made(many(5));
+    const reason = new Error("it is kept for somebody else");
+    queue.claim = () => Promise.reject(reason);
+    await expect(desk.takeUp("s42", opened(null, null))).rejects.toBe(reason);
+    expect(desk.task?.sample_id).toBe("s0");
+    expect(await drafts.all()).toEqual([]);
+  });
+
+  it("gives the sample of a refused answer back with the answer, and may have it again", async () => {
+    const { desk, queue, outbox } = await made([task(0)], true, { send: () => Promise.reject(refusal()) });
+    desk.say("bad");
+    await settle();
+    expect(desk.task).toBeNull();
+    queue.waiting.push(task(0)); // the service offers it to everybody
+    await desk.giveUp(outbox.entries[0] as Entry);
+    await settle();
+    expect(queue.returned).toEqual(["s0"]);
+    expect(outbox.entries).toEqual([]);
+    expect(desk.task?.sample_id).toBe("s0");
+    expect(desk.state.get().canTakeBack).toBe(false);
+  });
+
+  it("goes on though as many answers were refused as it holds samples", async () => {
+    const { desk } = await made(many(20), true, { send: () => Promise.reject(refusal()) });
+    for (let at = 0; at < AHEAD + 2; at++) {
+      desk.say("bad");
+      await settle();
+    }
+    await desk.refill();
+    expect(desk.task?.sample_id).toBe(`s${AHEAD + 2}`);
+    expect(desk.state.get().tasks).toHaveLength(AHEAD + 1);
+  });
+
+  it("keeps the work of the last answers only", async () => {
+    const { desk, queue } = await made(many(REMEMBERED + 5));
+    for (let at = 0; at < REMEMBERED + 2; at++) {
+      desk.say("bad");
+      await settle();
+    }
+    while (desk.state.get().canTakeBack) await desk.takeBack();
+    expect(queue.withdrawn).toHaveLength(REMEMBERED);
   });
 });

@@ -1,6 +1,6 @@
 // What a person works on: the tasks that are claimed, the one on the screen, and where its work goes. No drawing here.
 import { ApiError } from "../api/errors";
-import { drawingUrl, type JobName } from "../api/job";
+import { drawingUrl, sameJob, type JobName } from "../api/job";
 import { cell, type Cell } from "../lib/cell";
 import { randomId } from "../lib/ids";
 import { opened, pendingOf, statementOf, wireOf, type Work } from "./annotation";
@@ -10,6 +10,10 @@ import type { AnswerBody, AnswerKind, AnswerReceipt, Claims, Kind, Order, Task }
 
 /** Pictures that are claimed and loaded beyond the one on the screen. */
 export const AHEAD = 3;
+/** That the service lends to a person at a time. */
+const MOST = 20;
+/** Answers of this visit that may be taken back. Each holds its work with all steps. */
+export const REMEMBERED = 20;
 
 /** What Enter or X waits for: the same key again says yes. */
 export type Question = "nothing" | "pending" | "discard" | "class";
@@ -108,11 +112,13 @@ export class Desk {
     return this.#ask();
   }
 
-  #ask(samples?: string[]): Promise<void> {
+  async #ask(samples?: string[]): Promise<void> {
+    // A claim that is under way knows nothing of these.
+    while (samples && this.#asking) await this.#asking;
     this.#asking ??= this.#claim(samples).finally(() => {
       this.#asking = null;
     });
-    return this.#asking;
+    await this.#asking;
   }
 
   async setOrder(order: Order): Promise<void> {
@@ -221,11 +227,10 @@ export class Desk {
       await last.delivery;
       if (!(await this.parts.outbox.recall(last.key)) && last.receipt) {
         await this.parts.service.withdraw(this.job, last.receipt.answer_id);
-        this.#answered.pop();
-        await this.#asking;
+        this.#forget(last.key);
         await this.refill([last.task.sample_id]);
       } else {
-        this.#answered.pop();
+        this.#forget(last.key);
       }
       this.#reopen(last);
     } catch (error) {
@@ -233,6 +238,31 @@ export class Desk {
     } finally {
       this.#takingBack = false;
     }
+  }
+
+  /**
+   * What was answered once is on the screen again, to be changed: a sample of this job, with what was drawn of it.
+   * It is kept as a draft when this returns.
+   *
+   * @throws where the sample cannot be had, or the draft cannot be kept; nothing has changed then.
+   */
+  async takeUp(sample: string, work: Work): Promise<void> {
+    await this.only(sample);
+    const { tasks } = this.state.get();
+    const task = tasks.find((one) => one.sample_id === sample);
+    if (!task) throw new Error(`sample ${sample}: it was not claimed`);
+    this.#works.set(sample, work);
+    this.#set({ tasks: [task, ...tasks.filter((one) => one !== task)] });
+    void this.#show(0); // at once: its work is known
+    await this.parts.keeper.keep(this.draftOf(task, work));
+  }
+
+  /** An answer that the service did not take is given up: somebody may have the sample, this person too. */
+  async giveUp(entry: Entry): Promise<void> {
+    await this.parts.outbox.drop(entry.key);
+    this.#prune();
+    await this.parts.service.giveBack(entry.job, entry.sample, false);
+    await this.refill();
   }
 
   /** The service has an answer; its id is needed to take it back. */
@@ -246,20 +276,33 @@ export class Desk {
     const task = this.task;
     if (!work || !task) return;
     const entry = this.#entry(task, work, kind);
-    const delivery = this.#deliver(entry, draftKey(this.user, this.job, task.sample_id));
+    const delivery = this.#deliver(entry);
     this.#answered.push({ task, work, key: entry.key, receipt: null, delivery });
+    this.#prune();
     this.#leave(task);
     this.#set({ done: done + 1, left: Math.max(0, left - 1), canTakeBack: true });
     void delivery.then(() => this.refill());
   }
 
-  async #deliver(entry: Entry, draft: string): Promise<void> {
+  /** Until it lies in the outbox the draft is all there is: it goes after that, and nothing waits for its going. */
+  async #deliver(entry: Entry): Promise<void> {
     try {
-      await this.parts.keeper.forget(draft);
       await this.parts.outbox.add(entry);
     } catch (error) {
       this.parts.complain(error);
     }
+    void this.parts.keeper.forget(draftKey(this.user, this.job, entry.sample)).catch(this.parts.complain);
+  }
+
+  #forget(key: string): void {
+    this.#answered = this.#answered.filter((one) => one.key !== key);
+  }
+
+  /** What is on its way or has arrived may be taken back; of the many that arrived, the last. */
+  #prune(): void {
+    const waiting = new Set(this.parts.outbox.entries.map((entry) => entry.key));
+    this.#answered = this.#answered.filter((one) => one.receipt || waiting.has(one.key)).slice(-REMEMBERED);
+    this.#set({ canTakeBack: this.#answered.length > 0 });
   }
 
   #entry(task: Task, work: Work, kind: AnswerKind): Entry {
@@ -306,7 +349,7 @@ export class Desk {
   async #claim(samples?: string[]): Promise<void> {
     const { order } = this.state.get();
     try {
-      const found = await this.parts.service.claim(this.job, AHEAD + 1, order, samples);
+      const found = await this.parts.service.claim(this.job, this.#wanted(), order, samples);
       this.#take(found, samples ?? []);
     } catch (error) {
       // A reader of the state shows it; the next answer or the clock asks again.
@@ -315,11 +358,20 @@ export class Desk {
     }
   }
 
+  /** The service counts what this person holds, and that is also what was answered and not taken. */
+  #wanted(): number {
+    const stuck = this.parts.outbox.entries.filter(({ job, state }) => state !== "waiting" && sameJob(job, this.job));
+    return Math.min(AHEAD + 1 + stuck.length, MOST);
+  }
+
   #take(found: Claims, wanted: readonly string[]): void {
+    this.#prune();
     const sent = new Set(this.#answered.map((one) => one.task.sample_id));
     for (const entry of this.parts.outbox.entries) sent.add(entry.sample);
     for (const sample of wanted) sent.delete(sample);
-    const { tasks, at } = this.state.get();
+    const { tasks: before, at } = this.state.get();
+    // One that was asked for by name may have another label by now than when it was claimed.
+    const tasks = before.map((task) => found.tasks.find((one) => wanted.includes(one.sample_id) && one.sample_id === task.sample_id) ?? task);
     const known = new Set(tasks.map((task) => task.sample_id));
     const fresh = found.tasks.filter((task) => !known.has(task.sample_id) && !sent.has(task.sample_id));
     const all = [...tasks, ...fresh];

@@ -72,6 +72,14 @@ describe("keeping", () => {
     expect(lost).toHaveLength(1);
     expect(sent).toHaveLength(1);
   });
+  it("is not tried again by a keeper that is closed, and stays in the browser", async () => {
+    const { keeper, shelf, sent } = made(() => Promise.reject(new OfflineError(null)));
+    await keeper.keep(draft());
+    await keeper.close();
+    await vi.advanceTimersByTimeAsync(10 * PAUSE_MS);
+    expect(sent).toHaveLength(1);
+    expect(await shelf.all()).toHaveLength(1);
+  });
   it("sends nothing any more once the answer is given", async () => {
     const { keeper, shelf, sent } = made();
     await keeper.keep(draft());
@@ -79,6 +87,30 @@ describe("keeping", () => {
     await vi.advanceTimersByTimeAsync(PAUSE_MS);
     expect(sent).toEqual([]);
     expect(await shelf.all()).toEqual([]);
+  });
+  it("is not troubled by the service's no to a draft whose answer was there first", async () => {
+    let refuse: (error: unknown) => void = () => undefined;
+    const { keeper, lost, shelf, sent } = made(() => new Promise((_, reject) => (refuse = reject)));
+    await keeper.keep(draft());
+    await vi.advanceTimersByTimeAsync(PAUSE_MS);
+    const gone = keeper.forget(draft().key);
+    refuse(new ApiError(409, { title: "", status: 409, detail: "you have answered it already" }));
+    await gone;
+    await vi.advanceTimersByTimeAsync(10 * PAUSE_MS);
+    expect(lost).toEqual([]);
+    expect(sent).toHaveLength(1);
+    expect(await shelf.all()).toEqual([]);
+  });
+  it("keeps what is drawn after an answer was taken back, though the draft before is still on its way", async () => {
+    let arrive: () => void = () => undefined;
+    const { keeper, shelf } = made(() => new Promise<void>((resolve) => (arrive = resolve)));
+    await keeper.keep(draft({ at: 1 }));
+    await vi.advanceTimersByTimeAsync(PAUSE_MS);
+    const gone = keeper.forget(draft().key);
+    await keeper.keep(draft({ at: 2 }));
+    arrive();
+    await gone;
+    expect(await shelf.all()).toMatchObject([{ at: 2 }]);
   });
 });
 

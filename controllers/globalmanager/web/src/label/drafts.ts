@@ -38,6 +38,9 @@ export class DraftKeeper {
   #waiting: Draft | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #sending: Promise<void> | null = null;
+  /** Of answers that were given, and of samples that were given back. */
+  #forgotten = new Set<string>();
+  #closed = false;
 
   constructor(
     private readonly shelf: Shelf<Draft>,
@@ -50,6 +53,7 @@ export class DraftKeeper {
   async keep(draft: Draft): Promise<void> {
     if (this.#waiting && this.#waiting.key !== draft.key) void this.flush();
     this.#waiting = draft;
+    this.#forgotten.delete(draft.key);
     this.events.state("saving");
     this.#timer ??= setTimeout(() => void this.flush(), this.pauseMs);
     await this.shelf.put(draft.key, draft);
@@ -83,9 +87,17 @@ export class DraftKeeper {
       clearTimeout(this.#timer);
       this.#timer = undefined;
     }
-    await this.#sending; // a draft must not arrive after the answer
+    this.#forgotten.add(key);
+    await this.#sending; // it would store the draft anew
+    if (!this.#forgotten.has(key)) return; // taken back meanwhile, and worked on
     await this.shelf.remove(key);
     if (lastSecond()?.key === key) localStorage.removeItem(LAST_SECOND);
+  }
+
+  /** One more try to send; after it the next keeper goes on with what is in the browser. */
+  close(): Promise<void> {
+    this.#closed = true; // a late repetition would take the place of something newer
+    return this.flush();
   }
 
   async flush(): Promise<void> {
@@ -105,9 +117,11 @@ export class DraftKeeper {
       const kept = await this.shelf.get(draft.key);
       if (kept?.at === draft.at) await this.shelf.put(draft.key, { ...draft, sent: true });
     } catch (error) {
+      // The answer was there first: nothing is lost, and nothing is to be tried again.
+      if (this.#forgotten.has(draft.key) && (error instanceof ApiError || isTemporary(error))) return;
       if (isTemporary(error) || (error instanceof ApiError && error.status === 401)) {
         this.events.state("here");
-        if (!this.#waiting) this.#again(draft);
+        if (!this.#waiting && !this.#closed) this.#again(draft);
       } else if (error instanceof ApiError) {
         this.events.state("lost");
         this.events.lost(draft, error);

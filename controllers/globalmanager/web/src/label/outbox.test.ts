@@ -16,8 +16,14 @@ const problem = (status: number, more: object = {}) =>
 function made(send: Send, shelf: Shelf<Entry> = memoryShelf<Entry>()) {
   const waits: { work: () => void; ms: number }[] = [];
   const sent: string[] = [];
-  const box = new Outbox(shelf, send, { changed: () => undefined, sent: (one) => sent.push(one.key) }, (work, ms) => waits.push({ work, ms }));
-  return { box, shelf, waits, sent };
+  const troubles: unknown[] = [];
+  const box = new Outbox(
+    shelf,
+    send,
+    { changed: () => undefined, sent: (one) => sent.push(one.key), trouble: (error) => troubles.push(error) },
+    (work, ms) => waits.push({ work, ms }),
+  );
+  return { box, shelf, waits, sent, troubles };
 }
 
 const settle = () => new Promise((resolve) => setTimeout(resolve));
@@ -129,6 +135,58 @@ describe("an outbox", () => {
     await settle();
     expect(sent).toEqual(["b", "a"]);
     expect(await shelf.all()).toMatchObject([{ key: "c" }]);
+  });
+
+  it("does not stand still for what nobody foresaw: it is tried again, and told once", async () => {
+    const odd = new TypeError("undefined is not a function");
+    let whole = false;
+    const { box, waits, sent, troubles } = made(() => (whole ? Promise.resolve(receipt) : Promise.reject(odd)));
+    await box.add(entry("a", 1));
+    await settle();
+    waits.shift()?.work();
+    await settle();
+    expect(troubles).toEqual([odd]);
+    whole = true;
+    waits.shift()?.work();
+    await settle();
+    expect(sent).toEqual(["a"]);
+  });
+
+  it.each([
+    ["has arrived", { remove: () => Promise.reject(new Error("closed")) }, () => Promise.resolve(receipt), ["a", "b"]],
+    ["was refused", { put: () => Promise.reject(new Error("closed")) }, () => Promise.reject(problem(422)), []],
+  ])("goes on where the browser cannot note that an answer %s", async (_, broken, send, arrived) => {
+    const shelf = memoryShelf<Entry>();
+    await shelf.put("a", entry("a", 1));
+    await shelf.put("b", entry("b", 2));
+    const { box, sent, troubles } = made(send, { ...shelf, ...broken });
+    await box.load("anna");
+    await settle();
+    expect(sent).toEqual(arrived);
+    expect(box.entries.filter((one) => one.state === "waiting")).toEqual([]);
+    expect(troubles).toMatchObject([{ message: "closed" }, { message: "closed" }]);
+  });
+
+  it("sends after a sign-in that comes while an attempt of the old session is under way", async () => {
+    let refuse: (error: unknown) => void = () => undefined;
+    let signedIn = false;
+    const { box, sent } = made(() => (signedIn ? Promise.resolve(receipt) : new Promise((_, reject) => (refuse = reject))));
+    await box.add(entry("a", 1));
+    signedIn = true;
+    const flushed = box.flush();
+    refuse(problem(401));
+    await flushed;
+    expect(sent).toEqual(["a"]);
+  });
+
+  it("ends a flush when the sending ends, whoever began it", async () => {
+    let answer: (receipt: AnswerReceipt) => void = () => undefined;
+    const { box, sent } = made(() => new Promise((resolve) => (answer = resolve)));
+    await box.add(entry("a", 1));
+    const done = box.flush().then(() => [...sent]);
+    await settle();
+    answer(receipt);
+    expect(await done).toEqual(["a"]);
   });
 
   it("sends an answer also where the browser cannot keep it", async () => {

@@ -29,11 +29,16 @@ type Timer = (work: () => void, ms: number) => void;
 export interface OutboxEvents {
   changed: (entries: readonly Entry[]) => void;
   sent: (entry: Entry, receipt: AnswerReceipt) => void;
+  /** What nobody foresaw, such as a store of the browser that fails. The answer is safe. */
+  trouble: (error: unknown) => void;
 }
 
 export class Outbox {
   #entries: Entry[] = [];
   #sending = false;
+  #run: Promise<void> = Promise.resolve();
+  /** Somebody asked for it while it was sending: a sign-in may have come during an attempt that then fails. */
+  #asked = false;
   /** The attempt that is under way. */
   #attempt: Promise<boolean> | null = null;
   #tries = 0;
@@ -69,16 +74,24 @@ export class Outbox {
     }
   }
 
-  /** Sends what waits, oldest first, and stops where nobody answers or nobody is signed in. */
-  async flush(): Promise<void> {
-    if (this.#sending) return;
+  /** Sends what waits, oldest first, and stops where nobody answers or nobody is signed in. Ends with the sending. */
+  flush(): Promise<void> {
+    if (this.#sending) this.#asked = true;
+    else this.#run = this.#sendAll();
+    return this.#run;
+  }
+
+  async #sendAll(): Promise<void> {
     this.#sending = true;
+    this.#asked = false;
     try {
       for (;;) {
         const entry = this.#entries.find((one) => one.state === "waiting");
         if (!entry) return;
         this.#attempt = this.#try(entry);
-        if (!(await this.#attempt)) return;
+        if (await this.#attempt) continue;
+        if (!this.#asked) return;
+        this.#asked = false;
       }
     } finally {
       this.#sending = false;
@@ -108,19 +121,18 @@ export class Outbox {
     try {
       const receipt = await this.send(entry);
       this.#tries = 0;
-      await this.drop(entry.key);
       this.events.sent(entry, receipt);
-      return true;
     } catch (error) {
-      if (isTemporary(error)) {
-        this.#again();
-        return false;
-      }
-      if (!(error instanceof ApiError)) throw error;
-      if (error.status === 401) return false; // the sign-in calls flush
-      await this.#settle(entry, error);
-      return true;
+      if (error instanceof ApiError && error.status === 401) return false; // the sign-in calls flush
+      if (error instanceof ApiError && !isTemporary(error)) return this.#settle(entry, error);
+      // What nobody foresaw is tried again too: the key makes a repeated answer harmless, a box that stands still is not.
+      if (!isTemporary(error) && this.#tries === 0) this.events.trouble(error);
+      this.#again();
+      return false;
     }
+    // Where the browser cannot remove it, the next visit sends it again, under the same key.
+    await this.drop(entry.key).catch(this.events.trouble);
+    return true;
   }
 
   #again(): void {
@@ -132,13 +144,15 @@ export class Outbox {
     }, backOff(this.#tries++));
   }
 
-  async #settle(entry: Entry, error: ApiError): Promise<void> {
+  /** It waits for a person, not for the service: the ones after it go on. */
+  async #settle(entry: Entry, error: ApiError): Promise<true> {
     const hint = error.hint ? ` (${error.hint})` : "";
     // Without the other version there is nothing to choose from: such as an answer that was given already.
     const state = error.status === 409 && error.problem.current ? "conflict" : "refused";
     const settled: Entry = { ...entry, state, message: `${error.message}${hint}`, current: error.problem.current };
     this.#show(this.#entries.map((one) => (one.key === entry.key ? settled : one)));
-    await this.shelf.put(entry.key, settled);
+    await this.shelf.put(entry.key, settled).catch(this.events.trouble);
+    return true;
   }
 
   #show(entries: Entry[]): void {

@@ -3,56 +3,46 @@ import { useEffect, useState } from "preact/hooks";
 
 import type { JobName } from "../api/job";
 import { session, userName } from "../api/session";
-import { cell, useCell, type Cell } from "../lib/cell";
+import { useCell, type Cell } from "../lib/cell";
 import { remembered } from "../lib/settings";
 import { openShelf } from "../lib/shelf";
-import { toast, toastError } from "../ui/toasts";
-import { t } from "../words";
+import { toastError } from "../ui/toasts";
 import { wireOf } from "./annotation";
 import { Desk, type DeskState } from "./desk";
 import { DraftKeeper, type Draft, type DraftState } from "./drafts";
-import { Outbox, type Entry } from "./outbox";
+import { asUser, postOf, type Post } from "./post";
 import { preload } from "./preload";
-import { claim, giveBack, postAnswer, putDraft, withdraw } from "./tasks";
+import { claim, giveBack, putDraft, withdraw } from "./tasks";
 
-export interface OpenDesk {
+export interface OpenDesk extends Post {
   desk: Desk;
-  outbox: Outbox;
   keeper: DraftKeeper;
-  entries: Cell<readonly Entry[]>;
 }
 
 const PERIOD_MS = 15_000;
 /** A lease lasts ten minutes; somebody may look at a picture for longer. */
 const PROLONG_MS = 180_000;
 
-async function openDesk(job: JobName, user: string): Promise<OpenDesk> {
-  const entries = cell<readonly Entry[]>([]);
-  const answers = await openShelf<Entry>("outbox");
+export async function openDesk(job: JobName, user: string): Promise<OpenDesk> {
+  const post = await postOf(user);
   const drafts = await openShelf<Draft>("drafts");
-  if (!answers.lasting) toast(t("label.noStore"), "bad");
   const parts: { desk?: Desk } = {};
   const show = (draft: DraftState) => {
     const state: Cell<DeskState> | undefined = parts.desk?.state;
     if (state) state.set({ ...state.get(), draft });
   };
-  const outbox = new Outbox(
-    answers.shelf,
-    (entry) => postAnswer(entry.job, entry.sample, entry.key, entry.body),
-    { changed: (now) => entries.set(now), sent: (entry, receipt) => parts.desk?.sent(entry, receipt) },
-  );
   const keeper = new DraftKeeper(
     drafts.shelf,
-    ({ sample, revision, kind, annotation }) =>
-      putDraft(job, sample, { base_revision: revision, annotation: wireOf(annotation), kind }),
+    asUser(user, ({ sample, revision, kind, annotation }: Draft) =>
+      putDraft(job, sample, { base_revision: revision, annotation: wireOf(annotation), kind })),
     { state: show, lost: (_draft, error) => toastError(error) },
   );
   const agreed = remembered(`nothing ${job.namespace}/${job.name}`);
-  const service = { claim, giveBack, withdraw };
+  const service = { claim: asUser(user, claim), giveBack: asUser(user, giveBack), withdraw: asUser(user, withdraw) };
+  const { outbox } = post;
   const desk = new Desk(job, user, { service, outbox, keeper, preload, complain: toastError, agreed });
   parts.desk = desk;
-  await outbox.load(user);
-  return { desk, outbox, keeper, entries };
+  return { ...post, desk, keeper };
 }
 
 interface Opening {
@@ -93,20 +83,19 @@ export function useDesk(job: JobName, sample: string | undefined): Opening {
     return keepGoing(open);
   }, [open]);
 
-  // After a sign-in over unfinished work everything that waits goes out.
+  // After a sign-in over unfinished work the drafts go out; the answers do so in every view.
   useEffect(() => {
-    if (!open || state.kind !== "in") return;
-    void open.outbox.flush();
+    if (!open || state.kind !== "in" || open.desk.user !== user) return;
     void open.keeper.flush();
     if (open.desk.state.get().error !== undefined) void open.desk.refill();
-  }, [open, state.kind]);
+  }, [open, state.kind, user]);
 
   return { open, error, retry: () => setTurn((count) => count + 1) };
 }
 
-/** Sends when the network is back, asks again while there is nothing to do, and leaves nothing half done. */
-function keepGoing({ desk, outbox, keeper }: OpenDesk): () => void {
-  const online = () => void outbox.flush();
+/** Hears of what was sent, asks again while there is nothing to do, and leaves nothing half done. */
+function keepGoing({ desk, heard, keeper }: OpenDesk): () => void {
+  const sent: Desk["sent"] = (entry, receipt) => desk.sent(entry, receipt);
   const timer = setInterval(() => {
     if (document.visibilityState === "visible" && desk.state.get().tasks.length === 0) void desk.refill();
   }, PERIOD_MS);
@@ -118,15 +107,16 @@ function keepGoing({ desk, outbox, keeper }: OpenDesk): () => void {
     void keeper.flush();
   };
   const hidden = () => document.visibilityState === "hidden" && leaving();
-  addEventListener("online", online);
+  heard.add(sent);
   addEventListener("pagehide", leaving);
   document.addEventListener("visibilitychange", hidden);
   return () => {
     clearInterval(timer);
     clearInterval(holding);
-    removeEventListener("online", online);
+    heard.delete(sent);
     removeEventListener("pagehide", leaving);
     document.removeEventListener("visibilitychange", hidden);
     leaving();
+    void keeper.close();
   };
 }

@@ -13,16 +13,36 @@ export type StoreName = (typeof STORES)[number];
 
 let opening: Promise<IDBDatabase> | undefined;
 
+/** The connection, as long as it lasts: one that failed or was closed by the browser is opened anew. */
 function open(): Promise<IDBDatabase> {
-  opening ??= new Promise((resolve, reject) => {
+  if (opening) return opening;
+  const mine: Promise<IDBDatabase> = connect(() => {
+    if (opening === mine) opening = undefined;
+  });
+  opening = mine;
+  return mine;
+}
+
+function connect(over: () => void): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
     const asked = indexedDB.open(NAME, 1);
     asked.onupgradeneeded = () => {
       for (const store of STORES) asked.result.createObjectStore(store);
     };
-    asked.onsuccess = () => resolve(asked.result);
-    asked.onerror = () => reject(asked.error ?? new Error("IndexedDB cannot be opened"));
+    asked.onsuccess = () => {
+      const db = asked.result;
+      db.onclose = over;
+      db.onversionchange = () => {
+        over();
+        db.close(); // another tab has a newer page: it must not wait for this one
+      };
+      resolve(db);
+    };
+    asked.onerror = () => {
+      over();
+      reject(asked.error ?? new Error("IndexedDB cannot be opened"));
+    };
   });
-  return opening;
 }
 
 async function within<T>(store: StoreName, mode: IDBTransactionMode, work: (s: IDBObjectStore) => IDBRequest): Promise<T> {

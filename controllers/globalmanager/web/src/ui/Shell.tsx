@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useLocation } from "preact-iso";
 
-import { mayAs, session, signOut, userName } from "../api/session";
+import { mayAs, session, userName } from "../api/session";
 import { useCell } from "../lib/cell";
 import { cx } from "../lib/classes";
 import { language, theme, type Theme } from "../lib/settings";
@@ -12,7 +12,8 @@ import { Dialog } from "./Dialog";
 import { Icon, type IconName } from "./Icon";
 import { Button } from "./parts";
 import { SignInForm } from "./SignIn";
-import { Toasts, toastError } from "./toasts";
+import { SignOut, Unsent } from "./SignOut";
+import { Toasts } from "./toasts";
 
 const NEXT: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
 const SIGN: Record<Theme, IconName> = { auto: "auto", light: "sun", dark: "moon" };
@@ -65,6 +66,7 @@ function Bar() {
         </nav>
       )}
       <div class="tools">
+        {known && <Unsent />}
         {known && <Live />}
         <Preferences />
         {known && (
@@ -73,7 +75,7 @@ function Bar() {
               <Icon name="people" size={16} />
               <span class="clip">{userName(state)}</span>
             </span>
-            <Button icon="out" look="quiet" label={t("session.out")} onClick={() => void signOut().catch(toastError)} />
+            <SignOut />
           </>
         )}
       </div>

@@ -93,7 +93,7 @@ function Bench({ open }: { open: OpenDesk }) {
 
   return (
     <main id="main" class="bench" onClick={back}>
-      <LabelHead desk={desk} state={state} waiting={entries.length} onHelp={() => setHelp(true)} />
+      <LabelHead desk={desk} state={state} onHelp={() => setHelp(true)} />
       <Trouble open={open} entries={entries} classes={classes} />
       {task && work ? (
         <div class="bench-body">

@@ -26,6 +26,10 @@ export const en = {
   "session.ended": "Sign in to go on",
   "session.kept": "Your session has ended. Nothing is lost: what you did is kept in this browser, and goes out when you are back.",
   "session.out": "Sign out",
+  "session.unsent": "{n} {n:answer is|answers are} not with the service yet",
+  "session.unsentNote": "They stay in this browser, and go out when you sign in here again. Nobody else can send them.",
+  "session.outAnyway": "Sign out all the same",
+  "session.stay": "Stay",
 
   "nav.main": "Main",
   "nav.where": "Where you are",
@@ -287,6 +291,7 @@ export const en = {
   "trouble.theirs": "Now stored",
   "trouble.drop": "Drop mine",
   "trouble.edit": "Edit mine",
+  "trouble.there": "Open it in {name}",
   "trouble.again": "Send mine",
 
   "help.title": "Keys",

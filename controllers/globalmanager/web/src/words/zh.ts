@@ -28,6 +28,10 @@ export const zh: Words = {
   "session.ended": "请登录后继续",
   "session.kept": "会话已结束。什么都没有丢：您所做的保存在此浏览器中，登录后会自动发出。",
   "session.out": "退出登录",
+  "session.unsent": "还有 {n} 个答案没有送达服务",
+  "session.unsentNote": "它们留在此浏览器中，您再次在这里登录后会自动发出。其他人无法代发。",
+  "session.outAnyway": "仍然退出",
+  "session.stay": "留下",
 
   "nav.main": "主导航",
   "nav.where": "当前位置",
@@ -289,6 +293,7 @@ export const zh: Words = {
   "trouble.theirs": "现存的",
   "trouble.drop": "放弃我的",
   "trouble.edit": "修改我的",
+  "trouble.there": "在 {name} 中打开",
   "trouble.again": "发送我的",
 
   "help.title": "按键",
