@@ -6,7 +6,6 @@ writer is, of whichever process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
@@ -55,15 +54,6 @@ def take(
     row.base_seq, row.expires_at, row.skipped_at = base_seq, until, None
     session.flush()
     return _build(row)
-
-
-def prolong(session: Session, claims: Sequence[ClaimRow], until: datetime) -> None:
-    """Begin the leases of a person anew."""
-    for claim in claims:
-        row = _find(session, claim.sample_pk, claim.person)
-        if row is not None:
-            row.expires_at = until
-    session.flush()
 
 
 def release(session: Session, sample_pk: int, person: str, now: datetime, *, skip: bool) -> bool:

@@ -24,7 +24,7 @@ from globalmanager.db.tables import Label, Sample
 from sedna.common.errors import NotFoundError
 from sedna.common.types import SampleRecord, Value
 
-__all__ = ["RANKED", "Panel", "QueueRow", "Viewer", "head", "overdue", "task"]
+__all__ = ["RANKED", "Panel", "QueueRow", "Viewer", "head", "overdue", "still_offered", "task"]
 
 _IS_AUDIT = Sample.picked == literal_column("'audit'")
 """Spelt out: a bound value could not be seen to match the condition of an index."""
@@ -162,6 +162,8 @@ def head(
     query = select(*_COLUMNS, *RANKED.values()).where(*waiting(job_id))
     if viewer is not None:
         query = query.where(viewer.condition(skipped=skipped))
+        if skipped:  # by the few claims that say so, whatever else waits
+            query = query.where(Sample.id.in_(_skipped_by(job_id, viewer.person)))
     if audit is not None:
         query = query.where(_IS_AUDIT if audit else ~_IS_AUDIT)
     if of_class is not None:
@@ -176,6 +178,19 @@ def head(
         )
         for row in found
     ]
+
+
+def still_offered(session: Session, job_id: int, rows: Sequence[int], viewer: Viewer) -> list[int]:
+    """Those of a few rows that a viewer may still have, skipped or not, in their order."""
+    may = or_(viewer.condition(skipped=False), viewer.condition(skipped=True))
+    found = set(session.scalars(select(Sample.id).where(*waiting(job_id), Sample.id.in_(rows), may)))
+    return [row for row in rows if row in found]
+
+
+def _skipped_by(job_id: int, person: str) -> Select[int]:
+    return select(LabelClaim.sample_pk).where(
+        LabelClaim.job_id == job_id, LabelClaim.person == person, LabelClaim.skipped_at.is_not(None)
+    )
 
 
 def _ordered(query: Select[*tuple[Any, ...]], order: str) -> Select[*tuple[Any, ...]]:

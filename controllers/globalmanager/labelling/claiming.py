@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import Field
@@ -73,19 +74,22 @@ def claim(db: Database, key: JobKey, person: str, wish: ClaimWish, now: datetime
         HoldoutError: one of them is frozen hold-out, and has its label.
     """
     _settle_overdue(db, key, now)
+    # What walks over all that waits, or all that the person has answered, stands outside of the lock that writers wait
+    # for: inside, what was found is only checked.
+    with db.read() as session:
+        found = _Found([], 0) if wish.samples else _find(session, jobs.get(session, key), person, wish, now, draw)
     with db.write() as session:
         job = jobs.get(session, key)
-        viewer = Viewer(person, panel_of(job), now)
         claims.forget_expired(session, job.id, now)
-        until = now + timedelta(seconds=job.spec.train_spec.labels.lease_seconds)
-        mine = [] if wish.samples else claims.live_of(session, job.id, person, now)[: wish.limit]
-        claims.prolong(session, mine, until)
-        rows = [row.sample_pk for row in mine]
         if wish.samples:
-            rows += [_claimable(session, job, sample, person, now).id for sample in dict.fromkeys(wish.samples)]
+            rows = [_claimable(session, job, sample, person, now).id for sample in dict.fromkeys(wish.samples)]
         else:
-            rows += _chosen(session, job, viewer, wish, wish.limit - len(mine), draw)
+            rows = _still_free(session, job, found, person, wish, now, draw)
+        until = now + timedelta(seconds=job.spec.train_spec.labels.lease_seconds)
         held = [_keep(session, job, row, person, now, until) for row in rows]
+    with db.read() as session:
+        job = jobs.get(session, key)
+        viewer = Viewer(person, panel_of(job), now)
         left, others = label_counts.left_for(session, job.id, person, viewer.panel, now)
         return Claims(
             tasks=build_tasks(session, job, held),
@@ -151,6 +155,32 @@ def draft_of(db: Database, key: JobKey, sample_id: str, person: str) -> Draft:
     if found is None or found.draft is None:
         raise NotFoundError("there is no draft of yours", where=f"sample {sample_id}")
     return found.draft
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Rows of samples to claim, and for how many there was room."""
+
+    rows: list[int]
+    room: int
+
+
+def _find(session: Session, job: JobRow, person: str, wish: ClaimWish, now: datetime, draw: Draw) -> _Found:
+    room = max(0, wish.limit - len(claims.live_of(session, job.id, person, now)))
+    return _Found(_chosen(session, job, Viewer(person, panel_of(job), now), wish, room, draw), room)
+
+
+def _still_free(
+    session: Session, job: JobRow, found: _Found, person: str, wish: ClaimWish, now: datetime, draw: Draw
+) -> list[int]:
+    """Rows of what the person holds, and of what was found for it, as far as there is room."""
+    mine = [row.sample_pk for row in claims.live_of(session, job.id, person, now)[: wish.limit]]
+    room = wish.limit - len(mine)
+    free = queue.still_offered(session, job.id, found.rows, Viewer(person, panel_of(job), now))
+    if room > found.room or len(free) < len(found.rows):
+        # Somebody was faster: looked for once more where nobody can be.
+        free = _chosen(session, job, Viewer(person, panel_of(job), now), wish, room, draw)
+    return mine + free[:room]
 
 
 def _settle_overdue(db: Database, key: JobKey, now: datetime) -> None:

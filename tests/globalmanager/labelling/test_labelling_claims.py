@@ -1,11 +1,15 @@
 """Who has which sample: leases, what is offered to whom, drafts."""
 
+import contextlib
+
 import pytest
+from sqlalchemy import event
 
 from fixtures_gm import BOX, KEY
 from fixtures_people import LEASE, RIGHT, People
-from globalmanager.db import jobs
+from globalmanager.db import jobs, label_counts, queue
 from globalmanager.db.label_values import DraftAnnotation, DraftBox
+from globalmanager.db.queue import Panel, Viewer
 from globalmanager.ingest.removal import exclude_sample
 from globalmanager.labelling import claiming, label_sample
 from globalmanager.labelling.claiming import draft_of
@@ -268,6 +272,90 @@ def test_what_is_overdue_is_settled_one_sample_at_a_time(world, monkeypatch):
     assert world.job().totals.labelled == 1
     assert people.claim("cid") == []
     assert world.job().totals.labelled == 3
+
+
+def test_nothing_that_grows_is_walked_while_writers_wait(people, monkeypatch):
+    ids = [people.sample() for _ in range(4)]
+    people.claim("ann", 1)
+    people.skip("ann", ids[0])
+    writing, walks = [], []
+    write = people.world.db.write
+
+    @contextlib.contextmanager
+    def noted(**how):
+        with write(**how) as session:
+            writing.append(session)
+            yield session
+
+    def spied(walk):
+        def spy(session, *args, **more):
+            walks.append(session)
+            return walk(session, *args, **more)
+
+        return spy
+
+    monkeypatch.setattr(people.world.db, "write", noted)
+    for module, name in ((queue, "head"), (queue, "overdue"), (label_counts, "left_for")):
+        monkeypatch.setattr(module, name, spied(getattr(module, name)))
+    assert people.claim("ann", 4) == [*ids[1:], ids[0]]
+    assert (len(writing), len(walks) >= 4) == (1, True)
+    assert not {id(session) for session in writing} & {id(session) for session in walks}
+
+
+def test_who_was_too_slow_gets_other_samples(people, monkeypatch):
+    ids = [people.sample() for _ in range(4)]
+    chosen = claiming._chosen
+    taken = []
+
+    def slow(*args):
+        rows = chosen(*args)
+        if not taken:
+            taken.append("ben")
+            taken[:] = people.claim("ben", 2)
+        return rows
+
+    monkeypatch.setattr(claiming, "_chosen", slow)
+    assert people.claim("ann", 3) == ids[2:]
+    assert taken == ids[:2]
+
+
+def test_two_windows_of_a_person_get_no_more_than_one(people, monkeypatch):
+    ids = [people.sample() for _ in range(6)]
+    chosen = claiming._chosen
+    taken = []
+
+    def slow(*args):
+        rows = chosen(*args)
+        if not taken:
+            taken.append("another window")
+            taken[:] = people.claim("ann", 3)
+        return rows
+
+    monkeypatch.setattr(claiming, "_chosen", slow)
+    assert people.claim("ann", 3) == taken == ids[:3]
+
+
+@pytest.mark.sqlite
+def test_what_a_person_has_skipped_is_found_without_a_walk_over_what_waits(people):
+    skipped, _ = people.sample(), people.sample()
+    people.claim("ann", 1)
+    people.skip("ann", skipped)
+    asked = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        if "rank_entropy" in statement:
+            asked.append((statement, parameters))
+
+    with people.world.db.read() as session:
+        job, viewer = people.world.job().id, Viewer("ann", Panel(1, 1), people.now)
+        event.listen(session.get_bind(), "before_cursor_execute", note)
+        found = queue.head(session, job, "oldest", 3, viewer, skipped=True)
+        event.remove(session.get_bind(), "before_cursor_execute", note)
+        [(statement, values)] = asked
+        plan = [str(row) for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert [row.sample_id for row in found] == [skipped]
+    [own] = [step for step in plan if " samples " in step]
+    assert " id=?" in own or "(rowid=?)" in own, plan
 
 
 def test_the_counts_of_a_person(world):
