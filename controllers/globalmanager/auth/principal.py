@@ -51,8 +51,10 @@ class Principal(Value):
         wanted = ROLES_OF[permission]
         if self.role not in wanted:
             names = " or ".join(repr(role) for role in sorted(wanted))
+            # Nobody can make a token of that role: the service gives one to each attempt.
+            hint = "the token of a running worker" if permission is Permission.WORK else f"the role {names}"
             raise AuthError(
-                f"token {self.name!r} has the role {self.role!r}", hint=f"this needs the role {names}", forbidden=True
+                f"token {self.name!r} has the role {self.role!r}", hint=f"this needs {hint}", forbidden=True
             )
 
     def author(self, wished: str | None) -> str:

@@ -326,7 +326,7 @@ def test_lines_known_before_folders_were_noted_belong_to_the_first_one_seen(stre
 TABLES = {
     "csv": (
         'camera,x,y\nleft,1.png,1\nleft,2.png,"1,1,5,5,0 2,2,4,4,1"\n\nright,3.png,\n'
-        "left,4.png,1,1,5,5,0\nleft,,1\nleft,5.png,bad\nleft,missing.png,1\nleft,6.png,7\n"
+        "left,4.png,1,1,5,5,0\nleft,,1\nleft,5.png,ugly\nleft,missing.png,1\nleft,6.png,7\n"
     ),
     "jsonl": """\
 {"x": "1.png", "y": 1, "camera": "left"}
@@ -335,7 +335,7 @@ TABLES = {
 {"x": "3.png", "y": []}
 {"x": "4.png"}
 no json
-{"x": "5.png", "y": "bad"}
+{"x": "5.png", "y": "ugly"}
 {"x": "missing.png", "y": 1}
 {"x": "6.png", "y": 7}
 """,
@@ -375,8 +375,8 @@ def test_tables_are_watched_as_well(stream, kind):
 
 
 PROBLEMS = {
-    "csv": ["7 values under a header of 3", "x is empty", "'bad'", "no such file", "class 7 is not known"],
-    "jsonl": ["there is no key y", "this is no JSON", "'bad'", "no such file", "class 7 is not known"],
+    "csv": ["7 values under a header of 3", "x is empty", "'ugly'", "no such file", "class 7 is not known"],
+    "jsonl": ["there is no key y", "this is no JSON", "'ugly'", "no such file", "class 7 is not known"],
 }
 
 
