@@ -13,6 +13,10 @@ from sedna.labels.validate import BoxCheck, Mode, RawBox, fractions_fault
 
 __all__ = ["CheckedLabels", "ImageLabels", "LabelItem", "digest", "faulty", "nameable", "said"]
 
+_PIXEL_PLACES = 6
+"""Of a coordinate that a file has as a fraction: files have few digits, and what was written as pixel 1 of 24 must come
+back as 1 and not as 0.999999999996, or every label that is exported and imported again would be another one."""
+
 _SNAP = 1e-5
 """Share of the image by which a relative corner may lie outside: tools round to six decimals."""
 
@@ -177,7 +181,7 @@ def _in_pixels(box: RawBox, size: tuple[int, int]) -> RawBox:
     def scaled(fraction: float, length: int) -> float:
         if -_SNAP <= fraction <= 1 + _SNAP:
             fraction = min(max(fraction, 0.0), 1.0)
-        return fraction * length
+        return round(fraction * length, _PIXEL_PLACES)
 
     width, height = size
     x1, x2 = scaled(box.x1, width), scaled(box.x2, width)
